@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the suite says of a file: Finding, Report, and the one exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SEVERITIES = ("info", "warning", "error")
+"""Severities, mildest first."""
+
+REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found in a file: a rule's code, its place, what was found and expected.
+
+    `offset` and `length` are bytes in the file (None where no byte can be named);
+    `path` is a field or tensor path (`arch.stages[0].t`, `tensors[3].size`).
+    """
+
+    code: str
+    severity: str
+    message: str
+    offset: int | None = None
+    length: int | None = None
+    path: str = ""
+    found: str = ""
+    expected: str = ""
+    hint: str = ""
+    clause: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as a JSON object; every key is always there."""
+        return {k: getattr(self, k) for k in self.__dataclass_fields__}
+
+    def __str__(self) -> str:
+        place = "" if self.offset is None else f" at byte {self.offset}"
+        return f"{self.code} {self.path or 'file'}{place}: {self.message}"
+
+
+class Efm3Error(ValueError):
+    """The suite's one exception; `finding` says code, place, found and expected."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+    @property
+    def code(self) -> str:
+        """The rule's code."""
+        return self.finding.code
+
+    @property
+    def offset(self) -> int | None:
+        """Byte offset in the file, or None."""
+        return self.finding.offset
+
+    @property
+    def path(self) -> str:
+        """Field or tensor path."""
+        return self.finding.path
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings of one file, in the order of the rules."""
+
+    source: str
+    size: int
+    level: str
+    findings: list[Finding] = field(default_factory=list)
+    unreadable: str = ""
+
+    def at_least(self, severity: str) -> list[Finding]:
+        """Findings of this severity or graver."""
+        floor = SEVERITIES.index(severity)
+        return [f for f in self.findings if SEVERITIES.index(f.severity) >= floor]
+
+    @property
+    def ok(self) -> bool:
+        """True where the file could be read and holds no error."""
+        return not self.unreadable and not self.at_least("error")
+
+    def count(self, severity: str) -> int:
+        """How many findings have just this severity."""
+        return sum(f.severity == severity for f in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as a JSON object (spec/report.schema.json)."""
+        return {
+            "report_version": REPORT_VERSION,
+            "source": self.source,
+            "size": self.size,
+            "level": self.level,
+            "ok": self.ok,
+            "unreadable": self.unreadable,
+            "counts": {s: self.count(s) for s in reversed(SEVERITIES)},
+            "findings": [f.to_json() for f in self.findings],
+        }
