@@ -18,7 +18,7 @@ _BRACKET = re.compile(rb"[][{}]")
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
-class MirrorProblem(Exception):  # noqa: N818 - it never leaves the suite
+class MirrorProblem(Exception):
     """Why a text is no mirror: `kind` (the rule's keyword), message, offset in the text."""
 
     def __init__(self, kind: str, message: str, offset: int = 0) -> None:
@@ -62,7 +62,8 @@ def parse(text: bytes) -> dict[str, Any]:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as e:
-        raise MirrorProblem("utf8", f"byte {text[e.start]:#04x} is no UTF-8 here", e.start) from None
+        bad = f"byte {text[e.start]:#04x} is no UTF-8 here"
+        raise MirrorProblem("utf8", bad, e.start) from None
     depth = 0
     for m in _BRACKET.finditer(_STRING.sub(lambda s: b" " * len(s.group()), text)):
         depth += 1 if m.group() in b"[{" else -1

@@ -33,7 +33,7 @@ class TensorSpan(NamedTuple):
     come from the layout and are "" and () where the header gives none.
     """
 
-    index: int
+    number: int
     offset: int
     size: int
     present: int
@@ -122,10 +122,10 @@ class Scan:
             yield Span("n_tensors", at, fmt.COUNT_SIZE, "entries of the tensor table")
             at += fmt.COUNT_SIZE
         for t in self.tensors:
-            yield Span(f"tensors[{t.index}].size", t.offset, fmt.COUNT_SIZE,
+            yield Span(f"tensors[{t.number}].size", t.offset, fmt.COUNT_SIZE,
                        f"payload bytes of {t.name or 'an entry past the layout'}")
             if t.present:
-                yield Span(f"tensors[{t.index}].data", t.data_offset, t.present,
+                yield Span(f"tensors[{t.number}].data", t.data_offset, t.present,
                            f"{t.name or 'unknown'} float32")
             at = t.data_offset + t.present
         if at < self.size:
@@ -172,10 +172,10 @@ def _walk_table(out: Scan, at: int) -> None:
     layout = out.layout
     size_of_file = len(out.data)
     out.end = at
-    for index in range(min(out.n_tensors or 0, len(layout) or MAX_TENSORS)):
+    for index in range(min(out.n_tensors or 0, 2 * len(layout) or MAX_TENSORS)):
         if size_of_file - at < fmt.COUNT_SIZE:
             return
-        name, shape = layout[index] if layout else ("", ())
+        name, shape = layout[index] if index < len(layout) else ("", ())
         size = _U32.unpack_from(out.data, at)[0]
         present = min(size, size_of_file - at - fmt.COUNT_SIZE)
         out.tensors.append(TensorSpan(index, at, size, present, name, shape))

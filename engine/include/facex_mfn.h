@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// facex_mfn: loads an EFM3 file and computes face embeddings on the CPU.
+//
+// Conventions
+//   Failure    Functions returning int give 0 (MFN_OK) or a negative status; mfn_strerror()
+//              names it. No function prints, aborts or exits.
+//   Ownership  The caller owns every buffer it passes; the engine keeps none of them after the
+//              call. What the engine owns is released by mfn_engine_free().
+//   Threads    After a successful init an engine is immutable: any number of threads may run the
+//              functions that take a `const MfnEngine *` on it at once, with results bitwise equal
+//              to serial use on the same instruction set. Init and free need exclusive use.
+//   fork       A child may go on using an engine made by its parent.
+//   Float      Denormals are treated as zero during a call; the caller's floating-point state is
+//              the same after it. NaN and infinity in weights or input are not refused: they
+//              propagate by IEEE rules into the embedding (`efm3 validate` judges values).
+#ifndef FACEX_MFN_H
+#define FACEX_MFN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+#define MFN_VERSION_STRING "0.1.0"
+
+/* cdef-begin */
+
+// Status codes; src/status.def holds the texts and a static assertion compares the values.
+enum {
+    MFN_OK = 0,
+    MFN_E_ARG = -1,
+    MFN_E_OPEN = -2,
+    MFN_E_NOT_REGULAR = -3,
+    MFN_E_READ = -4,
+    MFN_E_NOMEM = -5,
+    MFN_E_MAGIC = -6,
+    MFN_E_VERSION = -7,
+    MFN_E_TRUNCATED = -8,
+    MFN_E_TRAILING = -9,
+    MFN_E_HEADER = -10,
+    MFN_E_RESERVED = -11,
+    MFN_E_SHAPE = -12,
+    MFN_E_JSON_LEN = -13,
+    MFN_E_TENSOR_COUNT = -14,
+    MFN_E_TENSOR_SIZE = -15,
+    MFN_E_ISA = -16,
+    MFN_E_STATE = -17,
+    MFN_E_CAPACITY = -18,
+    MFN_E_TOO_LARGE = -19,
+    MFN_E_OPTION = -20,
+    MFN_E_THREAD = -21
+};
+
+// An engine handle. May live on the stack; needs no initialisation before mfn_engine_init().
+// The fields are private: do not copy a handle that is in use.
+typedef struct MfnEngine {
+    uint64_t cookie;
+    void *impl;
+} MfnEngine;
+
+// All-zero means: defaults.
+typedef struct MfnOptions {
+    const char *isa;  // "avx512", "avx2", "neon", "scalar"; NULL: MFN_ISA if set, else the best
+    int threads;      // 0 or 1: the caller alone; up to 64 for batches
+    int reserved[5];  // must be zero
+} MfnOptions;
+
+typedef struct MfnError {
+    int status;
+    int64_t offset;  // byte of the file at which the check failed, -1 where none applies
+    char text[192];  // one line, always terminated
+} MfnError;
+
+typedef struct MfnInfo {
+    int n_stages, stem_kernel, stem_stride, stem_channels, block_channels, final_channels;
+    int embedding_dim, gdc_kernel;
+    int stage_t[8], stage_n[8], stage_s[8];  // expansion, blocks, stride of the first block
+    int n_layers, threads;
+    char isa[16];            // instruction set in use
+    uint64_t macs;           // multiply-adds of one forward pass
+    uint64_t weight_bytes;   // packed weights
+    uint64_t scratch_bytes;  // working memory of one call (each concurrent call has its own)
+    uint64_t trace_floats;   // length of mfn_engine_trace()'s output
+} MfnInfo;
+
+typedef struct MfnLayerInfo {
+    char name[40];  // as in the tensor layout: "stage1.block0.expand"
+    int c_in, c_out, kernel, stride, pad, groups;
+    int h_in, w_in, h_out, w_out;
+    int has_act, has_residual;
+    uint64_t macs;
+} MfnLayerInfo;
+
+// Loads `path`. 0 or a negative status; on failure *engine holds nothing to free.
+int mfn_engine_init(const char *path, MfnEngine *engine);
+
+// The same with options; `options` and `error` may be NULL.
+int mfn_engine_init_file(const char *path, const MfnOptions *options, MfnEngine *engine,
+                         MfnError *error);
+
+// Loads from `size` bytes at `data` (any alignment), which may be released after the call.
+int mfn_engine_init_memory(const void *data, size_t size, const MfnOptions *options,
+                           MfnEngine *engine, MfnError *error);
+
+// Releases an engine. A NULL or an already freed handle gives a status and does nothing.
+int mfn_engine_free(MfnEngine *engine);
+
+// One aligned face: float [3, 112, 112], RGB, CHW, (pixel - 127.5) / 128, in; float
+// [mfn_embedding_dim()], of L2 norm 1, out. The buffers may be of any alignment and must not overlap.
+int mfn_engine_forward(const MfnEngine *engine, const float *input_chw, float *embedding);
+
+// `count` faces [count, 3, 112, 112] -> [count, D]; spreads over the engine's threads.
+int mfn_engine_forward_batch(const MfnEngine *engine, const float *input_nchw, size_t count,
+                             float *embeddings);
+
+// `count` faces of uint8 RGB [count, 112, 112, 3] -> [count, D]; normalised inside.
+int mfn_engine_forward_u8(const MfnEngine *engine, const uint8_t *input_nhwc, size_t count,
+                          float *embeddings);
+
+// Embedding dimension, or a negative status.
+int mfn_embedding_dim(const MfnEngine *engine);
+
+// Dot product of two embeddings, which for unit vectors is their cosine, in [-1, 1].
+// NaN when a pointer is NULL or dim < 1.
+float mfn_similarity(const float *a, const float *b, int dim);
+
+int mfn_engine_info(const MfnEngine *engine, MfnInfo *info);
+int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *layer);
+
+// Debugging: one forward pass that writes the output of every layer (after BatchNorm, activation
+// and residual; before the L2 norm), each as [c_out, h_out, w_out], one after another.
+// `capacity` is in floats and must be at least MfnInfo.trace_floats.
+int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out, size_t capacity);
+
+// Debugging: least seconds of each layer over `repeats` layer-by-layer passes; `capacity` in
+// doubles, at least MfnInfo.n_layers.
+int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
+                       double *seconds, size_t capacity);
+
+// Instruction sets compiled in, best first. Name is NULL beyond the end; supported is 0 or 1.
+int mfn_isa_count(void);
+const char *mfn_isa_name(int index);
+int mfn_isa_supported(int index);
+
+// Measured fused multiply-adds a second of one core (the roofline of a row), 0 if unsupported.
+double mfn_fma_peak(const char *isa);
+
+const char *mfn_strerror(int status);
+// The status' name, such as "E_MAGIC".
+const char *mfn_status_name(int status);
+const char *mfn_version(void);
+
+/* cdef-end */
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

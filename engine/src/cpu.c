@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu.h"
+
+#ifdef MFN_HAVE_X86
+#include <cpuid.h>
+
+// The operating system must save the wide registers too: XCR0 bits 1-2 for ymm, 5-7 for zmm.
+static uint64_t xcr0(void) {
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (uint64_t)hi << 32 | lo;
+}
+
+unsigned mfn_cpu_features(void) {
+    unsigned a, b, c, d, found = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    const unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
+    if ((c & (fma | osxsave | avx)) != (fma | osxsave | avx)) return 0;
+    uint64_t saved = xcr0();
+    if ((saved & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    const unsigned avx2 = 1u << 5;
+    const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
+    if (b & avx2) found |= MFN_CPU_AVX2;
+    if ((saved & 0xe6) == 0xe6 && (b & (f | dq | bw | vl)) == (f | dq | bw | vl))
+        found |= MFN_CPU_AVX512;
+    return found;
+}
+#elif defined(MFN_HAVE_NEON)
+// AdvSIMD is part of every AArch64 processor that runs code built with __ARM_NEON.
+unsigned mfn_cpu_features(void) { return MFN_CPU_NEON; }
+#else
+unsigned mfn_cpu_features(void) { return 0; }
+#endif

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "facex_mfn.h"
+
+const MfnIsa mfn_isa_rows[] = {
+#define ROW(name, needs) {#name, needs, &mfn_kernels__##name},
+#include "isa.def"
+#undef ROW
+};
+const int mfn_isa_rows_len = (int)(sizeof mfn_isa_rows / sizeof *mfn_isa_rows);
+
+static bool supported(int row) {
+    unsigned needs = mfn_isa_rows[row].needs;
+    return (mfn_cpu_features() & needs) == needs;
+}
+
+static void fall_through(MfnKernels *out, const MfnKernels *next) {
+    if (!out->gemm) {
+        out->panel = next->panel, out->fc_panel = next->fc_panel;
+        out->gemm = next->gemm, out->fc = next->fc;
+    }
+    if (!out->dw3) out->dw3 = next->dw3;
+    if (!out->gdc) out->gdc = next->gdc;
+    if (!out->u8) out->u8 = next->u8;
+    if (!out->fma_probe) out->fma_probe = next->fma_probe;
+}
+
+int mfn_isa_resolve(const char *name, MfnKernels *out) {
+    if (!name) name = getenv("MFN_ISA");
+    if (name && !*name) name = NULL;
+    for (int i = 0; i < mfn_isa_rows_len; i++) {
+        if (name ? strcmp(name, mfn_isa_rows[i].name) != 0 : !supported(i)) continue;
+        if (!supported(i)) return -1;
+        memset(out, 0, sizeof *out);
+        for (int j = i; j < mfn_isa_rows_len; j++)
+            if (supported(j)) fall_through(out, mfn_isa_rows[j].kernels);
+        return i;
+    }
+    return -1;
+}
+
+int mfn_isa_count(void) { return mfn_isa_rows_len; }
+
+const char *mfn_isa_name(int index) {
+    return index >= 0 && index < mfn_isa_rows_len ? mfn_isa_rows[index].name : NULL;
+}
+
+int mfn_isa_supported(int index) {
+    return index >= 0 && index < mfn_isa_rows_len && supported(index);
+}
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// The best of several short runs: a neighbour or a clock change can only slow one down.
+double mfn_fma_peak(const char *isa) {
+    MfnKernels k;
+    if (mfn_isa_resolve(isa, &k) < 0) return 0;
+    double best = 0;
+    for (int run = 0; run < 8; run++) {
+        double start = seconds(), done = k.fma_probe(200000), rate = done / (seconds() - start);
+        if (rate > best) best = rate;
+    }
+    return best;
+}

@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contract between the schedule and the kernels. Activations are NHWC with each pixel padded
+// to MFN_BLOCK channels; padding lanes hold anything and are never read as an input of a real one.
+#ifndef MFN_KERNELS_H
+#define MFN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MFN_BLOCK = 16, MFN_ALIGN = 64 };
+
+static inline size_t mfn_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+// out[m][n] = act(bias[n] + sum_k a[m][k] * w[k][n]) + residual[m][n].
+//
+// `w` is a row of panels; the kernel set's panel(columns left) says how wide each one is. A panel of
+// width V holds bias[V], slope[V], then K rows of V weights; columns beyond N are zero. A kernel
+// may write up to round_up(N, MFN_BLOCK) channels of each output pixel.
+//
+// For a pointwise layer a[m][k] is a[m * a_px + k]; with `taps` it is a[m * a_px + taps[k]], which
+// makes the stem the same product without an im2col buffer.
+typedef struct MfnGemm {
+    const float *a;
+    const float *w;
+    const float *residual;  // laid out like out; NULL: none; must not be the memory of out
+    const int32_t *taps;    // NULL for a pointwise layer
+    float *out;
+    size_t m, k, n, a_px, out_px;
+    bool act;
+} MfnGemm;
+
+// Depthwise 3x3, zero padding 1 at left and right; rows outside the map come as a row of zeros.
+// Output row y reads rows[y * stride + 0..2]. `w` holds, for each MFN_BLOCK channels, 9 taps, bias and
+// slope, MFN_BLOCK floats each.
+typedef struct MfnDw {
+    const float *const *rows;
+    const float *w;
+    float *out;  // n_rows x w_out pixels of `px` floats
+    size_t channels, px, w_in, w_out, n_rows, stride;
+} MfnDw;
+
+// Global depthwise: out[c] = bias[c] + sum_p in[p][c] * w[p][c]. `w` holds, for each MFN_BLOCK
+// channels, `pixels` taps and the bias.
+typedef struct MfnGdc {
+    const float *in;
+    const float *w;
+    float *out;
+    size_t channels, px, pixels;
+} MfnGdc;
+
+// One slot per operation. gemm, fc and panel share a packing, so a row fills all three or none.
+typedef struct MfnKernels {
+    size_t (*panel)(size_t columns_left);
+    size_t (*fc_panel)(size_t columns_left);
+    void (*gemm)(const MfnGemm *);
+    void (*fc)(const MfnGemm *);  // m == 1, no act, panels from fc_panel
+    void (*dw3)(const MfnDw *);
+    void (*gdc)(const MfnGdc *);
+    void (*u8)(const uint8_t *in, float *out, size_t n);  // (p - 127.5) / 128
+    double (*fma_probe)(uint64_t rounds);                  // runs and returns multiply-adds done
+} MfnKernels;
+
+// Every isa.def row defines one of these; on a foreign architecture its file is empty.
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) && !defined(MFN_NO_SIMD)
+#define MFN_HAVE_X86 1
+extern const MfnKernels mfn_kernels__avx512, mfn_kernels__avx2;
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(MFN_NO_SIMD)
+#define MFN_HAVE_NEON 1
+extern const MfnKernels mfn_kernels__neon;
+#endif
+extern const MfnKernels mfn_kernels__scalar;
+
+#endif
