@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The `efm3` command. Each verb is a module of this package, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+import efm3
+
+# Verb to the line that `efm3 --help` shows; module efm3.cli.<verb> has the command.
+VERBS = {
+    "inspect": "show what is in a file, broken ones included",
+    "validate": "check files against the rules",
+    "explain": "say what a rule means, why it is there, how to mend it",
+    "where": "byte to field and tensor, and back",
+    "layout": "list the tensors of an arch, in stored order",
+    "diff": "compare two files, tensor by tensor",
+    "extract": "write one tensor to a .npy file",
+    "new": "write an untrained file of a given arch",
+    "seal": "write the tensor table's digest into a file",
+}
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"efm3.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(efm3.__version__, prog_name="efm3")
+def cli() -> None:
+    """Read, write, check and show EFM3 weight files."""
+
+
+def main() -> None:
+    """Entry point: Efm3Error and OSError end in one line on stderr, never in a traceback."""
+    try:
+        cli()
+    except efm3.Efm3Error as e:
+        click.echo(f"efm3: {e}", err=True)
+        sys.exit(3 if e.code == "IO001" else 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as e:
+        where = f"{e.filename}: " if e.filename else ""
+        click.echo(f"efm3: {where}{e.strerror or e}", err=True)
+        sys.exit(3)

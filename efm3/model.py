@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Model: an arch, its mirror, its tensors; load and save."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from efm3 import format as fmt
+from efm3 import mirror as mirrors
+from efm3 import rules
+from efm3.arch import Arch
+from efm3.findings import Efm3Error, Finding
+from efm3.network import tensor_layout
+from efm3.scan import Scan, scan
+from efm3.source import Source, Unreadable, name_of, read, write_atomic
+
+Tensor = npt.NDArray[np.float32]
+
+
+class Tensors(Mapping[str, Tensor]):
+    """A file's tensors by name, in stored order; each is viewed when it is asked for."""
+
+    def __init__(self, scanned: Scan) -> None:
+        self._data = scanned.data
+        self._spans = {t.name: t for t in scanned.tensors}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A read-only float32 view of the layout's shape, at whatever alignment it has."""
+        t = self._spans[name]
+        view = np.frombuffer(self._data, "<f4", t.size // 4, t.data_offset).reshape(t.shape)
+        view.flags.writeable = False
+        return view
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+
+class Model:
+    """A network: `arch`, `mirror` (the parsed JSON) and `tensors` (name to float32 array)."""
+
+    def __init__(self, arch: Arch, tensors: Mapping[str, Any],
+                 mirror: dict[str, Any] | None = None, mirror_text: bytes = b"") -> None:
+        self.arch = arch
+        self.tensors = tensors
+        self.mirror = mirrors.values(arch) if mirror is None else mirror
+        self._loaded = (arch, copy.deepcopy(self.mirror), mirror_text)
+
+    def save(self, path: str | os.PathLike[str], *, align: bool = False,
+             finite: bool = True, seal: bool = False) -> None:
+        """Write the model; a mirror that nobody changed keeps its very text. See `save`."""
+        arch, mirror, text = self._loaded
+        known = dict(fmt.MIRROR_KEYS)
+        extra = {k: v for k, v in self.mirror.items() if k not in known}
+        if text and arch == self.arch and mirror == self.mirror and not seal:
+            parts = _parts(self.arch, self.tensors, None, text, align, finite, False)
+        else:
+            parts = _parts(self.arch, self.tensors, extra, b"", align, finite, seal)
+        write_atomic(path, parts)
+
+
+def load(source: Source, level: str = "coherence") -> Model:
+    """Read a file that holds at `level`; raises Efm3Error on its first error.
+
+    The bytes are read into memory; a path must be a regular file.
+    """
+    try:
+        data = read(source)
+    except Unreadable as e:
+        raise Efm3Error(Finding("IO001", "error", str(e), path=name_of(source))) from e
+    if isinstance(data, (bytearray, memoryview)):
+        data = bytes(data)
+    scanned = scan(data)
+    for finding in rules.run(scanned, level):
+        if finding.severity == "error":
+            raise Efm3Error(finding)
+    assert scanned.arch is not None
+    text = bytes(scanned.mirror or b"")
+    try:
+        mirror: dict[str, Any] = mirrors.parse(text)
+    except mirrors.MirrorProblem:
+        mirror = {}
+    name, width = mirror.get("name"), mirror.get("width_mult")
+    arch = replace(scanned.arch, name=name if isinstance(name, str) else "",
+                   width_mult=width if isinstance(width, (int, float)) else 0.0)
+    return Model(arch, Tensors(scanned), mirror, text)
+
+
+def save(path: str | os.PathLike[str], arch: Arch, tensors: Mapping[str, Any], *,
+         mirror_extra: Mapping[str, Any] | None = None, align: bool = False,
+         finite: bool = True, seal: bool = False) -> None:
+    """Write a file, atomically and durably; the target keeps its bytes on any failure.
+
+    `tensors` maps every name of `tensor_layout(arch)` to an array of its shape, in any
+    memory order: float32, or a type whose every value float32 holds exactly.
+    `mirror_extra` adds keys to the mirror (`{"meta": {...}}`); `align` pads the mirror so
+    that tensors are 4-byte aligned; `finite=False` lets NaN and infinities through;
+    `seal` writes the table's digest to `meta.sha256`. Raises Efm3Error, OSError.
+    """
+    write_atomic(path, _parts(arch, tensors, dict(mirror_extra or {}), b"", align, finite, seal))
+
+
+def dumps(arch: Arch, tensors: Mapping[str, Any], *, mirror_extra: Mapping[str, Any] | None = None,
+          align: bool = False, finite: bool = True, seal: bool = False) -> bytes:
+    """The bytes that `save` would write."""
+    return b"".join(_parts(arch, tensors, dict(mirror_extra or {}), b"", align, finite, seal))
+
+
+def _refuse(code: str, message: str, path: str = "", found: Any = "",
+            expected: Any = "") -> NoReturn:
+    raise Efm3Error(Finding(code, "error", message, path=path, found=str(found),
+                            expected=str(expected)))
+
+
+def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None, text: bytes,
+           align: bool, finite: bool, seal: bool) -> list[bytes]:
+    layout = tensor_layout(arch)
+    missing = [n for n, _ in layout if n not in tensors]
+    if missing:
+        _refuse("W001", f"{len(missing)} tensors are missing, first {missing[0]}", missing[0])
+    names = {n for n, _ in layout}
+    unknown = [n for n in tensors if n not in names]
+    if unknown:
+        _refuse("W002", f"{len(unknown)} tensors are not in the layout, first "
+                        f"{mirrors.shown(unknown[0])}", str(unknown[0]))
+    table: list[bytes] = []
+    for name, shape in layout:
+        payload = _payload(name, shape, tensors[name], finite)
+        table += (fmt.U32.build(len(payload)), payload)
+    if not text:
+        text = _mirror_text(arch, extra or {}, table if seal else None)
+    if align:
+        text = mirrors.pad(text.rstrip(b" "))
+    if len(text) > fmt.MAX_JSON_LEN:
+        _refuse("C005", f"the mirror has {len(text)} bytes", "json_len", len(text),
+                f"at most {fmt.MAX_JSON_LEN}")
+    prefix = fmt.PREFIX.build({"magic": fmt.MAGIC, "version": fmt.VERSION, "arch": arch.header(),
+                               "json_len": len(text)})
+    return [prefix, text, fmt.U32.build(len(layout)), *table]
+
+
+def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -> bytes:
+    taken = [k for k, _ in fmt.MIRROR_KEYS if k in extra]
+    if taken:
+        _refuse("W006", f"mirror_extra may not set {taken[0]}: it comes from the arch", taken[0])
+    if table is not None:
+        digest = hashlib.sha256()
+        for part in table:
+            digest.update(part)
+        extra = extra | {"meta": dict(extra.get("meta") or {}) | {"sha256": digest.hexdigest()}}
+    try:
+        text = mirrors.canonical(arch, extra)
+        value = mirrors.parse(text)
+    except mirrors.MirrorProblem as e:
+        _refuse("W007", f"the mirror would not be read back: {e.message}", "json")
+    except (TypeError, ValueError, RecursionError) as e:
+        _refuse("W007", f"the mirror cannot be written as JSON: {e}", "json")
+    problem = mirrors.schema_problem(value) if extra else ""
+    if problem:
+        _refuse("W007", f"the mirror breaks its schema: {problem}", "json")
+    return text
+
+
+def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> bytes:
+    array = np.asarray(value)
+    if array.shape != shape:
+        _refuse("W003", f"{name} has shape {array.shape}, the layout {shape}", name,
+                array.shape, shape)
+    if array.dtype.kind not in "fiub":
+        _refuse("W004", f"{name} has dtype {array.dtype}, not a real number type", name,
+                array.dtype, "float32")
+    if array.dtype != np.float32 or not array.dtype.isnative:
+        with np.errstate(all="ignore"):
+            exact = array.astype(np.float32)
+            back = exact.astype(array.dtype)
+        same = back == array
+        if array.dtype.kind == "f":
+            same |= np.isnan(array)
+        if not bool(same.all()):
+            _refuse("W004", f"{name} has dtype {array.dtype} and values that float32 cannot hold",
+                    name, array.dtype, "float32, or values that convert without loss")
+        array = exact
+    if finite and not bool(np.isfinite(array).all()):
+        _refuse("W005", f"{name} holds NaN or infinity", name, expected="finite values")
+    data = np.ascontiguousarray(array, "<f4").tobytes()
+    assert len(data) == 4 * math.prod(shape)
+    return data

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a source whole and safely, and saving bytes atomically and durably."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from typing import BinaryIO, cast
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+
+class Unreadable(OSError):
+    """The source cannot be read at all: missing, a directory, a FIFO, no permission."""
+
+
+def name_of(source: Source) -> str:
+    """What to call the source in a report."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    name = getattr(source, "name", "<stream>")
+    return name if isinstance(name, str) else "<stream>"
+
+
+def read(source: Source) -> bytes | bytearray | memoryview:
+    """All bytes of the source; a path must be a regular file (it is read, never mapped).
+
+    Raises Unreadable.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return _read_path(os.fspath(source))
+    data = source.read()
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise Unreadable(f"{name_of(source)}: opened in text mode; open it in binary mode")
+    return data
+
+
+def _read_path(path: str) -> bytes:
+    # O_NONBLOCK: opening a FIFO without a writer must not wait for one.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    except ValueError as e:
+        raise Unreadable(f"{path!r}: {e}") from None
+    except OSError as e:
+        raise Unreadable(f"{path}: {e.strerror}") from None
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise Unreadable(f"{path}: is a directory")
+        if not stat.S_ISREG(mode):
+            raise Unreadable(f"{path}: not a regular file")
+        with open(fd, "rb", buffering=0, closefd=False) as f:
+            return cast(bytes, f.read())
+    except MemoryError:
+        raise Unreadable(f"{path}: larger than memory") from None
+    except OSError as e:
+        if isinstance(e, Unreadable):
+            raise
+        raise Unreadable(f"{path}: {e.strerror}") from None
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+    """Write `parts` to `path`: afterwards it holds all of them, durably, or what it held before.
+
+    A new file beside the target (O_EXCL, never through a link) is written, synced
+    and renamed; then the folder is synced. A symbolic link is followed to its target,
+    whose mode is kept. Raises OSError; nothing is left behind.
+    """
+    target = os.path.realpath(os.fspath(path))
+    folder, base = os.path.split(target)
+    temp = os.path.join(folder, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    fd = os.open(temp, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(fd, stat.S_IMODE(os.stat(target).st_mode))
+            for part in parts:
+                rest = memoryview(part).cast("B")
+                while rest:
+                    rest = rest[os.write(fd, rest):]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temp, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temp)
+        raise
+    folder_fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(folder_fd)
+    finally:
+        os.close(folder_fd)

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Source to Report: read, scan, run the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from efm3 import rules
+from efm3.findings import Report
+from efm3.scan import scan
+from efm3.source import Source, Unreadable, name_of, read
+
+
+def validate(source: Source, level: str = "values", *, select: Iterable[str] = (),
+             ignore: Iterable[str] = ()) -> Report:
+    """Check a source up to `level` (structure, coherence or values).
+
+    Any bytes give a Report; one that cannot be read gives a Report whose
+    `unreadable` says why. `select` and `ignore` are prefixes of rule codes.
+    """
+    if level not in rules.LEVELS:
+        raise ValueError(f"level is {level!r}, not one of {', '.join(rules.LEVELS)}")
+    name = name_of(source)
+    try:
+        data = read(source)
+    except Unreadable as e:
+        return Report(name, 0, level, [], str(e))
+    found = rules.run(scan(data), level, tuple(select), tuple(ignore))
+    return Report(name, len(data), level, found)
