@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
-#include "cpu.h"
+#include "platform.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "cpu.h"
 #include "facex_mfn.h"
 
 const MfnIsa mfn_isa_rows[] = {

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a loaded engine consists of. Everything but `idle` and `pool` is immutable after load.
+#ifndef MFN_ENGINE_H
+#define MFN_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "cpu.h"
+#include "network.h"
+
+enum { MFN_IDLE_SLOTS = 64, MFN_MAX_THREADS = 64 };
+
+// A producer (stem or expand), the depthwise layer that reads its rows through a ring, and for
+// blocks the projection. `first` is the producer's index; the others follow it.
+typedef struct MfnChain {
+    int first;
+    bool projects;
+    uint32_t band;  // depthwise output rows of one step
+    uint32_t ring;  // producer rows held
+} MfnChain;
+
+// Working memory of one call: offsets in floats from the start of a scratch arena. All are
+// multiples of MFN_BLOCK, the arena is 64-byte aligned.
+typedef struct MfnPlan {
+    MfnChain *chains;
+    int n_chains;
+    size_t zero, input, rows, wide, narrow, plane[2], vector, total;
+} MfnPlan;
+
+typedef struct MfnPool MfnPool;
+
+typedef struct MfnImpl {
+    MfnArch arch;
+    MfnKernels kernels;
+    int isa;
+    int threads;
+    int n_layers;
+    MfnLayer *layers;
+    size_t *packed;  // per layer: offset of its weights in floats
+    float *weights;
+    size_t weight_floats;
+    int32_t *taps_chw, *taps_hwc;  // the stem's input offsets for the two input layouts
+    MfnPlan fused, whole;          // whole: every map of a chain complete, for trace and profile
+    _Atomic(float *) idle[MFN_IDLE_SLOTS];
+    _Atomic(MfnPool *) pool;
+} MfnImpl;
+
+// 64-byte aligned, released with free(); NULL when it cannot be had. Zeroed.
+float *mfn_arena_new(size_t floats);
+
+// pack.c: sizes, then fills, the packed weights of all layers.
+int mfn_pack_layout(MfnImpl *impl);
+struct MfnImage;
+int mfn_pack_fill(MfnImpl *impl, const struct MfnImage *image);
+
+// plan.c
+int mfn_plan_make(const MfnImpl *impl, bool whole, MfnPlan *plan);
+int mfn_taps_make(MfnImpl *impl);
+enum { MFN_INPUT_PADDED_SIDE = MFN_FMT_INPUT_SIDE + MFN_FMT_MAX_STEM_KERNEL };
+
+// forward.c. Exactly one of chw and hwc is given. `after`, if any, sees each layer's map.
+typedef struct MfnHook {
+    void (*after)(struct MfnHook *, int layer, const float *map, size_t px);
+} MfnHook;
+void mfn_forward_one(const MfnImpl *impl, const MfnPlan *plan, float *scratch, const void *chw,
+                     const uint8_t *hwc, void *embedding, MfnHook *hook);
+
+// Scratch for one call, from the idle list or new; NULL when out of memory.
+float *mfn_scratch_take(MfnImpl *impl);
+void mfn_scratch_give(MfnImpl *impl, float *scratch);
+
+// pool.c: runs job(ctx, i) for i in [0, n) on up to `threads` threads, the caller being one.
+void mfn_pool_run(MfnImpl *impl, size_t n, void (*job)(void *ctx, size_t i), void *ctx);
+void mfn_pool_free(MfnPool *pool);
+
+#endif

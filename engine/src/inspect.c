@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Introspection, and the two debugging passes that run layer by layer with whole maps.
+#include "platform.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine.h"
+#include "loader.h"
+
+// Kept beside api.c's: a handle is live when its size query works.
+static const MfnImpl *live(const MfnEngine *engine) {
+    return mfn_embedding_dim(engine) > 0 ? engine->impl : NULL;
+}
+
+static int dead(const MfnEngine *engine) { return engine ? MFN_E_STATE : MFN_E_ARG; }
+
+static uint64_t map_floats(const MfnLayer *l) {
+    return (uint64_t)l->c_out * l->side_out * l->side_out;
+}
+
+int mfn_engine_info(const MfnEngine *engine, MfnInfo *info) {
+    const MfnImpl *im = live(engine);
+    if (!im) return dead(engine);
+    if (!info) return MFN_E_ARG;
+    memset(info, 0, sizeof *info);
+    const MfnArch *a = &im->arch;
+    info->n_stages = (int)a->n_stages;
+    info->stem_kernel = (int)a->stem_kernel, info->stem_stride = (int)a->stem_stride;
+    info->stem_channels = (int)a->stem_channels, info->block_channels = (int)a->block_channels;
+    info->final_channels = (int)a->final_channels, info->embedding_dim = (int)a->embedding_dim;
+    info->gdc_kernel = (int)a->gdc_kernel;
+    for (int i = 0; i < info->n_stages; i++)
+        info->stage_t[i] = (int)a->t[i], info->stage_n[i] = (int)a->n[i],
+        info->stage_s[i] = (int)a->s[i];
+    info->n_layers = im->n_layers, info->threads = im->threads;
+    strncpy(info->isa, mfn_isa_rows[im->isa].name, sizeof info->isa - 1);
+    for (int i = 0; i < im->n_layers; i++) {
+        info->macs += mfn_layer_macs(&im->layers[i]);
+        info->trace_floats += map_floats(&im->layers[i]);
+    }
+    info->weight_bytes = (uint64_t)im->weight_floats * sizeof(float);
+    info->scratch_bytes = (uint64_t)im->fused.total * sizeof(float);
+    return MFN_OK;
+}
+
+int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *out) {
+    const MfnImpl *im = live(engine);
+    if (!im) return dead(engine);
+    if (!out || index < 0 || index >= im->n_layers) return MFN_E_ARG;
+    memset(out, 0, sizeof *out);
+    const MfnLayer *l = &im->layers[index];
+    mfn_layer_name(l, out->name, sizeof out->name);
+    out->c_in = (int)l->c_in, out->c_out = (int)l->c_out, out->kernel = (int)l->kernel;
+    out->stride = (int)l->stride, out->pad = (int)l->pad, out->groups = (int)l->groups;
+    out->h_in = out->w_in = (int)l->side_in;
+    out->h_out = out->w_out = (int)l->side_out;
+    out->has_act = l->act, out->has_residual = l->residual;
+    out->macs = mfn_layer_macs(l);
+    return MFN_OK;
+}
+
+typedef struct Trace {
+    MfnHook hook;
+    const MfnImpl *im;
+    unsigned char *out;
+} Trace;
+
+// NHWC with padded pixels to CHW.
+static void copy_map(MfnHook *hook, int layer, const float *map, size_t px) {
+    Trace *t = (Trace *)hook;
+    const MfnLayer *l = &t->im->layers[layer];
+    size_t pixels = (size_t)l->side_out * l->side_out;
+    for (size_t c = 0; c < l->c_out; c++)
+        for (size_t p = 0; p < pixels; p++, t->out += sizeof(float))
+            memcpy(t->out, map + p * px + c, sizeof(float));
+}
+
+typedef struct Clock {
+    MfnHook hook;
+    struct timespec last;
+    double *seconds;
+} Clock;
+
+static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
+    Clock *c = (Clock *)hook;
+    struct timespec now;
+    (void)map, (void)px;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double took = (double)(now.tv_sec - c->last.tv_sec) +
+                  1e-9 * (double)(now.tv_nsec - c->last.tv_nsec);
+    if (took < c->seconds[layer]) c->seconds[layer] = took;
+    clock_gettime(CLOCK_MONOTONIC, &c->last);
+}
+
+static int whole_pass(const MfnImpl *im, const float *input, int repeats, MfnHook *hook,
+                      struct timespec *start) {
+    float *scratch = mfn_arena_new(im->whole.total);
+    float *embedding = malloc(im->arch.embedding_dim * sizeof(float));
+    if (scratch && embedding) {
+        MfnFpState fp = mfn_fp_enter();
+        for (int i = 0; i < repeats; i++) {
+            if (start) clock_gettime(CLOCK_MONOTONIC, start);
+            mfn_forward_one(im, &im->whole, scratch, input, NULL, embedding, hook);
+        }
+        mfn_fp_leave(fp);
+    }
+    int rc = scratch && embedding ? MFN_OK : MFN_E_NOMEM;
+    free(scratch), free(embedding);
+    return rc;
+}
+
+int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out,
+                     size_t capacity) {
+    MfnInfo info;
+    int rc = mfn_engine_info(engine, &info);
+    if (rc) return rc;
+    if (!input_chw || !out) return MFN_E_ARG;
+    if (capacity < info.trace_floats) return MFN_E_CAPACITY;
+    Trace t = {{copy_map}, engine->impl, (unsigned char *)out};
+    return whole_pass(t.im, input_chw, 1, &t.hook, NULL);
+}
+
+int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
+                       double *seconds, size_t capacity) {
+    const MfnImpl *im = live(engine);
+    if (!im) return dead(engine);
+    if (!input_chw || !seconds || repeats < 1) return MFN_E_ARG;
+    if (capacity < (size_t)im->n_layers) return MFN_E_CAPACITY;
+    for (int i = 0; i < im->n_layers; i++) seconds[i] = 1e30;
+    Clock c = {{note_time}, {0, 0}, seconds};
+    return whole_pass(im, input_chw, repeats, &c.hook, &c.last);
+}

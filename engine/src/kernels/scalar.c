@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plain C: the reference that every other row is compared with. Each product and each sum is rounded
+// on its own (no contraction), in the order of k.
+#include "../kernels.h"
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+enum { SCALAR_WIDE = 8, SCALAR_TALL = 4 };
+
+static size_t panel__scalar(size_t left) {
+    (void)left;
+    return SCALAR_WIDE;
+}
+
+// x > 0 keeps x, the rest is multiplied; a NaN goes through the multiplication and stays.
+static float prelu__scalar(float x, float slope) { return x > 0 ? x : slope * x; }
+
+static void gemm_tile__scalar(const MfnGemm *g, const float *w, size_t m0, size_t n0, size_t tall) {
+    float acc[SCALAR_TALL][SCALAR_WIDE];
+    const float *bias = w, *slope = w + SCALAR_WIDE;
+    for (size_t i = 0; i < tall; i++)
+        for (size_t j = 0; j < SCALAR_WIDE; j++) acc[i][j] = bias[j];
+    w += 2 * SCALAR_WIDE;
+    for (size_t k = 0; k < g->k; k++, w += SCALAR_WIDE) {
+        const float *a = g->a + m0 * g->a_px + (g->taps ? (size_t)g->taps[k] : k);
+        for (size_t i = 0; i < tall; i++)
+            for (size_t j = 0; j < SCALAR_WIDE; j++) acc[i][j] += a[i * g->a_px] * w[j];
+    }
+    for (size_t i = 0; i < tall; i++) {
+        size_t at = (m0 + i) * g->out_px + n0;
+        for (size_t j = 0; j < SCALAR_WIDE; j++) {
+            float x = g->act ? prelu__scalar(acc[i][j], slope[j]) : acc[i][j];
+            g->out[at + j] = g->residual ? x + g->residual[at + j] : x;
+        }
+    }
+}
+
+static void f32_gemm__scalar(const MfnGemm *g) {
+    const float *w = g->w;
+    for (size_t n0 = 0; n0 < g->n; n0 += SCALAR_WIDE, w += SCALAR_WIDE * (g->k + 2)) {
+        size_t m = 0;
+        for (; m + SCALAR_TALL <= g->m; m += SCALAR_TALL)
+            gemm_tile__scalar(g, w, m, n0, SCALAR_TALL);
+        if (m < g->m) gemm_tile__scalar(g, w, m, n0, g->m - m);
+    }
+}
+
+static void f32_dw3__scalar(const MfnDw *d) {
+    for (size_t c0 = 0; c0 < d->channels; c0 += MFN_BLOCK) {
+        const float *w = d->w + c0 * 11;
+        for (size_t y = 0; y < d->n_rows; y++)
+            for (size_t x = 0; x < d->w_out; x++) {
+                float acc[MFN_BLOCK];
+                for (size_t c = 0; c < MFN_BLOCK; c++) acc[c] = w[9 * MFN_BLOCK + c];
+                for (size_t ky = 0; ky < 3; ky++)
+                    for (size_t kx = 0; kx < 3; kx++) {
+                        size_t at = x * d->stride + kx;  // one right of the input column
+                        if (at < 1 || at > d->w_in) continue;
+                        const float *in = d->rows[y * d->stride + ky] + (at - 1) * d->px + c0;
+                        const float *tap = w + (ky * 3 + kx) * MFN_BLOCK;
+                        for (size_t c = 0; c < MFN_BLOCK; c++) acc[c] += in[c] * tap[c];
+                    }
+                float *out = d->out + (y * d->w_out + x) * d->px + c0;
+                for (size_t c = 0; c < MFN_BLOCK; c++)
+                    out[c] = prelu__scalar(acc[c], w[10 * MFN_BLOCK + c]);
+            }
+    }
+}
+
+static void f32_gdc__scalar(const MfnGdc *g) {
+    const float *w = g->w;
+    for (size_t c0 = 0; c0 < g->channels; c0 += MFN_BLOCK, w += (g->pixels + 1) * MFN_BLOCK) {
+        float acc[MFN_BLOCK];
+        for (size_t c = 0; c < MFN_BLOCK; c++) acc[c] = w[g->pixels * MFN_BLOCK + c];
+        for (size_t p = 0; p < g->pixels; p++)
+            for (size_t c = 0; c < MFN_BLOCK; c++)
+                acc[c] += g->in[p * g->px + c0 + c] * w[p * MFN_BLOCK + c];
+        for (size_t c = 0; c < MFN_BLOCK; c++) g->out[c0 + c] = acc[c];
+    }
+}
+
+static void u8_to_f32__scalar(const uint8_t *in, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
+}
+
+static double fma_probe__scalar(uint64_t rounds) {
+    float acc[32];
+    for (int i = 0; i < 32; i++) acc[i] = (float)i;
+    for (uint64_t r = 0; r < rounds; r++)
+        for (int i = 0; i < 32; i++) acc[i] = acc[i] * 0.5f + 1.0f;
+    volatile float sink = 0;
+    for (int i = 0; i < 32; i++) sink = sink + acc[i];
+    return 32.0 * (double)rounds;
+}
+
+const MfnKernels mfn_kernels__scalar = {
+    .panel = panel__scalar,
+    .fc_panel = panel__scalar,
+    .gemm = f32_gemm__scalar,
+    .fc = f32_gemm__scalar,
+    .dw3 = f32_dw3__scalar,
+    .gdc = f32_gdc__scalar,
+    .u8 = u8_to_f32__scalar,
+    .fma_probe = fma_probe__scalar,
+};
+
+#if !defined(__clang__) && defined(__GNUC__)
+#pragma GCC pop_options
+#endif

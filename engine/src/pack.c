@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Folds BatchNorm into the convolutions, in double, and lays the weights out for the chosen
+// kernels. Runs on a verified image, so a cursor read cannot fail here.
+#include "platform.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+#include "cursor.h"
+#include "engine.h"
+#include "loader.h"
+
+float *mfn_arena_new(size_t floats) {
+    const size_t huge = (size_t)2 << 20;
+    void *p = NULL;
+    if (floats > SIZE_MAX / 8) return NULL;
+    size_t bytes = floats * sizeof(float);
+    if (posix_memalign(&p, bytes >= huge ? huge : MFN_ALIGN, bytes) != 0) return NULL;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    // Fewer TLB misses on the weights of the larger networks; a refusal changes nothing.
+    if (bytes >= huge) (void)madvise(p, bytes / huge * huge, MADV_HUGEPAGE);
+#endif
+    memset(p, 0, bytes);
+    return p;
+}
+
+typedef size_t (*PanelFn)(size_t);
+
+static size_t gemm_floats(PanelFn panel, size_t k, size_t n) {
+    size_t total = 0;
+    for (size_t at = 0; at < n;) {
+        size_t wide = panel(n - at);
+        total += wide * (k + 2);
+        at += wide;
+    }
+    return mfn_round_up(total, MFN_BLOCK);
+}
+
+static size_t layer_floats(const MfnImpl *im, const MfnLayer *l) {
+    size_t area = (size_t)l->kernel * l->kernel;
+    size_t wide = mfn_round_up(l->c_out, MFN_BLOCK);
+    switch (l->kind) {
+    case MFN_DW: return wide * (area + 2);
+    case MFN_GDC: return wide * (area + 1);
+    case MFN_EMBED: return gemm_floats(im->kernels.fc_panel, l->c_in, l->c_out);
+    default: return gemm_floats(im->kernels.panel, l->c_in * area, l->c_out);
+    }
+}
+
+int mfn_pack_layout(MfnImpl *im) {
+    im->weight_floats = 0;
+    im->packed = calloc((size_t)im->n_layers, sizeof *im->packed);
+    if (!im->packed) return MFN_E_NOMEM;
+    for (int i = 0; i < im->n_layers; i++) {
+        im->packed[i] = im->weight_floats;
+        im->weight_floats += layer_floats(im, &im->layers[i]);
+    }
+    im->weights = mfn_arena_new(im->weight_floats);
+    return im->weights ? MFN_OK : MFN_E_NOMEM;
+}
+
+// One layer's tensors, copied out of the file; scale and bias are those of the folded BatchNorm.
+typedef struct Folded {
+    float *w, *slope;
+    double *scale, *bias;
+} Folded;
+
+static void read_folded(MfnCursor *c, const MfnLayer *l, size_t n_weights, Folded *f) {
+    size_t n = l->c_out;
+    uint32_t bytes;
+    float *v = f->slope;  // scratch until the slopes themselves are read
+    mfn_cur_u32(c, &bytes), mfn_cur_f32(c, f->w, n_weights);
+    mfn_cur_u32(c, &bytes), mfn_cur_f32(c, v, n);
+    for (size_t i = 0; i < n; i++) f->scale[i] = v[i];
+    mfn_cur_u32(c, &bytes), mfn_cur_f32(c, v, n);
+    for (size_t i = 0; i < n; i++) f->bias[i] = v[i];
+    size_t mean_at = c->at;
+    mfn_cur_skip(c, 4 + 4 * (uint64_t)n);
+    mfn_cur_u32(c, &bytes), mfn_cur_f32(c, v, n);
+    for (size_t i = 0; i < n; i++) f->scale[i] /= sqrt((double)v[i] + MFN_FMT_BN_EPS);
+    MfnCursor mean = *c;
+    mean.at = mean_at;
+    mfn_cur_u32(&mean, &bytes), mfn_cur_f32(&mean, v, n);
+    for (size_t i = 0; i < n; i++) f->bias[i] -= v[i] * f->scale[i];
+    if (l->act)
+        mfn_cur_u32(c, &bytes), mfn_cur_f32(c, f->slope, n);
+    else
+        memset(f->slope, 0, n * sizeof(float));
+}
+
+static void pack_gemm(PanelFn panel, const Folded *f, size_t k, size_t n, float *out) {
+    for (size_t at = 0; at < n;) {
+        size_t wide = panel(n - at), real = n - at < wide ? n - at : wide;
+        for (size_t j = 0; j < real; j++) {
+            const float *row = f->w + (at + j) * k;
+            double scale = f->scale[at + j];
+            float *to = out + 2 * wide + j;
+            out[j] = (float)f->bias[at + j];
+            out[wide + j] = f->slope[at + j];
+            for (size_t i = 0; i < k; i++) to[i * wide] = (float)(row[i] * scale);
+        }
+        out += wide * (k + 2);
+        at += wide;
+    }
+}
+
+// Per MFN_BLOCK channels: the taps, the bias and, where `slopes`, the slope.
+static void pack_depthwise(const Folded *f, size_t channels, size_t area, bool slopes, float *out) {
+    size_t stride = (area + (slopes ? 2 : 1)) * MFN_BLOCK;
+    for (size_t c = 0; c < channels; c++) {
+        float *to = out + c / MFN_BLOCK * stride + c % MFN_BLOCK;
+        for (size_t i = 0; i < area; i++)
+            to[i * MFN_BLOCK] = (float)(f->w[c * area + i] * f->scale[c]);
+        to[area * MFN_BLOCK] = (float)f->bias[c];
+        if (slopes) to[(area + 1) * MFN_BLOCK] = f->slope[c];
+    }
+}
+
+int mfn_pack_fill(MfnImpl *im, const struct MfnImage *image) {
+    size_t most_w = 0, most_c = 0;
+    for (int i = 0; i < im->n_layers; i++) {
+        size_t w = (size_t)mfn_layer_weights(&im->layers[i]), c = im->layers[i].c_out;
+        if (w > most_w) most_w = w;
+        if (c > most_c) most_c = c;
+    }
+    Folded f = {malloc(most_w * sizeof(float)), malloc(most_c * sizeof(float)),
+                malloc(most_c * sizeof(double)), malloc(most_c * sizeof(double))};
+    bool ok = f.w && f.slope && f.scale && f.bias;
+    MfnCursor c = {image->data, image->size, (size_t)image->payload + 4};
+    for (int i = 0; ok && i < im->n_layers; i++) {
+        const MfnLayer *l = &im->layers[i];
+        float *out = im->weights + im->packed[i];
+        size_t area = (size_t)l->kernel * l->kernel;
+        read_folded(&c, l, (size_t)mfn_layer_weights(l), &f);
+        if (l->kind == MFN_DW || l->kind == MFN_GDC)
+            pack_depthwise(&f, l->c_out, area, l->kind == MFN_DW, out);
+        else
+            pack_gemm(l->kind == MFN_EMBED ? im->kernels.fc_panel : im->kernels.panel, &f,
+                      l->c_in * area, l->c_out, out);
+    }
+    free(f.w), free(f.slope), free(f.scale), free(f.bias);
+    return ok ? MFN_OK : MFN_E_NOMEM;
+}
