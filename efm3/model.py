@@ -58,6 +58,12 @@ class Model:
         self.mirror = mirrors.values(arch) if mirror is None else mirror
         self._loaded = (arch, copy.deepcopy(self.mirror), mirror_text)
 
+    @property
+    def aligned(self) -> bool:
+        """True where the file it came from has 4-byte aligned tensors."""
+        first = fmt.PREFIX_SIZE + len(self._loaded[2]) + 2 * fmt.COUNT_SIZE
+        return bool(self._loaded[2]) and first % fmt.TENSOR_ALIGN == 0
+
     def save(self, path: str | os.PathLike[str], *, align: bool = False,
              finite: bool = True, seal: bool = False) -> None:
         """Write the model; a mirror that nobody changed keeps its very text. See `save`."""

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 
 from efm3 import rules
 from efm3.findings import Report
@@ -28,3 +29,17 @@ def validate(source: Source, level: str = "values", *, select: Iterable[str] = (
         return Report(name, 0, level, [], str(e))
     found = rules.run(scan(data), level, tuple(select), tuple(ignore))
     return Report(name, len(data), level, found)
+
+
+SUFFIXES = (".bin", ".efm3")
+
+
+def expand(paths: Iterable[str]) -> Iterator[str]:
+    """The paths, folders replaced by the .bin and .efm3 files below them, sorted."""
+    for path in paths:
+        if path == "-" or not os.path.isdir(path):
+            yield path
+            continue
+        for folder, inner, files in os.walk(path):
+            inner.sort()
+            yield from (os.path.join(folder, f) for f in sorted(files) if f.endswith(SUFFIXES))

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 import click
@@ -44,6 +46,13 @@ class _Verbs(click.Group):
 @click.version_option(efm3.__version__, prog_name="efm3")
 def cli() -> None:
     """Read, write, check and show EFM3 weight files."""
+
+
+def styler() -> Callable[..., str]:
+    """click.style on a terminal without NO_COLOR, else a style that adds nothing."""
+    from efm3.reporting import plain
+
+    return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
 
 
 def main() -> None:

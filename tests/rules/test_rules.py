@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule passes the sample file and finds its own example, and nothing else beside it."""
+
+import pytest
+
+import efm3
+from efm3 import sample
+from efm3.examples import EXAMPLES, example
+from efm3.rules import GROUPS, LEVELS, load_rules
+
+RULES = load_rules()
+
+# Findings that must come along: a cut or shifted table, or a value that offends twice.
+BESIDE = {
+    "T008": {"T001"}, "T009": {"T001"},
+    "V005": set(), "V012": set(), "V015": set(),
+}
+
+
+def codes(data, level="values"):
+    return {f.code for f in efm3.validate(data, level).findings} - {"P008"}
+
+
+def test_every_rule_has_an_example_and_every_example_a_rule():
+    assert list(EXAMPLES) == sorted(EXAMPLES, key=list(RULES).index)
+    assert set(EXAMPLES) == set(RULES)
+
+
+def test_the_sample_is_clean():
+    assert codes(sample.base()) == set()
+    assert efm3.validate(sample.sealed()).findings == []
+
+
+@pytest.mark.parametrize("code", list(EXAMPLES))
+def test_rule_finds_its_example_and_only_that(code):
+    found = {f.code for f in efm3.validate(example(code)[1]).findings}
+    assert code in found
+    assert found - {"P008"} - {code} == BESIDE.get(code, set())
+
+
+@pytest.mark.parametrize("code", list(EXAMPLES))
+def test_finding_is_whole(code):
+    data = example(code)[1]
+    rule = RULES[code]
+    for f in efm3.validate(data).findings:
+        if f.code == code:
+            assert f.severity == rule.severity
+            assert f.message and f.hint == rule.fix and f.clause == rule.clause
+            if f.offset is not None:
+                assert 0 <= f.offset <= len(data)
+                assert f.offset + (f.length or 0) <= len(data)
+
+
+@pytest.mark.parametrize("code", list(EXAMPLES))
+def test_rule_speaks_at_its_level_and_not_below(code):
+    data, level = example(code)[1], RULES[code].level
+    assert code in codes(data, level) | {"P008"}
+    for lower in LEVELS[:LEVELS.index(level)]:
+        assert code not in codes(data, lower)
+
+
+def test_docs_are_whole():
+    assert len(RULES) >= 60
+    for r in RULES.values():
+        assert r.group in GROUPS
+        assert r.what.endswith(".") and r.why.endswith(".") and not r.fix.endswith(".")
+
+
+def test_select_and_ignore_take_prefixes():
+    data = example("M022")[1]
+    assert {f.code for f in efm3.validate(data, select=["M"]).findings} == {"M022"}
+    assert {f.code for f in efm3.validate(data, ignore=["M02", "P"]).findings} == set()
+
+
+def test_unknown_level_is_refused():
+    with pytest.raises(ValueError, match="level"):
+        efm3.validate(sample.base(), "all")
