@@ -93,7 +93,7 @@ def problems(arch: Any) -> Iterator[Problem]:
         sound = False
     places = [(name, getattr(arch, name), fmt.FIELDS[f"arch.{name}"].con)
               for name in LIMIT_CODES if len(name) > 1]
-    for i, stage in enumerate(stages[:fmt.STAGE_SLOTS]):
+    for i, stage in enumerate(stages if sound else ()):
         places += [(f"stages[{i}].{k}", getattr(stage, k), fmt.FIELDS[f"arch.stages[{i}].{k}"].con)
                    for k in "tns"]
     for path, value, con in places:

@@ -179,7 +179,7 @@ EXAMPLES: dict[str, tuple[str, s.Patch]] = {
              _then(s.fill("bn.w", 1.0), s.fill("bn.b", 0.0), s.fill("bn.mean", 0.0),
                    s.fill("bn.var", 1.0))),
     "V015": ("final_conv filled with 0.01", s.fill("final_conv.conv.w", 0.01)),
-    "P001": ("a mirror of 255 bytes", s.text(lambda t: t + b" " * (-len(t) % 4 + 3))),
+    "P001": ("a mirror of 255 bytes", lambda d: s.text(bytes(s.spans(d).mirror or b"") + b"   ")(d)),
     "P002": ("65 blocks", _arch(stages=(Stage(1, 65, 2), *s.ARCH.stages[1:]))),
     "P003": ("a 5x5 stem", _arch(stem_kernel=5)),
     "P004": ("a stage of stride 4", _arch(stages=(Stage(1, 1, 4), Stage(1, 1, 2)))),

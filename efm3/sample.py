@@ -86,11 +86,11 @@ def field(path: str, value: int | bytes) -> Patch:
 
 
 def text(new: bytes | Callable[[bytes], bytes]) -> Patch:
-    """Replace the mirror's text and its length."""
+    """Replace the mirror's text and its length; a text that `new` makes stays aligned."""
     def patch(data: bytes) -> bytes:
         s = scan(data)
         old = bytes(s.mirror or b"")
-        put_in = new(old.rstrip(b" ")) if callable(new) else new
+        put_in = mirrors.pad(new(old.rstrip(b" "))) if callable(new) else new
         return (data[:fmt.PREFIX_SIZE - 4] + fmt.U32.build(len(put_in)) + put_in
                 + data[fmt.PREFIX_SIZE + len(old):])
     return patch
@@ -100,7 +100,7 @@ def with_mirror(change: Callable[[dict[str, Any]], Any]) -> Patch:
     """Replace the mirror by what `change` makes of its values, compact and aligned."""
     def patch(data: bytes) -> bytes:
         value = change(json.loads(bytes(scan(data).mirror or b"{}")))
-        return text(mirrors.pad(json.dumps(value, separators=(",", ":")).encode()))(data)
+        return text(lambda _: json.dumps(value, separators=(",", ":")).encode())(data)
     return patch
 
 

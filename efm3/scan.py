@@ -102,8 +102,9 @@ class Scan:
         Raises KeyError where the file ends inside the header.
         """
         get = self.values.__getitem__
-        used = min(get("arch.n_stages"), fmt.STAGE_SLOTS)
-        stages = [Stage(*(get(f"arch.stages[{i}].{k}") for k in "tns")) for i in range(used)]
+        used = get("arch.n_stages")
+        stages = [Stage(*(get(f"arch.stages[{i}].{k}") for k in "tns"))
+                  if used <= fmt.STAGE_SLOTS else Stage(0, 0, 0) for i in range(used)]
         own = {k: get(f"arch.{k}") for k in (
             "stem_kernel", "stem_stride", "stem_channels", "block_channels",
             "final_channels", "embedding_dim", "gdc_kernel")}

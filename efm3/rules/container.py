@@ -187,7 +187,7 @@ def json_past_end(ctx: Context) -> F:
     Fix: fetch the file again, or write the mirror's real byte length
     """
     n = ctx.scan.values.get("json_len", 0)
-    rest = ctx.scan.size - fmt.PREFIX_SIZE
+    rest = max(ctx.scan.size - fmt.PREFIX_SIZE, 0)
     if rest < n <= fmt.MAX_JSON_LEN and not ctx.cause[0]:
         yield ctx.field("json_len", f"the mirror needs {n} bytes, {rest} remain",
                         expected=f"at most {rest}")

@@ -51,10 +51,7 @@ def n_stages(ctx: Context) -> F:
     Why: A network has at least one stage; a ninth record would be the mirror's length.
     Fix: write the number of used stage records
     """
-    if "json_len" in ctx.scan.values and not ctx.cause[0]:
-        v = ctx.scan.values["arch.n_stages"]
-        if not fmt.FIELDS["arch.n_stages"].con.allows(v):
-            yield ctx.field("arch.n_stages", f"{v} stages cannot be stated")
+    yield from _problems(ctx)
 
 
 @rule("H004")

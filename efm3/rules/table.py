@@ -62,7 +62,8 @@ def count(ctx: Context) -> F:
     Fix: write the tensors of the layout, all of them and no others (`efm3 layout`)
     """
     s = ctx.scan
-    if s.arch and s.n_tensors is not None and s.n_tensors != len(s.layout) and not ctx.cause[0]:
+    explained = ctx.cause[0] or ctx.table_cause[0] in ("T008", "T009")
+    if s.arch and s.n_tensors is not None and s.n_tensors != len(s.layout) and not explained:
         yield ctx.at(f"the table has {s.n_tensors} tensors, the layout {len(s.layout)}",
                      offset=fmt.PREFIX_SIZE + (s.json_len or 0), length=fmt.COUNT_SIZE,
                      path="n_tensors", found=s.n_tensors, expected=len(s.layout))
@@ -185,7 +186,8 @@ def truncated(ctx: Context) -> F:
     """
     s = ctx.scan
     last = s.tensors[-1] if s.tensors else None
-    if last and last.present < last.size and not ctx.cause[0]:
+    explained = ctx.cause[0] or ctx.table_cause[0] in ("T005", "T006")
+    if last and last.present < last.size and not explained:
         if s.arch and last.size == last.expected and s.n_tensors == len(s.layout):
             missing = f"{file_size(s.arch, s.json_len or 0) - s.size} bytes are missing in all"
         else:
@@ -206,7 +208,8 @@ def table_short(ctx: Context) -> F:
     s = ctx.scan
     want = min(s.n_tensors or 0, 2 * len(s.layout) or s.n_tensors or 0)
     whole = not s.tensors or s.tensors[-1].present == s.tensors[-1].size
-    if len(s.tensors) < want and whole and s.end + fmt.COUNT_SIZE > s.size and not ctx.cause[0]:
+    miscounted = s.arch is not None and len(s.tensors) == len(s.layout)
+    if len(s.tensors) < want and whole and not miscounted and s.end + fmt.COUNT_SIZE > s.size and not ctx.cause[0]:
         n = len(s.tensors)
         name = s.layout[n][0] if n < len(s.layout) else f"tensor {n}"
         yield ctx.at(f"the file ends where the size of {name} should stand",
@@ -217,6 +220,8 @@ def table_short(ctx: Context) -> F:
 def _tail(ctx: Context) -> bytes | None:
     s = ctx.scan
     if s.n_tensors is None or len(s.tensors) != s.n_tensors or s.end >= s.size or ctx.cause[0]:
+        return None
+    if s.tensors and s.tensors[-1].present < s.tensors[-1].size:
         return None
     return bytes(s.data[s.end:s.end + 16])
 
