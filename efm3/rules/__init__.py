@@ -141,11 +141,17 @@ class Context:
         return Stats(self.scan)
 
 
-def load_rules() -> dict[str, Rule]:
-    """Every rule by code, in the order in which they run."""
+def load_rules(level: str = "values") -> dict[str, Rule]:
+    """Every rule up to `level` by code, in the order in which they run.
+
+    Below `values` the group of that name is not imported, nor is numpy with it.
+    """
+    top = LEVELS.index(level)
     for group in GROUPS:
-        import_module(f"efm3.rules.{group}")
-    return RULES
+        if group != "values" or level == "values":
+            import_module(f"efm3.rules.{group}")
+    order = sorted(RULES.values(), key=lambda r: GROUPS.index(r.group))
+    return {r.code: r for r in order if LEVELS.index(r.level) <= top}
 
 
 def selected(code: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
@@ -159,11 +165,10 @@ def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
 
     Raises ValueError for a level that is not in LEVELS.
     """
-    top = LEVELS.index(level)
     ctx = Context(scan)
     out: list[Finding] = []
-    for r in load_rules().values():
-        if LEVELS.index(r.level) <= top and selected(r.code, select, ignore):
+    for r in load_rules(level).values():
+        if selected(r.code, select, ignore):
             ctx.rule = r
             out += r.check(ctx)
     return out
