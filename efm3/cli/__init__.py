@@ -8,10 +8,14 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 import efm3
+
+if TYPE_CHECKING:
+    from efm3.source import Source
 
 # Verb to the line that `efm3 --help` shows; module efm3.cli.<verb> has the command.
 VERBS = {
@@ -53,6 +57,11 @@ def styler() -> Callable[..., str]:
     from efm3.reporting import plain
 
     return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+
+
+def source(file: str) -> Source:
+    """What to read for a FILE argument: `-` is standard input."""
+    return sys.stdin.buffer if file == "-" else file
 
 
 def main() -> None:
