@@ -112,4 +112,4 @@ class Stats:
         var = self.vectors["bn.var"].astype(np.float64)
         with np.errstate(all="ignore"):
             scale = np.abs(self.vectors["bn.w"]) / np.sqrt(var + fmt.BN_EPS)
-        return np.asarray(scale, np.float32)
+            return np.asarray(scale, np.float32)

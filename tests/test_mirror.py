@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The mirror's canonical text, its closed grammar, and its schema beside the rules."""
+
+import json
+from dataclasses import replace
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import efm3
+from efm3 import mirror, sample
+
+TEXT = mirror.canonical(sample.ARCH)
+
+
+def test_canonical_text_is_the_original_exporters(vector):
+    model = efm3.load(vector)
+    text = vector.read_bytes()[92:]
+    assert text.startswith(mirror.canonical(model.arch))
+
+
+def test_canonical_text_is_ascii():
+    text = mirror.canonical(replace(sample.ARCH, name="naïve"))
+    assert text.isascii() and mirror.parse(text)["name"] == "naïve"
+
+
+@pytest.mark.parametrize("extra", range(8))
+def test_pad_aligns_and_is_minimal(extra):
+    text = TEXT + b" " * extra
+    padded = mirror.pad(text)
+    assert (92 + len(padded) + 8) % 4 == 0 and 0 <= len(padded) - len(text) < 4
+
+
+@pytest.mark.parametrize("text,kind,offset", [
+    (b"", "empty", 0), (b"   ", "empty", 0), (b"\xef\xbb\xbf{}", "bom", 0),
+    (b'{"a":"\xff"}', "utf8", 6), (b'{"a":"\xed\xa0\x80"}', "utf8", 6),
+    (b"[" * 17 + b"]" * 17, "depth", 16), (b'{"a":1,"a":1}', "duplicate", 0),
+    (b'{"b":{"a":1,"a":2}}', "duplicate", 0), (b'{"a":NaN}', "constant", 0),
+    (b'{"a":-Infinity}', "constant", 0), (b'{"a":1e999}', "number", 0),
+    (b'{"a":' + b"9" * 21 + b"}", "number", 0), (b'{"a":"\\u0000"}', "nul", 0),
+    (b'{"\\u0000":1}', "nul", 0), (b'{"a":["\\ud800"]}', "surrogate", 0),
+    (b"{} x", "trailing", 2), (b"{}\0", "trailing", 2), (b"{}\n", "trailing", 2),
+    (b'{"a":1,}', "syntax", 7), (b"{'a':1}", "syntax", 1), (b'{"a":"\n"}', "syntax", 6),
+    (b"[]", "object", 0), (b'"x"', "object", 0), (b"3", "object", 0), (b"{", "syntax", 1),
+])
+def test_grammar(text, kind, offset):
+    with pytest.raises(mirror.MirrorProblem) as e:
+        mirror.parse(text)
+    assert (e.value.kind, e.value.offset) == (kind, offset)
+
+
+@pytest.mark.parametrize("text", [
+    b"{}", b"{}   ", b' \t\r\n{"a":1}', b'{"a":"[[[[[[[[[[[[[[[[[[[["}',
+    b'{"a":"\\"[[[[[[[[[[[[[[[[[[["}', b"[" * 0 + b'{"a":' + b"[" * 15 + b"]" * 15 + b"}",
+    '{"ä":"\U0001f600"}'.encode(), b'{"a":"\\ud83d\\ude00"}',
+])
+def test_texts_that_are_fine(text):
+    assert mirror.parse(text) == json.loads(text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode)
+       | st.lists(st.sampled_from(b'{}[]":,1eE.-+ntf\\u0aN \0'), max_size=40).map(bytes))
+def test_parse_never_raises_anything_else(text):
+    try:
+        value = mirror.parse(text)
+    except mirror.MirrorProblem:
+        return
+    assert value == json.loads(text)
+
+
+def test_schema_is_a_schema_and_takes_canonical_mirrors():
+    jsonschema.Draft202012Validator.check_schema(mirror.schema())
+    for arch in (*efm3.ARCHS.values(), sample.ARCH):
+        assert mirror.schema_problem(mirror.values(arch)) == ""
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 70000) | st.floats(-2, 2) | st.just("x")
+    | st.just("f" * 64),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+        st.sampled_from(["t", "n", "s", "sha256"]), inner, max_size=3), max_leaves=4)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from([*mirror.values(sample.ARCH), "meta", "author"]), json_values, st.booleans())
+def test_schema_and_rules_agree(key, value, drop):
+    """A mirror that the schema refuses has an error at level coherence.
+
+    The other way round holds but for what a schema cannot say: agreement with the header.
+    """
+    def change(m):
+        return {k: v for k, v in m.items() if k != key} if drop else m | {key: value}
+    data = sample.with_mirror(change)(sample.base())
+    errors = {f.code for f in efm3.validate(data, "coherence").at_least("error")}
+    refused = mirror.schema_problem(change(mirror.values(sample.ARCH)))
+    beyond = {"M022", "M023", "M025", "M042"}
+    if refused:
+        assert errors, refused
+    else:
+        assert errors <= beyond
+
+
+def test_shown_is_short_and_printable():
+    assert mirror.shown("a\x1b[31m\n") == "'a\\x1b[31m\\n'"
+    assert len(mirror.shown("x" * 1000)) == 60

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The scan says what is where, for whole and for broken files."""
+
+import struct
+
+import pytest
+
+from efm3 import format as fmt
+from efm3 import sample
+from efm3.examples import EXAMPLES, example
+from efm3.network import tensor_layout
+from efm3.scan import scan
+
+BASE = sample.base()
+
+
+def test_whole_file():
+    s = scan(BASE)
+    assert s.complete and s.end == s.size == len(BASE)
+    assert [(t.name, t.shape) for t in s.tensors] == list(tensor_layout(sample.ARCH))
+    assert s.tensors[0].offset == s.table_offset
+    assert s.arch.stages == sample.ARCH.stages
+
+
+@pytest.mark.parametrize("code", list(EXAMPLES))
+def test_spans_tile_any_file(code):
+    data = example(code)[1]
+    at = 0
+    for span in scan(data).spans():
+        assert span.offset == at and span.length > 0 and span.doc
+        at += span.length
+    assert at == len(data)
+
+
+def test_spans_tile_every_prefix():
+    for n in range(len(BASE)):
+        spans = list(scan(BASE[:n]).spans())
+        assert sum(s.length for s in spans) == n
+
+
+def test_a_cut_tensor_keeps_what_is_there():
+    s = scan(BASE[:-5])
+    last = s.tensors[-1]
+    assert last.name == "embed_proj.bn.var" and last.present == last.size - 5
+    assert s.end == last.offset and not s.complete
+
+
+def test_walk_stops_at_twice_the_layout():
+    head = BASE[:scan(BASE).table_offset - 4]
+    data = head + struct.pack("<I", 2**32 - 1) + bytes(4 * 100_000)
+    assert len(scan(data).tensors) == 2 * len(tensor_layout(sample.ARCH))
+
+
+def test_walk_is_bounded_without_an_arch():
+    broken = sample.field("arch.stem_channels", 0)(BASE)
+    data = broken[:scan(BASE).table_offset - 4] + struct.pack("<I", 2**32 - 1) + bytes(400_000)
+    s = scan(data)
+    assert s.arch is None and len(s.tensors) == 17 * fmt.MAX_BLOCKS + 28

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Sources that cannot be read, and writes that fail half way."""
+
+import errno
+import io
+import os
+import stat
+import sys
+
+import pytest
+
+import efm3
+from efm3.source import Unreadable, name_of, read, write_atomic
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "w.bin"
+    path.write_bytes(b"old")
+    return path
+
+
+@pytest.mark.parametrize("make", [
+    lambda p: p, lambda p: p.mkdir() or p, lambda p: os.mkfifo(p) or p, lambda p: f"{p}\0",
+    lambda p: p.symlink_to(p) or p,
+])
+def test_unreadable_paths(tmp_path, make):
+    path = make(tmp_path / "x")
+    with pytest.raises(Unreadable):
+        read(path)
+    report = efm3.validate(path)
+    assert report.unreadable and not report.ok
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.load(path)
+    assert e.value.code == "IO001"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no device files")
+def test_devices_are_refused():
+    with pytest.raises(Unreadable, match="not a regular file"):
+        read("/dev/zero")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(target):
+    target.chmod(0)
+    with pytest.raises(Unreadable, match="[Pp]ermission"):
+        read(target)
+
+
+def test_text_mode_is_refused():
+    with pytest.raises(Unreadable, match="binary"):
+        read(io.StringIO("EFM3"))
+
+
+def test_names(target):
+    assert name_of(target) == str(target)
+    assert name_of(b"") == "<bytes>"
+    assert name_of(io.BytesIO()) == "<stream>"
+
+
+def test_write_replaces_and_keeps_the_mode(target):
+    target.chmod(0o640)
+    write_atomic(target, [b"a", memoryview(b"bc")])
+    assert target.read_bytes() == b"abc"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_write_follows_a_link(target):
+    link = target.parent / "link.bin"
+    link.symlink_to(target)
+    write_atomic(link, [b"new"])
+    assert link.is_symlink() and target.read_bytes() == b"new"
+
+
+def test_new_file_takes_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / "n", [b"x"])
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "n").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace", "open", "fchmod"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_failing_call_leaves_the_old_file_and_nothing_else(target, monkeypatch, call, number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError):
+        write_atomic(target, [b"new"])
+    monkeypatch.undo()
+    assert target.read_bytes() == b"old"
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_short_writes_are_continued(target, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, b: real(fd, b[:3]))
+    write_atomic(target, [b"0123456789", b"", b"ab"])
+    assert target.read_bytes() == b"0123456789ab"
+
+
+def test_a_source_of_parts_that_raises_leaves_nothing(target):
+    def parts():
+        yield b"new"
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(target, parts())
+    assert target.read_bytes() == b"old"
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_the_temporary_name_is_never_an_existing_file(target, monkeypatch):
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
+    squat = target.parent / f".{target.name}.{'0' * 16}.tmp"
+    victim = target.parent / "victim"
+    victim.write_bytes(b"mine")
+    squat.symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write_atomic(target, [b"new"])
+    assert victim.read_bytes() == b"mine" and target.read_bytes() == b"old"
+    assert squat.is_symlink()
+
+
+def test_order_of_syncs(target, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
+    write_atomic(target, [b"new"])
+    assert calls == ["fsync", "replace", "fsync"]
