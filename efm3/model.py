@@ -82,6 +82,7 @@ def load(source: Source, level: str = "coherence") -> Model:
 
     The bytes are read into memory; a path must be a regular file.
     """
+    rules.check_level(level)
     try:
         data = read(source)
     except Unreadable as e:
@@ -180,7 +181,10 @@ def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -
 
 
 def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> bytes:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as e:
+        _refuse("W004", f"{name} is no array: {e}", name, type(value).__name__, "float32")
     if array.shape != shape:
         _refuse("W003", f"{name} has shape {array.shape}, the layout {shape}", name,
                 array.shape, shape)

@@ -20,8 +20,7 @@ def validate(source: Source, level: str = "values", *, select: Iterable[str] = (
     Any bytes give a Report; one that cannot be read gives a Report whose
     `unreadable` says why. `select` and `ignore` are prefixes of rule codes.
     """
-    if level not in rules.LEVELS:
-        raise ValueError(f"level is {level!r}, not one of {', '.join(rules.LEVELS)}")
+    rules.check_level(level)
     name = name_of(source)
     try:
         data = read(source)

@@ -146,7 +146,7 @@ def load_rules(level: str = "values") -> dict[str, Rule]:
 
     Below `values` the group of that name is not imported, nor is numpy with it.
     """
-    top = LEVELS.index(level)
+    top = check_level(level)
     for group in GROUPS:
         if group != "values" or level == "values":
             import_module(f"efm3.rules.{group}")
@@ -157,6 +157,13 @@ def load_rules(level: str = "values") -> dict[str, Rule]:
 def selected(code: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
     """True where a code prefix of `select` (none: all) takes it and the ignores leave it."""
     return (not select or code.startswith(select)) and not (ignore and code.startswith(ignore))
+
+
+def check_level(level: str) -> int:
+    """The level's place in LEVELS. Raises ValueError for one that is not there."""
+    if level not in LEVELS:
+        raise ValueError(f"level is {level!r}, not one of {', '.join(LEVELS)}")
+    return LEVELS.index(level)
 
 
 def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),

@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Load and save: same bytes back, any array in, nothing half done."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+import efm3
+from efm3 import sample
+from efm3.examples import example
+
+ARCH = sample.ARCH
+
+
+@pytest.fixture
+def model():
+    return efm3.load(sample.base())
+
+
+def as_dict(model):
+    return {n: t.copy() for n, t in model.tensors.items()}
+
+
+def test_load_and_save_gives_the_same_bytes(vector, tmp_path):
+    model = efm3.load(vector)
+    out = tmp_path / "out.bin"
+    model.save(out)
+    assert out.read_bytes() == vector.read_bytes()
+    efm3.save(out, model.arch, model.tensors)
+    assert out.read_bytes() == vector.read_bytes()
+    assert efm3.dumps(model.arch, model.tensors) == vector.read_bytes()
+
+
+def test_tensors_are_lazy_read_only_views(vector):
+    model = efm3.load(vector)
+    assert isinstance(model.tensors, Mapping)
+    assert [(n, t.shape) for n, t in model.tensors.items()] == list(
+        efm3.tensor_layout(model.arch))
+    t = model.tensors["stem.conv.w"]
+    assert t.dtype == np.float32 and not t.flags.writeable and not t.flags.owndata
+    with pytest.raises(ValueError):
+        t[0] = 1
+    with pytest.raises(ValueError):
+        t.flags.writeable = True
+    with pytest.raises(KeyError):
+        model.tensors["stem.conv.bias"]
+
+
+def test_changing_the_callers_buffer_does_not_change_the_model():
+    data = bytearray(sample.base())
+    model = efm3.load(data)
+    before = model.tensors["stem.conv.w"].copy()
+    data[:] = bytes(len(data))
+    assert np.array_equal(model.tensors["stem.conv.w"], before)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, ">f4", np.longdouble])
+def test_wider_types_that_lose_nothing(model, dtype):
+    tensors = {n: t.astype(dtype) for n, t in model.tensors.items()}
+    assert efm3.dumps(model.arch, tensors, align=True) == sample.base()
+
+
+def test_any_memory_order(model):
+    tensors = as_dict(model)
+    fortran = {n: np.asfortranarray(t) for n, t in tensors.items()}
+    assert efm3.dumps(model.arch, fortran, align=True) == sample.base()
+    strided = {n: np.repeat(t, 2, axis=0)[::2] for n, t in tensors.items()}
+    assert efm3.dumps(model.arch, strided, align=True) == sample.base()
+    lists = {n: t.tolist() for n, t in reversed(tensors.items())}
+    assert efm3.dumps(model.arch, lists, align=True) == sample.base()
+
+
+def test_integers_and_bools_that_float32_holds(model):
+    tensors = as_dict(model)
+    tensors["stem.bn.b"] = np.arange(8, dtype=np.int64)
+    tensors["stem.act.w"] = np.ones(8, bool)
+    back = efm3.load(efm3.dumps(model.arch, tensors))
+    assert back.tensors["stem.bn.b"].tolist() == list(range(8))
+    assert back.tensors["stem.act.w"].tolist() == [1.0] * 8
+
+
+@pytest.mark.parametrize("name,value,code", [
+    ("stem.bn.b", np.zeros(9, np.float32), "W003"),
+    ("stem.bn.b", np.zeros((8, 1), np.float32), "W003"),
+    ("stem.bn.b", np.full(8, 0.1), "W004"),
+    ("stem.bn.b", np.full(8, 1e300), "W004"),
+    ("stem.bn.b", np.full(8, 2**24 + 1), "W004"),
+    ("stem.bn.b", np.zeros(8, complex), "W004"),
+    ("stem.bn.b", np.array(["x"] * 8), "W004"),
+    ("stem.bn.b", np.array([None] * 8), "W004"),
+    ("stem.bn.b", np.full(8, np.nan), "W005"),
+    ("stem.bn.b", np.full(8, np.inf, np.float32), "W005"),
+    ("stem.bn.b", [[1], [2, 3]], "W004"),
+])
+def test_refused_tensors(model, tmp_path, name, value, code):
+    tensors = as_dict(model) | {name: value}
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.save(tmp_path / "x.bin", model.arch, tensors)
+    assert e.value.code == code and e.value.path == name
+    assert os.listdir(tmp_path) == []
+
+
+def test_missing_and_unknown_tensors(model):
+    tensors = as_dict(model)
+    del tensors["stem.act.w"]
+    with pytest.raises(efm3.Efm3Error, match=r"W001 stem\.act\.w"):
+        efm3.dumps(model.arch, tensors)
+    with pytest.raises(efm3.Efm3Error, match=r"W002 head\.w"):
+        efm3.dumps(model.arch, as_dict(model) | {"head.w": 0})
+
+
+def test_non_finite_by_choice_keeps_every_bit(model):
+    tensors = as_dict(model)
+    tensors["stem.bn.b"] = np.array([0x7fc00001, 0xffc12345, 0x7f800000, 0x80000000, 1, 2, 3, 4],
+                                    np.uint32).view(np.float32)
+    data = efm3.dumps(model.arch, tensors, finite=False)
+    back = efm3.load(data, level="structure").tensors["stem.bn.b"]
+    assert np.array_equal(back.view(np.uint32), tensors["stem.bn.b"].view(np.uint32))
+
+
+def test_align_and_extra(model, tmp_path):
+    path = tmp_path / "x.bin"
+    extra = {"meta": {"licence": "CC0-1.0", "note": "ünïcode"}}
+    for name in ("a", "ab", "abc", "abcd"):
+        arch = efm3.Arch(**{**vars(ARCH), "name": name})
+        efm3.save(path, arch, model.tensors, mirror_extra=extra, align=True)
+        back = efm3.load(path)
+        assert back.aligned and back.mirror["meta"] == extra["meta"]
+        assert back.arch == arch
+        assert {f.code for f in efm3.validate(path).findings} <= {"P008"}
+
+
+@pytest.mark.parametrize("extra,code", [
+    ({"name": "x"}, "W006"), ({"meta": {"a": float("nan")}}, "W007"),
+    ({"meta": {"a": object()}}, "W007"), ({"meta": "text"}, "W007"),
+    ({"meta": {"sha256": "beef"}}, "W007"), ({"meta": {"a": "\0"}}, "W007"),
+    ({"meta": {"a": "x" * (1 << 20)}}, "C005"),
+    ({"meta": {"a": [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}}, "W007"),
+])
+def test_refused_mirrors(model, extra, code):
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.dumps(model.arch, model.tensors, mirror_extra=extra)
+    assert e.value.code == code
+
+
+def test_seal(model):
+    data = efm3.dumps(model.arch, model.tensors, seal=True, align=True)
+    back = efm3.load(data)
+    start = len(data) - sum(4 + t.nbytes for t in back.tensors.values())
+    assert back.mirror["meta"]["sha256"] == hashlib.sha256(data[start:]).hexdigest()
+    assert data == sample.sealed()
+
+
+def test_extra_keys_survive(tmp_path):
+    data = sample.with_mirror(lambda m: m | {"author": "me", "meta": {"x": [1, None]}})(
+        sample.base())
+    model = efm3.load(data)
+    model.save(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == data
+    model.mirror["author"] = "you"
+    model.save(tmp_path / "x")
+    back = efm3.load(tmp_path / "x")
+    assert back.mirror["author"] == "you" and back.mirror["meta"] == {"x": [1, None]}
+
+
+def test_save_over_the_file_that_is_read(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(sample.base())
+    model = efm3.load(path)
+    model.tensors = as_dict(model) | {"stem.bn.b": np.ones(8, np.float32)}
+    model.save(path)
+    assert efm3.load(path).tensors["stem.bn.b"].tolist() == [1.0] * 8
+    lazy = efm3.load(path)
+    lazy.save(path, align=True)
+    assert efm3.load(path).tensors["stem.bn.b"].tolist() == [1.0] * 8
+
+
+@pytest.mark.parametrize("level,code,fine", [
+    ("structure", "T014", None), ("coherence", "M022", "structure"),
+    ("values", "V002", "coherence")])
+def test_load_raises_at_its_level(level, code, fine):
+    data = example(code)[1]
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.load(data, level=level)
+    assert e.value.code == code
+    if code != "V002":
+        assert e.value.offset is not None
+    if fine:
+        efm3.load(data, level=fine)
+
+
+def test_level_structure_takes_a_mirror_that_is_no_json():
+    model = efm3.load(sample.text(b"\xff\xfe")(sample.base()), level="structure")
+    assert model.mirror == {} and model.arch.name == ""
+    assert len(model.tensors) == len(efm3.tensor_layout(ARCH))
+
+
+def test_unknown_level():
+    with pytest.raises(ValueError, match="level"):
+        efm3.load(sample.base(), level="deep")
