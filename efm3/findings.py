@@ -13,6 +13,11 @@ SEVERITIES = ("info", "warning", "error")
 REPORT_VERSION = 1
 
 
+def printable(text: str) -> str:
+    """`text` with control characters and lone surrogates escaped, for a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing found in a file: a rule's code, its place, what was found and expected.

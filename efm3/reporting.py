@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import efm3
-from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report
+from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report, printable
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 SARIF_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -21,11 +21,6 @@ Style = Callable[..., str]
 def plain(text: str, **_: Any) -> str:
     """The style that adds nothing."""
     return text
-
-
-def printable(text: str) -> str:
-    """`text` with control characters and lone surrogates escaped, for a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def verdict(report: Report) -> str:
@@ -81,7 +76,7 @@ def jsonl(reports: Iterable[Report]) -> Iterable[str]:
 def github(reports: Iterable[Report]) -> Iterable[str]:
     """Workflow commands that GitHub shows beside a change."""
     def escape(value: str) -> str:
-        return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        return printable(value).replace("%", "%25")
 
     def attribute(value: str) -> str:
         return escape(value).replace(":", "%3A").replace(",", "%2C")
@@ -93,7 +88,7 @@ def github(reports: Iterable[Report]) -> Iterable[str]:
         for f in r.findings:
             place = "" if f.offset is None else f" (byte {f.offset}, {f.path})"
             yield (f"::{words[f.severity]} file={attribute(r.source)},title={f.code}::"
-                   f"{escape(printable(f.message) + place)}")
+                   f"{escape(f.message + place)}")
 
 
 def sarif(reports: Iterable[Report]) -> str:

@@ -91,8 +91,8 @@ def text(new: bytes | Callable[[bytes], bytes]) -> Patch:
         s = scan(data)
         old = bytes(s.mirror or b"")
         put_in = mirrors.pad(new(old.rstrip(b" "))) if callable(new) else new
-        return (data[:fmt.PREFIX_SIZE - 4] + fmt.U32.build(len(put_in)) + put_in
-                + data[fmt.PREFIX_SIZE + len(old):])
+        length: bytes = fmt.U32.build(len(put_in))
+        return data[:fmt.PREFIX_SIZE - 4] + length + put_in + data[fmt.PREFIX_SIZE + len(old):]
     return patch
 
 
@@ -110,7 +110,8 @@ def with_table(change: Callable[[Table], Table]) -> Patch:
         s = scan(data)
         rows = [(t.name, bytes(data[t.data_offset:t.data_offset + t.size])) for t in s.tensors]
         table = change(rows)
-        head = data[:(s.table_offset or 0) - fmt.COUNT_SIZE] + fmt.U32.build(len(table))
+        count: bytes = fmt.U32.build(len(table))
+        head = data[:(s.table_offset or 0) - fmt.COUNT_SIZE] + count
         return head + b"".join(fmt.U32.build(len(d)) + d for _, d in table)
     return patch
 

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import efm3
+from efm3.findings import printable
 
 if TYPE_CHECKING:
     from efm3.source import Source
@@ -41,6 +43,21 @@ class _Verbs(click.Group):
         command: click.Command = import_module(f"efm3.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
+        try:
+            return super().invoke(ctx)
+        except efm3.Efm3Error as e:
+            unreadable = e.code == "IO001"
+            click.echo(f"efm3: {printable(e.finding.message if unreadable else str(e))}", err=True)
+            ctx.exit(3 if unreadable else 1)
+        except OSError as e:
+            if e.errno == errno.EPIPE:
+                raise  # click ends quietly
+            where = f"{e.filename}: " if e.filename else ""
+            click.echo(f"efm3: {printable(where)}{e.strerror or e}", err=True)
+            ctx.exit(3)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
@@ -65,16 +82,5 @@ def source(file: str) -> Source:
 
 
 def main() -> None:
-    """Entry point: Efm3Error and OSError end in one line on stderr, never in a traceback."""
-    try:
-        cli()
-    except efm3.Efm3Error as e:
-        click.echo(f"efm3: {e}", err=True)
-        sys.exit(3 if e.code == "IO001" else 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as e:
-        where = f"{e.filename}: " if e.filename else ""
-        click.echo(f"efm3: {where}{e.strerror or e}", err=True)
-        sys.exit(3)
+    """Entry point of the `efm3` command."""
+    cli()

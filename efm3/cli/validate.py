@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import click
@@ -15,7 +15,7 @@ from efm3 import reporting
 from efm3.cli import styler
 from efm3.findings import SEVERITIES, Report
 from efm3.rules import LEVELS
-from efm3.validator import expand, validate
+from efm3.validator import SUFFIXES, expand, validate
 
 
 def _check(path: str, level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> Report:
@@ -52,6 +52,9 @@ def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select:
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 unreadable.
     """
     files = list(expand(paths))
+    if not files:
+        click.echo(f"efm3: no {' or '.join(SUFFIXES)} file in {', '.join(paths)}", err=True)
+        sys.exit(3)
     check = partial(_check, level=level, select=select, ignore=ignore)
     seen: list[Report] = []
 
@@ -65,9 +68,10 @@ def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select:
     elif form == "sarif":
         click.echo(reporting.sarif(stream()))
     else:
-        lines = {"text": partial(reporting.text, style=styler(), quiet=quiet),
-                 "jsonl": reporting.jsonl, "github": reporting.github}[form]
-        for line in lines(stream()):
+        forms: dict[str, Callable[[Iterable[Report]], Iterable[str]]] = {
+            "text": partial(reporting.text, style=styler(), quiet=quiet),
+            "jsonl": reporting.jsonl, "github": reporting.github}
+        for line in forms[form](stream()):
             click.echo(line)
     if any(r.unreadable for r in seen):
         sys.exit(3)

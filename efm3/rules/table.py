@@ -209,7 +209,8 @@ def table_short(ctx: Context) -> F:
     want = min(s.n_tensors or 0, 2 * len(s.layout) or s.n_tensors or 0)
     whole = not s.tensors or s.tensors[-1].present == s.tensors[-1].size
     miscounted = s.arch is not None and len(s.tensors) == len(s.layout)
-    if len(s.tensors) < want and whole and not miscounted and s.end + fmt.COUNT_SIZE > s.size and not ctx.cause[0]:
+    ends = s.end + fmt.COUNT_SIZE > s.size
+    if len(s.tensors) < want and whole and ends and not miscounted and not ctx.cause[0]:
         n = len(s.tensors)
         name = s.layout[n][0] if n < len(s.layout) else f"tensor {n}"
         yield ctx.at(f"the file ends where the size of {name} should stand",
