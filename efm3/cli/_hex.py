@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes as annotated, coloured lines: each field starts a line of its own."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+
+from efm3.cli._render import LABEL, Lines, text
+from efm3.inspection import BytesRow
+from efm3.places import unravel
+from efm3.scan import Scan
+
+# Start of a field's path to its colour; the first that fits counts.
+COLOURS = (("magic", "bold green"), ("trailing", "red"), ("json", "green"),
+           ("arch.stages", "magenta"), ("arch", "cyan"), ("tensors", "blue"), ("", "yellow"))
+
+
+def default_part(scan: Scan) -> str:
+    """What `--hex` shows where nothing is named: all up to the first tensor's first values."""
+    if scan.tensors:
+        return f":{scan.tensors[0].data_offset + 64}"
+    return f":{max(scan.end, 0) + 256}"
+
+
+def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
+    """The rows' bytes, 8 a line, or 16 from 120 columns on, with what they mean."""
+    step = 16 if width >= 120 else 8
+    for row in rows:
+        colour = next(c for start, c in COLOURS if row["path"].startswith(start))
+        if row["path"].endswith(("pad", "reserved")) and not int(row["hex"] or "0", 16):
+            colour = LABEL
+        data = bytes.fromhex(row["hex"] or "")
+        notes = _notes(scan, row, step)
+        for at in range(0, len(data), step):
+            part = data[at:at + step]
+            shown = "".join(chr(b) if 32 <= b < 127 else "." for b in part)
+            yield text((f"{row['offset'] + at:08x}  ", LABEL),
+                       (f"{part.hex(' '):{3 * step}}", colour),
+                       (f"{shown:{step}}  ", LABEL), next(notes, ""))
+
+
+def _notes(scan: Scan, row: BytesRow, step: int) -> Iterator[str]:
+    """What stands beside the lines of a row: its name and value, or the floats in the line."""
+    if row["path"].endswith(".data"):
+        yield from _floats(scan, row, step)
+    elif row["path"] == "json":
+        yield f"json, {row['length']} bytes"
+    else:
+        value = "" if row["value"] is None or row["length"] > 4 else f" = {row['value']}"
+        yield row["path"] + (value if row["path"] != "magic" else f": {row['doc']}")
+
+
+def _floats(scan: Scan, row: BytesRow, step: int) -> Iterator[str]:
+    t = next(t for t in scan.tensors if t.data_offset == row["start"])
+    data = bytes.fromhex(row["hex"] or "")
+    for at in range(0, len(data), step):
+        flat, within = divmod(row["offset"] + at - row["start"], 4)
+        words = data[at + -within % 4:at + step]
+        floats = struct.unpack(f"<{len(words) // 4}f", words[:len(words) // 4 * 4])
+        index = ",".join(map(str, unravel(flat, t.shape))) if flat < math.prod(
+            t.shape) and t.shape else str(flat)
+        head = f"{t.name or f'tensors[{t.number}]'}[{index}]" if at == 0 else f"[{index}]"
+        values = " ".join(f"{v:.4g}" for v in floats)
+        yield f"{head} {values}"

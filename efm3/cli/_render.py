@@ -1,0 +1,285 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Inspections as lines of styled text. The one module that imports rich.
+
+A file's own text passes through `printable`, and rich's markup is off everywhere.
+Rows are aligned here, not by rich's tables: that costs a cold start half as much.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from efm3.inspection import Inspection, TensorRow, inspect
+from efm3.reporting import COLOURS, printable
+from efm3.scan import scan
+from efm3.source import read
+
+Cell = str | tuple[str, str]
+Lines = Iterator[Text]
+
+LABEL = "dim"
+GOOD, BAD = "bold green", "bold red"
+MAX_FINDINGS = 8
+BARS = " ▁▂▃▄▅▆▇█"
+ASCII = str.maketrans("╭╮╰╯─│·×→…✔✘▁▂▃▄▅▆▇█≠", "++++-|.x>~*!_.-=+*##!")
+
+
+def console(**options: Any) -> Console:
+    """A console on stdout: colour on a terminal only and never with NO_COLOR, no markup.
+
+    A pipe gets 100 columns where COLUMNS does not say otherwise.
+    """
+    if not options and not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        options = {"width": 100}
+    return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+def show(lines: Iterable[Text], out: Console | None = None) -> None:
+    """Print lines; characters that stdout cannot encode are replaced."""
+    out = out or console()
+    narrow = not out.encoding.lower().startswith("utf")
+    if narrow and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for line in lines:
+        if narrow:
+            line.plain = line.plain.translate(ASCII)
+        out.print(line, no_wrap=True, overflow="ellipsis", soft_wrap=not out.is_terminal)
+
+
+def text(*cells: Cell) -> Text:
+    """Cells one after the other."""
+    return Text.assemble(*cells)
+
+
+def grid(rows: Iterable[list[Cell]], align: str, gap: int = 2) -> Lines:
+    """Rows in aligned columns; `align` has `<` or `>` for each column."""
+    table = [[(c, "") if isinstance(c, str) else c for c in row] for row in rows]
+    widths = [max((cell_len(row[i][0]) for row in table if i < len(row)), default=0)
+              for i in range(len(align))]
+    for row in table:
+        line = Text()
+        for (word, style), side, width in zip(row, align, widths, strict=False):
+            space = " " * (width - cell_len(word))
+            line.append((space + word if side == ">" else word + space) + " " * gap, style)
+        line.rstrip()
+        yield line
+
+
+def first_screen(i: Inspection, width: int) -> Lines:
+    """The label card, what is wrong, the coherence view and the sizes."""
+    yield from card(i, min(width, 100))
+    yield from findings(i)
+    if i["coherence"]:
+        yield Text()
+        yield from coherence(i)
+    yield Text()
+    yield from sizes(i)
+
+
+def everything(i: Inspection, width: int) -> Lines:
+    """What `efm3 inspect FILE` prints."""
+    yield from first_screen(i, width)
+    if i["topology"]:
+        yield Text()
+        yield from topology(i, width)
+
+
+def card(i: Inspection, width: int) -> Lines:
+    """The label: which size, what it is, where it comes from, the verdict."""
+    room, measure = width - 14, console(width=width)
+    title = Text(f" {printable(os.path.basename(i['source']))} ")
+    title.truncate(width - 4, overflow="ellipsis")
+    yield text(("╭─", LABEL), (title.plain, "bold"),
+               ("─" * (width - 3 - title.cell_len) + "╮", LABEL))
+    for label, value in _card_rows(i):
+        for n, part in enumerate(Text(*value).wrap(measure, room)):
+            part.rstrip()
+            yield Text.assemble(("│ ", LABEL), (f"{'' if n else label:10}", LABEL), part,
+                                (" " * (room - part.cell_len) + " │", LABEL))
+    yield text(("╰" + "─" * (width - 2) + "╯", LABEL))
+
+
+def _card_rows(i: Inspection) -> Iterator[tuple[str, tuple[str, str]]]:
+    c, meta = i["card"], i["card"]["meta"]
+    if c["size"]:
+        own = f" (calls itself {printable(c['name'])})" if c["name"] not in ("", c["size"]) else ""
+        yield "size", (c["size"] + own, "bold cyan")
+        guess = ", by its mirror: the header is broken" if c["arch_from"] == "mirror" else ""
+        yield "is", (f"MobileFaceNet: 3×112×112 RGB face → {c['output']} values{guess}", "")
+    for key in ("description", "source", "licence", "training_data", "created"):
+        if key in meta:
+            yield key.split("_")[0], (_said(meta[key]), "")
+        elif key in ("source", "licence") and c["size"]:
+            yield key, ("not stated", LABEL)
+    if meta.get("trained") is False:
+        yield "trained", ("no: these weights never saw a face", "yellow")
+    if "sha256" in meta:
+        broken = any(f["code"] in ("M041", "M042") for f in i["findings"])
+        yield "sealed", (("does NOT match " if broken else "") + _said(meta["sha256"])[:64],
+                         BAD if broken else "")
+    v = c["verdict"]
+    yield "verdict", (("✔ " if v["ok"] else "✘ ") + printable(v["text"]), GOOD if v["ok"] else BAD)
+    if v["ok"]:
+        yield "", ("the weights' values are not looked at here: efm3 validate", LABEL)
+
+
+def _said(value: Any) -> str:
+    """A value of the mirror as one line of at most 300 characters."""
+    line = printable(value if isinstance(value, str) else repr(value))
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def findings(i: Inspection) -> Lines:
+    """Errors and warnings, the gravest first."""
+    rows = [f for s in ("error", "warning") for f in i["findings"] if f["severity"] == s]
+    for f in rows[:MAX_FINDINGS]:
+        place = "" if f["offset"] is None else f" at byte {f['offset']:,}"
+        yield text((f"{f['severity']} {f['code']}", f"bold {COLOURS[f['severity']]}"),
+                   f" {printable(f['path'] or 'file')}{place}")
+        yield text(f"  {printable(f['message'])}")
+        yield text((f"  fix: {printable(f['hint'])}", LABEL))
+    if len(rows) > MAX_FINDINGS:
+        yield text((f"… {len(rows) - MAX_FINDINGS} more: efm3 validate", LABEL))
+
+
+def coherence(i: Inspection) -> Lines:
+    """Header, mirror and tensor table side by side; a stage's t, n and s are one row."""
+    rows: list[list[Cell]] = [[("coherence", "bold"), ("header", LABEL), ("mirror", LABEL),
+                               ("table", LABEL), ""]]
+    facts = i["coherence"]
+    at = 0
+    while at < len(facts):
+        step = 3 if facts[at]["path"].endswith("].t") else 1
+        group = facts[at:at + step]
+        name = group[0]["path"].removeprefix("arch.")
+        if step == 3:
+            name = f"stage {int(name[7]) + 1}  t n s"
+        agree = all(g["agree"] for g in group)
+        style = "" if agree else BAD
+        cells: list[Cell] = [(name, style)]
+        for who in ("header", "mirror", "table"):
+            known = [g[who] for g in group]  # type: ignore[literal-required]
+            words = "  ".join(f"{_short(v):>2}" if step == 3 else _short(v) for v in known)
+            cells.append((words, style or (LABEL if all(v is None for v in known) else "")))
+        rows.append([*cells, "" if agree else ("✘ differs", BAD)])
+        at += step
+    yield from grid(rows, "<>>><")
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "·"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    line = _said(value)
+    return line if len(line) <= 16 else line[:15] + "…"
+
+
+def sizes(i: Inspection) -> Lines:
+    """Bytes on disk and at one byte a parameter, parameters, MACs."""
+    s = i["sizes"]
+    rows: list[list[Cell]] = [[("sizes", "bold"), ("bytes", LABEL), ""]]
+
+    def row(label: str, value: int | None, note: str = "") -> None:
+        if value is not None:
+            rows.append([label, f"{value:,}", (note, LABEL)])
+
+    row("file", s["file"], _human(s["file"]))
+    if s["expected"] is not None and s["expected"] != s["file"]:
+        off = s["file"] - s["expected"]
+        word = "too many" if off > 0 else "missing"
+        rows.append([("by its header", BAD), (f"{s['expected']:,}", BAD),
+                     (f"{abs(off):,} {word}", BAD)])
+    row("JSON mirror", s["mirror"])
+    if s["parameters"] is not None and s["macs"] is not None:
+        row("FP32 values", s["fp32"],
+            f"{s['parameters']:,} parameters + {s['statistics']:,} BatchNorm statistics")
+        row("INT8 equivalent", s["int8"], f"{_human(s['parameters'])}, one byte a parameter")
+        row("MACs an image", s["macs"], f"{s['macs'] / 1e6:.2f} M")
+    yield from grid(rows, "<><")
+
+
+def _human(n: int) -> str:
+    return f"{n / 1e6:.2f} MB" if n >= 1e6 else f"{n / 1e3:.1f} kB"
+
+
+def topology(i: Inspection, width: int) -> Lines:
+    """A row a layer; from 100 columns on with its share of the MACs as a bar."""
+    rows: list[list[Cell]] = [[(h, "bold" if n == 0 else LABEL) for n, h in enumerate(
+        ("stage", "block", "layer", "shape", "side", "params", "MACs"))]]
+    wide = width >= 100
+    most = max(r["macs"] for r in i["topology"])
+    if wide:
+        rows[0] += [("act", LABEL), ("MACs", LABEL)]
+    before: tuple[Any, Any] = (None, None)
+    for r in i["topology"]:
+        here = (r["stage"], r["block"])
+        stage = str(here[0]) if here[0] is not None and here[0] != before[0] else ""
+        block = str(here[1]) if here[1] is not None and here != before else ""
+        side = str(r["out_side"])
+        if r["in_side"] != r["out_side"]:
+            side = f"{r['in_side']} → {side}"
+        layer = r["layer"] + (" + input" if r["residual"] else "")
+        row: list[Cell] = [(stage, "bold cyan"), (block, "cyan"), layer,
+                           "×".join(map(str, r["shape"])), side, f"{r['parameters']:,}",
+                           f"{r['macs']:,}"]
+        if wide:
+            row += [("PReLU" if r["act"] else "", LABEL),
+                    ("█" * max(1, round(r["macs"] / most * 20)), "cyan")]
+        rows.append(row)
+        before = here
+    yield from grid(rows, ">><<>>>" + ("<<" if wide else ""))
+
+
+def tensors(rows: list[TensorRow], width: int) -> Lines:
+    """Each tensor under its layer, with statistics and a histogram from min to max."""
+    table: list[list[Cell]] = [[(h, LABEL) for h in (
+        "tensor", "offset", "shape", "min", "max", "mean", "std", "histogram")]]
+    heads: dict[int, str] = {}
+    layer = ""
+    for t in rows:
+        parts = t["name"].rsplit(".", 2)
+        if len(parts) == 3 and parts[0] != layer:
+            layer = heads[len(table)] = parts[0]
+        name = ".".join(parts[1:]) if len(parts) == 3 else f"#{t['number']}"
+        shape: Cell = "×".join(map(str, t["shape"]))
+        if not t["size"] == t["present"] == 4 * math.prod(t["shape"]):
+            shape = (f"{t['present']:,} B", BAD)
+        bad = " ".join(f"{t[k]} {w}" for k, w in (("nan", "NaN"), ("inf", "Inf")) if t[k])  # type: ignore[literal-required]
+        bars = _bars(t["histogram"], 1 if width >= 100 else 2)
+        table.append([(f" {name}", ""), (str(t["offset"]), LABEL), shape,
+                      *(_number(t[k]) for k in ("min", "max", "mean", "std")),  # type: ignore[literal-required]
+                      (bad or bars, BAD if bad else "cyan")])
+    for n, line in enumerate(grid(table, "<><>>>><", 1)):
+        if n in heads:
+            yield text((heads[n], "bold"))
+        yield line
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _bars(counts: list[int], merge: int) -> str:
+    bins = [sum(counts[i:i + merge]) for i in range(0, len(counts), merge)]
+    most = max(bins, default=0)
+    return "".join(BARS[math.ceil(n / most * (len(BARS) - 1))] for n in bins)
+
+
+def screenshot(file: str, svg: str, width: int = 80) -> None:
+    """Write the first screen of `efm3 inspect FILE` as SVG; raises OSError."""
+    data = scan(read(file))
+    out = console(record=True, width=width, force_terminal=True, color_system="truecolor",
+                  file=io.StringIO())
+    show(first_screen(inspect(data, file), width), out)
+    out.save_svg(svg, title=f"efm3 inspect {os.path.basename(file)}")
