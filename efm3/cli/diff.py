@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 diff`: compare two files, tensor by tensor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from efm3.cli import source
+from efm3.reporting import printable
+from efm3.scan import Scan, scan
+from efm3.source import Unreadable, read
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from efm3.cli._render import Cell
+    from efm3.diffing import Diff
+
+
+@click.command("diff", short_help="compare two files, tensor by tensor")
+@click.argument("a")
+@click.argument("b")
+@click.option("--all", "every", is_flag=True, help="list the identical tensors too")
+@click.option("--json", "as_json", is_flag=True)
+def command(a: str, b: str, every: bool, as_json: bool) -> None:
+    """Compare the headers, mirrors and tensors of A and B (one may be -).
+
+    Exit codes, as of diff(1): 0 the bytes are the same, 1 they differ, 2 trouble.
+    """
+    from efm3.diffing import diff
+
+    if a == b == "-":
+        raise click.UsageError("standard input can be read once only")
+    found = diff(_open(a), _open(b), a, b)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        from efm3.cli import _render
+
+        _render.show(_lines(found, every))
+    sys.exit(0 if found["identical"] else 1)
+
+
+def _open(file: str) -> Scan:
+    try:
+        s = scan(read(source(file)))
+    except Unreadable as e:
+        click.echo(f"efm3: {printable(str(e))}", err=True)
+        sys.exit(2)
+    if s.arch is None and not s.tensors:
+        click.echo(f"efm3: {printable(file)}: nothing in it can be compared; see `efm3 validate`",
+                   err=True)
+        sys.exit(2)
+    return s
+
+
+def _lines(found: Diff, every: bool) -> Iterator[Text]:
+    from efm3.cli._render import grid, text
+
+    for title, changes in (("header", found["header"]), ("mirror", found["mirror"])):
+        if changes:
+            rows: list[list[Cell]] = [[(title, "bold"), ("a", "dim"), ("b", "dim")]]
+            rows += [[_short(c["path"]), (_short(c["a"]), "red"), (_short(c["b"]), "green")]
+                     for c in changes]
+            yield from grid(rows, "<<<")
+    tensors = found["tensors"]
+    shown = [t for t in tensors if every or t["state"] != "identical"]
+    if shown:
+        rows = [[("tensor", "bold"), *((h, "dim") for h in (
+            "differing", "max abs", "max ULP", "cosine", ""))]]
+        for t in shown:
+            bad = f"{t['non_finite']} with NaN or Inf" if t["non_finite"] else ""
+            state = t["state"] if t["state"] not in ("different",) else bad
+            values = t["max_abs"] is not None or t["state"] == "different"
+            rows.append([t["name"], f"{t['differing']:,}/{t['count']:,}" if values else "",
+                         _number(t["max_abs"]),
+                         "" if t["max_ulp"] is None else f"{t['max_ulp']:,}",
+                         "" if t["cosine"] is None else f"{t['cosine']:.9f}", (state, "yellow")])
+        yield from grid(rows, "<>>>><")
+    same = sum(t["state"] == "identical" for t in tensors)
+    words = ("the files are identical" if found["identical"] else
+             f"{same} of {len(tensors)} tensors identical, {len(found['header'])} header fields "
+             f"and {len(found['mirror'])} mirror keys differ")
+    if found["elsewhere"]:
+        words += "; the bytes differ in the mirror's white space or after the table"
+    yield text((words, "bold"))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _short(value: Any) -> str:
+    line = printable(value if isinstance(value, str) else repr(value))
+    return "·" if value is None else line if len(line) <= 40 else line[:39] + "…"

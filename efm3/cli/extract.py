@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 extract`: write one tensor to a .npy file."""
+
+from __future__ import annotations
+
+import io
+import sys
+from difflib import get_close_matches
+
+import click
+
+from efm3.cli import source
+
+
+@click.command("extract", short_help="write one tensor to a .npy file")
+@click.argument("file")
+@click.argument("tensor")
+@click.option("-o", "--output", required=True, metavar="X.npy",
+              help="where to write; - is standard output")
+def command(file: str, tensor: str, output: str) -> None:
+    """Write TENSOR of FILE (- is standard input) as float32 with its shape.
+
+    \b
+    efm3 extract weights.bin stem.conv.w -o stem.npy
+
+    Exit codes: 0 written, 1 FILE is broken, 2 no such tensor (or usage), 3 unreadable.
+    """
+    import numpy as np
+
+    from efm3.model import load
+    from efm3.source import write_atomic
+
+    tensors = load(source(file), level="structure").tensors
+    if tensor not in tensors:
+        near = ", ".join(get_close_matches(tensor, tensors, 3))
+        raise click.BadParameter(f"no tensor {tensor!r}" + (f"; near: {near}" if near else ""),
+                                 param_hint="TENSOR")
+    buffer = io.BytesIO()
+    np.save(buffer, tensors[tensor], allow_pickle=False)
+    if output == "-":
+        sys.stdout.buffer.write(buffer.getvalue())
+    else:
+        write_atomic(output, [buffer.getvalue()])
