@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from efm3 import format as fmt
-from efm3.inspection import lenient
+from efm3.coherence import lenient
 from efm3.scan import Scan, TensorSpan
 
 DIFF_VERSION = 1
@@ -117,7 +117,7 @@ def _bytes(scan: Scan, t: TensorSpan) -> memoryview:
 
 def _compare(x: memoryview, y: memoryview, change: TensorChange) -> None:
     if x == y:
-        change.update(state="identical", max_abs=0.0, max_ulp=0, cosine=1.0)
+        change.update({"state": "identical", "max_abs": 0.0, "max_ulp": 0, "cosine": 1.0})
         return
     change["state"] = "different"
     whole = len(x) // 4 * 4

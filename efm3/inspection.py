@@ -8,17 +8,14 @@ The TypedDicts below are its documented form, and `schema()` is made of them.
 
 from __future__ import annotations
 
-import json
-import math
 from fnmatch import fnmatchcase
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 import efm3
 from efm3 import format as fmt
-from efm3 import mirror as mirrors
 from efm3 import rules
 from efm3.arch import ARCHS, Arch, Stage
-from efm3.derived import from_table
+from efm3.coherence import Coherence, coherence, lenient
 from efm3.findings import SEVERITIES, Efm3Error, Finding
 from efm3.network import file_size, layers, macs, parameters, stored_values
 from efm3.places import find, value_of
@@ -51,16 +48,6 @@ class Card(TypedDict):
     output: int | None
     meta: dict[str, Any]
     verdict: Verdict
-
-
-class Coherence(TypedDict):
-    """One fact and who says what of it; null is silence. `table` comes from sizes alone."""
-
-    path: str
-    header: int | None
-    mirror: Any
-    table: int | None
-    agree: bool
 
 
 class TopologyRow(TypedDict):
@@ -163,7 +150,7 @@ def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
                 meta=meta if isinstance(meta, dict) else {}, verdict=_verdict(found))
     return Inspection(
         inspect_version=INSPECT_VERSION, efm3=efm3.__version__, source=source, card=card,
-        findings=[f.to_json() for f in found], coherence=_coherence(scan, mirror),
+        findings=[f.to_json() for f in found], coherence=coherence(scan, mirror),
         topology=_topology(arch), sizes=_sizes(scan, arch),
         tensors=[] if tensors is None else tensor_rows(scan, tensors),
         bytes=byte_rows(scan, part) if fields or part is not None else [])
@@ -187,69 +174,13 @@ def _verdict(found: list[Finding]) -> Verdict:
     return Verdict(ok=not errors, level=LEVEL, text=text, counts=counts)
 
 
-def lenient(text: bytes) -> dict[str, Any]:
-    """The mirror as far as it can be had: a text that breaks the grammar may still be read."""
-    try:
-        return mirrors.parse(text)
-    except mirrors.MirrorProblem as e:
-        if e.kind == "depth":
-            return {}
-    # Words instead of NaN and infinity, which JSON cannot carry on.
-    decoder = json.JSONDecoder(parse_constant=str, parse_float=lambda t: (
-        v if math.isfinite(v := float(t)) else t))
-    try:
-        value, _ = decoder.raw_decode(text.decode("utf-8-sig", "replace").lstrip())
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _arch_of(mirror: dict[str, Any]) -> Arch | None:
     try:
         stages = tuple(Stage(s["t"], s["n"], s["s"]) for s in mirror["stages"])
-        return Arch("", 0.0, *(mirror[k] for k in (
-            "stem_channels", "block_channels", "final_channels", "embedding_dim",
-            "gdc_kernel")), stages)
+        own = {k: mirror[k] for k, kind in fmt.MIRROR_KEYS if kind == "integer"}
+        return Arch(name="", width_mult=0.0, stages=stages, **own)
     except (Efm3Error, KeyError, TypeError):
         return None
-
-
-def _coherence(scan: Scan, mirror: dict[str, Any]) -> list[Coherence]:
-    values = scan.values
-    if values.get("magic") != fmt.MAGIC and scan.arch is None:
-        return []
-    table = from_table(scan)
-    stages = mirror.get("stages")
-    stages = stages if isinstance(stages, list) else []
-    used = max(min(values.get("arch.n_stages", 0), fmt.STAGE_SLOTS),
-               min(len(stages), fmt.STAGE_SLOTS), min(table.get("n_stages", 0), fmt.STAGE_SLOTS))
-    told = {k: mirror.get(k) for k, _ in fmt.MIRROR_KEYS if k != "stages"}
-    if stages:
-        told["n_stages"] = len(stages)
-    for i, stage in enumerate(stages[:fmt.STAGE_SLOTS]):
-        if isinstance(stage, dict):
-            told |= {f"stages[{i}].{k}": stage.get(k) for k in "tns"}
-    names = ["n_stages", "stem_kernel", "stem_stride", "stem_channels", "block_channels",
-             "final_channels", "embedding_dim", "gdc_kernel"]
-    names += [f"stages[{i}].{k}" for i in range(used) for k in "tns"]
-    own_stages = values.get("arch.n_stages", 0)
-    rows = []
-    for n in names:
-        beyond = n[:7] == "stages[" and int(n[7]) >= own_stages
-        rows.append(_row(f"arch.{n}", None if beyond else values.get(f"arch.{n}"),
-                         told.get(n), table.get(n)))
-    arch = scan.arch
-    rows.append(_row("n_tensors", len(scan.layout) if arch else None, None, scan.n_tensors))
-    expected = file_size(arch, scan.json_len) if arch and scan.json_len is not None else None
-    rows.append(_row("bytes", expected, None, scan.size))
-    return rows
-
-
-def _row(path: str, header: int | None, mirror: Any, table: int | None) -> Coherence:
-    known = [v for v in (header, mirror, table) if v is not None]
-    # True == 1 and 1.0 == 1, yet neither is the integer that the format states.
-    agree = all(mirrors.is_kind(v, "integer") and v == known[0] for v in known)
-    return Coherence(path=path, header=header, mirror=mirror, table=table, agree=agree)
 
 
 def _topology(arch: Arch | None) -> list[TopologyRow]:
@@ -270,8 +201,8 @@ def _sizes(scan: Scan, arch: Arch | None) -> Sizes:
                   statistics=None, fp32=None, int8=None, macs=None)
     if arch:
         stored, n = stored_values(arch), parameters(arch)
-        sizes.update(parameters=n, statistics=stored - n, fp32=4 * stored, int8=n,
-                     macs=macs(arch))
+        sizes.update({"parameters": n, "statistics": stored - n, "fp32": 4 * stored,
+                      "int8": n, "macs": macs(arch)})
         if scan.json_len is not None:
             sizes["expected"] = file_size(arch, scan.json_len)
     return sizes
@@ -294,8 +225,9 @@ def _tensor(scan: Scan, t: TensorSpan) -> TensorRow:
         nan=int(np.isnan(values).sum()), inf=int(np.isinf(values).sum()), histogram=[])
     if good.size:
         lo, hi = float(good.min()), float(good.max())
-        row.update(min=lo, max=hi, mean=float(good.mean()), std=float(good.std()),
-                   histogram=np.bincount(_bins(good - lo, hi - lo), minlength=BINS).tolist())
+        row.update({"min": lo, "max": hi, "mean": float(good.mean()), "std": float(good.std()),
+                    "histogram": np.bincount(_bins(good - lo, hi - lo),
+                                             minlength=BINS).tolist()})
     return row
 
 

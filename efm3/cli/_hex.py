@@ -18,36 +18,40 @@ COLOURS = (("magic", "bold green"), ("trailing", "red"), ("json", "green"),
            ("arch.stages", "magenta"), ("arch", "cyan"), ("tensors", "blue"), ("", "yellow"))
 
 
-def default_part(scan: Scan) -> str:
+def default_part(scan: Scan) -> str | None:
     """What `--hex` shows where nothing is named: all up to the first tensor's first values."""
-    if scan.tensors:
-        return f":{scan.tensors[0].data_offset + 64}"
-    return f":{max(scan.end, 0) + 256}"
+    if not scan.size:
+        return None
+    return f":{scan.tensors[0].data_offset + 64 if scan.tensors else scan.end + 256}"
 
 
 def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
-    """The rows' bytes, 8 a line, or 16 from 120 columns on, with what they mean."""
-    step = 16 if width >= 120 else 8
+    """The rows' bytes with what they mean: 8 a line, 16 where there is room for it.
+
+    Long fields that are text have their name in a line above instead of beside them.
+    """
     for row in rows:
+        beside = row["length"] <= 8 or row["path"].endswith(".data")
+        step = 8 if beside and width < 120 else 16
         colour = next(c for start, c in COLOURS if row["path"].startswith(start))
         if row["path"].endswith(("pad", "reserved")) and not int(row["hex"] or "0", 16):
             colour = LABEL
         data = bytes.fromhex(row["hex"] or "")
         notes = _notes(scan, row, step)
+        if not beside:
+            yield text((f"          {row['path']}, {row['length']:,} bytes", ""))
         for at in range(0, len(data), step):
             part = data[at:at + step]
             shown = "".join(chr(b) if 32 <= b < 127 else "." for b in part)
             yield text((f"{row['offset'] + at:08x}  ", LABEL),
                        (f"{part.hex(' '):{3 * step}}", colour),
-                       (f"{shown:{step}}  ", LABEL), next(notes, ""))
+                       (f"{shown:{step}}  ", LABEL), next(notes, "") if beside else "")
 
 
 def _notes(scan: Scan, row: BytesRow, step: int) -> Iterator[str]:
     """What stands beside the lines of a row: its name and value, or the floats in the line."""
     if row["path"].endswith(".data"):
         yield from _floats(scan, row, step)
-    elif row["path"] == "json":
-        yield f"json, {row['length']} bytes"
     else:
         value = "" if row["value"] is None or row["length"] > 4 else f" = {row['value']}"
         yield row["path"] + (value if row["path"] != "magic" else f": {row['doc']}")
@@ -57,8 +61,9 @@ def _floats(scan: Scan, row: BytesRow, step: int) -> Iterator[str]:
     t = next(t for t in scan.tensors if t.data_offset == row["start"])
     data = bytes.fromhex(row["hex"] or "")
     for at in range(0, len(data), step):
-        flat, within = divmod(row["offset"] + at - row["start"], 4)
-        words = data[at + -within % 4:at + step]
+        cut = (row["start"] - row["offset"] - at) % 4
+        flat = (row["offset"] + at + cut - row["start"]) // 4
+        words = data[at + cut:at + step]
         floats = struct.unpack(f"<{len(words) // 4}f", words[:len(words) // 4 * 4])
         index = ",".join(map(str, unravel(flat, t.shape))) if flat < math.prod(
             t.shape) and t.shape else str(flat)

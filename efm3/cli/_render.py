@@ -19,8 +19,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from efm3.findings import printable
 from efm3.inspection import Inspection, TensorRow, inspect
-from efm3.reporting import COLOURS, printable
+from efm3.reporting import COLOURS
 from efm3.scan import scan
 from efm3.source import read
 
@@ -51,6 +52,7 @@ def show(lines: Iterable[Text], out: Console | None = None) -> None:
     if narrow and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     for line in lines:
+        line.rstrip()
         if narrow:
             line.plain = line.plain.translate(ASCII)
         out.print(line, no_wrap=True, overflow="ellipsis", soft_wrap=not out.is_terminal)
@@ -71,7 +73,6 @@ def grid(rows: Iterable[list[Cell]], align: str, gap: int = 2) -> Lines:
         for (word, style), side, width in zip(row, align, widths, strict=False):
             space = " " * (width - cell_len(word))
             line.append((space + word if side == ">" else word + space) + " " * gap, style)
-        line.rstrip()
         yield line
 
 
@@ -168,7 +169,7 @@ def coherence(i: Inspection) -> Lines:
         style = "" if agree else BAD
         cells: list[Cell] = [(name, style)]
         for who in ("header", "mirror", "table"):
-            known = [g[who] for g in group]  # type: ignore[literal-required]
+            known = [g[who] for g in group]
             words = "  ".join(f"{_short(v):>2}" if step == 3 else _short(v) for v in known)
             cells.append((words, style or (LABEL if all(v is None for v in known) else "")))
         rows.append([*cells, "" if agree else ("✘ differs", BAD)])
@@ -255,10 +256,10 @@ def tensors(rows: list[TensorRow], width: int) -> Lines:
         shape: Cell = "×".join(map(str, t["shape"]))
         if not t["size"] == t["present"] == 4 * math.prod(t["shape"]):
             shape = (f"{t['present']:,} B", BAD)
-        bad = " ".join(f"{t[k]} {w}" for k, w in (("nan", "NaN"), ("inf", "Inf")) if t[k])  # type: ignore[literal-required]
+        bad = " ".join(f"{n} {w}" for n, w in ((t["nan"], "NaN"), (t["inf"], "Inf")) if n)
         bars = _bars(t["histogram"], 1 if width >= 100 else 2)
         table.append([(f" {name}", ""), (str(t["offset"]), LABEL), shape,
-                      *(_number(t[k]) for k in ("min", "max", "mean", "std")),  # type: ignore[literal-required]
+                      *(_number(t[k]) for k in ("min", "max", "mean", "std")),
                       (bad or bars, BAD if bad else "cyan")])
     for n, line in enumerate(grid(table, "<><>>>><", 1)):
         if n in heads:

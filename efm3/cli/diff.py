@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import source
-from efm3.reporting import printable
+from efm3.findings import printable
 from efm3.scan import Scan, scan
 from efm3.source import Unreadable, read
 
