@@ -164,25 +164,24 @@ def coherence(i: Inspection) -> Lines:
         group = facts[at:at + step]
         name = group[0]["path"].removeprefix("arch.")
         if step == 3:
-            name = f"stage {int(name[7]) + 1}  t n s"
+            name = f"stage {int(name[7]) + 1}: t n s"
         agree = all(g["agree"] for g in group)
         style = "" if agree else BAD
         cells: list[Cell] = [(name, style)]
         for who in ("header", "mirror", "table"):
             known = [g[who] for g in group]
-            words = "  ".join(f"{_short(v):>2}" if step == 3 else _short(v) for v in known)
+            words = " ".join(f"{_short(v):>2}" if step == 3 else _short(v) for v in known)
             cells.append((words, style or (LABEL if all(v is None for v in known) else "")))
         rows.append([*cells, "" if agree else ("✘ differs", BAD)])
         at += step
-    yield from grid(rows, "<>>><")
+    yield from grid(rows, "<>>><", 3)
 
 
 def _short(value: Any) -> str:
     if value is None:
         return "·"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    line = _said(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    line = f"{value:,}" if whole else _said(value)
     return line if len(line) <= 16 else line[:15] + "…"
 
 
