@@ -15,7 +15,7 @@ from efm3.scan import Scan, Span, TensorSpan
 
 _NUMBER = r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}"
 _RANGE = re.compile(rf"({_NUMBER})?(?:([:+])({_NUMBER})?)?")
-_ELEMENT = re.compile(r"([\w.]+)\[([0-9, ]+)\]")
+_ELEMENT = re.compile(r"([\w.]+)\[([0-9, ]{1,200})\]")
 
 
 class Place(TypedDict):
@@ -98,6 +98,7 @@ def _element(t: TensorSpan, text: str) -> tuple[int, int]:
 def _unknown(scan: Scan, text: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
+    text = text[:80]
     near = get_close_matches(text, names + [s.path for s in scan.spans()], 3)
     hint = f"; near: {', '.join(near)}" if near else ""
     if not names:

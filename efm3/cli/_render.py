@@ -46,8 +46,12 @@ def console(**options: Any) -> Console:
 
 
 def show(lines: Iterable[Text], out: Console | None = None) -> None:
-    """Print lines; characters that stdout cannot encode are replaced."""
+    """Print lines, cut at the width of a terminal, whole in a pipe.
+
+    Characters that stdout cannot encode are replaced.
+    """
     out = out or console()
+    cut: Any = {"no_wrap": True, "overflow": "ellipsis"} if out.is_terminal else {"soft_wrap": True}
     narrow = not out.encoding.lower().startswith("utf")
     if narrow and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -55,7 +59,7 @@ def show(lines: Iterable[Text], out: Console | None = None) -> None:
         line.rstrip()
         if narrow:
             line.plain = line.plain.translate(ASCII)
-        out.print(line, no_wrap=True, overflow="ellipsis", soft_wrap=not out.is_terminal)
+        out.print(line, **cut)
 
 
 def text(*cells: Cell) -> Text:

@@ -87,9 +87,9 @@ def _lines(found: Diff, every: bool) -> Iterator[Text]:
     words = ("the files are identical" if found["identical"] else
              f"{same} of {len(tensors)} tensors identical, {len(found['header'])} header fields "
              f"and {len(found['mirror'])} mirror keys differ")
-    if found["elsewhere"]:
-        words += "; the bytes differ in the mirror's white space or after the table"
     yield text((words, "bold"))
+    if found["elsewhere"]:
+        yield text("the bytes differ in the mirror's white space or after the table")
 
 
 def _number(value: float | None) -> str:
