@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The house in order: generated files, arrows, sizes, twins, the README's commands."""
+
+import ast
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
+
+# A module imports only from rows above its own; a package's parts import one another freely.
+ROWS = (
+    ("findings", "source"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
+    ("sample", "rules"), ("examples", "places", "coherence", "model", "validator", "reporting"),
+    ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("cli",), ("__main__",),
+)
+RANK = {name: i for i, row in enumerate(ROWS) for name in row}
+
+
+def room(path):
+    parts = path.relative_to(ROOT / "efm3").with_suffix("").parts
+    return parts[0]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            base = node.module
+            yield from [f"efm3.{a.name}" for a in node.names] if base == "efm3" else [base]
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows(path):
+    own = room(path)
+    if own == "__init__":
+        return
+    assert own in RANK, f"{own} has no row"
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        target = rest.split(".")[0]
+        if top == "efm3" and target in RANK and target != own:
+            assert RANK[target] < RANK[own], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("library,allowed", [
+    ("construct", {"efm3/format.py"}), ("jsonschema", {"efm3/mirror.py"}),
+])
+def test_only_importer(library, allowed):
+    users = {str(p.relative_to(ROOT)) for p in SOURCES
+             if any(n.split(".")[0] == library for n in imports(p))}
+    assert users == allowed
+
+
+def test_rich_and_click_stay_in_the_command():
+    for path in SOURCES:
+        if room(path) != "cli":
+            assert not {n.split(".")[0] for n in imports(path)} & {"rich", "click"}, path
+
+
+def modules_after(code):
+    done = subprocess.run([sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"],
+                          capture_output=True, text=True, check=True, cwd=ROOT)
+    return {m.split(".")[0] for m in done.stdout.split()}
+
+
+def test_import_is_light():
+    heavy = {"rich", "click", "jsonschema", "torch", "onnx", "numpy", "construct", "cffi"}
+    assert not modules_after("import efm3") & heavy
+
+
+def test_inspect_and_structure_need_no_numpy():
+    loaded = modules_after("import efm3; efm3.validate('tests/data/nano.bin', 'coherence')")
+    assert not loaded & {"numpy", "jsonschema", "rich", "click"}
+
+
+def test_public_names_exist():
+    import efm3
+    for name in efm3.__all__:
+        assert getattr(efm3, name) is not None
+    with pytest.raises(AttributeError):
+        _ = efm3.nothing
+
+
+def gen():
+    spec = importlib.util.spec_from_file_location("gen", ROOT / "tools" / "gen.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_files_are_fresh():
+    for name, make in gen().OUTPUTS.items():
+        assert (ROOT / name).read_text(encoding="utf-8") == make(), f"run tools/gen.py: {name}"
+
+
+def tracked():
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True,
+                           check=False).stdout.split("\0")
+    if names == [""]:
+        pytest.skip("not a git checkout")
+    return [ROOT / n for n in names if n and (ROOT / n).is_file()]
+
+
+CODE = {".py", ".c", ".h", ".def", ".sh"}
+
+
+def test_source_files_are_short_and_licensed():
+    for path in tracked():
+        if path.suffix in CODE:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            assert len(lines) <= 500, path
+            head = "\n".join(lines[:4])
+            assert "SPDX-FileCopyrightText: 2026 EFM3 contributors" in head, path
+            assert "SPDX-License-Identifier: Apache-2.0" in head, path
+
+
+def test_every_source_file_has_its_test_twin():
+    def twin(path):
+        parts = path.relative_to(ROOT / "efm3").with_suffix("").parts
+        if parts[0] == "rules":
+            return ROOT / "tests/rules/test_rules.py"
+        return ROOT.joinpath("tests", *parts[:-1], f"test_{parts[-1]}.py")
+    covered_elsewhere = {"sample": "test_bad_input", "examples": "rules/test_rules",
+                         "findings": "test_reporting"}
+    for path in SOURCES:
+        if path.stem.startswith("_"):
+            continue
+        other = covered_elsewhere.get(path.stem)
+        assert (ROOT / f"tests/{other}.py" if other else twin(path)).is_file(), path
+
+
+def blocks(language):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_readme_starts_with_the_two_commands():
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    assert commands[:2] == ["make demo", "make test"]
+    for target in ("demo", "test"):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_readme_efm3_commands_run(cli, tmp_path, monkeypatch):
+    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    monkeypatch.chdir(tmp_path)
+    ran = 0
+    for block in blocks("sh"):
+        for line in block.splitlines():
+            if line.startswith("efm3 "):
+                words = shlex.split(line.split("  #")[0])[1:]
+                result = cli(*words)
+                assert result.exit_code == 0, f"{line}\n{result.output}"
+                ran += 1
+    assert ran >= 8
+
+
+def test_readme_python_runs(tmp_path, monkeypatch):
+    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    monkeypatch.chdir(tmp_path)
+    code = blocks("python")
+    assert code
+    for block in code:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_readme_links_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / link).exists(), link
