@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from efm3 import format as fmt
-from efm3.arch import Arch
+from efm3.arch import Arch, Stage
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET = re.compile(rb"[][{}]")
@@ -47,6 +47,18 @@ def values(arch: Arch) -> dict[str, Any]:
     """The mirror's canonical keys and their values for this arch."""
     own = {k: getattr(arch, k) for k, _ in fmt.MIRROR_KEYS}
     return own | {"stages": [asdict(s) for s in arch.stages]}
+
+
+def arch_of(value: dict[str, Any]) -> Arch:
+    """The arch that a parsed mirror states.
+
+    Raises MirrorProblem for a missing key or a wrong type, Efm3Error for what no arch may be.
+    """
+    problem = schema_problem(value)
+    if problem:
+        raise MirrorProblem("schema", problem)
+    own = {k: value[k] for k, _ in fmt.MIRROR_KEYS}
+    return Arch(**own | {"stages": tuple(Stage(**s) for s in value["stages"])})
 
 
 def parse(text: bytes) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *
                 watch(layer, a)
         flat = a[:, :, 0, 0]
         norm = np.sqrt(np.sum(flat * flat, axis=1, keepdims=True))
-        out: Array = flat / np.maximum(norm, kind.type(fmt.L2_EPS))
+        out: Array = flat / np.maximum(norm, np.asarray(fmt.L2_EPS, kind))
         return out
 
 

@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3 import format as fmt
-from efm3.arch import ARCHS, Arch
-from efm3.cli import source
+from efm3.cli._arch import arch_of
 from efm3.network import tensor_layout
-from efm3.scan import scan
-from efm3.source import read
 
 if TYPE_CHECKING:
     from efm3.cli._render import Cell
 
 
 @click.command("layout", short_help="list the tensors of an arch")
-@click.argument("arch", metavar="ARCH|FILE")
+@click.argument("arch", metavar="ARCH|FILE|JSON")
 @click.option("--json", "as_json", is_flag=True)
 def command(arch: str, as_json: bool) -> None:
-    """List what an exporter writes for ARCH (nano, tiny, standard, xs) or FILE's header.
+    """List what an exporter writes for ARCH (nano, tiny, standard, xs) or the arch of an EFM3
+    FILE, or of a mirror's JSON text.
 
     In stored order: each tensor's shape (C order), its count of float32 values, and the
     offset of its first value, counted from the byte after n_tensors. Each tensor has
@@ -34,7 +32,7 @@ def command(arch: str, as_json: bool) -> None:
 
     Exit codes: 0 listed, 1 FILE's header holds no arch, 2 usage, 3 unreadable.
     """
-    known = ARCHS.get(arch) or _of_file(arch)
+    known = arch_of(arch)
     rows, at = [], 0
     for i, (name, shape) in enumerate(tensor_layout(known)):
         n = math.prod(shape)
@@ -54,10 +52,3 @@ def command(arch: str, as_json: bool) -> None:
                       f"{r['size']:,}", f"{r['offset']:,}"])
     _render.show(_render.grid(table, "><<>>"))
     _render.show([_render.text((f"{len(rows)} tensors, {at:,} bytes of table", "dim"))])
-
-
-def _of_file(file: str) -> Arch:
-    s = scan(read(source(file)))
-    if s.arch is None:
-        raise click.ClickException(f"{file}: its header holds no arch; see `efm3 validate`")
-    return s.arch

@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""An ARCH argument: a published size, an EFM3 file, or a mirror's JSON text in a file."""
+
+from __future__ import annotations
+
+import click
+
+from efm3 import mirror
+from efm3.arch import ARCHS, Arch
+from efm3.cli import source
+from efm3.scan import scan
+from efm3.source import read
+
+
+def arch_of(word: str) -> Arch:
+    """The arch that `word` names. Raises ClickException, Efm3Error, Unreadable."""
+    if word in ARCHS:
+        return ARCHS[word]
+    data = bytes(read(source(word)))
+    found = scan(data)
+    if found.arch is not None:
+        return found.arch
+    if not data.lstrip().startswith(b"{"):
+        raise click.ClickException(f"{word}: its header holds no arch; see `efm3 validate`")
+    try:
+        return mirror.arch_of(mirror.parse(data.rstrip()))
+    except mirror.MirrorProblem as e:
+        raise click.ClickException(f"{word}: {e.message}") from None
