@@ -37,9 +37,11 @@ def test_the_table_does_not_ask_the_header():
         assert row["table"] == from_table(scan(data))[key]
 
 
-@pytest.mark.parametrize("path", ["arch.stages[1].t", "arch.stages[1].n", "arch.n_stages"])
-def test_a_lie_about_stages_shows(path):
-    assert not rows(s.field(path, 5)(s.base()))[path]["agree"]
+@pytest.mark.parametrize("path, value", [
+    ("arch.stages[1].t", 5), ("arch.stages[1].n", 5), ("arch.n_stages", 5), ("arch.n_stages", 2)])
+def test_a_lie_about_stages_shows(path, value):
+    row = rows(s.field(path, value)(s.base()))[path]
+    assert not row["agree"] and row["table"] == row["mirror"]
 
 
 def test_neighbours_with_one_t_are_cut_as_the_header_says():

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from efm3 import examples, mirror, reporting  # noqa: E402
+from efm3 import examples, inspection, mirror, reporting  # noqa: E402
 from efm3 import format as fmt  # noqa: E402
 from efm3.rules import GROUPS, load_rules  # noqa: E402
 
@@ -78,6 +78,7 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     "spec/rules.md": rules,
     "spec/mirror.schema.json": lambda: _json(mirror.schema()),
     "spec/report.schema.json": lambda: _json(reporting.schema()),
+    "spec/inspect.schema.json": lambda: _json(inspection.schema()),
 }
 
 

@@ -82,7 +82,7 @@ def grid(rows: Iterable[list[Cell]], align: str, gap: int = 2) -> Lines:
 
 def first_screen(i: Inspection, width: int) -> Lines:
     """The label card, what is wrong, the coherence view and the sizes."""
-    yield from card(i, min(width, 100))
+    yield from card(i, max(40, min(width, 100)))
     yield from findings(i)
     if i["coherence"]:
         yield Text()

@@ -79,9 +79,10 @@ def test_lines_fit_the_terminal(show, vector, width, options):
 
 def test_card_has_straight_sides(show):
     wide = s.with_mirror(lambda m: m | {"meta": {"source": "漢字 " * 60}})(s.base())
-    for data in (s.base(), wide):
-        box = [line for line in show(data).splitlines() if line.startswith(("╭", "│", "╰"))]
-        assert {cell_len(line) for line in box} == {80}
+    for data, width, side in ((s.base(), 80, 80), (wide, 80, 80), (wide, 160, 100), (wide, 5, 40)):
+        lines = show(data, width=width).splitlines()
+        box = [line for line in lines if line.startswith(("╭", "│", "╰"))]
+        assert {cell_len(line) for line in box} == {side}
 
 
 def test_tensors_with_a_glob(show):
