@@ -31,6 +31,9 @@ Lines = Iterator[Text]
 LABEL = "dim"
 GOOD, BAD = "bold green", "bold red"
 MAX_FINDINGS = 8
+# Labels on the card, and the keys of the mirror's meta that they show.
+CARD_KEYS = {"about": "description", "source": "source", "licence": "licence",
+             "training": "training_data", "created": "created", "seed": "seed"}
 BARS = " ▁▂▃▄▅▆▇█"
 ASCII = str.maketrans("╭╮╰╯─│·×→…✔✘▁▂▃▄▅▆▇█≠", "++++-|.x>~*!_.-=+*##!")
 
@@ -121,11 +124,11 @@ def _card_rows(i: Inspection) -> Iterator[tuple[str, tuple[str, str]]]:
         yield "size", (c["size"] + own, "bold cyan")
         guess = ", by its mirror: the header is broken" if c["arch_from"] == "mirror" else ""
         yield "is", (f"MobileFaceNet: 3×112×112 RGB face → {c['output']} values{guess}", "")
-    for key in ("description", "source", "licence", "training_data", "created"):
+    for label, key in CARD_KEYS.items():
         if key in meta:
-            yield key.split("_")[0], (_said(meta[key]), "")
+            yield label, (_said(meta[key]), "")
         elif key in ("source", "licence") and c["size"]:
-            yield key, ("not stated", LABEL)
+            yield label, ("not stated", LABEL)
     if meta.get("trained") is False:
         yield "trained", ("no: these weights never saw a face", "yellow")
     if "sha256" in meta:

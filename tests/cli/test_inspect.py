@@ -46,8 +46,12 @@ def test_first_screen_is_card_coherence_sizes_topology(cli, vector):
 
 def test_meta_is_on_the_card(show):
     out = show(s.with_mirror(lambda m: m | {"meta": {
-        "source": "https://example.org", "licence": "MIT", "trained": False}})(s.base()))
-    assert "https://example.org" in out and "MIT" in out
+        "source": "https://example.org", "licence": "MIT", "trained": False,
+        "description": "a small one", "training_data": "none", "seed": 7}})(s.base()))
+    rows = [line.strip("│ ").split(maxsplit=1) for line in out.splitlines() if "│" in line]
+    for row in (["about", "a small one"], ["source", "https://example.org"], ["licence", "MIT"],
+                ["training", "none"], ["seed", "7"]):
+        assert row in rows
     assert "these weights never saw a face" in out
 
 
