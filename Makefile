@@ -4,12 +4,18 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test lint types clean
+.PHONY: demo test lint types gen screenshot bench clean
 
 $(BIN)/.installed: pyproject.toml
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+# Inspect and validate a weight file, and embed two pictures with it.
+demo: $(BIN)/.installed
+	$(BIN)/efm3 inspect weights/facex_nano.bin
+	$(BIN)/efm3 validate weights
+	$(BIN)/python tools/demo.py weights/facex_nano.bin
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest -n 2
@@ -19,3 +25,19 @@ lint: $(BIN)/.installed
 
 types: $(BIN)/.installed
 	$(BIN)/mypy
+
+# Generated files, from the declaration and the rules.
+gen: $(BIN)/.installed
+	$(BIN)/python tools/gen.py
+
+screenshot: $(BIN)/.installed
+	$(BIN)/python -c "from efm3.cli._render import screenshot; \
+	  screenshot('weights/facex_nano.bin', 'docs/inspect.svg')"
+
+# Ratios against named tools, both sides in one run.
+bench: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
+	$(BIN)/python tools/bench.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

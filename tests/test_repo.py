@@ -157,7 +157,7 @@ def test_readme_efm3_commands_run(cli, tmp_path, monkeypatch):
     for block in blocks("sh"):
         for line in block.splitlines():
             if line.startswith("efm3 "):
-                words = shlex.split(line.split("  #")[0])[1:]
+                words = shlex.split(line, comments=True)[1:]
                 result = cli(*words)
                 assert result.exit_code == 0, f"{line}\n{result.output}"
                 ran += 1

@@ -83,4 +83,4 @@ def source(file: str) -> Source:
 
 def main() -> None:
     """Entry point of the `efm3` command."""
-    cli()
+    cli(prog_name="efm3")
