@@ -124,7 +124,7 @@ def _statistics(y: Array) -> tuple[Array, Array]:
 
 
 def dumps(arch: Arch, seed: int, align: bool = True) -> bytes:
-    """A sealed file of `synthesise(arch, seed)`; an arch that no mirror named is called untrained."""
+    """A sealed file of `synthesise(arch, seed)`; an arch without a name is called untrained."""
     named = replace(arch, name=arch.name or "untrained", width_mult=arch.width_mult or 1.0)
     return efm3.dumps(named, synthesise(named, seed), align=align, seal=True,
                       mirror_extra={"meta": META | {"seed": seed}})

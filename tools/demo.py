@@ -23,7 +23,8 @@ def main(path: str) -> None:
     start = time.perf_counter()
     e = reference.forward(model, reference.prepare(np.stack([a, again, b])), np.float32)
     took = (time.perf_counter() - start) / len(e)
-    print(f"embedded 3 pictures with {path}: {e.shape[1]} values each, {took * 1e3:.0f} ms a picture")
+    print(f"embedded 3 pictures with {path}: {e.shape[1]} values each, "
+          f"{took * 1e3:.0f} ms a picture")
     print(f"  a picture and its noisy copy: similarity {float(e[0] @ e[1]):.3f}")
     print(f"  two different pictures:       similarity {float(e[0] @ e[2]):.3f}")
     if not model.mirror.get("meta", {}).get("trained", True):

@@ -9,6 +9,7 @@ import click
 from efm3 import mirror
 from efm3.arch import ARCHS, Arch
 from efm3.cli import source
+from efm3.findings import printable
 from efm3.scan import scan
 from efm3.source import read
 
@@ -22,8 +23,9 @@ def arch_of(word: str) -> Arch:
     if found.arch is not None:
         return found.arch
     if not data.lstrip().startswith(b"{"):
-        raise click.ClickException(f"{word}: its header holds no arch; see `efm3 validate`")
+        raise click.ClickException(
+            f"{printable(word)}: its header holds no arch; see `efm3 validate`")
     try:
         return mirror.arch_of(mirror.parse(data.rstrip()))
     except mirror.MirrorProblem as e:
-        raise click.ClickException(f"{word}: {e.message}") from None
+        raise click.ClickException(f"{printable(word)}: {e.message}") from None

@@ -9,10 +9,12 @@ where its subject is not there: the rule for the missing part speaks instead.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from efm3 import format as fmt
@@ -52,6 +54,8 @@ class Rule(NamedTuple):
 
 
 RULES: dict[str, Rule] = {}
+LAST = "M042"
+"""The rule that waits for the digest runs last; its findings keep their place."""
 
 
 def rule(code: str, level: str = "structure", severity: str = "error") -> Callable[[Any], Any]:
@@ -65,6 +69,28 @@ def rule(code: str, level: str = "structure", severity: str = "error") -> Callab
         RULES[code] = Rule(code, severity, level, group, check.__name__, what, why, fix, check)
         return check
     return register
+
+
+class Digest(Thread):
+    """The SHA-256 of `data`, which stands at `offset`, beside the one that is `stated`.
+
+    Hashing takes longer than all rules together; hashlib lets go of the interpreter's
+    lock, so the other rules run meanwhile.
+    """
+
+    def __init__(self, data: memoryview, offset: int, stated: str) -> None:
+        super().__init__(daemon=True)
+        self.data, self.offset, self.stated = data, offset, stated
+        self.start()
+
+    def run(self) -> None:
+        """The thread's work."""
+        self._hex = hashlib.sha256(self.data).hexdigest()
+
+    def result(self) -> str:
+        """64 hexadecimal digits."""
+        self.join()
+        return self._hex
 
 
 class Context:
@@ -132,6 +158,15 @@ class Context:
         return infer(self.scan) if not self.cause[0] else ("", None)
 
     @cached_property
+    def digest(self) -> Digest | None:
+        """The table's digest in the making, where the mirror states one to compare it with."""
+        meta, start = (self.mirror or {}).get("meta"), self.scan.table_offset
+        stated = meta.get("sha256") if isinstance(meta, dict) else None
+        if not mirrors.is_digest(stated) or start is None or start > self.scan.size:
+            return None
+        return Digest(self.scan.data[start:], start, str(stated))
+
+    @cached_property
     def stats(self) -> Stats | None:
         """Statistics of the weights; None unless the table is whole."""
         if not self.scan.complete:
@@ -173,9 +208,11 @@ def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
     Raises ValueError for a level that is not in LEVELS.
     """
     ctx = Context(scan)
-    out: list[Finding] = []
-    for r in load_rules(level).values():
-        if selected(r.code, select, ignore):
-            ctx.rule = r
-            out += r.check(ctx)
-    return out
+    rules = [r for r in load_rules(level).values() if selected(r.code, select, ignore)]
+    if any(r.code == LAST for r in rules):
+        ctx.digest  # noqa: B018 - starts now, is waited for at the end
+    found: dict[str, list[Finding]] = {}
+    for r in sorted(rules, key=lambda r: r.code == LAST):
+        ctx.rule = r
+        found[r.code] = list(r.check(ctx))
+    return [f for r in rules for f in found[r.code]]
