@@ -60,3 +60,14 @@ def test_file_size_agrees_with_the_vectors(vector):
     model = efm3.load(vector)
     text = int.from_bytes(vector.read_bytes()[88:92], "little")
     assert file_size(model.arch, text) == vector.stat().st_size
+
+
+@pytest.mark.parametrize("data,codes", [
+    (b"# a page of text that is long enough for a prefix\n" * 40, ["C002"]),
+    (sample.field("version", 4)(sample.base())[:500], ["C003"]),
+    (sample.put(0, b"XXXX")(sample.base()), ["C002"]),
+    (sample.sealed()[:-100], ["T012"]),
+    (sample.sealed() + b"x", ["T014"]),
+])
+def test_what_follows_from_a_finding_is_not_repeated(data, codes):
+    assert [f.code for f in efm3.validate(data).at_least("error")] == codes

@@ -159,10 +159,13 @@ class Context:
 
     @cached_property
     def digest(self) -> Digest | None:
-        """The table's digest in the making, where the mirror states one to compare it with."""
+        """The table's digest in the making, where the mirror states one to compare it with.
+
+        None unless the table is whole: of one that is cut or too long, other rules speak.
+        """
         meta, start = (self.mirror or {}).get("meta"), self.scan.table_offset
         stated = meta.get("sha256") if isinstance(meta, dict) else None
-        if not mirrors.is_digest(stated) or start is None or start > self.scan.size:
+        if not mirrors.is_digest(stated) or start is None or not self.scan.complete:
             return None
         return Digest(self.scan.data[start:], start, str(stated))
 

@@ -77,8 +77,19 @@ CAUSES: tuple[tuple[str, Callable[[Scan], bool], str], ...] = (
 
 
 def infer(s: Scan) -> tuple[str, str]:
-    """(rule code, words) of what the bytes really are, or ("", "")."""
-    return next(((code, words) for code, test, words in CAUSES if test(s)), ("", ""))
+    """(rule code, words) of what the bytes really are, or ("", "").
+
+    A wrong magic or version is cause enough too, unless all that follows is as it should be.
+    """
+    for code, test, words in CAUSES:
+        if test(s):
+            return code, words
+    head, version = _head(s, 4), s.values.get("version", fmt.VERSION)
+    if head != fmt.MAGIC[:len(head)] and not s.complete:
+        return "C002", "no EFM3 file"
+    if version != fmt.VERSION and not s.complete:
+        return "C003", "of another version"
+    return "", ""
 
 
 def _cause(ctx: Context) -> F:
@@ -136,7 +147,7 @@ def magic(ctx: Context) -> F:
     Fix: check that this is the file you meant
     """
     head = _head(ctx.scan, 4)
-    if head and head != fmt.MAGIC[:len(head)] and not ctx.cause[0]:
+    if head and head != fmt.MAGIC[:len(head)] and ctx.cause[0] in ("", "C002"):
         yield ctx.at("the file does not start with EFM3", offset=0, length=len(head), path="magic",
                      found=head.hex(" "), expected=fmt.MAGIC.hex(" "))
 
@@ -148,7 +159,7 @@ def version(ctx: Context) -> F:
     Fix: use a newer suite for a newer file; write version 3 in an exporter
     """
     v = ctx.scan.values.get("version")
-    if v is not None and v != fmt.VERSION and not ctx.cause[0] and _is_efm3(ctx):
+    if v is not None and v != fmt.VERSION and ctx.cause[0] in ("", "C003") and _is_efm3(ctx):
         yield ctx.field("version", f"version {v} is not {fmt.VERSION}")
 
 
