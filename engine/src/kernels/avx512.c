@@ -44,7 +44,7 @@ static size_t panel__avx512(size_t left) {
     size_t vectors = (left + 15) / 16;
     bool half = left % 16 >= 1 && left % 16 <= 8;
     if (half && vectors == 2) return 24;
-    if (vectors == 3 && !half) return 48;
+    if (half ? vectors % 2 == 1 && vectors >= 5 : vectors == 3) return 48;
     return vectors == 1 ? 16 : 32;
 }
 
