@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint types gen screenshot bench clean
 
-$(BIN)/.installed: pyproject.toml
+ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
+
+$(BIN)/.installed: pyproject.toml setup.py efm3/_engine_build.py $(ENGINE)
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@

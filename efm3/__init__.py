@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from efm3.arch import ARCHS as ARCHS
     from efm3.arch import Arch as Arch
     from efm3.arch import Stage as Stage
+    from efm3.engine import Engine as Engine
+    from efm3.engine import similarity as similarity
     from efm3.findings import Efm3Error as Efm3Error
     from efm3.findings import Finding as Finding
     from efm3.findings import Report as Report
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ARCHS": "arch", "Arch": "arch", "Stage": "arch",
+    "Engine": "engine", "similarity": "engine",
     "Efm3Error": "findings", "Finding": "findings", "Report": "findings",
     "Model": "model", "load": "model", "save": "model", "dumps": "model",
     "layers": "network", "tensor_layout": "network", "validate": "validator",

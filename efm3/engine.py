@@ -1,0 +1,224 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The C engine: embeddings of 112x112 faces on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from efm3 import format as fmt
+from efm3.arch import Arch, Stage
+from efm3.findings import Efm3Error, Finding
+from efm3.model import Model, dumps
+from efm3.source import Source, Unreadable, name_of, read
+
+Floats = npt.NDArray[np.float32]
+SIDE = fmt.INPUT_SIDE
+CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
+HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        module = import_module("efm3._engine")
+    except ImportError as e:
+        raise RuntimeError(
+            "the C engine was not built: install a C compiler, then run `pip install` again "
+            f"(every other part of efm3 works without it) [{e}]") from None
+    return module.ffi, module.lib
+
+
+@dataclass(frozen=True)
+class EngineLayer:
+    """A layer as the engine runs it; `macs` are for one image, `side` is of the output map."""
+
+    name: str
+    channels: int
+    side: int
+    macs: int
+
+
+def isas() -> dict[str, bool]:
+    """Instruction sets that are compiled in, best first, and whether this machine has them."""
+    ffi, lib = _library()
+    return {ffi.string(lib.mfn_isa_name(i)).decode(): bool(lib.mfn_isa_supported(i))
+            for i in range(lib.mfn_isa_count())}
+
+
+def fma_peak(isa: str) -> float:
+    """Multiply-adds a second of one core with this instruction set, measured now."""
+    _, lib = _library()
+    return float(lib.mfn_fma_peak(isa.encode()))
+
+
+def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Dot product of two embeddings, which have length 1: their cosine, -1..1."""
+    u, v = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if u.ndim != 1 or u.shape != v.shape:
+        raise ValueError(f"embeddings have shapes {u.shape} and {v.shape}, not twice [D]")
+    return float(u @ v)
+
+
+class Engine:
+    """A loaded network. One engine may serve many threads at once; close() must be alone.
+
+    `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads` spreads
+    batches. Raises Efm3Error with the engine's status as code and the byte offset,
+    RuntimeError where the extension was not built.
+    """
+
+    def __init__(self, source: Source | Model, *, isa: str | None = None,
+                 threads: int = 1) -> None:
+        self._ffi, self._lib = _library()
+        if isinstance(source, Model):
+            data: Any = dumps(source.arch, source.tensors, finite=False)
+            name = "<model>"
+        else:
+            name = name_of(source)
+            try:
+                data = read(source)
+            except Unreadable as e:
+                raise Efm3Error(Finding("IO001", "error", str(e), path=name)) from e
+        if not 0 <= threads < 1 << 31:
+            raise ValueError(f"threads is {threads}")
+        ffi, lib = self._ffi, self._lib
+        word = ffi.new("char[]", isa.encode()) if isa is not None else ffi.NULL
+        options = ffi.new("MfnOptions *", {"isa": word, "threads": threads})
+        error = ffi.new("MfnError *")
+        handle = ffi.new("MfnEngine *")
+        buffer = ffi.from_buffer(data)
+        if lib.mfn_engine_init_memory(buffer, len(buffer), options, handle, error):
+            code = ffi.string(lib.mfn_status_name(error.status)).decode()
+            offset = int(error.offset)
+            raise Efm3Error(Finding(code, "error", ffi.string(error.text).decode(),
+                                    offset if offset >= 0 else None, path=name))
+        # The handle outlives every call that holds it; freeing hangs on nobody using it any more.
+        self._handle = ffi.gc(handle, lib.mfn_engine_free)
+        self._info = ffi.new("MfnInfo *")
+        lib.mfn_engine_info(handle, self._info)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the engine go; calls that still run in other threads end first."""
+        self._handle = None
+
+    def _live(self) -> Any:
+        handle = self._handle
+        if handle is None:
+            raise ValueError("the engine is closed")
+        return handle
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length D of an embedding."""
+        return int(self._info.embedding_dim)
+
+    @property
+    def isa(self) -> str:
+        """The instruction set in use."""
+        return str(self._ffi.string(self._info.isa).decode())
+
+    @property
+    def threads(self) -> int:
+        """Threads that a batch may use, the caller's own among them."""
+        return int(self._info.threads)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one image."""
+        return int(self._info.macs)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Working memory of one call."""
+        return int(self._info.scratch_bytes)
+
+    @property
+    def arch(self) -> Arch:
+        """The network's shape as the engine read it; the header has no name."""
+        i = self._info
+        stages = tuple(Stage(i.stage_t[k], i.stage_n[k], i.stage_s[k]) for k in range(i.n_stages))
+        return Arch("", 0.0, i.stem_channels, i.block_channels, i.final_channels, i.embedding_dim,
+                    i.gdc_kernel, stages, i.stem_kernel, i.stem_stride)
+
+    @property
+    def layers(self) -> list[EngineLayer]:
+        """Every layer in order of execution."""
+        out = []
+        row = self._ffi.new("MfnLayerInfo *")
+        for i in range(self._info.n_layers):
+            self._lib.mfn_engine_layer(self._live(), i, row)
+            out.append(EngineLayer(self._ffi.string(row.name).decode(), row.c_out, row.h_out,
+                                   int(row.macs)))
+        return out
+
+    def embed(self, images: npt.ArrayLike) -> Floats:
+        """Embeddings of length 1: float32 [N, D], or [D] for one image.
+
+        `images` are uint8 RGB [112, 112, 3] or [N, 112, 112, 3], or float32 [3, 112, 112] or
+        [N, 3, 112, 112] with values (p - 127.5) / 128. Raises ValueError.
+        """
+        a = np.asarray(images)
+        item = {np.dtype(np.uint8): HWC, np.dtype(np.float32): CHW}.get(a.dtype)
+        if item is None or a.ndim not in (3, 4) or a.shape[-3:] != item:
+            raise ValueError(f"images are {a.dtype} {list(a.shape)}, not uint8 [N, 112, 112, 3] "
+                             "or float32 [N, 3, 112, 112]")
+        batch = np.ascontiguousarray(a.reshape(-1, *item))
+        out = np.empty((len(batch), self.embedding_dim), np.float32)
+        ffi, lib, handle = self._ffi, self._lib, self._live()
+        into = ffi.from_buffer("float[]", out, require_writable=True)
+        if len(batch) == 0:
+            status = 0
+        elif batch.dtype == np.uint8:
+            status = lib.mfn_engine_forward_u8(handle, ffi.from_buffer("uint8_t[]", batch),
+                                               len(batch), into)
+        else:
+            status = lib.mfn_engine_forward_batch(handle, ffi.from_buffer("float[]", batch),
+                                                  len(batch), into)
+        self._check(status)
+        return out if a.ndim == 4 else out[0]
+
+    def activations(self, image: npt.ArrayLike) -> dict[str, Floats]:
+        """Every layer's output [C, side, side] for one float32 image [3, 112, 112]."""
+        x = np.ascontiguousarray(image)
+        if x.dtype != np.float32 or x.shape != CHW:
+            raise ValueError(f"image is {x.dtype} {list(x.shape)}, not float32 [3, 112, 112]")
+        flat = np.empty(int(self._info.trace_floats), np.float32)
+        ffi = self._ffi
+        self._check(self._lib.mfn_engine_trace(
+            self._live(), ffi.from_buffer("float[]", x),
+            ffi.from_buffer("float[]", flat, require_writable=True), len(flat)))
+        out, at = {}, 0
+        for layer in self.layers:
+            n = layer.channels * layer.side ** 2
+            out[layer.name] = flat[at:at + n].reshape(layer.channels, layer.side, layer.side)
+            at += n
+        return out
+
+    def profile(self, image: npt.ArrayLike, repeats: int = 20) -> list[float]:
+        """Least seconds of each layer over `repeats` layer-by-layer passes."""
+        x = np.ascontiguousarray(image, np.float32)
+        if x.shape != CHW or not 1 <= repeats < 1 << 31:
+            raise ValueError(f"image is {list(x.shape)}, repeats {repeats}")
+        times = np.empty(int(self._info.n_layers), np.float64)
+        ffi = self._ffi
+        self._check(self._lib.mfn_engine_profile(
+            self._live(), ffi.from_buffer("float[]", x), repeats,
+            ffi.from_buffer("double[]", times, require_writable=True), len(times)))
+        return [float(t) for t in times]
+
+    def _check(self, status: int) -> None:
+        if status:
+            ffi, lib = self._ffi, self._lib
+            code = ffi.string(lib.mfn_status_name(status)).decode()
+            raise Efm3Error(Finding(code, "error", ffi.string(lib.mfn_strerror(status)).decode()))
