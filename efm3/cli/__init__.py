@@ -7,7 +7,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ VERBS = {
     "layout": "list the tensors of an arch, in stored order",
     "diff": "compare two files, tensor by tensor",
     "extract": "write one tensor to a .npy file",
+    "embed": "embeddings of aligned faces",
+    "compare": "the similarity of two faces",
+    "verify": "check the engine against the reference, on every instruction set",
+    "bench": "how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
     "seal": "write the tensor table's digest into a file",
 }
@@ -79,6 +84,15 @@ def styler() -> Callable[..., str]:
 def source(file: str) -> Source:
     """What to read for a FILE argument: `-` is standard input."""
     return sys.stdin.buffer if file == "-" else file
+
+
+@contextmanager
+def needs_engine() -> Iterator[None]:
+    """Turns "the engine was not built" into one line for the user."""
+    try:
+        yield
+    except RuntimeError as e:
+        raise click.ClickException(str(e)) from None
 
 
 def main() -> None:

@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Does the engine compute what the file says? Every instruction set against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from efm3 import engine, reference, synthesis
+from efm3.model import Model
+from efm3.network import Layer, layers
+
+TOLERANCE = 1e-5
+"""Greatest absolute error of an embedding's component in fp32."""
+
+LAYER_BUDGET = 256 * 2.0**-24
+"""Greatest error of a layer, as a part of its largest magnitude: 256 roundings of float32,
+five times the most that was seen on the four sizes and the odd ones."""
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Stray:
+    """The first layer that leaves its budget: its error and budget, and a guess at the cause."""
+
+    layer: str
+    max_error: float
+    budget: float
+    guess: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one instruction set did: worst component, worst cosine, and where it went astray."""
+
+    isa: str
+    max_error: float
+    min_cosine: float
+    ok: bool
+    stray: Stray | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as a JSON object."""
+        return asdict(self)
+
+
+def inputs() -> npt.NDArray[np.float32]:
+    """Fixed inputs [4, 3, 112, 112]: two drawn pictures, noise, and a grey picture."""
+    noise = synthesis.images(13, 1)[:, ::-1, :, ::-1]
+    grey = np.full_like(noise, 128)
+    return reference.prepare(np.concatenate([synthesis.images(11, 2), noise, grey]))
+
+
+def verify(model: Model, isas: Iterable[str] | None = None,
+           tolerance: float = TOLERANCE) -> list[Outcome]:
+    """The engine on every instruction set this machine has (or on `isas`), on `inputs()`.
+
+    Raises Efm3Error for an instruction set that is unknown or not supported.
+    """
+    wanted = [n for n, here in engine.isas().items() if here] if isas is None else list(isas)
+    x = inputs()
+    want = reference.forward(model, x)
+    out = []
+    for isa in wanted:
+        with engine.Engine(model, isa=isa) as e:
+            have = e.embed(x).astype(np.float64)
+            out.append(_outcome(model, e, x, want, have, tolerance))
+    return out
+
+
+def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
+             tolerance: float) -> Outcome:
+    error = float(np.abs(have - want).max())
+    norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
+    cosine = float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
+    ok = error <= tolerance
+    stray = None
+    if not ok:
+        worst = int(np.abs(have - want).max(axis=1).argmax())
+        stray = first_stray(model, e.activations(x[worst]),
+                            reference.activations(model, x[worst:worst + 1]))
+    return Outcome(e.isa, error, cosine, ok, stray)
+
+
+def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Stray | None:
+    """The first layer beyond its budget; `have` maps names to [C, H, W], `want` to [1, C, H, W]."""
+    for layer in layers(model.arch):
+        a, b = have[layer.name], want[layer.name][0]
+        budget = LAYER_BUDGET * float(np.abs(b).max())
+        error = np.abs(a - b)
+        if not error.max() <= budget:
+            return Stray(layer.name, float(error.max()), budget, guess(layer, a, b, budget))
+    return None
+
+
+def guess(layer: Layer, have: Array, want: Array, budget: float) -> str:
+    """What kind of mistake leaves errors where these are; maps [C, H, W]."""
+    bad = ~(np.abs(have - want) <= budget)
+    inner = bad[:, 1:-1, 1:-1]
+    channels = np.flatnonzero(bad.any(axis=(1, 2)))
+    tests: Sequence[tuple[bool, str]] = (
+        (not np.isfinite(have).all(), "values that are not finite: overflow, or memory never set"),
+        (inner.size > 0 and not inner.any(), "only the map's border: padding"),
+        (len(channels) < layer.out_channels and channels[0] >= layer.out_channels // 16 * 16,
+         "only the last channels: the tail beyond a multiple of 16"),
+        (len(channels) < max(2, layer.out_channels // 4), "a few channels: their weights or BN"),
+        (layer.act and not (bad & (want > 0)).any(), "only negative outputs: the PReLU slopes"),
+        (bool(layer.residual), "the whole map of a residual layer: the addition, or its input"),
+    )
+    return next((words for hit, words in tests if hit),
+                "the whole map: the weights' order, BatchNorm's fold, or the stride")

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every instruction set holds to the reference, and a mistake is found where it was made."""
+
+import numpy as np
+import pytest
+
+import efm3
+from efm3 import engine, reference, sample, verification
+from efm3.network import layers
+
+HERE = [name for name, supported in engine.isas().items() if supported]
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_vectors(vector, isa):
+    (outcome,) = verification.verify(efm3.load(vector), [isa])
+    assert outcome.ok and outcome.isa == isa and outcome.stray is None
+    assert outcome.max_error <= 1e-5 and outcome.min_cosine > 0.999999
+
+
+def test_every_layer_of_every_isa_stays_in_its_budget(vector):
+    model = efm3.load(vector)
+    x = verification.inputs()[:1]
+    want = reference.activations(model, x)
+    for isa in HERE:
+        with efm3.Engine(vector, isa=isa) as e:
+            assert verification.first_stray(model, e.activations(x[0]), want) is None
+
+
+def test_beyond_the_tolerance_is_not_ok():
+    (outcome, *_) = verification.verify(efm3.load(sample.base()), tolerance=0.0)
+    assert not outcome.ok
+
+
+def test_unknown_isa():
+    with pytest.raises(efm3.Efm3Error) as e:
+        verification.verify(efm3.load(sample.base()), ["mmx"])
+    assert e.value.code == "E_ISA"
+
+
+def damaged(name, change):
+    model = efm3.load(sample.base())
+    x = verification.inputs()[:1]
+    want = reference.activations(model, x)
+    have = {k: v[0].copy() for k, v in want.items()}
+    change(have[name], want[name][0])
+    return verification.first_stray(model, have, want)
+
+
+@pytest.mark.parametrize("name,change,word", [
+    ("dw_stem", lambda h, w: h.__setitem__((slice(None), 0), h[:, 0] + 1), "border"),
+    ("stem", lambda h, w: np.copyto(h, np.where(w < 0, w * 2, w)), "PReLU"),
+    ("final_conv", lambda h, w: h.__setitem__(3, h[3] + 1), "a few channels"),
+    ("stage2.block1.project", lambda h, w: np.copyto(h, w + 1), "addition"),
+    ("stage1.block0.project", lambda h, w: np.copyto(h, w + 1), "whole map"),
+    ("gdconv", lambda h, w: h.fill(np.nan), "finite"),
+])
+def test_guesses(name, change, word):
+    stray = damaged(name, change)
+    assert stray.layer == name and word in stray.guess
+    assert not stray.max_error <= stray.budget
+
+
+def test_tail_of_channels():
+    arch = efm3.Arch("tail", 1.0, 20, 20, 20, 8, 7, sample.ARCH.stages)
+    layer = layers(arch)[0]
+    want = np.ones((20, 56, 56))
+    have = want.copy()
+    have[17:] += 1
+    assert "tail" in verification.guess(layer, have, want, 1e-3)
+
+
+def test_a_wrong_engine_is_caught(monkeypatch):
+    real = engine.Engine.embed
+    monkeypatch.setattr(engine.Engine, "embed", lambda self, x: real(self, x) * np.float32(1.001))
+    outcomes = verification.verify(efm3.load(sample.base()))
+    assert not any(o.ok for o in outcomes)
