@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Any bytes give a Report or one Efm3Error, and the verdict is the oracle's."""
+"""Any bytes give a Report or one Efm3Error; the verdict is the oracle's and the C engine's."""
 
 import io
 import struct
@@ -21,13 +21,24 @@ BASE = sample.base()
 SIZES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
 
 
+def engine_accepts(data: bytes) -> bool:
+    """Whether the C engine loads the bytes; its refusals name a place inside them."""
+    try:
+        efm3.Engine(data).close()
+    except efm3.Efm3Error as e:
+        assert e.code.startswith("E_") and e.finding.message
+        assert e.offset is None or 0 <= e.offset <= len(data)
+        return False
+    return True
+
+
 def check(data: bytes) -> bool:
-    """The verdict at level structure, after all levels ran; it must be the oracle's."""
+    """The verdict at level structure, after all levels ran; oracle and engine must share it."""
     report = efm3.validate(data)
     rules = load_rules()
     sound = not any(f.severity == "error" and rules[f.code].level == "structure"
                     for f in report.findings)
-    assert sound == accepts(data)
+    assert sound == accepts(data) == engine_accepts(data)
     for f in report.findings:
         assert f.offset is None or 0 <= f.offset <= len(data)
         assert f.offset is None or f.offset + (f.length or 0) <= len(data)
