@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types gen screenshot bench clean
+.PHONY: demo test lint types gen screenshot bench mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -40,6 +40,22 @@ screenshot: $(BIN)/.installed
 bench: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
 	$(BIN)/python tools/bench.py
+
+CFLAGS ?= -O3
+MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
+
+# The engine's diagnostic command; its example; the engine as one .c and one .h.
+mfn-cli:
+	mkdir -p build
+	$(CC) $(CFLAGS) -o build/mfn-cli engine/cli/mfn_cli.c $(MFN)
+
+mfn-example:
+	mkdir -p build
+	$(CC) $(CFLAGS) -o build/mfn-example engine/examples/example_mfn.c $(MFN)
+	build/mfn-example weights/facex_nano.bin
+
+amalgamation:
+	$(PY) tools/amalgamate.py build
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Embed drawn pictures with a weight file and compare them: in C, or in numpy without a compiler."""
+"""Embed drawn pictures with a weight file and compare them, in C or else in numpy."""
 
 from __future__ import annotations
 

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The engine without Python: the page's snippet, one cc line, the command, the amalgamation."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import efm3
+from efm3 import reference, synthesis
+
+ROOT = Path(__file__).resolve().parent.parent
+CC = shutil.which("cc")
+pytestmark = pytest.mark.skipif(CC is None, reason="no C compiler")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NANO = ROOT / "weights" / "facex_nano.bin"
+
+
+def sources():
+    return [*sorted((ROOT / "engine/src").glob("*.c")),
+            *sorted((ROOT / "engine/src/kernels").glob("*.c"))]
+
+
+def compile_(out, *files, flags=("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")):
+    command = [CC, *flags, "-I", ROOT / "engine/include", "-o", out, *files, "-lm", "-lpthread"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return str(out)
+
+
+def run(*command, code=0, **kw):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False,
+                          timeout=120, **kw)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    return compile_(tmp_path_factory.mktemp("cli") / "mfn-cli", ROOT / "engine/cli/mfn_cli.c",
+                    *sources())
+
+
+def test_the_pages_snippet_compiles_as_it_stands_and_runs(tmp_path):
+    block = re.search(r"```c\n(.*?)```", README, re.DOTALL)[1]
+    include, body = block.split("\n", 1)
+    assert include == '#include "facex_mfn.h"'
+    text = (f"{include}\n#include <stdio.h>\nstatic float input_chw[3 * 112 * 112];\n"
+            "static float emb_a[512] = {1}, emb_b[512] = {1};\nint main(void) {\n" + body +
+            'printf("%d %g %g\\n", D, (double)sim, (double)emb[0]);\nreturn 0;\n}\n')
+    (tmp_path / "page.c").write_text(text)
+    program = compile_(tmp_path / "page", tmp_path / "page.c", *sources())
+    dim, sim, first = run(program, cwd=ROOT).stdout.split()
+    want = reference.forward(efm3.load(ROOT / "weights/facex_standard.bin"),
+                             np.zeros((1, 3, 112, 112)))
+    assert (dim, sim) == ("512", "1") and abs(float(first) - want[0, 0]) < 1e-5
+
+
+def test_the_readmes_one_cc_line(tmp_path):
+    line = re.search(r"```text\n(cc .*)\n```", README)[1]
+    shutil.copy(ROOT / "engine/examples/example_mfn.c", tmp_path / "example.c")
+    (tmp_path / "engine").symlink_to(ROOT / "engine")
+    subprocess.run(line, shell=True, cwd=tmp_path, check=True)
+    assert "256 values each" in run(tmp_path / "a.out", NANO).stdout
+    assert "cannot be opened" in run(tmp_path / "a.out", tmp_path / "none", code=1).stderr
+    run(tmp_path / "a.out", code=2)
+
+
+def test_amalgamation(tmp_path):
+    run(sys.executable, ROOT / "tools/amalgamate.py", tmp_path)
+    program = tmp_path / "example"
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", tmp_path]
+    run(CC, *flags, "-o", program, ROOT / "engine/examples/example_mfn.c",
+        tmp_path / "facex_mfn.c", "-lm", "-lpthread")
+    assert "256 values each" in run(program, NANO).stdout
+
+
+def test_exported_symbols_are_ours(tmp_path):
+    library = compile_(tmp_path / "libmfn.so", *sources(),
+                       flags=("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden"))
+    if shutil.which("nm") is None:
+        pytest.skip("no nm")
+    lines = run("nm", "-D", "--defined-only", library).stdout.splitlines()
+    names = [x.split()[-1] for x in lines]
+    assert names and all(n.startswith("mfn_") for n in names), names
+
+
+def test_command_verbs(command):
+    assert "multiply-adds" in run(command, "header", NANO).stdout
+    lines = run(command, "layers", NANO).stdout.splitlines()
+    assert [x.split()[0] for x in lines] == [
+        layer.name for layer in efm3.layers(efm3.ARCHS["nano"])]
+    check = run(command, "check", NANO).stdout
+    assert "FAIL" not in check and "scalar" in check
+    assert "G multiply-adds a second" in run(command, "time", NANO).stdout
+
+
+def test_command_embeds(command, tmp_path):
+    x = reference.prepare(synthesis.images(3, 1))
+    x.tofile(tmp_path / "x.raw")
+    lines = run(command, "--isa", "scalar", "embed", NANO, tmp_path / "x.raw").stdout.split()
+    want = reference.forward(efm3.load(NANO), x)[0]
+    assert np.abs(np.array(lines, float) - want).max() < 1e-5
+    (tmp_path / "x.raw").write_bytes(b"short")
+    run(command, "embed", NANO, tmp_path / "x.raw", code=1)
+
+
+def test_command_refusals(command, tmp_path):
+    run(command, code=2)
+    run(command, "dance", NANO, code=2)
+    assert "E_ISA" in run(command, "--isa", "mmx", "header", NANO, code=1).stderr
+    (tmp_path / "cut.bin").write_bytes(NANO.read_bytes()[:-3])
+    err = run(command, "header", tmp_path / "cut.bin", code=1).stderr
+    assert "E_TRUNCATED" in err and "byte" in err
