@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types gen screenshot bench mfn-cli mfn-example amalgamation clean
+.PHONY: demo test lint types gen screenshot bench sanitize mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -56,6 +56,21 @@ mfn-example:
 
 amalgamation:
 	$(PY) tools/amalgamate.py build
+
+# The engine's own checks under AddressSanitizer and UBSan, then ThreadSanitizer.
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign
+CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
+SMALL := build/small.bin
+sanitize: $(BIN)/.installed
+	mkdir -p build
+	$(BIN)/python -c "from efm3 import sample; open('$(SMALL)', 'wb').write(sample.base())"
+	$(CC) -fsanitize=address,undefined -o build/check-asan $(CHECK)
+	build/check-asan all $(SMALL)
+	build/check-asan nomem tests/data/odd_b.bin
+	build/check-asan threads tests/data/odd_b.bin
+	build/check-asan misuse weights/facex_nano.bin
+	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
+	build/check-tsan threads $(SMALL)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

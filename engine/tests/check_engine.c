@@ -1,0 +1,278 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checks that want a sanitizer beside them: hostile bytes, memory that runs out, threads, misuse.
+//   check_engine VERB FILE     exit 0 and a line that says how much was done, or 1
+// Build with -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign for the verb nomem.
+#define _DEFAULT_SOURCE 1
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#include "facex_mfn.h"
+
+enum { VALUES = 3 * 112 * 112, PIXELS = 112 * 112 * 3, BATCH = 9 };
+
+#define CHECK(x)                                                               \
+    do {                                                                       \
+        if (!(x)) {                                                            \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #x); \
+            exit(1);                                                           \
+        }                                                                      \
+    } while (0)
+
+// Allocations left before one fails; below zero: none fails.
+static long budget = -1;
+static bool refused;
+
+static bool refuse(void) {
+    if (budget < 0) return false;
+    if (budget-- > 0) return false;
+    budget = -1;
+    refused = true;
+    return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+int __real_posix_memalign(void **p, size_t align, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+int __wrap_posix_memalign(void **p, size_t align, size_t n);
+void *__wrap_malloc(size_t n) { return refuse() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t size) { return refuse() ? NULL : __real_calloc(n, size); }
+int __wrap_posix_memalign(void **p, size_t align, size_t n) {
+    return refuse() ? ENOMEM : __real_posix_memalign(p, align, n);
+}
+
+static float input[BATCH * VALUES];
+static uint8_t pixels[BATCH * PIXELS];
+
+static void fill(void) {
+    uint32_t s = 7;
+    for (size_t i = 0; i < BATCH * VALUES; i++) {
+        s = s * 1664525u + 1013904223u;
+        input[i] = (float)(s >> 8) / 8388608.0f - 1.0f;
+        pixels[i] = (uint8_t)(s >> 24);
+    }
+}
+
+static unsigned char *slurp(const char *path, size_t *size) {
+    FILE *f = fopen(path, "rb");
+    CHECK(f && fseek(f, 0, SEEK_END) == 0);
+    long n = ftell(f);
+    CHECK(n > 0);
+    rewind(f);
+    unsigned char *data = malloc((size_t)n);
+    CHECK(data && fread(data, 1, (size_t)n, f) == (size_t)n);
+    fclose(f);
+    *size = (size_t)n;
+    return data;
+}
+
+// An exact copy, so that a sanitizer sees a read of the byte behind it. Gives 0 or the status.
+static int load_copy(const unsigned char *data, size_t size, bool run) {
+    unsigned char *copy = malloc(size ? size : 1);
+    CHECK(copy);
+    if (size) memcpy(copy, data, size);
+    MfnEngine e;
+    MfnError error;
+    int rc = mfn_engine_init_memory(copy, size, NULL, &e, &error);
+    free(copy);
+    CHECK(error.status == rc && memchr(error.text, 0, sizeof error.text));
+    CHECK(rc == 0 || (error.text[0] && error.offset >= -1 && error.offset <= (int64_t)size));
+    if (rc) {
+        CHECK(mfn_engine_free(&e) == MFN_E_STATE);
+        return rc;
+    }
+    if (run) {
+        float *out = malloc((size_t)mfn_embedding_dim(&e) * sizeof *out);
+        CHECK(out && mfn_engine_forward(&e, input, out) == MFN_OK);
+        free(out);
+    }
+    CHECK(mfn_engine_free(&e) == MFN_OK);
+    return 0;
+}
+
+static void hostile(const unsigned char *data, size_t size) {
+    size_t tried = 0, taken = 0;
+    CHECK(load_copy(data, size, true) == MFN_OK);
+    for (size_t n = 0; n < size; n++, tried++) CHECK(load_copy(data, n, false) != MFN_OK);
+    unsigned char *twisted = malloc(size);
+    CHECK(twisted);
+    memcpy(twisted, data, size);
+    for (size_t i = 0; i < (size < 700 ? size : 700) * 8; i++, tried++) {
+        twisted[i / 8] ^= (unsigned char)(1u << i % 8);
+        taken += load_copy(twisted, size, i / 8 < 92) == MFN_OK;
+        twisted[i / 8] = data[i / 8];
+    }
+    free(twisted);
+    CHECK(taken > 0);
+    printf("hostile: %zu inputs, %zu loaded\n", tried, taken);
+}
+
+// One life of an engine; false where any step said that memory ran out.
+static bool life(const unsigned char *data, size_t size, float *out) {
+    MfnOptions options = {.threads = 3};
+    MfnEngine e;
+    int rc = mfn_engine_init_memory(data, size, &options, &e, NULL);
+    CHECK(rc == MFN_OK || rc == MFN_E_NOMEM);
+    if (rc) return false;
+    int first = mfn_engine_forward(&e, input, out);
+    int second = mfn_engine_forward_batch(&e, input, BATCH, out);
+    MfnInfo info;
+    CHECK(mfn_engine_info(&e, &info) == MFN_OK);
+    float *trace = __real_malloc((size_t)info.trace_floats * sizeof *trace);
+    int third = mfn_engine_trace(&e, input, trace, (size_t)info.trace_floats);
+    free(trace);
+    CHECK(mfn_engine_free(&e) == MFN_OK);
+    CHECK(first == MFN_OK || first == MFN_E_NOMEM);
+    CHECK(second == MFN_OK || second == MFN_E_NOMEM);
+    CHECK(third == MFN_OK || third == MFN_E_NOMEM);
+    return first == MFN_OK && second == MFN_OK && third == MFN_OK;
+}
+
+static void nomem(const unsigned char *data, size_t size) {
+    float *out = __real_malloc(BATCH * 65536 * sizeof *out);
+    long k = 0, harmless = 0;
+    do {
+        budget = k++;
+        refused = false;
+        harmless += life(data, size, out) && refused;
+    } while (refused);
+    budget = -1;
+    free(out);
+    CHECK(k > 10);
+    printf("nomem: each of %ld allocations failed once; %ld did no harm\n", k - 1, harmless);
+}
+
+typedef struct Shared {
+    MfnEngine engine;
+    float want[BATCH * 1024];
+    int dim;
+} Shared;
+
+static void *worker(void *arg) {
+    Shared *s = arg;
+    float *out = malloc(BATCH * 1024 * sizeof *out);
+    CHECK(out);
+    for (int i = 0; i < 3; i++) {
+        CHECK(mfn_engine_forward(&s->engine, input, out) == MFN_OK);
+        CHECK(memcmp(out, s->want, (size_t)s->dim * sizeof *out) == 0);
+    }
+    CHECK(mfn_engine_forward_batch(&s->engine, input, BATCH, out) == MFN_OK);
+    CHECK(memcmp(out, s->want, BATCH * (size_t)s->dim * sizeof *out) == 0);
+    free(out);
+    return NULL;
+}
+
+static void threads(const unsigned char *data, size_t size) {
+    enum { MANY = 64 };
+    static Shared s;
+    for (int isa = 0; isa < mfn_isa_count(); isa++) {
+        if (!mfn_isa_supported(isa)) continue;
+        MfnOptions options = {.isa = mfn_isa_name(isa), .threads = 4};
+        CHECK(mfn_engine_init_memory(data, size, &options, &s.engine, NULL) == MFN_OK);
+        s.dim = mfn_embedding_dim(&s.engine);
+        CHECK(s.dim <= 1024);
+        for (size_t i = 0; i < BATCH; i++)
+            CHECK(mfn_engine_forward(&s.engine, input + i * VALUES, s.want + i * (size_t)s.dim) ==
+                  MFN_OK);
+        pthread_t t[MANY];
+        for (int i = 0; i < MANY; i++) CHECK(pthread_create(&t[i], NULL, worker, &s) == 0);
+        for (int i = 0; i < MANY; i++) CHECK(pthread_join(t[i], NULL) == 0);
+        CHECK(mfn_engine_free(&s.engine) == MFN_OK);
+    }
+    printf("threads: %d on one engine, bitwise equal to serial use\n", MANY);
+}
+
+static void forks(const unsigned char *data, size_t size) {
+    static Shared s;
+    MfnOptions options = {.threads = 3};
+    CHECK(mfn_engine_init_memory(data, size, &options, &s.engine, NULL) == MFN_OK);
+    s.dim = mfn_embedding_dim(&s.engine);
+    CHECK(mfn_engine_forward_batch(&s.engine, input, BATCH, s.want) == MFN_OK);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        worker(&s);
+        _exit(mfn_engine_free(&s.engine) == MFN_OK ? 0 : 1);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    worker(&s);
+    CHECK(mfn_engine_free(&s.engine) == MFN_OK);
+    printf("fork: parent and child go on\n");
+}
+
+static void misuse(const unsigned char *data, size_t size) {
+    MfnEngine e;
+    MfnError error;
+    memset(&e, 0xa5, sizeof e);
+    float out[1024], a[2] = {1, 0};
+    CHECK(mfn_engine_init(NULL, &e) == MFN_E_ARG);
+    CHECK(mfn_engine_init("/", NULL) == MFN_E_ARG);
+    CHECK(mfn_engine_init("/nonexistent", &e) == MFN_E_OPEN);
+    CHECK(mfn_engine_init("/dev/zero", &e) == MFN_E_NOT_REGULAR);
+    CHECK(mfn_engine_init("/", &e) == MFN_E_NOT_REGULAR);
+    CHECK(mfn_engine_init_memory(NULL, 5, NULL, &e, &error) == MFN_E_ARG);
+    MfnOptions bad[] = {{.isa = "mmx"}, {.threads = -1}, {.threads = 65}, {.reserved = {0, 1}}};
+    int want[] = {MFN_E_ISA, MFN_E_OPTION, MFN_E_OPTION, MFN_E_OPTION};
+    for (int i = 0; i < 4; i++)
+        CHECK(mfn_engine_init_memory(data, size, &bad[i], &e, &error) == want[i]);
+    CHECK(mfn_engine_forward(&e, input, out) == MFN_E_STATE);
+    CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
+    CHECK(mfn_engine_forward(&e, NULL, out) == MFN_E_ARG);
+    CHECK(mfn_engine_forward(&e, input, NULL) == MFN_E_ARG);
+    CHECK(mfn_engine_forward(NULL, input, out) == MFN_E_ARG);
+    CHECK(mfn_engine_forward_batch(&e, input, SIZE_MAX, out) == MFN_E_ARG);
+    CHECK(mfn_engine_forward_batch(&e, NULL, 0, NULL) == MFN_OK);
+    CHECK(mfn_engine_trace(&e, input, out, 1) == MFN_E_CAPACITY);
+    CHECK(mfn_engine_layer(&e, -1, NULL) == MFN_E_ARG);
+    CHECK(mfn_similarity(NULL, a, 2) != mfn_similarity(NULL, a, 2));
+    CHECK(mfn_similarity(a, a, 2) == 1.0f);
+#if defined(__x86_64__)
+    unsigned before = _mm_getcsr();
+    CHECK(mfn_engine_forward_u8(&e, pixels, 1, out) == MFN_OK);
+    CHECK((_mm_getcsr() & ~0x3fu) == (before & ~0x3fu));
+#endif
+    // Buffers of odd addresses.
+    static unsigned char shifted[VALUES * sizeof(float) + 1], there[1024 * sizeof(float) + 1];
+    memcpy(shifted + 1, input, VALUES * sizeof(float));
+    CHECK(mfn_engine_forward(&e, input, out) == MFN_OK);
+    CHECK(mfn_engine_forward(&e, (const float *)(const void *)(shifted + 1),
+                             (float *)(void *)(there + 1)) == MFN_OK);
+    CHECK(memcmp(there + 1, out, (size_t)mfn_embedding_dim(&e) * sizeof(float)) == 0);
+    CHECK(mfn_engine_free(&e) == MFN_OK && mfn_engine_free(&e) == MFN_E_STATE);
+    CHECK(mfn_engine_free(NULL) == MFN_E_ARG && mfn_embedding_dim(&e) == MFN_E_STATE);
+    for (int s = 0; s >= -21; s--) CHECK(mfn_strerror(s)[0] && mfn_status_name(s)[0]);
+    CHECK(mfn_strerror(-9999) && mfn_isa_name(-1) == NULL && mfn_isa_name(99) == NULL);
+    printf("misuse: a status for each\n");
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*run)(const unsigned char *, size_t);
+    } verbs[] = {{"hostile", hostile}, {"nomem", nomem}, {"threads", threads}, {"fork", forks},
+                 {"misuse", misuse}};
+    CHECK(argc == 3);
+    fill();
+    size_t size;
+    unsigned char *data = slurp(argv[2], &size);
+    bool ran = false;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0 || strcmp(argv[1], "all") == 0)
+            verbs[i].run(data, size), ran = true;
+    free(data);
+    CHECK(ran);
+    return 0;
+}
