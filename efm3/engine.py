@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -23,23 +24,50 @@ CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
 HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
 
 
-def _library() -> tuple[Any, Any]:
+MISSING = ("the C engine was not built: install a C compiler, then install efm3 again "
+           "(every other part of efm3 works without it)")
+
+
+class EngineMissing(RuntimeError):
+    """The extension is not there."""
+
+
+def _extension() -> Any:
     try:
-        module = import_module("efm3._engine")
+        return import_module("efm3._engine")
     except ImportError as e:
-        raise RuntimeError(
-            "the C engine was not built: install a C compiler, then run `pip install` again "
-            f"(every other part of efm3 works without it) [{e}]") from None
+        raise EngineMissing(f"{MISSING} [{e}]") from None
+
+
+def _library() -> tuple[Any, Any]:
+    module = _extension()
     return module.ffi, module.lib
+
+
+def available() -> bool:
+    """True where the extension was built."""
+    try:
+        _extension()
+    except EngineMissing:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
 class EngineLayer:
-    """A layer as the engine runs it; `macs` are for one image, `side` is of the output map."""
+    """A layer as the engine runs it, in the words of `network.Layer`; `macs` for one image."""
 
     name: str
-    channels: int
-    side: int
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+    act: bool
+    residual: bool
+    in_side: int
+    out_side: int
     macs: int
 
 
@@ -59,7 +87,7 @@ def fma_peak(isa: str) -> float:
 def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Dot product of two embeddings, which have length 1: their cosine, -1..1."""
     u, v = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if u.ndim != 1 or u.shape != v.shape:
+    if u.ndim != 1 or u.shape != v.shape or u.size == 0:
         raise ValueError(f"embeddings have shapes {u.shape} and {v.shape}, not twice [D]")
     return float(u @ v)
 
@@ -67,25 +95,34 @@ def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 class Engine:
     """A loaded network. One engine may serve many threads at once; close() must be alone.
 
-    `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads` spreads
-    batches. Raises Efm3Error with the engine's status as code and the byte offset,
-    RuntimeError where the extension was not built.
+    `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
+    spreads batches. Raises Efm3Error (a ValueError) with the engine's status as code and the
+    byte offset, TypeError, and EngineMissing where the extension was not built.
     """
+
+    _handle: Any = None
 
     def __init__(self, source: Source | Model, *, isa: str | None = None,
                  threads: int = 1) -> None:
         self._ffi, self._lib = _library()
+        if isa is not None and not isinstance(isa, str):
+            raise TypeError(f"isa is {isa!r}, not a name")
+        if isinstance(threads, bool) or not isinstance(threads, int):
+            raise TypeError(f"threads is {threads!r}, not an integer")
+        if not 1 <= threads < 1 << 31:
+            raise ValueError(f"threads is {threads}, not 1..64")
         if isinstance(source, Model):
             data: Any = dumps(source.arch, source.tensors, finite=False)
             name = "<model>"
         else:
+            if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) \
+                    and not hasattr(source, "read"):
+                raise TypeError(f"source is {source!r}, not a path, bytes, a file or a Model")
             name = name_of(source)
             try:
                 data = read(source)
             except Unreadable as e:
                 raise Efm3Error(Finding("IO001", "error", str(e), path=name)) from e
-        if not 0 <= threads < 1 << 31:
-            raise ValueError(f"threads is {threads}")
         ffi, lib = self._ffi, self._lib
         word = ffi.new("char[]", isa.encode()) if isa is not None else ffi.NULL
         options = ffi.new("MfnOptions *", {"isa": word, "threads": threads})
@@ -103,7 +140,15 @@ class Engine:
         lib.mfn_engine_info(handle, self._info)
 
     def __enter__(self) -> Engine:
+        self._live()
         return self
+
+    def __repr__(self) -> str:
+        what = "closed" if self._handle is None else f"{self.isa}, [{self.embedding_dim}]"
+        return f"<efm3.Engine {what}>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("an Engine cannot be copied or pickled; load it again")
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -158,24 +203,32 @@ class Engine:
         row = self._ffi.new("MfnLayerInfo *")
         for i in range(self._info.n_layers):
             self._lib.mfn_engine_layer(self._live(), i, row)
-            out.append(EngineLayer(self._ffi.string(row.name).decode(), row.c_out, row.h_out,
-                                   int(row.macs)))
+            out.append(EngineLayer(
+                self._ffi.string(row.name).decode(), row.c_in, row.c_out, row.kernel, row.stride,
+                row.pad, row.groups, bool(row.has_act), bool(row.has_residual), row.h_in,
+                row.h_out, int(row.macs)))
         return out
 
     def embed(self, images: npt.ArrayLike) -> Floats:
         """Embeddings of length 1: float32 [N, D], or [D] for one image.
 
         `images` are uint8 RGB [112, 112, 3] or [N, 112, 112, 3], or float32 [3, 112, 112] or
-        [N, 3, 112, 112] with values (p - 127.5) / 128. Raises ValueError.
+        [N, 3, 112, 112] with values (p - 127.5) / 128; or a list of such.
+        Raises TypeError for another type, ValueError for another shape.
         """
         a = np.asarray(images)
         item = {np.dtype(np.uint8): HWC, np.dtype(np.float32): CHW}.get(a.dtype)
-        if item is None or a.ndim not in (3, 4) or a.shape[-3:] != item:
-            raise ValueError(f"images are {a.dtype} {list(a.shape)}, not uint8 [N, 112, 112, 3] "
-                             "or float32 [N, 3, 112, 112]")
+        if item is None or isinstance(images, np.ma.MaskedArray):
+            raise TypeError(f"images are {type(images).__name__} of {a.dtype}, not uint8 "
+                            "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
+        if a.ndim not in (3, 4) or a.shape[-3:] != item:
+            raise ValueError(f"images are {a.dtype} of shape {list(a.shape)}, not uint8 "
+                             "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
+        if any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape, strict=True)):
+            raise ValueError("images repeat memory (stride 0): copy them first")
+        ffi, lib, handle = self._ffi, self._lib, self._live()
         batch = np.ascontiguousarray(a.reshape(-1, *item))
         out = np.empty((len(batch), self.embedding_dim), np.float32)
-        ffi, lib, handle = self._ffi, self._lib, self._live()
         into = ffi.from_buffer("float[]", out, require_writable=True)
         if len(batch) == 0:
             status = 0
@@ -200,13 +253,14 @@ class Engine:
             ffi.from_buffer("float[]", flat, require_writable=True), len(flat)))
         out, at = {}, 0
         for layer in self.layers:
-            n = layer.channels * layer.side ** 2
-            out[layer.name] = flat[at:at + n].reshape(layer.channels, layer.side, layer.side)
+            n = layer.out_channels * layer.out_side ** 2
+            out[layer.name] = flat[at:at + n].reshape(
+                layer.out_channels, layer.out_side, layer.out_side)
             at += n
         return out
 
-    def profile(self, image: npt.ArrayLike, repeats: int = 20) -> list[float]:
-        """Least seconds of each layer over `repeats` layer-by-layer passes."""
+    def profile(self, image: npt.ArrayLike, repeats: int = 20) -> dict[str, float]:
+        """Least seconds of each layer over `repeats` layer-by-layer passes, by name."""
         x = np.ascontiguousarray(image, np.float32)
         if x.shape != CHW or not 1 <= repeats < 1 << 31:
             raise ValueError(f"image is {list(x.shape)}, repeats {repeats}")
@@ -215,7 +269,7 @@ class Engine:
         self._check(self._lib.mfn_engine_profile(
             self._live(), ffi.from_buffer("float[]", x), repeats,
             ffi.from_buffer("double[]", times, require_writable=True), len(times)))
-        return [float(t) for t in times]
+        return {layer.name: float(t) for layer, t in zip(self.layers, times, strict=True)}
 
     def _check(self, status: int) -> None:
         if status:

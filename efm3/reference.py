@@ -93,7 +93,7 @@ def _channels(v: Array) -> Array:
 def convolve(layer: Layer, w: Array, x: Array) -> Array:
     """The convolution alone, zero padded; w [out, in/groups, k, k]."""
     n, k, s, side = len(x), layer.kernel, layer.stride, layer.out_side
-    if k == 1 and s == 1:
+    if k == 1 and s == 1 and layer.groups == 1:
         flat = w[:, :, 0, 0] @ x.reshape(n, layer.in_channels, side * side)
         return np.asarray(flat.reshape(n, layer.out_channels, side, side))
     p = layer.padding

@@ -48,8 +48,8 @@ def _read_path(path: str) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
-    except ValueError as e:
-        raise Unreadable(f"{path!r}: {e}") from None
+    except ValueError:
+        raise Unreadable(f"{path!r}: a path cannot hold a NUL") from None
     except OSError as e:
         raise Unreadable(f"{path}: {e.strerror}") from None
     try:

@@ -36,6 +36,7 @@ def loop(layer, w, x):
     ("conv", 3, 4, 3, 2, 1, 8), ("conv", 3, 2, 5, 3, 1, 9), ("conv", 3, 2, 1, 2, 1, 5),
     ("depthwise", 3, 3, 3, 1, 3, 5), ("depthwise", 3, 3, 3, 2, 3, 7),
     ("depthwise", 2, 2, 3, 4, 2, 6), ("pointwise", 4, 3, 1, 1, 1, 4), ("gdconv", 3, 3, 4, 1, 3, 4),
+    ("gdconv", 3, 3, 1, 1, 3, 1),
 ])
 def test_convolutions_equal_their_definition(kind, cin, cout, kernel, stride, groups, side):
     rng = np.random.default_rng(1)

@@ -54,7 +54,9 @@ def command(file: str, isa: str | None, threads: int, batch: int, runs: int, lay
     rows = []
     if layers:
         single = peak / threads
-        for layer, seconds in zip(e.layers, e.profile(x[0]), strict=True):
+        profile = e.profile(x[0])
+        for layer in e.layers:
+            seconds = profile[layer.name]
             rows.append({"layer": layer.name, "macs": layer.macs, "us": seconds * 1e6,
                          "percent_of_peak": 100 * layer.macs / max(seconds, 1e-9) / single})
         out["layers"] = rows

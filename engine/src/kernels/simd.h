@@ -1,209 +1,273 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels in terms of a vector type; an instruction set's file defines these and includes this:
-//   V, VW            the vector and its floats         NAME(x)   x with the row's suffix
-//   v_load v_store v_set1 v_add v_fma(a, b, c)         a * b + c in one rounding
-//   v_max0 v_min0    max(x, 0), min(x, 0); a NaN stays a NaN
-//   TALL(nv)         rows of a product's tile that is nv vectors wide
-//   WIDE             most vectors of a panel           FC_WIDE   the same for one row
-// Tiles keep one chain of sums per output in the order of k, so a row's result does not hang on
-// how many rows there are.
+// The kernels, written once over a row's vectors. An instruction set's file defines the wrappers
+//   V, LANES, NAME(x), vload, vstore, vdup (one float from memory), vzero, vadd, vfma (a * b + c),
+//   vmin, vmax (of which the second operand is the result where either is NaN)
+// and the shapes that fit its registers
+//   TALL (rows of a tile of one or two vectors), SHORT (of three, and of remainders), DW_ROWS, DW_RUN
+// and includes this file. Everything that has a constant for an argument is inlined and unrolled.
+// Every sum runs over k in one chain from the bias on, so tile shapes do not change a result.
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL _Pragma("GCC unroll 32")
 
-enum { NAME(wide_floats) = WIDE * VW, NAME(fc_floats) = FC_WIDE * VW };
+// Exact for every finite slope: one of the two terms is zero. A NaN in x or slope is kept, and an
+// infinite slope gives NaN for x > 0 (0 * inf), on every row alike.
+INLINE V NAME(prelu)(V x, V slope) {
+    return vfma(slope, vmin(vzero(), x), vmax(vzero(), x));
+}
 
-INLINE V NAME(prelu)(V x, V slope) { return v_fma(slope, v_min0(x), v_max0(x)); }
-
-// One tile: `tall` rows by `nv` vectors at column n0 of row m0. All of tall, nv, taps are constants.
-INLINE void NAME(tile)(const MfnGemm *g, const float *w, size_t m0, size_t n0, const int tall,
-                       const int nv, const bool taps) {
-    V acc[16][4], b[4];
-    const size_t wide = (size_t)nv * VW;
-    UNROLL for (int j = 0; j < nv; j++) b[j] = v_load(w + (size_t)j * VW);
-    UNROLL for (int i = 0; i < tall; i++)
-        UNROLL for (int j = 0; j < nv; j++) acc[i][j] = b[j];
-    const float *rows = w + 2 * wide, *a = g->a + m0 * g->a_px;
-    const size_t step = g->a_px, depth = g->k;
-    for (size_t k = 0; k < depth; k++, rows += wide) {
-        const float *at = a + (taps ? (size_t)g->taps[k] : k);
-        UNROLL for (int j = 0; j < nv; j++) b[j] = v_load(rows + (size_t)j * VW);
-        UNROLL for (int i = 0; i < tall; i++) {
-            V x = v_set1(at[(size_t)i * step]);
-            UNROLL for (int j = 0; j < nv; j++) acc[i][j] = v_fma(x, b[j], acc[i][j]);
-        }
-    }
+// What follows the sums, for `rows` pixels of `vecs` vectors.
+INLINE void NAME(finish)(const MfnGemm *g, const float *slope, size_t at, V acc[TALL][3],
+                         const int rows, const int vecs) {
     if (g->act) {
-        UNROLL for (int j = 0; j < nv; j++) b[j] = v_load(w + wide + (size_t)j * VW);
-        UNROLL for (int i = 0; i < tall; i++)
-            UNROLL for (int j = 0; j < nv; j++) acc[i][j] = NAME(prelu)(acc[i][j], b[j]);
+        UNROLL for (int c = 0; c < vecs; c++) {
+            V s = vload(slope + c * LANES);
+            UNROLL for (int r = 0; r < rows; r++) acc[r][c] = NAME(prelu)(acc[r][c], s);
+        }
     }
-    float *out = g->out + m0 * g->out_px + n0;
     if (g->residual) {
-        const float *r = g->residual + m0 * g->out_px + n0;
-        UNROLL for (int i = 0; i < tall; i++)
-            UNROLL for (int j = 0; j < nv; j++)
-                acc[i][j] = v_add(acc[i][j], v_load(r + (size_t)i * g->out_px + (size_t)j * VW));
+        const float *from = g->residual + at;
+        UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int c = 0; c < vecs; c++)
+                acc[r][c] = vadd(acc[r][c], vload(from + (size_t)r * g->out_px + c * LANES));
+        }
     }
-    UNROLL for (int i = 0; i < tall; i++)
-        UNROLL for (int j = 0; j < nv; j++)
-            v_store(out + (size_t)i * g->out_px + (size_t)j * VW, acc[i][j]);
+    float *to = g->out + at;
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int c = 0; c < vecs; c++)
+            vstore(to + (size_t)r * g->out_px + c * LANES, acc[r][c]);
+    }
 }
 
-INLINE void NAME(strip)(const MfnGemm *g, const float *w, size_t n0, const int nv, const bool taps) {
+// rows x (vecs * LANES) outputs from pixel m and column n on; `w` is the panel.
+INLINE void NAME(tile)(const MfnGemm *g, const float *w, size_t m, size_t n, const int rows,
+                       const int vecs, const bool taps) {
+    V acc[TALL][3];
+    const float *a = g->a + m * g->a_px, *slope = w + vecs * LANES;
+    const size_t step = g->a_px, depth = g->k;
+    UNROLL for (int c = 0; c < vecs; c++) {
+        UNROLL for (int r = 0; r < rows; r++) acc[r][c] = vload(w + c * LANES);
+    }
+    w += 2 * vecs * LANES;
+    for (size_t k = 0; k < depth; k++, w += vecs * LANES) {
+        const float *x = taps ? a + g->taps[k] : a + k;
+        V b[3];
+        UNROLL for (int c = 0; c < vecs; c++) b[c] = vload(w + c * LANES);
+        UNROLL for (int r = 0; r < rows; r++) {
+            V v = vdup(x + (size_t)r * step);
+            UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = vfma(v, b[c], acc[r][c]);
+        }
+    }
+    NAME(finish)(g, slope, m * g->out_px + n, acc, rows, vecs);
+}
+
+// All pixels of one panel. A last tile that would stick out starts earlier instead and computes
+// some pixels again, which gives the same bits because out is no input.
+INLINE void NAME(panel_tiles)(const MfnGemm *g, const float *w, size_t n, const int rows,
+                              const int vecs, const bool taps) {
     size_t m = 0;
-    for (; m + TALL(nv) <= g->m; m += TALL(nv)) NAME(tile)(g, w, m, n0, TALL(nv), nv, taps);
-    if (TALL(nv) > 7 && g->m - m >= 7) NAME(tile)(g, w, m, n0, 7, nv, taps), m += 7;
-    for (; g->m - m >= 4; m += 4) NAME(tile)(g, w, m, n0, 4, nv, taps);
-    for (; m < g->m; m++) NAME(tile)(g, w, m, n0, 1, nv, taps);
+    for (; m + (size_t)rows <= g->m; m += (size_t)rows) NAME(tile)(g, w, m, n, rows, vecs, taps);
+    for (; m + SHORT <= g->m; m += SHORT) NAME(tile)(g, w, m, n, SHORT, vecs, taps);
+    if (m == g->m) return;
+    if (g->m >= SHORT)
+        NAME(tile)(g, w, g->m - SHORT, n, SHORT, vecs, taps);
+    else
+        for (; m < g->m; m++) NAME(tile)(g, w, m, n, 1, vecs, taps);
 }
 
-#define STRIP(nv)                                                                        \
-    static void NAME(strip##nv)(const MfnGemm *g, const float *w, size_t n0) {           \
-        if (g->taps)                                                                     \
-            NAME(strip)(g, w, n0, nv, true);                                             \
-        else                                                                             \
-            NAME(strip)(g, w, n0, nv, false);                                            \
-    }
+#ifndef ODD_PANEL
+#define ODD_PANEL(g, w, n, taps) (void)0
+#endif
 
-// Nine products of a window whose columns lie at x0 + c * px of three rows; lo..hi are the columns
-// inside the map.
-INLINE V NAME(window)(const float *const *rows, ptrdiff_t x0, size_t px, const V *t, V acc, int lo,
-                      int hi) {
-    for (int ky = 0; ky < 3; ky++)
-        for (int c = lo; c < hi; c++)
-            acc = v_fma(v_load(rows[ky] + x0 + c * (ptrdiff_t)px), t[3 * ky + c], acc);
-    return acc;
-}
-
-// A patch of 2 outputs side by side in `high` rows; every column is inside the map.
-INLINE void NAME(patch)(const float *const *rows, size_t x0, const MfnDw *d, float *out, const V *t,
-                        V bias, V slope, const int s, const int high) {
-    V acc[2][2];
-    UNROLL for (int i = 0; i < high; i++) acc[i][0] = acc[i][1] = bias;
-    UNROLL for (int r = 0; r < (high - 1) * s + 3; r++) {
-        const float *in = rows[r] + x0;
-        UNROLL for (int c = 0; c < s + 3; c++) {
-            V x = v_load(in + (size_t)c * d->px);
-            UNROLL for (int i = 0; i < high; i++)
-                UNROLL for (int j = 0; j < 2; j++)
-                    if (r - i * s >= 0 && r - i * s < 3 && c - j * s >= 0 && c - j * s < 3)
-                        acc[i][j] = v_fma(x, t[3 * (r - i * s) + c - j * s], acc[i][j]);
-        }
-    }
-    UNROLL for (int i = 0; i < high; i++)
-        UNROLL for (int j = 0; j < 2; j++)
-            v_store(out + ((size_t)i * d->w_out + (size_t)j) * d->px,
-                    NAME(prelu)(acc[i][j], slope));
-}
-
-// `high` output rows of one vector of channels. s is the stride where it is a constant, else 0.
-INLINE void NAME(dw_rows)(const MfnDw *d, const float *const *from, size_t c0, float *out,
-                          const V *t, V bias, V slope, const int s, const int high) {
-    const float *rows[5];
-    const size_t stride = s ? (size_t)s : d->stride;
-    for (int r = 0; r < (high - 1) * (int)stride + 3; r++) rows[r] = from[r] + c0;
-    for (size_t x = 0; x < d->w_out;) {
-        size_t left = x * stride;  // one right of the window's first column
-        if (s && left >= 1 && x + 2 <= d->w_out && left + (size_t)s + 2 <= d->w_in) {
-            NAME(patch)(rows, (left - 1) * d->px, d, out + x * d->px, t, bias, slope, s, high);
-            x += 2;
-            continue;
-        }
-        int lo = left < 1, hi = left + 2 > d->w_in ? (int)(d->w_in + 1 - left) : 3;
-        for (int i = 0; i < high; i++) {
-            V acc = NAME(window)(rows + (size_t)i * stride, ((ptrdiff_t)left - 1) * (ptrdiff_t)d->px,
-                                 d->px, t, bias, lo, hi);
-            v_store(out + ((size_t)i * d->w_out + x) * d->px, NAME(prelu)(acc, slope));
-        }
-        x++;
+INLINE void NAME(product)(const MfnGemm *g, const bool taps) {
+    const float *w = g->w;
+    for (size_t n = 0; n < g->n;) {
+        size_t wide = NAME(panel)(g->n - n);
+        if (wide == 3 * LANES)
+            NAME(panel_tiles)(g, w, n, SHORT, 3, taps);
+        else if (wide == 2 * LANES)
+            NAME(panel_tiles)(g, w, n, TALL, 2, taps);
+        else if (wide == LANES)
+            NAME(panel_tiles)(g, w, n, TALL, 1, taps);
+        else
+            ODD_PANEL(g, w, n, taps);
+        w += wide * (g->k + 2);
+        n += wide;
     }
 }
 
-INLINE void NAME(dw_channels)(const MfnDw *d, size_t c0, const int s) {
-    const float *w = d->w + c0 / MFN_BLOCK * (11 * MFN_BLOCK) + c0 % MFN_BLOCK;
-    V t[9];
-    UNROLL for (int i = 0; i < 9; i++) t[i] = v_load(w + i * MFN_BLOCK);
-    V bias = v_load(w + 9 * MFN_BLOCK), slope = v_load(w + 10 * MFN_BLOCK);
+static void NAME(f32_gemm)(const MfnGemm *g) {
+    if (g->taps)
+        NAME(product)(g, true);
+    else
+        NAME(product)(g, false);
+}
+
+// One row times a matrix: FC_VECS chains side by side hide the latency; memory sets the pace.
+enum { NAME(FC_VECS) = 8 };
+
+static size_t NAME(fc_panel)(size_t left) {
+    return left >= NAME(FC_VECS) * LANES ? NAME(FC_VECS) * LANES : MFN_BLOCK;
+}
+
+INLINE void NAME(fc_columns)(const MfnGemm *g, const float *w, float *out, const int vecs) {
+    V acc[NAME(FC_VECS)];
+    UNROLL for (int c = 0; c < vecs; c++) acc[c] = vload(w + c * LANES);
+    w += 2 * vecs * LANES;
+    for (size_t k = 0; k < g->k; k++, w += vecs * LANES) {
+        V v = vdup(g->a + k);
+        UNROLL for (int c = 0; c < vecs; c++) acc[c] = vfma(v, vload(w + c * LANES), acc[c]);
+    }
+    UNROLL for (int c = 0; c < vecs; c++) vstore(out + c * LANES, acc[c]);
+}
+
+static void NAME(f32_fc)(const MfnGemm *g) {
+    const float *w = g->w;
+    for (size_t n = 0; n < g->n;) {
+        size_t wide = NAME(fc_panel)(g->n - n);
+        if (wide == MFN_BLOCK)
+            NAME(fc_columns)(g, w, g->out + n, MFN_BLOCK / LANES);
+        else
+            NAME(fc_columns)(g, w, g->out + n, NAME(FC_VECS));
+        w += wide * (g->k + 2);
+        n += wide;
+    }
+}
+
+// `rows` x `run` outputs of LANES channels at row y and column x, stride s; a column is loaded
+// once for all outputs that see it. `left`, `right`: the first, the last column lies outside.
+INLINE void NAME(dw_block)(const MfnDw *d, const float *w, size_t c, size_t y, size_t x,
+                           const int rows, const int run, const int s, const bool left,
+                           const bool right) {
+    V tap[9], acc[DW_ROWS][DW_RUN];
+    UNROLL for (int i = 0; i < 9; i++) tap[i] = vload(w + i * MFN_BLOCK);
+    V bias = vload(w + 9 * MFN_BLOCK);
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int p = 0; p < run; p++) acc[r][p] = bias;
+    }
+    const int columns = (run - 1) * s + 3;
+    UNROLL for (int i = 0; i < (rows - 1) * s + 3; i++) {
+        // One left of the first column that is read: the offset below never is 0 where left.
+        const float *in = d->rows[y * (size_t)s + (size_t)i] + c;
+        UNROLL for (int j = 0; j < columns; j++) {
+            if ((left && j == 0) || (right && j == columns - 1)) continue;
+            V v = vload(in + (x * (size_t)s + (size_t)j - 1) * d->px);
+            UNROLL for (int r = 0; r < rows; r++) {
+                UNROLL for (int kx = 0; kx < 3; kx++) {
+                    int ky = i - r * s, p = (j - kx) / s;
+                    if (ky >= 0 && ky < 3 && j >= kx && (j - kx) % s == 0 && p < run)
+                        acc[r][p] = vfma(v, tap[ky * 3 + kx], acc[r][p]);
+                }
+            }
+        }
+    }
+    V slope = vload(w + 10 * MFN_BLOCK);
+    UNROLL for (int r = 0; r < rows; r++) {
+        float *out = d->out + ((y + (size_t)r) * d->w_out + x) * d->px + c;
+        UNROLL for (int p = 0; p < run; p++)
+            vstore(out + (size_t)p * d->px, NAME(prelu)(acc[r][p], slope));
+    }
+}
+
+// All columns of `rows` rows.
+INLINE void NAME(dw_rows)(const MfnDw *d, const float *w, size_t c, size_t y, const int rows,
+                          const int run, const int s) {
+    size_t n = d->w_out, r = (size_t)run, x = 0;
+    bool open = (n - 1) * (size_t)s + 2 > d->w_in;  // the last output reads beyond the right edge
+    if (n <= r) {
+        if (n < r) return;
+        if (open)
+            NAME(dw_block)(d, w, c, y, 0, rows, run, s, true, true);
+        else
+            NAME(dw_block)(d, w, c, y, 0, rows, run, s, true, false);
+        return;
+    }
+    NAME(dw_block)(d, w, c, y, 0, rows, run, s, true, false);
+    for (x = r; x + r < n; x += r) NAME(dw_block)(d, w, c, y, x, rows, run, s, false, false);
+    if (open)
+        NAME(dw_block)(d, w, c, y, n - r, rows, run, s, false, true);
+    else
+        NAME(dw_block)(d, w, c, y, n - r, rows, run, s, false, false);
+}
+
+// Any stride and width, one output at a time.
+static void NAME(dw_any)(const MfnDw *d, const float *w, size_t c) {
+    V bias = vload(w + 9 * MFN_BLOCK), slope = vload(w + 10 * MFN_BLOCK);
+    for (size_t y = 0; y < d->n_rows; y++)
+        for (size_t x = 0; x < d->w_out; x++) {
+            V acc = bias;
+            for (size_t i = 0; i < 9; i++) {
+                size_t at = x * d->stride + i % 3;  // one right of the input column
+                if (at < 1 || at > d->w_in) continue;
+                const float *in = d->rows[y * d->stride + i / 3] + (at - 1) * d->px + c;
+                acc = vfma(vload(in), vload(w + i * MFN_BLOCK), acc);
+            }
+            vstore(d->out + (y * d->w_out + x) * d->px + c, NAME(prelu)(acc, slope));
+        }
+}
+
+INLINE void NAME(dw_stride)(const MfnDw *d, const float *w, size_t c, const int s) {
     size_t y = 0;
-    for (; s && y + 2 <= d->n_rows; y += 2)
-        NAME(dw_rows)(d, d->rows + y * d->stride, c0, d->out + y * d->w_out * d->px + c0, t, bias,
-                      slope, s, 2);
-    for (; y < d->n_rows; y++)
-        NAME(dw_rows)(d, d->rows + y * d->stride, c0, d->out + y * d->w_out * d->px + c0, t, bias,
-                      slope, s, 1);
+    for (; y + DW_ROWS <= d->n_rows; y += DW_ROWS) NAME(dw_rows)(d, w, c, y, DW_ROWS, DW_RUN, s);
+    for (; y < d->n_rows; y++) NAME(dw_rows)(d, w, c, y, 1, DW_RUN, s);
 }
 
 static void NAME(f32_dw3)(const MfnDw *d) {
-    for (size_t c0 = 0; c0 < d->channels; c0 += VW) {
-        if (d->stride == 1)
-            NAME(dw_channels)(d, c0, 1);
+    for (size_t c = 0; c < d->channels; c += LANES) {
+        const float *w = d->w + c / MFN_BLOCK * 11 * MFN_BLOCK + c % MFN_BLOCK;
+        if (d->stride > 2 || d->w_out < DW_RUN)
+            NAME(dw_any)(d, w, c);
         else if (d->stride == 2)
-            NAME(dw_channels)(d, c0, 2);
+            NAME(dw_stride)(d, w, c, 2);
         else
-            NAME(dw_channels)(d, c0, 0);
+            NAME(dw_stride)(d, w, c, 1);
     }
 }
 
-// Four chains, since each product waits for the sum before it.
+INLINE void NAME(gdc_columns)(const MfnGdc *g, const float *w, size_t c, const int vecs) {
+    V acc[4];
+    const size_t block = (g->pixels + 1) * MFN_BLOCK;  // the weights of MFN_BLOCK channels
+    size_t at[4];
+    UNROLL for (int i = 0; i < vecs; i++) {
+        size_t lane = c + (size_t)i * LANES;
+        at[i] = lane / MFN_BLOCK * block + lane % MFN_BLOCK;
+        acc[i] = vload(w + at[i] + block - MFN_BLOCK);
+    }
+    for (size_t p = 0; p < g->pixels; p++) {
+        UNROLL for (int i = 0; i < vecs; i++)
+            acc[i] = vfma(vload(g->in + p * g->px + c + (size_t)i * LANES),
+                          vload(w + at[i] + p * MFN_BLOCK), acc[i]);
+    }
+    UNROLL for (int i = 0; i < vecs; i++) vstore(g->out + c + (size_t)i * LANES, acc[i]);
+}
+
 static void NAME(f32_gdc)(const MfnGdc *g) {
-    for (size_t c0 = 0; c0 < g->channels; c0 += VW) {
-        const float *w = g->w + c0 / MFN_BLOCK * ((g->pixels + 1) * MFN_BLOCK) + c0 % MFN_BLOCK;
-        const float *in = g->in + c0;
-        V acc[4] = {v_load(w + g->pixels * MFN_BLOCK), v_set1(0), v_set1(0), v_set1(0)};
-        size_t p = 0;
-        for (; p + 4 <= g->pixels; p += 4)
-            UNROLL for (int i = 0; i < 4; i++)
-                acc[i] = v_fma(v_load(in + (p + (size_t)i) * g->px),
-                               v_load(w + (p + (size_t)i) * MFN_BLOCK), acc[i]);
-        for (; p < g->pixels; p++)
-            acc[0] = v_fma(v_load(in + p * g->px), v_load(w + p * MFN_BLOCK), acc[0]);
-        v_store(g->out + c0, v_add(v_add(acc[0], acc[1]), v_add(acc[2], acc[3])));
-    }
+    size_t c = 0, n = mfn_round_up(g->channels, MFN_BLOCK);
+    for (; c + 4 * LANES <= n; c += 4 * LANES) NAME(gdc_columns)(g, g->w, c, 4);
+    for (; c < n; c += LANES) NAME(gdc_columns)(g, g->w, c, 1);
 }
 
-// One row: bound by reading the weights once.
-static void NAME(f32_fc)(const MfnGemm *g) {
-    const float *w = g->w;
-    for (size_t n0 = 0; n0 < g->n;) {
-        size_t wide = NAME(fc_panel)(g->n - n0);
-        const float *rows = w + 2 * wide;
-        if (wide == NAME(fc_floats)) {
-            V acc[FC_WIDE];
-            UNROLL for (int j = 0; j < FC_WIDE; j++) acc[j] = v_load(w + j * VW);
-            for (size_t k = 0; k < g->k; k++, rows += wide) {
-                V x = v_set1(g->a[k]);
-                UNROLL for (int j = 0; j < FC_WIDE; j++)
-                    acc[j] = v_fma(x, v_load(rows + j * VW), acc[j]);
-            }
-            UNROLL for (int j = 0; j < FC_WIDE; j++) v_store(g->out + n0 + j * VW, acc[j]);
-        } else {
-            V acc = v_load(w);
-            for (size_t k = 0; k < g->k; k++, rows += wide)
-                acc = v_fma(v_set1(g->a[k]), v_load(rows), acc);
-            v_store(g->out + n0, acc);
-        }
-        w += wide * (g->k + 2);
-        n0 += wide;
-    }
-}
-
+// Independent chains that need nothing but the multipliers.
 static double NAME(fma_probe)(uint64_t rounds) {
-    V acc[12], half = v_set1(0.5f), one = v_set1(1.0f);
-    UNROLL for (int i = 0; i < 12; i++) acc[i] = v_set1((float)i);
+    static const float constants[2] = {0.5f, 1.0f};
+    V acc[12], x = vdup(&constants[0]), y = vdup(&constants[1]);
+    // Chains that start alike would be merged by the compiler.
+    float start[12];
+    for (int i = 0; i < 12; i++) start[i] = (float)i;
+    UNROLL for (int i = 0; i < 12; i++) acc[i] = vdup(&start[i]);
     for (uint64_t r = 0; r < rounds; r++) {
-        UNROLL for (int i = 0; i < 12; i++) {
-            acc[i] = v_fma(acc[i], half, one);
-            __asm__ volatile("" : V_REGISTER(acc[i]));
-        }
+        UNROLL for (int i = 0; i < 12; i++) acc[i] = vfma(acc[i], x, y);
     }
-    float out[VW];
-    volatile float sink = 0;
-    UNROLL for (int i = 0; i < 12; i++) {
-        v_store(out, acc[i]);
-        sink = sink + out[0];
-    }
-    return 12.0 * VW * (double)rounds;
+    float sink[LANES];
+    UNROLL for (int i = 1; i < 12; i++) acc[0] = vadd(acc[0], acc[i]);
+    vstore(sink, acc[0]);
+    volatile float keep = sink[0];
+    (void)keep;
+    return 12.0 * LANES * (double)rounds;
 }
+
+#define MFN_KERNEL_SLOTS                                                                      \
+    .panel = NAME(panel), .fc_panel = NAME(fc_panel), .gemm = NAME(f32_gemm),                 \
+    .fc = NAME(f32_fc), .dw3 = NAME(f32_dw3), .gdc = NAME(f32_gdc), .fma_probe = NAME(fma_probe)

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Without a C compiler: the build goes on, and Engine says what is missing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import efm3
+from efm3 import engine as engines
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_build_goes_on_without_a_compiler(tmp_path):
+    env = os.environ | {"CC": "/bin/false"}
+    done = subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "-b", tmp_path / "lib",
+                           "-t", tmp_path / "obj"], cwd=ROOT, env=env, capture_output=True,
+                          text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_engine_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efm3._engine", None)
+    assert not engines.available()
+    for call in (lambda: efm3.Engine("x.bin"), engines.isas):
+        with pytest.raises(engines.EngineMissing, match="C compiler"):
+            call()
+    assert efm3.similarity([1, 0], [1, 0]) == 1
+    assert efm3.validate(ROOT / "tests/data/odd_b.bin").ok
