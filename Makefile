@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types gen screenshot bench sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test lint types gen screenshot bench bench-engine sanitize mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -45,6 +45,10 @@ CFLAGS ?= -O3
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
 
 # The engine's diagnostic command; its example; the engine as one .c and one .h.
+bench-engine: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[peers]'
+	$(BIN)/python tools/bench_engine.py --peers
+
 mfn-cli:
 	mkdir -p build
 	$(CC) $(CFLAGS) -o build/mfn-cli engine/cli/mfn_cli.c $(MFN)

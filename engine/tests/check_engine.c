@@ -38,6 +38,7 @@ static bool refuse(void) {
     if (budget-- > 0) return false;
     budget = -1;
     refused = true;
+    errno = ENOMEM;
     return true;
 }
 
