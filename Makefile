@@ -41,7 +41,7 @@ bench: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
 	$(BIN)/python tools/bench.py
 
-CFLAGS ?= -O3
+CFLAGS ?= -O2
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
 
 # The engine's diagnostic command; its example; the engine as one .c and one .h.

@@ -30,6 +30,6 @@ def builder() -> FFI:
     ffi.cdef(declarations())
     ffi.set_source("efm3._engine", '#include "facex_mfn.h"\n', sources=SOURCES, depends=DEPENDS,
                    include_dirs=["engine/include"], py_limited_api=True,
-                   extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden", "-Wall"],
+                   extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden", "-Wall"],
                    libraries=["m", "pthread"])
     return ffi
