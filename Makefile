@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types gen screenshot bench bench-engine sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -61,10 +61,17 @@ mfn-example:
 amalgamation:
 	$(PY) tools/amalgamate.py build
 
-# The engine's own checks under AddressSanitizer and UBSan, then ThreadSanitizer.
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
 SMALL := build/small.bin
+# Every kernel against sums in double, beside faulting pages; then how fast each is.
+kernels:
+	mkdir -p build
+	$(CC) $(CFLAGS) -o build/check-kernels engine/tests/check_kernels.c $(MFN)
+	build/check-kernels
+	build/check-kernels --bench
+
+# The engine's own checks under AddressSanitizer and UBSan, then ThreadSanitizer.
 sanitize: $(BIN)/.installed
 	mkdir -p build
 	$(BIN)/python -c "from efm3 import sample; open('$(SMALL)', 'wb').write(sample.base())"

@@ -117,3 +117,36 @@ def test_command_refusals(command, tmp_path):
     (tmp_path / "cut.bin").write_bytes(NANO.read_bytes()[:-3])
     err = run(command, "header", tmp_path / "cut.bin", code=1).stderr
     assert "E_TRUNCATED" in err and "byte" in err
+
+
+def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
+    program = compile_(tmp_path / "check", ROOT / "engine/tests/check_kernels.c", *sources())
+    out = run(program).stdout
+    rows = re.findall(r"^ROW\((\w+),", (ROOT / "engine/src/isa.def").read_text(), re.MULTILINE)
+    here = {line.split()[0] for line in out.splitlines()}
+    assert here and here <= set(rows) and "scalar" in here
+    for isa in here:
+        if f"{isa} not supported" not in " ".join(out.split()):
+            assert {x.split()[1] for x in out.splitlines() if x.startswith(isa)} == {
+                "gemm", "fc", "dw3", "gdc", "u8"}
+
+
+@pytest.mark.parametrize("file,old,new", [
+    ("src/kernels/simd.h", "vmax(vzero(), x));", "vmax(x, x));"),
+    ("src/kernels/avx2.c", "#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)",
+     "#define vfma(a, b, c) _mm256_fmsub_ps(a, b, c)"),
+    ("src/kernels/scalar.c", "- 127.5f", "- 127.0f"),
+    ("src/kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1"),
+])
+def test_the_kernel_check_sees_a_broken_kernel(tmp_path, file, old, new):
+    shutil.copytree(ROOT / "engine", tmp_path / "engine")
+    path = tmp_path / "engine" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    engine = tmp_path / "engine"
+    program = tmp_path / "check"
+    run(CC, "-std=c11", "-O1", "-I", engine / "include", "-o", program,
+        engine / "tests/check_kernels.c", *sorted((engine / "src").glob("*.c")),
+        *sorted((engine / "src/kernels").glob("*.c")), "-lm", "-lpthread")
+    assert subprocess.run([program], capture_output=True, check=False).returncode != 0

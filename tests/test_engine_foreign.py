@@ -71,6 +71,13 @@ def test_aarch64_takes_hostile_bytes_and_misuse(tmp_path):
         assert verb in run("qemu-aarch64", program, verb, tmp_path / "small.bin")
 
 
+def test_aarch64_kernels_hold_their_bounds(tmp_path):
+    need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    program = build("aarch64-linux-gnu-gcc", tmp_path / "check", "engine/tests/check_kernels.c",
+                    "-O2", "-static")
+    assert "neon     dw3" in run("qemu-aarch64", program)
+
+
 @pytest.mark.parametrize("isa", ["avx2", "scalar"])
 def test_valgrind_sees_nothing(tmp_path, isa):
     need("valgrind", "cc")

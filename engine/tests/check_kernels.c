@@ -1,0 +1,241 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every row of isa.def, every slot, many edge sizes, against sums in double; each buffer ends at
+// a page that faults. --bench times the same calls.
+//
+// Bound. A float32 sum of k products in any order, each operation rounded by at most u = 2^-24 of its
+// result, is off by at most (k + 1) u / (1 - (k + 1) u) times the sum of the magnitudes; bias, PReLU and
+// residual add one rounding each. With k + 4 <= 4096 the quotient is below 1.001 (k + 4) u.
+#define _DEFAULT_SOURCE 1
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../src/cpu.h"
+#include "../src/kernels.h"
+#include "facex_mfn.h"
+
+static double worst;  // greatest error, as a part of its bound, of the slot under test
+static long cases;
+
+static uint32_t seed = 1;
+static float draw(void) {
+    seed = seed * 1664525u + 1013904223u;
+    return (float)(seed >> 8) / 8388608.0f - 1.0f;
+}
+
+typedef struct Block {
+    char *map;
+    size_t bytes;
+    float *at;
+} Block;
+
+// `n` floats that end where an inaccessible page begins.
+static Block guarded(size_t n) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), need = n * sizeof(float);
+    size_t body = (need + page - 1) / page * page;
+    Block b = {mmap(NULL, body + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+               body + page, NULL};
+    if (b.map == MAP_FAILED || mprotect(b.map + body, page, PROT_NONE)) abort();
+    b.at = (float *)(void *)(b.map + body - need);
+    for (size_t i = 0; i < n; i++) b.at[i] = draw();
+    return b;
+}
+
+static void release(Block b) { munmap(b.map, b.bytes); }
+
+static void compare(double have, double want, double magnitude, size_t terms, const char *slot) {
+    double bound = 1.001 * (double)(terms + 4) * 0x1p-24 * magnitude + 1e-37;
+    double part = fabs(have - want) / bound;
+    cases++;
+    if (!(part <= 1.0)) {
+        fprintf(stderr, "%s: %.9g, not %.9g: %.1f times the bound\n", slot, have, want, part);
+        exit(1);
+    }
+    if (part > worst) worst = part;
+}
+
+static double prelu(double x, double slope) { return x > 0 ? x : slope * x; }
+
+static size_t panels(size_t (*panel)(size_t), size_t k, size_t n) {
+    size_t total = 0;
+    for (size_t at = 0; at < n; at += panel(n - at)) total += panel(n - at) * (k + 2);
+    return total;
+}
+
+// Column j's bias, slope and weights inside the panels.
+static const float *column(size_t (*panel)(size_t), const float *w, size_t k, size_t n, size_t j,
+                           size_t *wide) {
+    for (size_t at = 0;;) {
+        *wide = panel(n - at);
+        if (j < at + *wide) return w + (j - at);
+        w += *wide * (k + 2), at += *wide;
+    }
+}
+
+static void gemm(const MfnKernels *kn, size_t m, size_t k, size_t n, bool act, bool residual,
+                 bool taps, bool fc) {
+    size_t (*panel)(size_t) = fc ? kn->fc_panel : kn->panel;
+    size_t a_px = taps ? 6 : mfn_round_up(k, MFN_BLOCK), out_px = mfn_round_up(n, MFN_BLOCK);
+    Block a = guarded((m - 1) * a_px + k), w = guarded(panels(panel, k, n));
+    size_t room = fc ? out_px + 128 : m * out_px;
+    Block out = guarded(room), r = guarded(m * out_px);
+    int32_t *tap = malloc(k * sizeof *tap);
+    if (!tap) abort();
+    for (size_t i = 0; i < k; i++) tap[i] = (int32_t)((i * 7) % k);
+    MfnGemm g = {.a = a.at, .w = w.at, .out = out.at, .m = m, .k = k, .n = n, .a_px = a_px,
+                 .out_px = out_px, .act = act, .taps = taps ? tap : NULL,
+                 .residual = residual ? r.at : NULL};
+    (fc ? kn->fc : kn->gemm)(&g);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            size_t wide;
+            const float *c = column(panel, w.at, k, n, j, &wide);
+            double sum = c[0], magnitude = fabs(sum), slope = c[wide];
+            for (size_t p = 0; p < k; p++) {
+                double x = (double)a.at[i * a_px + (taps ? (size_t)tap[p] : p)] * c[(p + 2) * wide];
+                sum += x, magnitude += fabs(x);
+            }
+            if (act) sum = prelu(sum, slope);
+            if (residual) sum += r.at[i * out_px + j], magnitude += fabs(r.at[i * out_px + j]);
+            compare(out.at[i * out_px + j], sum, magnitude, k, fc ? "fc" : "gemm");
+        }
+    free(tap);
+    release(a), release(w), release(out), release(r);
+}
+
+static void dw3(const MfnKernels *kn, size_t channels, size_t w_in, size_t n_rows, size_t stride) {
+    size_t px = mfn_round_up(channels, MFN_BLOCK), w_out = (w_in - 1) / stride + 1;
+    size_t in_rows = (n_rows - 1) * stride + 3;
+    Block in = guarded(in_rows * w_in * px), w = guarded(px * 11), out = guarded(n_rows * w_out * px);
+    const float **rows = malloc(in_rows * sizeof *rows);
+    if (!rows) abort();
+    // Rows need not lie in order: they come from a ring.
+    for (size_t y = 0; y < in_rows; y++) rows[y] = in.at + (in_rows - 1 - y) * w_in * px;
+    MfnDw d = {.rows = rows, .w = w.at, .out = out.at, .channels = channels, .px = px,
+               .w_in = w_in, .w_out = w_out, .n_rows = n_rows, .stride = stride};
+    kn->dw3(&d);
+    for (size_t y = 0; y < n_rows; y++)
+        for (size_t x = 0; x < w_out; x++)
+            for (size_t c = 0; c < channels; c++) {
+                const float *t = w.at + c / MFN_BLOCK * 11 * MFN_BLOCK + c % MFN_BLOCK;
+                double sum = t[9 * MFN_BLOCK], magnitude = fabs(sum);
+                for (size_t i = 0; i < 9; i++) {
+                    size_t col = x * stride + i % 3;
+                    if (col < 1 || col > w_in) continue;
+                    double v = (double)rows[y * stride + i / 3][(col - 1) * px + c] * t[i * MFN_BLOCK];
+                    sum += v, magnitude += fabs(v);
+                }
+                compare(out.at[(y * w_out + x) * px + c], prelu(sum, t[10 * MFN_BLOCK]), magnitude, 9,
+                        "dw3");
+            }
+    free(rows);
+    release(in), release(w), release(out);
+}
+
+static void gdc(const MfnKernels *kn, size_t channels, size_t pixels) {
+    size_t px = mfn_round_up(channels, MFN_BLOCK);
+    Block in = guarded(pixels * px), w = guarded(px * (pixels + 1)), out = guarded(px);
+    MfnGdc g = {.in = in.at, .w = w.at, .out = out.at, .channels = channels, .px = px,
+                .pixels = pixels};
+    kn->gdc(&g);
+    for (size_t c = 0; c < channels; c++) {
+        const float *t = w.at + c / MFN_BLOCK * (pixels + 1) * MFN_BLOCK + c % MFN_BLOCK;
+        double sum = t[pixels * MFN_BLOCK], magnitude = fabs(sum);
+        for (size_t p = 0; p < pixels; p++) {
+            double v = (double)in.at[p * px + c] * t[p * MFN_BLOCK];
+            sum += v, magnitude += fabs(v);
+        }
+        compare(out.at[c], sum, magnitude, pixels, "gdc");
+    }
+    release(in), release(w), release(out);
+}
+
+// Exact: every (p - 127.5) / 128 is a float32.
+static void u8(const MfnKernels *kn, size_t n) {
+    Block out = guarded(n), in = guarded((n + 3) / 4);
+    uint8_t *bytes = (uint8_t *)(void *)in.at + (n + 3) / 4 * 4 - n;
+    for (size_t i = 0; i < n; i++) bytes[i] = (uint8_t)(i * 7);
+    kn->u8(bytes, out.at, n);
+    for (size_t i = 0; i < n; i++)
+        if (out.at[i] != ((float)bytes[i] - 127.5f) / 128.0f) abort();
+    cases += (long)n;
+    release(out), release(in);
+}
+
+static void report(const char *isa, const char *slot) {
+    printf("%-8s %-5s %8ld values, worst %.3f of the bound\n", isa, slot, cases, worst);
+    worst = 0, cases = 0;
+}
+
+static void check(const char *isa, const MfnKernels *kn) {
+    static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 33, 40, 48, 49, 56, 72};
+    enum { N = sizeof sizes / sizeof *sizes };
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            for (int mode = 0; mode < 8; mode++)
+                gemm(kn, sizes[i], 1 + (i * 5 + j) % 29, sizes[j], mode & 1, mode & 2, mode & 4, false);
+    gemm(kn, 56, 704, 176, false, true, false, false);
+    report(isa, "gemm");
+    for (size_t n = 1; n < 300; n += n < 20 ? 1 : 7) gemm(kn, 1, 1 + n % 50, n, false, false, false, true);
+    report(isa, "fc");
+    for (size_t c = 1; c < 60; c += c < 18 ? 1 : 7)
+        for (size_t w = 1; w < 20; w++)
+            for (size_t rows = 1; rows < 6; rows++)
+                for (size_t s = 1; s <= 4; s++) dw3(kn, c, w, rows, s);
+    report(isa, "dw3");
+    for (size_t c = 1; c < 60; c += 3)
+        for (size_t p = 1; p < 60; p += 3) gdc(kn, c, p);
+    report(isa, "gdc");
+    for (size_t n = 1; n < 300; n++) u8(kn, n);
+    report(isa, "u8");
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void bench(const char *isa, const MfnKernels *kn) {
+    static const size_t shapes[][3] = {{784, 24, 48}, {784, 48, 24}, {196, 88, 176}, {196, 176, 88},
+                                       {49, 176, 688}, {196, 112, 56}, {49, 352, 176}};
+    double peak = mfn_fma_peak(isa);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        size_t m = shapes[i][0], k = shapes[i][1], n = shapes[i][2];
+        size_t a_px = mfn_round_up(k, MFN_BLOCK), out_px = mfn_round_up(n, MFN_BLOCK);
+        Block a = guarded(m * a_px), w = guarded(panels(kn->panel, k, n)), out = guarded(m * out_px);
+        MfnGemm g = {.a = a.at, .w = w.at, .out = out.at, .m = m, .k = k, .n = n, .a_px = a_px,
+                     .out_px = out_px, .act = true};
+        double best = 1e9;
+        for (int run = 0; run < 60; run++) {
+            double start = now();
+            for (int j = 0; j < 10; j++) kn->gemm(&g);
+            double took = (now() - start) / 10;
+            if (took < best) best = took;
+        }
+        printf("%-8s gemm %4zu x %3zu x %3zu %8.2f us %6.1f %% of peak\n", isa, m, k, n, best * 1e6,
+               100.0 * (double)(m * k * n) / best / peak);
+        release(a), release(w), release(out);
+    }
+}
+
+int main(int argc, char **argv) {
+    bool timed = argc > 1 && strcmp(argv[1], "--bench") == 0;
+    for (int i = 0; i < mfn_isa_count(); i++) {
+        MfnKernels kn;
+        const char *name = mfn_isa_name(i);
+        if (!mfn_isa_supported(i) || mfn_isa_resolve(name, &kn) < 0) {
+            printf("%-8s not supported here\n", name);
+            continue;
+        }
+        (timed ? bench : check)(name, &kn);
+    }
+    return 0;
+}
