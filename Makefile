@@ -77,6 +77,9 @@ sanitize: $(BIN)/.installed
 	$(BIN)/python -c "from efm3 import sample; open('$(SMALL)', 'wb').write(sample.base())"
 	$(CC) -fsanitize=address,undefined -o build/check-asan $(CHECK)
 	build/check-asan all $(SMALL)
+	$(BIN)/python tools/write_examples.py build/examples
+	for f in build/examples/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
+	sort build/any.txt | uniq -c
 	build/check-asan nomem tests/data/odd_b.bin
 	build/check-asan threads tests/data/odd_b.bin
 	build/check-asan misuse weights/facex_nano.bin
