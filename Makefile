@@ -47,7 +47,7 @@ MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels
 # The engine's diagnostic command; its example; the engine as one .c and one .h.
 bench-engine: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[peers]'
-	$(BIN)/python tools/bench_engine.py --peers
+	$(BIN)/python tools/bench.py engine --peers
 
 mfn-cli:
 	mkdir -p build

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ratios against named tools, both sides in one run, interleaved; medians and minima.
 
-    make bench
+    make bench                             the tool beside gguf-dump and onnx.checker
+    python tools/bench.py engine --peers   the engine beside other runtimes
 
 Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors, and
 onnx.checker with full_check on the same network.
@@ -139,6 +140,12 @@ def throughput(path: Path, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run everything and print a table, or JSON."""
+    if sys.argv[1:2] == ["engine"]:
+        import bench_engine
+
+        sys.argv[:2] = ["bench.py engine"]
+        bench_engine.main()
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", action="store_true")

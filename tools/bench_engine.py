@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine beside other runtimes: same weights, one run, interleaved, one thread, ratios.
 
-    make bench-engine            installs onnxruntime, openvino, ncnn and pnnx into the venv
+    make bench-engine            installs onnxruntime, openvino and ncnn into the venv
 
 Each engine's embedding is compared with the float64 reference before it is timed.
 """
