@@ -10,7 +10,11 @@
 // Every sum runs over k in one chain from the bias on, so tile shapes do not change a result.
 
 #define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 32")
+#endif
 
 // Exact for every finite slope: one of the two terms is zero. A NaN in x or slope is kept, and an
 // infinite slope gives NaN for x > 0 (0 * inf), on every row alike.
@@ -251,11 +255,11 @@ static void NAME(f32_gdc)(const MfnGdc *g) {
 
 // Independent chains that need nothing but the multipliers.
 static double NAME(fma_probe)(uint64_t rounds) {
-    static const float constants[2] = {0.5f, 1.0f};
+    // Volatile: what a compiler knows of the chains' values it may use to leave one out.
+    volatile float values[14] = {0.5f, 1.0f};
+    float start[12], constants[2] = {values[0], values[1]};
     V acc[12], x = vdup(&constants[0]), y = vdup(&constants[1]);
-    // Chains that start alike would be merged by the compiler.
-    float start[12];
-    for (int i = 0; i < 12; i++) start[i] = (float)i;
+    for (int i = 0; i < 12; i++) start[i] = values[2 + i] + (float)i;
     UNROLL for (int i = 0; i < 12; i++) acc[i] = vdup(&start[i]);
     for (uint64_t r = 0; r < rounds; r++) {
         UNROLL for (int i = 0; i < 12; i++) acc[i] = vfma(acc[i], x, y);
