@@ -80,8 +80,8 @@ sanitize: $(BIN)/.installed
 	$(BIN)/python tools/write_examples.py build/examples
 	for f in build/examples/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
 	sort build/any.txt | uniq -c
-	build/check-asan nomem tests/data/odd_b.bin
-	build/check-asan threads tests/data/odd_b.bin
+	build/check-asan nomem spec/vectors/odd_b.bin
+	build/check-asan threads spec/vectors/odd_b.bin
 	build/check-asan misuse weights/facex_nano.bin
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	build/check-tsan threads $(SMALL)

@@ -79,7 +79,7 @@ def test_import_is_light():
 
 
 def test_inspect_and_structure_need_no_numpy():
-    loaded = modules_after("import efm3; efm3.validate('tests/data/nano.bin', 'coherence')")
+    loaded = modules_after("import efm3; efm3.validate('spec/vectors/nano.bin', 'coherence')")
     assert not loaded & {"numpy", "jsonschema", "rich", "click"}
 
 
