@@ -28,18 +28,18 @@ def infer(s: Scan) -> tuple[str, TensorSpan | None]:
             return "T003", first
         if all(h == 2 * w for h, w in zip(have, want, strict=True)):
             return "T004", first
-    if first.size * 4 == first.expected:
-        return "T005", first
-    if int.from_bytes(first.size.to_bytes(4, "little"), "big") == first.expected:
-        return "T006", first
-    if len(bad) == 2 and (bad[0].size, bad[1].size) == (bad[1].expected, bad[0].expected):
-        return "T007", first
     i = first.number
     full = [4 * _count(shape) for _, shape in s.layout]
     if s.n_tensors == len(full) - 1 and have[i:] == full[i + 1:]:
         return "T008", first
     if s.n_tensors == len(full) + 1 and len(have) == s.n_tensors and have[i + 1:] == full[i:]:
         return "T009", first
+    if first.size * 4 == first.expected:
+        return "T005", first
+    if int.from_bytes(first.size.to_bytes(4, "little"), "big") == first.expected:
+        return "T006", first
+    if len(bad) == 2 and (bad[0].size, bad[1].size) == (bad[1].expected, bad[0].expected):
+        return "T007", first
     return "", None
 
 
