@@ -162,6 +162,9 @@ def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -
     taken = [k for k, _ in fmt.MIRROR_KEYS if k in extra]
     if taken:
         _refuse("W006", f"mirror_extra may not set {taken[0]}: it comes from the arch", taken[0])
+    if not arch.width_mult > 0:
+        _refuse("W007", f"width_mult is {arch.width_mult}", "json.width_mult", arch.width_mult,
+                "> 0")
     if table is not None:
         digest = hashlib.sha256()
         for part in table:

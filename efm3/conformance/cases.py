@@ -28,11 +28,11 @@ else:
     import tomli as tomllib
 
 KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
-         "writer": "writer", "engine": "engine"}
+         "writer": "writer", "editor": "editor", "engine": "engine"}
 """Folder to the class that its cases are for; an Engine answers to the reader cases too."""
 
 _KEYS = {"about", "tests", "level", "smoke", "base", "arch", "seed", "patch", "status", "findings",
-         "also", "inputs", "faults", "arch_fault"}
+         "also", "inputs", "faults", "arch_fault", "edit"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Case:
 
     @property
     def kind(self) -> str:
-        """The class that the case is for: reader, writer or engine."""
+        """The class that the case is for: reader, writer, editor or engine."""
         return KINDS[self.folder]
 
     @property
@@ -82,6 +82,8 @@ class Case:
         """True where the right answer is a refusal."""
         if self.kind == "writer":
             return "faults" in self.recipe or "arch_fault" in self.recipe
+        if self.kind == "editor":
+            return "D004" in self.tests
         return self.kind == "reader" and not self.either and not self.valid("values")
 
     def data(self) -> bytes:
@@ -140,8 +142,8 @@ def corpus() -> tuple[Case, ...]:
 
 
 def example(code: str) -> Case:
-    """The case that shows what a rule refuses: the first one named after it."""
-    return next(c for c in corpus() if c.id.startswith(f"bad-{code.lower()}-"))
+    """The case that shows what a rule finds: the first one that names it first."""
+    return next(c for c in corpus() if c.findings and c.findings[0].code == code)
 
 
 def select(cases: Iterable[Case], words: Sequence[str]) -> list[Case]:
