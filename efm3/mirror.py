@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -190,16 +191,24 @@ def schema() -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Any:
+def checker(of: dict[str, Any]) -> Callable[[Any], str]:
+    """A function that says what a JSON Schema has against a value; "" where nothing."""
     import jsonschema
+    from jsonschema.exceptions import best_match
 
-    return jsonschema.Draft202012Validator(schema())
+    validator = jsonschema.Draft202012Validator(of)
+
+    def problem(value: Any) -> str:
+        error = best_match(validator.iter_errors(value))
+        return "" if error is None else f"{error.json_path}: {error.message}"[:200]
+    return problem
+
+
+@lru_cache(maxsize=1)
+def _own_checker() -> Callable[[Any], str]:
+    return checker(schema())
 
 
 def schema_problem(value: Any) -> str:
     """What the JSON Schema says against a parsed mirror; "" where nothing."""
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator().iter_errors(value))
-    return "" if error is None else f"{error.json_path}: {error.message}"[:200]
+    return _own_checker()(value)
