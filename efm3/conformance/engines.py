@@ -115,3 +115,27 @@ def shaped(model: Model, given: dict[str, Any]) -> dict[str, Any]:
         if flat is not None and flat.size == layer.out_channels * layer.out_side ** 2:
             out[layer.name] = np.asarray(flat, np.float64).reshape(shape)
     return out
+
+
+SAMPLES = 6
+"""Values of a layer that its digest holds."""
+
+
+def layer_digest(a: Any) -> dict[str, Any]:
+    """A layer's output [C, H, W] in few numbers, to compare without all of it.
+
+    `rms`, `max` (of the magnitudes), `mix` (the sum of value i times ((37 i) mod 101 - 50) / 50
+    over the count, which moves when values change places) and `samples`, [flat index, value].
+    NaN is "nan".
+    """
+    flat = np.asarray(a, np.float64).reshape(-1)
+    i = np.arange(flat.size)
+    mix = float(flat @ ((37 * i % 101 - 50) / 50)) / flat.size
+    at = [int(k) for k in np.linspace(0, flat.size - 1, SAMPLES).round()]
+    return {"shape": list(np.shape(a)), "rms": _json(np.sqrt(np.mean(flat * flat))),
+            "max": _json(np.abs(flat).max()), "mix": _json(mix),
+            "samples": [[k, _json(flat[k])] for k in at]}
+
+
+def _json(value: Any) -> float | str:
+    return float(f"{value:.12g}") if np.isfinite(value) else str(float(value))

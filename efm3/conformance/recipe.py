@@ -241,7 +241,7 @@ def arch_of(table: Mapping[str, Any]) -> Arch:
 
 
 def base(recipe: Mapping[str, Any]) -> bytes:
-    """The file that a recipe starts from: sample, empty, arch, a published size, or a vector."""
+    """The file that a recipe starts from: sample, empty, arch, a published size, or vectors/NAME."""
     name = recipe.get("base", "sample")
     if name == "sample":
         return sample.base()
@@ -255,8 +255,8 @@ def base(recipe: Mapping[str, Any]) -> bytes:
         return sample.build(arch)
     if name in ARCHS:
         return sample.build(ARCHS[name])
-    path = HOME / "vectors" / f"{name}.bin"
-    if re.fullmatch(r"\w+", name) and path.is_file():
+    path = HOME / f"{name}.bin"
+    if re.fullmatch(r"vectors/\w+", name) and path.is_file():
         return path.read_bytes()
     raise RecipeError(f"no base {name!r}")
 
