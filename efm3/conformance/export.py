@@ -99,8 +99,7 @@ def export(folder: Path, cases: Iterable[Case] | None = None) -> dict[str, Any]:
             path = home / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
-        (home / f"{case.id}.json").write_text(
-            json.dumps(describe(case), indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+        (home / f"{case.id}.json").write_text(json.dumps(describe(case)) + "\n", encoding="utf-8")
         entries.append(_entry(case, files))
     out = _index(entries)
     (folder / "index.json").write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
