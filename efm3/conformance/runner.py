@@ -90,5 +90,3 @@ def set_digest() -> str:
     from efm3.conformance.export import index
 
     return str(index()["digest"])
-
-
