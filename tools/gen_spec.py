@@ -40,7 +40,7 @@ EXAMPLE = "valid-minimal"
 
 LANGUAGES = {".py": "python", ".c": "c", ".h": "c", ".rs": "rust", ".js": "js", ".go": "go",
              ".sh": "sh", ".json": "json", ".toml": "toml"}
-STRENGTH = {"error": "MUST", "warning": "SHOULD", "info": "RECOMMENDED"}
+STRENGTH = {"error": "must", "warning": "should", "info": "recommended"}
 _BLOCK = re.compile(r"(<!-- gen:([^>]+?) -->\n)(.*?)(<!-- /gen -->)", re.DOTALL)
 
 
@@ -239,7 +239,7 @@ def index() -> Iterator[str]:
             codes = [r.code for r in REQUIREMENTS.values()
                      if (r.subject, r.level) == (subject, strength)]
             if codes:
-                rows.append((subject, "", strength, _links(codes)))
+                rows.append((subject, "", strength.lower(), _links(codes)))
     yield (f"{len(load_rules())} rules on files and {len(REQUIREMENTS)} requirements on programs. "
            "`coverage.md` says which cases test each.")
     yield ""
@@ -275,11 +275,10 @@ def block(name: str) -> str:
 
 def fill(text: str) -> str:
     """`text` with every block made anew. Raises KeyError, or ValueError for a lone marker."""
-    done = _BLOCK.sub(lambda m: m[1] + block(m[2]) + m[4], text)
-    if len(_BLOCK.findall(done)) != done.count("<!-- gen:") or (
-            done.count("<!-- gen:") != done.count("<!-- /gen -->")):
+    pairs = len(_BLOCK.findall(text))
+    if not pairs == text.count("<!-- gen:") == text.count("<!-- /gen -->"):
         raise ValueError("a gen marker has no partner")
-    return done
+    return _BLOCK.sub(lambda m: m[1] + block(m[2]) + m[4], text)
 
 
 def _page(path: Path) -> Callable[[], str]:
