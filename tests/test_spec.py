@@ -163,7 +163,7 @@ def test_epsilons_and_the_bound_are_those_of_the_declaration():
 
 
 ODD = [s.ARCH, Arch("one", 1.0, 1, 1, 1, 1, 7, (Stage(1, 1, 4),), 1, 4),
-       Arch("wide", 0.5, 3, 5, 7, 9, 2, (Stage(3, 2, 1), Stage(255, 1, 3), Stage(1, 3, 2),
+       Arch("wide", 0.5, 3, 5, 7, 9, 2, (Stage(3, 2, 1), Stage(255, 2, 3), Stage(1, 3, 2),
                                          Stage(2, 1, 4)), 15, 3),
        Arch("eight", 0.5, 6, 4, 7, 9, 56, (Stage(2, 1, 1),) * 8, 5, 2)]
 
