@@ -48,7 +48,7 @@ class Random:
         with np.errstate(over="ignore"):
             steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
             z = self._at + steps
-            self._at = z[-1]
+            self._at = z[-1] if count else self._at
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return np.asarray(z ^ (z >> np.uint64(31)))

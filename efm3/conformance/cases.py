@@ -31,7 +31,7 @@ KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
          "writer": "writer", "editor": "editor", "engine": "engine"}
 """Folder to the class that its cases are for; an Engine answers to the reader cases too."""
 
-_KEYS = {"about", "tests", "level", "smoke", "base", "arch", "seed", "patch", "status", "findings",
+_KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status", "findings",
          "also", "inputs", "faults", "arch_fault", "edit"}
 
 

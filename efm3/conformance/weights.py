@@ -40,7 +40,7 @@ def tensors(arch: Arch, seed: int) -> dict[str, Floats]:
             kind = name.removeprefix(layer.name + ".")
             if kind == "conv.w":
                 gain = _PRELU_GAIN if layer.act else 1.0
-                flat = rng.bell(count) * (gain / math.sqrt(math.prod(shape[1:])))
+                flat = rng.bell(count) * (gain / math.sqrt(math.prod(shape[1:]) or 1))
             else:
                 flat = rng.uniform(*_RANGES[kind], count)
             out[name] = flat.reshape(shape).astype(np.float32)
