@@ -26,6 +26,7 @@ VERBS = {
     "validate": "check files against the rules",
     "explain": "say what a rule means, why it is there, how to mend it",
     "where": "byte to field and tensor, and back",
+    "spec": "print a machine-readable form of the format",
     "layout": "list the tensors of an arch, in stored order",
     "diff": "compare two files, tensor by tensor",
     "extract": "write one tensor to a .npy file",

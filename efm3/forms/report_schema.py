@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON Schema of a validation report."""
+
+from __future__ import annotations
+
+import json
+
+from efm3.reporting import schema
+
+
+def text() -> str:
+    """The schema as JSON text."""
+    return json.dumps(schema(), indent=2) + "\n"
