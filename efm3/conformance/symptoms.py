@@ -187,7 +187,6 @@ CATALOGUE: dict[str, Twist] = {
     "all padding is on the left and the top where a layer strides": Twist(pad=(2, 0)),
     "the stride is on a stage's last block": Twist(stride_block="last"),
     "the stride is on expand": Twist(stride_on="expand"),
-    "the stride is on project": Twist(stride_on="project"),
     "kernels are turned by 180 degrees": Twist(weights=lambda layer, w: w[:, :, ::-1, ::-1]),
     "kernels' rows and columns are exchanged": Twist(
         weights=lambda layer, w: w.transpose(0, 1, 3, 2)),
