@@ -82,12 +82,18 @@ def parser() -> Any:
     return module.Efm3
 
 
+def stream(data: bytes) -> Any:
+    """The bytes as the runtime takes them."""
+    from kaitaistruct import KaitaiStream
+
+    return KaitaiStream(io.BytesIO(data))
+
+
 def parse(data: bytes) -> Any:
     """The parsed tree. Raises Refused where the description does not fit, Unavailable."""
-    made = parser()
-    from kaitaistruct import KaitaiStream, ValidationFailedError
+    root = parser()(stream(data))
+    from kaitaistruct import ValidationFailedError
 
-    root = made(KaitaiStream(io.BytesIO(data)))
     try:
         root._read()
     except (ValidationFailedError, EOFError) as e:
@@ -176,7 +182,7 @@ def answer(ask: dict[str, Any]) -> dict[str, Any]:
     except Refused as e:
         return seq | {"ok": False, "reason": str(e)}
     except Exception as e:
-        return seq | {"error": repr(e)}
+        return seq | {"error": f"{type(e).__name__}: {e}"}
 
 
 def main(args: list[str]) -> int:
