@@ -77,8 +77,8 @@ sanitize: $(BIN)/.installed
 	$(BIN)/python -c "from efm3 import sample; open('$(SMALL)', 'wb').write(sample.base())"
 	$(CC) -fsanitize=address,undefined -o build/check-asan $(CHECK)
 	build/check-asan all $(SMALL)
-	$(BIN)/python tools/write_examples.py build/examples
-	for f in build/examples/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
+	$(BIN)/efm3 conformance export build/cases
+	for f in build/cases/reader/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
 	sort build/any.txt | uniq -c
 	build/check-asan nomem spec/vectors/odd_b.bin
 	build/check-asan threads spec/vectors/odd_b.bin

@@ -47,7 +47,7 @@ def pad(text: bytes) -> bytes:
 def values(arch: Arch) -> dict[str, Any]:
     """The mirror's canonical keys and their values for this arch."""
     own = {k: getattr(arch, k) for k, _ in fmt.MIRROR_KEYS}
-    return own | {"stages": [asdict(s) for s in arch.stages]}
+    return own | {"width_mult": float(arch.width_mult), "stages": [asdict(s) for s in arch.stages]}
 
 
 def arch_of(value: dict[str, Any]) -> Arch:
@@ -113,8 +113,9 @@ def _constant(word: str) -> Any:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 20:
-        raise MirrorProblem("number", f"an integer of {len(text)} digits")
+    digits = len(text.lstrip("-"))
+    if digits > 20:
+        raise MirrorProblem("number", f"an integer of {digits} digits")
     return int(text)
 
 

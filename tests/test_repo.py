@@ -18,9 +18,9 @@ SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
 # A module imports only from rows above its own; a package's parts import one another freely.
 ROWS = (
     ("findings", "source"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
-    ("sample", "rules"), ("examples", "places", "coherence", "model", "validator", "reporting"),
-    ("reference", "diffing", "inspection", "engine"), ("synthesis", "forms"), ("verification",),
-    ("cli",), ("__main__", "_engine_build"),
+    ("sample", "rules"), ("places", "coherence", "model", "validator", "reporting"),
+    ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("verification",),
+    ("conformance",), ("examples",), ("forms",), ("cli",), ("__main__", "_engine_build"),
 )
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does the kit bite? Wrong readers, writers, editors and engines, each killed by its case.
 
-A mutant is a scaffold with one mistake put in by text, or our editor with one step changed. The score
-is printed; --all also says how many cases of the whole set kill each.
+A mutant is a scaffold with one mistake put in by text, or our editor with one step changed.
+The score is printed; --all also says how many cases of the whole set kill each.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ READERS = (
     _r("ignores json_len's limit", "R001", "bad-c005-alone",
        "need(json_len <= 1 << 20,", "need(True,"),
     _r("reads the tensors that are there", "R004", "bad-t013-last-missing",
-       "        need(len(data) - at >= 4, f\"T013", "        if len(data) == at:\n            break\n"
+       "        need(len(data) - at >= 4, f\"T013",
+       "        if len(data) == at:\n            break\n"
        "        need(len(data) - at >= 4, f\"T013"),
     _r("reads the bytes that are there", "R004", "bad-t012-last-1-bytes",
        "        need(size <= len(data) - at,", "        size = min(size, len(data) - at)\n"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -43,7 +43,7 @@ VERBS = {
 class Verbs(click.Group):
     """A group whose verbs are modules of a package, loaded when they are called."""
 
-    verbs: dict[str, str] = VERBS
+    verbs: ClassVar[dict[str, str]] = VERBS
     package = "efm3.cli"
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from efm3.conformance.recipe import HOME, RecipeError, arch_of, render
@@ -31,8 +30,8 @@ KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
          "writer": "writer", "editor": "editor", "engine": "engine"}
 """Folder to the class that its cases are for; an Engine answers to the reader cases too."""
 
-_KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status", "findings",
-         "also", "inputs", "faults", "arch_fault", "edit"}
+_KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status",
+         "findings", "also", "inputs", "faults", "arch_fault", "edit"}
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,10 @@ def corpus() -> tuple[Case, ...]:
 
 
 def example(code: str) -> Case:
-    """The case that shows what a rule finds: the first one that names it first."""
-    return next(c for c in corpus() if c.findings and c.findings[0].code == code)
+    """The case that shows what a rule finds: the first in which it alone finds something."""
+    shown = [c for c in corpus() if code in {f.code for f in c.findings}]
+    return next((c for c in shown if len({f.code for f in c.findings}) == 1 and not c.also),
+                shown[0])
 
 
 def select(cases: Iterable[Case], words: Sequence[str]) -> list[Case]:
@@ -159,8 +160,9 @@ def select(cases: Iterable[Case], words: Sequence[str]) -> list[Case]:
 def writer_arch(case: Case) -> dict[str, Any]:
     """The arch file of a writer case, faults of the arch included."""
     arch = arch_of(case.recipe.get("arch", {}))
-    own = {k: getattr(arch, k) for k in arch.__dataclass_fields__}
-    return own | {"stages": [vars(s) for s in arch.stages]} | case.recipe.get("arch_fault", {})
+    own: dict[str, Any] = {k: getattr(arch, k) for k in arch.__dataclass_fields__}
+    own["stages"] = [vars(s) for s in arch.stages]
+    return own | dict(case.recipe.get("arch_fault", {}))
 
 
 def digest_of(index: Any) -> str:

@@ -84,9 +84,11 @@ class Mutator:
         r = self._rng
         f = r.choice(list(fmt.FIELDS.values()))
         if f.size not in (1, 2, 4) or f.path == "magic":
-            return {"op": "put", "at": f.offset + r.randrange(f.size), "hex": f"{r.randrange(256):02x}"}
+            at = f.offset + r.randrange(f.size)
+            return {"op": "put", "at": at, "hex": f"{r.randrange(256):02x}"}
         top = 256 ** f.size - 1
-        near = (0, 1, 2, f.con.lo, f.con.hi, max(f.con.lo - 1, 0), f.con.hi + 1, top, r.randint(0, top))
+        near = (0, 1, 2, f.con.lo, f.con.hi, max(f.con.lo - 1, 0), f.con.hi + 1, top,
+                r.randint(0, top))
         return {"op": "field", "path": f.path, "value": min(r.choice(near), top)}
 
     def _u32(self, base: int) -> Step:

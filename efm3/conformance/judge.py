@@ -158,7 +158,7 @@ def edited_wrongly(data: bytes, new: bytes, change: dict[str, Any]) -> str:
                             "values": [v["value"]]})
     a, b = scan(want), scan(new)
     if want[a.table_offset:] != new[b.table_offset:]:
-        return first_difference(want, new[:92] + want[92:a.table_offset] + new[b.table_offset:])
+        return first_difference(new[:b.table_offset] + want[a.table_offset:], new)
     old, have = (mirrors.parse(bytes(s.mirror or b"")) for s in (scan(data), b))
     meta = (old.get("meta") or {}) | change.get("meta", {})
     expected = old | ({"meta": meta} if meta else {})

@@ -147,6 +147,28 @@ def as_json(runs: Iterable[Run]) -> str:
                        "runs": rows}, indent=2)
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `as_json`."""
+    text, count = {"type": "string"}, {"type": "integer", "minimum": 0}
+    words = {"type": "array", "items": text}
+
+    def whole(**properties: Any) -> dict[str, Any]:
+        return {"type": "object", "properties": properties, "required": list(properties),
+                "additionalProperties": False}
+    outcome = whole(case=text, verdict={"enum": list(VERDICTS)}, about=text, tests=words,
+                    level={"enum": ["MUST", "SHOULD"]}, detail=text, seconds={"type": "number"})
+    run = whole(**{
+        "run_version": {"const": RUN_VERSION}, "efm3": text, "class": text, "level": text,
+        "precision": text, "command": text, "selected": words,
+        "set": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "ok": {"type": "boolean"},
+        "implementation": {"type": "object"}, "counts": whole(**dict.fromkeys(VERDICTS, count)),
+        "outcomes": {"type": "array", "items": outcome}})
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "EFM3 conformance run",
+            **whole(run_version={"const": RUN_VERSION}, ok={"type": "boolean"},
+                    runs={"type": "array", "items": run})}
+
+
 def known_failures(text: str, ids: Iterable[str]) -> set[str]:
     """The case IDs of a known-failures file: one a line, `#` begins a comment.
 

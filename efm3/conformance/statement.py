@@ -20,7 +20,7 @@ from efm3.rules import LEVELS
 
 STATEMENT_VERSION = 1
 _COUNTS = {"type": "object", "required": ["total", *VERDICTS], "additionalProperties": False,
-           "properties": dict.fromkeys(["total", *VERDICTS], {"type": "integer", "minimum": 0})}
+           "properties": {k: {"type": "integer", "minimum": 0} for k in ("total", *VERDICTS)}}
 _TEXT = {"type": "string", "maxLength": 500}
 _SHA = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 

@@ -65,7 +65,7 @@ def picture(word: str) -> Floats:
             return reference.prepare(images(int(args[0]), 1))[0]
         if kind == "noise":
             bytes_ = Random(int(args[0])).integers(math.prod(shape)) >> np.uint64(56)
-            return ((bytes_.astype(np.float32) - 127.5) / 128).astype(np.float32).reshape(shape)
+            return np.asarray((bytes_.astype(np.float32) - 127.5) / 128, np.float32).reshape(shape)
         if kind == "constant":
             return np.full(shape, float(args[0]), np.float32)
         if kind == "point":

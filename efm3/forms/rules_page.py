@@ -25,7 +25,7 @@ def text() -> str:
         for r in (r for r in found.values() if r.group == group):
             lines += ["", f"### {r.code}", "", f"**{r.severity}**, level `{r.level}`. {r.what}",
                       "", f"- Why: {r.why}", f"- Fix: {r.fix}.",
-                      f"- Example: {EXAMPLES[r.code][0]}.",
+                      f"- Example: {EXAMPLES[r.code].about}.",
                       f"- Stated: [EFM3.md]({r.clause.removeprefix('spec/')})."]
     return "\n".join([*lines, ""])
 
@@ -33,5 +33,5 @@ def text() -> str:
 def rows(codes: Iterable[str] | None = None) -> dict[str, list[dict[str, str]]]:
     """The rules `codes` (none given: all) as a JSON object."""
     found = load_rules()
-    return {"rules": [found[c].to_json() | {"example": EXAMPLES[c][0]}
+    return {"rules": [found[c].to_json() | {"example": EXAMPLES[c].about}
                       for c in (found if codes is None else codes)]}

@@ -222,6 +222,8 @@ def _tail(ctx: Context) -> bytes | None:
     s = ctx.scan
     if s.n_tensors is None or len(s.tensors) != s.n_tensors or s.end >= s.size or ctx.cause[0]:
         return None
+    if ctx.table_cause[0] in ("T005", "T006"):
+        return None
     if s.tensors and s.tensors[-1].present < s.tensors[-1].size:
         return None
     return bytes(s.data[s.end:s.end + 16])

@@ -3,6 +3,7 @@
 """`efm3 spec`: every form is its file in the repository, from wherever efm3 is installed."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,8 @@ def test_unknown(cli):
 
 
 def test_nothing_but_the_package_is_needed(tmp_path):
-    (tmp_path / "efm3").symlink_to(ROOT / "efm3")
+    shutil.copytree(ROOT / "efm3", tmp_path / "efm3", ignore=shutil.ignore_patterns("*.so"))
+    (tmp_path / "efm3" / "spec").symlink_to(ROOT / "spec")
     code = ("import sys; sys.path.insert(0, '.'); from efm3.forms import FORMS; "
             "print(sum(len(f.text()) > 1000 for f in FORMS.values()))")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,

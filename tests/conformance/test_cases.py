@@ -16,7 +16,8 @@ def test_a_case_is_what_its_text_says():
                        'findings = [{ code = "H004", offset = 10, length = 1 }]\n'
                        'patch = [{ op = "field", path = "arch.stem_kernel", value = 4 }]\n',
                        "bad-x", "invalid")
-    assert (case.kind, case.level, case.smoke, case.status) == ("reader", "SHOULD", True, "E_HEADER")
+    assert (case.kind, case.level, case.smoke) == ("reader", "SHOULD", True)
+    assert case.status == "E_HEADER"
     assert case.negative and not case.valid("structure")
     assert case.data()[10] == 4
 

@@ -12,6 +12,7 @@ import hexpat
 import pytest
 from oracle import accepts
 
+from efm3 import Stage, sample
 from efm3 import format as fmt
 from efm3.examples import example
 from efm3.forms import FORMS
@@ -95,6 +96,20 @@ def test_the_code_of_an_assertion_is_the_rule_that_speaks():
         seen.add(code)
     codes = set(re.findall(r'"([A-Z]\d{3}): ', TEXT))
     assert codes - seen == {"C005", "T001", "T002", "T014"}
+
+
+@pytest.mark.parametrize("change,code", [
+    ({"n_stages": 9}, "H003"), ({"gdc_kernel": 113}, "H010"),
+    ({"block_channels": 16384, "stages": (Stage(1, 1, 1), Stage(1, 1, 1), Stage(4, 1, 1))}, "H015"),
+    ({"block_channels": 16384, "stages": (Stage(1, 1, 1), Stage(4, 2, 1))}, "H015"),
+    ({"block_channels": 16384, "stages": (Stage(1, 1, 1), Stage(4, 1, 1))}, "T001"),
+    ({"stem_channels": 21845, "stages": (Stage(3, 4, 1),)}, "T002"),
+])
+def test_a_header_alone_breaks_its_rule(change, code):
+    header = damaged.lawless(**{k: v for k, v in change.items() if k != "n_stages"}).header()
+    built = fmt.ARCH_HEADER.build(header | change | {"stages": header["stages"]})
+    with pytest.raises(hexpat.Refused, match=f"^{code}: "):
+        hexpat.Run(PATTERN, sample.put(damaged.HEADER, built)(sample.base()))
 
 
 def test_what_the_reader_does_not_know_is_an_error():

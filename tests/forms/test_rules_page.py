@@ -13,11 +13,11 @@ def test_page_has_every_rule():
     parts = {p.split("\n", 1)[0]: p for p in page.split("\n### ")[1:]}
     assert list(parts) == list(load_rules())
     for code, rule in load_rules().items():
-        for words in (rule.what, rule.why, rule.fix, EXAMPLES[code][0], rule.level, rule.severity):
+        for words in (rule.what, rule.why, rule.fix, EXAMPLES[code].about, rule.level, rule.severity):
             assert words in parts[code]
 
 
 def test_rows():
     assert [r["code"] for r in rows()["rules"]] == list(load_rules())
     (row,) = rows(["T012"])["rules"]
-    assert row["example"] == EXAMPLES["T012"][0] and row["what"] == load_rules()["T012"].what
+    assert row["example"] == EXAMPLES["T012"].about and row["what"] == load_rules()["T012"].what

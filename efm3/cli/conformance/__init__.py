@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import click
 
 from efm3.cli import Verbs
 
 
 class _Kit(Verbs):
-    verbs = {
+    verbs: ClassVar[dict[str, str]] = {
         "run": "run the cases against an implementation",
         "list": "list cases, or show one",
         "export": "write the cases as plain files",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -19,7 +20,7 @@ from efm3.source import write_atomic
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="write an SVG here")
 @click.option("--name", default="", help="the implementation's name, where the run has none")
 @click.option("--version", default="", help="its version, where the run has none")
-def command(results: click.utils.LazyFile, output: Path | None, badge: Path | None, name: str,
+def command(results: TextIO, output: Path | None, badge: Path | None, name: str,
             version: str) -> None:
     """Make a statement of RESULTS, which `efm3 conformance run --format json` wrote (- reads
     standard input). The statement is JSON (spec/statement.schema.json): the kit's version, the

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TextIO
 
 import click
 
@@ -16,7 +17,7 @@ from efm3.findings import printable
 @click.command("verify-statement", short_help="check a statement against this kit")
 @click.argument("statement", type=click.File("r", encoding="utf-8"))
 @click.option("--json", "as_json", is_flag=True)
-def command(statement: click.utils.LazyFile, as_json: bool) -> None:
+def command(statement: TextIO, as_json: bool) -> None:
     """Check that STATEMENT is whole, is of this kit's set of cases, and that its counts bear its
     claims out. It cannot be seen from a statement that the program was really run: to know
     that, run it.
