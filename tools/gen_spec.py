@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generated blocks of the pages under spec/: `<!-- gen:NAME -->` to `<!-- /gen -->`.
 
-A block's text comes from `BLOCKS[NAME]`, or for `gen:file PATH` from the file at that path.
+A block's text comes from `BLOCKS[NAME]`, for `gen:file PATH` from the file at that path, and for
+`gen:core PATH` from an exporter's scaffold, up to the command that is for the kit alone.
 `PAGES` holds every page that has such a block; tools/gen.py writes and compares them.
 """
 
@@ -22,6 +23,7 @@ from efm3 import sample  # noqa: E402
 from efm3.arch import ARCHS, LIMIT_CODES  # noqa: E402
 from efm3.conformance.cases import corpus  # noqa: E402
 from efm3.conformance.requirements import REQUIREMENTS  # noqa: E402
+from efm3.conformance.scaffold import core  # noqa: E402
 from efm3.network import (  # noqa: E402
     file_size,
     layers,
@@ -258,10 +260,11 @@ BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
 }
 
 
-def source(path: str) -> Iterator[str]:
+def source(path: str, read: Callable[[Path], str] = lambda p: p.read_text(encoding="utf-8")
+           ) -> Iterator[str]:
     """A file of the repository as a fenced block, without its licence lines."""
     file = ROOT / path
-    kept = [line for line in file.read_text(encoding="utf-8").splitlines() if "SPDX-" not in line]
+    kept = [line for line in read(file).splitlines() if "SPDX-" not in line]
     yield f"```{LANGUAGES.get(file.suffix, 'text')}"
     yield from kept
     yield "```"
@@ -270,7 +273,9 @@ def source(path: str) -> Iterator[str]:
 def block(name: str) -> str:
     """The text of the block of that name. Raises KeyError for a name that is not in BLOCKS."""
     word, _, path = name.partition(" ")
-    return "\n".join(source(path) if word == "file" else BLOCKS[name]()) + "\n"
+    lines = (source(path) if word == "file" else source(path, core) if word == "core"
+             else BLOCKS[name]())
+    return "\n".join(lines) + "\n"
 
 
 def fill(text: str) -> str:

@@ -128,7 +128,7 @@ def scaffold(kind: str, lang: str) -> dict[str, str]:
     if word in language.lines:
         faster = ("\n\nOne process for all cases is faster:\n\n```sh\n"
                   f"{run_command(word, lang, lines=True)}\n```")
-        strict = ",\nand add `--level coherence` to test how it reads the mirror" * (word == "reader")
+        strict = ",\nand add `--level coherence` to test the mirror" * (word == "reader")
     files = {
         path.name: path.read_text(encoding="utf-8"),
         "README.md": _README.format(

@@ -158,14 +158,19 @@ static uint32_t integer(const char *json, const char *key, uint32_t most) {
     return (uint32_t)v;
 }
 
+// A number above zero in its canonical spelling.
 static char *width_of(const char *p) {
     const char *end = token_end(p, "0123456789+-.eE");
     need(end != NULL, "width_mult", "is no number");
-    char *text = memory((size_t)(end - p) + 1), *stop;
-    memcpy(text, p, (size_t)(end - p));
-    double v = strtod(text, &stop);
-    need(*stop == 0 && v > 0 && isfinite(v), "width_mult", "is not above zero");
-    need(strpbrk(text, ".eE") || strlen(text) <= 20, "width_mult", "has over 20 digits");
+    char *stop, *text = memory(32);
+    double v = strtod(p, &stop);
+    need(stop == end && v > 0 && isfinite(v), "width_mult", "is not above zero");
+    int digits = 0;  // after the first; the fewest that read back as v
+    do snprintf(text, 32, "%.*e", digits, v);
+    while (strtod(text, NULL) != v && digits++ < 17);
+    int exponent = atoi(strchr(text, 'e') + 1);
+    if (exponent < -4 || exponent >= 16) return text;
+    snprintf(text, 32, "%.*f", digits > exponent ? digits - exponent : 1, v);
     return text;
 }
 

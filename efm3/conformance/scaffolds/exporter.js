@@ -74,15 +74,29 @@ function tensorLayout(arch) {
   return layout;
 }
 
-// The mirror's text: compact ASCII JSON, keys in order. `width` is width_mult as the arch file
-// spells it, since a JavaScript number does not know 1.0 from 1.
-function mirrorText(arch, width) {
+// A real number's canonical spelling: the fewest digits that read back as it, always with a point
+// or an exponent.
+function real(value) {
+  const [, first, rest = '', e] = /^(\d)(?:\.(\d+))?e(.+)$/.exec(value.toExponential());
+  const exponent = Number(e);
+  if (exponent < -4 || exponent >= 16) {
+    const point = rest ? '.' : '';
+    const sign = exponent < 0 ? '-' : '+';
+    return `${first}${point}${rest}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`;
+  }
+  if (exponent < 0) return `0.${'0'.repeat(-exponent - 1)}${first}${rest}`;
+  const digits = (first + rest).padEnd(exponent + 1, '0');
+  return `${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1) || '0'}`;
+}
+
+// The mirror's text: compact ASCII JSON, keys in order.
+function mirrorText(arch) {
   // JSON.stringify escapes what must be; the rest outside of printable ASCII is added.
   const name = JSON.stringify(arch.name).replace(/[^ -~]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
   const numbers = KEYS.map((key) => `"${key}":${arch[key]}`).join(',');
   const stages = arch.stages.map(({ t, n, s }) => `{"t":${t},"n":${n},"s":${s}}`).join(',');
-  return `{"name":${name},"width_mult":${width},${numbers},"stages":[${stages}]}`;
+  return `{"name":${name},"width_mult":${real(arch.width_mult)},${numbers},"stages":[${stages}]}`;
 }
 
 function u32(value) {
@@ -92,9 +106,9 @@ function u32(value) {
 }
 
 // The file's bytes; `tensor(name, shape)` gives the payload, float32 little-endian.
-function write(arch, width, tensor) {
+function write(arch, tensor) {
   check(arch);
-  const text = Buffer.from(mirrorText(arch, width), 'latin1');
+  const text = Buffer.from(mirrorText(arch), 'latin1');
   need(text.length <= 1 << 20, 'the mirror is over 1 MiB');
   const header = Buffer.alloc(80);
   header[0] = 1;
@@ -147,14 +161,11 @@ function main([archPath, folder, out]) {
   } catch (e) {
     throw new Refused(`the arch is no JSON: ${e.message}`);
   }
-  const [, width] = /"width_mult"\s*:\s*(-?[0-9][0-9.eE+-]*)/.exec(text) || [];
-  need(width !== undefined, 'width_mult is no number');
-  need(/[.eE]/.test(width) || width.length <= 20, 'width_mult has over 20 digits');
   for (const key of [...KEYS, 'stem_kernel', 'stem_stride', 't', 'n', 's']) {
     need(!new RegExp(`"${key}"\\s*:\\s*-?[0-9]*[.eE]`).test(text), `${key} is no integer`);
   }
   let found = 0;
-  const data = write(arch, width, (name, shape) => {
+  const data = write(arch, (name, shape) => {
     found += 1;
     return readNpy(folder, name, shape);
   });

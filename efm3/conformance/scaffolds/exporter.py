@@ -37,7 +37,7 @@ def check(arch: dict[str, Any]) -> None:
     need(arch["gdc_kernel"] == side, f"gdc_kernel is not {side}, the last map's side")
     need(type(name) is str and type(width) in (int, float), "name or width_mult is no such thing")
     need(not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name), "a NUL or half a character")
-    need(0 < width < (10**20 if type(width) is int else float("inf")), f"width_mult is {width}")
+    need(0 < width <= 1.7976931348623157e308, "width_mult is not above zero, or no binary64")
 
 
 def write(arch: dict[str, Any], tensors: dict[str, Any]) -> bytes:
@@ -71,8 +71,8 @@ def write(arch: dict[str, Any], tensors: dict[str, Any]) -> bytes:
     layer("embed_proj", dim, final, 1, act=False)
     need(len(table) == len(tensors), "a tensor is not in the layout")
 
-    mirror = {key: arch[key] for key in ("name", "width_mult", *KEYS)}
-    mirror["stages"] = [{key: stage[key] for key in "tns"} for stage in stages]
+    mirror: dict[str, Any] = {"name": arch["name"], "width_mult": float(arch["width_mult"])}
+    mirror.update({k: arch[k] for k in KEYS}, stages=[{k: s[k] for k in "tns"} for s in stages])
     text = json.dumps(mirror, separators=(",", ":")).encode("ascii")
     need(len(text) <= 1 << 20, "the mirror is over 1 MiB")
     header = struct.pack("<4B4HB3x", 1, len(stages), arch["stem_kernel"], arch["stem_stride"], *own)

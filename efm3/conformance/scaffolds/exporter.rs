@@ -26,7 +26,7 @@ struct Stage {
     s: u32,
 }
 
-/// `name` and `width_mult` are JSON texts: a string in canonical spelling, a number as it stands.
+/// `name` and `width_mult` are JSON texts in canonical spelling.
 struct Arch {
     name: String,
     width_mult: String,
@@ -195,15 +195,22 @@ fn integer(json: &str, key: &str, most: u32) -> Result<u32, String> {
     }
 }
 
+/// A number above zero in its canonical spelling.
 fn width(json: &str) -> Result<String, String> {
     let word = token(value_of(json, "width_mult")?);
     let is_number = word.starts_with(|c: char| c.is_ascii_digit())
         && word.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
     let v: f64 = word.parse().unwrap_or(0.0);
     need!(is_number && v > 0.0 && v.is_finite(), "width_mult is not above zero");
-    let short = word.len() <= 20 || word.contains(|c: char| !c.is_ascii_digit());
-    need!(short, "width_mult has over 20 digits");
-    Ok(word.into())
+    let shortest = format!("{:e}", v); // the fewest digits that read back as v: 1.5e-7
+    let (digits, e) = shortest.split_at(shortest.find('e').unwrap_or(0));
+    let exponent: i32 = e[1..].parse().unwrap_or(0);
+    if exponent < -4 || exponent >= 16 {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return Ok(format!("{}e{}{:02}", digits, sign, exponent.abs()));
+    }
+    let decimals = digits.len().saturating_sub(2) as i32 - exponent;
+    Ok(format!("{:.*}", decimals.max(1) as usize, v))
 }
 
 /// A JSON string in its canonical spelling: ASCII, the shortest escapes, lower-case hex digits.

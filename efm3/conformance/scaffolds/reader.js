@@ -233,7 +233,8 @@ function parse(bytes) {
     if (word) return JSON.parse(word);
     const number = new JsonNumber(
       token(/-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y) || syntax());
-    need(!number.integer || number.text.length <= 20, 'M007: an integer of over 20 characters');
+    need(!number.integer || number.text.replace('-', '').length <= 20,
+      'M007: an integer of more than 20 digits');
     need(Number.isFinite(Number(number.text)), 'M007: a number overflows a double');
     return number;
   }

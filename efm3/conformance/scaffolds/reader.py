@@ -217,7 +217,7 @@ def constant(word: str) -> None:
 
 def integer(text: str) -> int:
     """A number without fraction and exponent."""
-    need(len(text) <= 20, "M007: an integer of more than 20 characters")
+    need(len(text.lstrip("-")) <= 20, "M007: an integer of more than 20 digits")
     return int(text)
 
 
