@@ -111,7 +111,7 @@ def tracked():
     return [ROOT / n for n in names if n and (ROOT / n).is_file()]
 
 
-CODE = {".py", ".c", ".h", ".def", ".sh"}
+CODE = {".py", ".c", ".h", ".def", ".sh", ".rs", ".js"}
 
 
 def test_source_files_are_short_and_licensed():
@@ -129,6 +129,8 @@ def test_every_source_file_has_its_test_twin():
         parts = path.relative_to(ROOT / "efm3").with_suffix("").parts
         if parts[0] == "rules":
             return ROOT / "tests/rules/test_rules.py"
+        if parts[:2] == ("conformance", "scaffolds"):
+            return ROOT / "tests/conformance/test_scaffold.py"
         return ROOT.joinpath("tests", *parts[:-1], f"test_{parts[-1]}.py")
     covered_elsewhere = {"sample": "test_bad_input", "examples": "rules/test_rules",
                          "findings": "test_reporting"}
