@@ -271,7 +271,8 @@ def test_blocks_are_filled_and_lone_markers_refused():
                  "<!-- gen:meta -->\n<!-- gen:keys -->\n<!-- /gen -->\n"):
         with pytest.raises(ValueError):
             g.fill(text)
-    assert {m[1] for m in g._BLOCK.findall(TEXT)} == set(g.BLOCKS)
+    pages = "".join((g.ROOT / page).read_text(encoding="utf-8") for page in g.PAGES)
+    assert {name for name in re.findall(r"<!-- gen:(\w+) -->", pages)} == set(g.BLOCKS)
 
 
 def test_a_file_becomes_a_fenced_block():

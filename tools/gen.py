@@ -12,12 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from gen_spec import PAGES  # noqa: E402
+import gen_coverage  # noqa: E402
+import gen_spec  # noqa: E402
 
 from efm3.forms import FORMS  # noqa: E402
 
 # Pages come last: they may show a form.
-OUTPUTS: dict[str, Callable[[], str]] = {f.path: f.text for f in FORMS.values()} | PAGES
+OUTPUTS: dict[str, Callable[[], str]] = {f.path: f.text for f in FORMS.values()} | (
+    gen_coverage.PAGES | gen_spec.PAGES)
 
 
 def main(check: bool) -> int:

@@ -22,6 +22,7 @@ from efm3 import format as fmt  # noqa: E402
 from efm3 import sample  # noqa: E402
 from efm3.arch import ARCHS, LIMIT_CODES  # noqa: E402
 from efm3.conformance.cases import corpus  # noqa: E402
+from efm3.conformance.recipe import OPS  # noqa: E402
 from efm3.conformance.requirements import REQUIREMENTS  # noqa: E402
 from efm3.conformance.scaffold import core  # noqa: E402
 from efm3.network import (  # noqa: E402
@@ -252,7 +253,14 @@ def _links(codes: list[str]) -> str:
     return " ".join(f"[{c}](#{c.lower()})" for c in codes)
 
 
+def ops() -> Iterator[str]:
+    """The patches of a recipe."""
+    yield from table(("op", "needs", ""), [(f"`{op}`", " ".join(f"`{n}`" for n in needs.split()),
+                                            words) for op, (_, needs, words) in OPS.items()])
+
+
 BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
+    "ops": ops,
     "parts": parts, "header": header, "stage": stage, "limits": limits, "keys": keys, "meta": meta,
     "layers": layer_table, "sizes": sizes, "dump": dump, "index": index,
     "causes": lambda: _named([code for code, _, _ in CAUSES]),

@@ -16,12 +16,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from efm3 import reference  # noqa: E402
-from efm3.conformance import weights  # noqa: E402
-from efm3.conformance.cases import Case, corpus  # noqa: E402
-from efm3.conformance.engines import layer_digest  # noqa: E402
-from efm3.conformance.recipe import HOME  # noqa: E402
-from efm3.model import load  # noqa: E402
+from efm3 import reference
+from efm3.conformance import weights
+from efm3.conformance.cases import Case, corpus
+from efm3.conformance.engines import layer_digest
+from efm3.conformance.recipe import HOME
+from efm3.model import load
 
 
 def expected(case: Case) -> dict[str, Any]:
@@ -30,8 +30,9 @@ def expected(case: Case) -> dict[str, Any]:
     rows = []
     for word in case.recipe["inputs"]:
         acts: dict[str, Any] = {}
-        out = reference.forward(model, weights.picture(word)[None], watch=lambda layer, a, into=acts:
-                                into.update({layer.name: layer_digest(a[0])}))[0]
+        out = reference.forward(
+            model, weights.picture(word)[None],
+            watch=lambda layer, a, into=acts: into.update({layer.name: layer_digest(a[0])}))[0]
         if word.startswith("vector "):
             _, name, i = word.split()
             out = weights.vector(name)["embedding"][int(i)]

@@ -165,7 +165,7 @@ WRITERS = (
        'len(stages), arch["stem_kernel"],', "len(stages), 3,"),
     _w("does not miss a tensor", "W001", "write-refuse-missing-last",
        'need(f"{name}.{part}" in tensors, f"{name}.{part} is missing")',
-       'tensors = {f"{name}.{part}": __import__("numpy").zeros(shape, "<f4")} | tensors'),
+       'tensors.setdefault(f"{name}.{part}", __import__("numpy").zeros(shape, "<f4"))'),
     _w("drops unknown tensors", "W002", "write-refuse-extra",
        "need(len(table) == len(tensors),", "need(True,"),
     _w("reshapes what comes", "W003", "write-refuse-transposed",

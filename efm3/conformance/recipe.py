@@ -250,7 +250,7 @@ def arch_of(table: Mapping[str, Any], unchecked: bool = False) -> Arch:
 
 
 def base(recipe: Mapping[str, Any]) -> bytes:
-    """The file that a recipe starts from: sample, empty, arch, a published size, or vectors/NAME."""
+    """The file a recipe starts from: sample, empty, arch, a published size, or vectors/NAME."""
     name = recipe.get("base", "sample")
     if name == "sample":
         return sample.base()

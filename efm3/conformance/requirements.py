@@ -40,7 +40,7 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("W010", "MUST", "Writer", "writes the canonical bytes for an arch and its tensors"),
     ("W011", "MUST", "Writer", "leaves no file where it refuses"),
     ("W012", "MUST", "Writer", "refuses an arch that the header's rules forbid"),
-    ("D001", "MUST", "Editor", "keeps all bytes of the tensor table that it was not asked to change"),
+    ("D001", "MUST", "Editor", "keeps every byte of the table that it was not asked to change"),
     ("D002", "MUST", "Editor", "keeps the arch header, and keys of the mirror that it knows not"),
     ("D003", "MUST", "Editor", "writes meta.sha256 anew, or drops it, where the table changed"),
     ("D004", "MUST", "Editor", "refuses a file that breaks a rule of level coherence"),

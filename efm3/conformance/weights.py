@@ -65,7 +65,8 @@ def picture(word: str) -> Floats:
             return reference.prepare(images(int(args[0]), 1))[0]
         if kind == "noise":
             bytes_ = Random(int(args[0])).integers(math.prod(shape)) >> np.uint64(56)
-            return np.asarray((bytes_.astype(np.float32) - 127.5) / 128, np.float32).reshape(shape)
+            flat: Floats = (bytes_.astype(np.float32) - np.float32(127.5)) / np.float32(128)
+            return flat.reshape(shape)
         if kind == "constant":
             return np.full(shape, float(args[0]), np.float32)
         if kind == "point":
@@ -73,7 +74,8 @@ def picture(word: str) -> Floats:
             out[tuple(int(a) for a in args[:3])] = float(args[3])
             return out
         if kind == "vector":
-            return np.ascontiguousarray(vector(args[0])["x"][int(args[1])])
+            x: Floats = np.ascontiguousarray(vector(args[0])["x"][int(args[1])])
+            return x
     except (IndexError, ValueError, OSError) as e:
         raise RecipeError(f"input {word!r}: {e}") from e
     raise RecipeError(f"no input {word!r}")

@@ -13,7 +13,8 @@ def test_page_has_every_rule():
     parts = {p.split("\n", 1)[0]: p for p in page.split("\n### ")[1:]}
     assert list(parts) == list(load_rules())
     for code, rule in load_rules().items():
-        for words in (rule.what, rule.why, rule.fix, EXAMPLES[code].about, rule.level, rule.severity):
+        for words in (rule.what, rule.why, rule.fix, EXAMPLES[code].about, rule.level,
+                      rule.severity):
             assert words in parts[code]
 
 
