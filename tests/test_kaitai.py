@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ from oracle import accepts
 import efm3
 from efm3 import Stage, sample
 from efm3 import format as fmt
+from efm3.conformance import runner
 from efm3.conformance.document import document
+from efm3.conformance.lines import Lines
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tools" / "kaitai_reader.py"
@@ -229,3 +232,14 @@ def test_a_missing_runtime_is_said(monkeypatch):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(module.Unavailable, match="pip install kaitaistruct"):
         module.parser()
+
+
+def test_it_conforms_as_a_reader(reader):
+    """Every case of the corpus, through the kit, by the lines protocol."""
+    subject = Lines(shlex.join([sys.executable, str(PROGRAM), "--lines"]))
+    try:
+        run = runner.run_all("reader", str(PROGRAM), of=subject)
+    finally:
+        subject.close()
+    assert [(o.case, o.detail) for o in run.outcomes if o.verdict != "pass"] == []
+    assert len(run.outcomes) == len(runner.cases_of("reader"))

@@ -13,6 +13,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -67,7 +68,8 @@ class Program(Subject):
         self._folder = tempfile.TemporaryDirectory(prefix="efm3-")
         self._number = count()
         self._form = tensors_form
-        self._model: tuple[bytes, Path] = (b"", Path())
+        # A model serves several inputs; cases that are asked at once have one each.
+        self._own = threading.local()
 
     def ask(self, verb: str, paths: Mapping[str, str], level: str, stdin: bytes) -> Answer:
         """The answer to one request."""
@@ -120,13 +122,13 @@ class Program(Subject):
 
     def embed(self, model: bytes, x: Any) -> Answer:
         """See Subject."""
-        if self._model[0] != model:
-            self._model = model, self._path("model.bin")
-            self._model[1].write_bytes(model)
+        if getattr(self._own, "model", None) != model:
+            self._own.model, self._own.path = model, self._path("model.bin")
+            self._own.path.write_bytes(model)
         given, out, folder = self._path("input.f32"), self._path("out.f32"), self._path("layers")
         given.write_bytes(np.ascontiguousarray(x, "<f4").tobytes())
         folder.mkdir()
-        answer = self.ask("embed", {"model": str(self._model[1]), "input": str(given),
+        answer = self.ask("embed", {"model": str(self._own.path), "input": str(given),
                                     "output": str(out), "layers": str(folder)}, "", b"")
         if answer.kind != "ok":
             return answer

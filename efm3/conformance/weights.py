@@ -62,7 +62,8 @@ def picture(word: str) -> Floats:
     shape = (fmt.INPUT_CHANNELS, fmt.INPUT_SIDE, fmt.INPUT_SIDE)
     try:
         if kind == "drawn":
-            return reference.prepare(images(int(args[0]), 1))[0]
+            drawn: Floats = reference.prepare(images(int(args[0]), 1))[0]
+            return drawn
         if kind == "noise":
             bytes_ = Random(int(args[0])).integers(math.prod(shape)) >> np.uint64(56)
             flat: Floats = (bytes_.astype(np.float32) - np.float32(127.5)) / np.float32(128)

@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs: which cases a class answers to, jobs, known failures, the set's digest."""
 
+import shlex
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import pytest
 
 from efm3.conformance import runner
@@ -50,3 +55,18 @@ def test_a_listed_case_that_passes_fails_the_run():
 def test_true_and_false_are_no_readers():
     assert not runner.run_all("reader", "false", ["smoke"]).ok
     assert runner.run_all("reader", "true", ["bad-c001-*"]).count("broken") == 1
+
+
+def test_cases_that_are_asked_at_once_do_not_get_each_others_models(tmp_path):
+    """The program says how long its model is; each case's is of another length."""
+    path = tmp_path / "engine.py"
+    path.write_text("import os, struct, sys\n"
+                    "n = os.path.getsize(sys.argv[1])\n"
+                    "open(sys.argv[3], 'wb').write(struct.pack('<f', n))\n")
+    subject = Simple(shlex.join([sys.executable, str(path)]))
+
+    def told(n):
+        return int(subject.embed(bytes(n), np.zeros(3)).value[0][0])
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(told, range(1, 41))) == list(range(1, 41))
+    subject.close()
