@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test conformance lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -21,6 +21,17 @@ demo: $(BIN)/.installed
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest -n 2
+
+# The corpus through everything that is ours, the mutants' score, and the frozen expectations.
+conformance: $(BIN)/.installed
+	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
+	  --engine @engine --level coherence
+	$(BIN)/efm3 conformance run --reader @engine --engine @reference
+	[ ! -d build/kaitai/node_modules ] || $(BIN)/efm3 conformance run --protocol lines \
+	  --reader "$(BIN)/python tools/kaitai_reader.py --lines"
+	$(BIN)/efm3 conformance diff --a @python --b @engine --files 20000
+	$(BIN)/python tools/mutants.py | tail -1
+	$(BIN)/python tools/make_expected.py --check
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check efm3 tests tools
