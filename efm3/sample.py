@@ -135,7 +135,7 @@ def size_of(name: str, change: Callable[[int], int]) -> Patch:
     """Overwrite the size field of the tensor `name` alone."""
     def patch(data: bytes) -> bytes:
         t = next(t for t in scan(data).tensors if t.name == name)
-        return put(t.offset, fmt.U32.build(change(t.size)))(data)
+        return put(t.offset, change(t.size).to_bytes(fmt.COUNT_SIZE, "little"))(data)
     return patch
 
 
