@@ -32,12 +32,14 @@ def _files(case: Case, full: bool) -> dict[str, bytes]:
         for name, value in tensors_of(case).items():
             out[f"{case.id}.tensors/{name}.npy"] = npy(value)
     if case.kind == "engine" and full:
-        from efm3.conformance.engines import expected
-
-        for i, row in enumerate(expected(case.id)["inputs"]):
-            x = weights.picture(row["input"])
-            out[f"{case.id}.input{i}.f32"] = np.ascontiguousarray(x, "<f4").tobytes()
+        for word in case.recipe["inputs"]:
+            out[_input(word)] = np.ascontiguousarray(weights.picture(word), "<f4").tobytes()
     return out
+
+
+def _input(word: str) -> str:
+    """The file of an input; several cases share it."""
+    return f"inputs/{word.replace(' ', '_')}.f32"
 
 
 def npy(value: Any) -> bytes:
@@ -59,7 +61,8 @@ def describe(case: Case, full: bool = True) -> dict[str, Any]:
     elif case.kind == "engine":
         from efm3.conformance.engines import expected
 
-        out |= expected(case.id)
+        out["inputs"] = [row | {"file": _input(row["input"])}
+                         for row in expected(case.id)["inputs"]]
     elif full and case.valid("structure"):
         top = [level for level in LEVELS if case.valid(level)][-1]
         out["document"] = document(case.data(), "coherence" if top != "structure" else top)
@@ -90,15 +93,18 @@ def export(folder: Path, cases: Iterable[Case] | None = None) -> dict[str, Any]:
 
     Raises OSError; a folder that holds other files keeps them.
     """
-    entries = []
+    entries, written = [], set[Path]()
     for case in corpus() if cases is None else cases:
         files = _files(case, full=True)
         home = folder / case.kind
         home.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             path = home / name
+            if path in written:
+                continue
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
+            written.add(path)
         (home / f"{case.id}.json").write_text(json.dumps(describe(case)) + "\n", encoding="utf-8")
         entries.append(_entry(case, files))
     out = _index(entries)

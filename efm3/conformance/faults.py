@@ -18,8 +18,8 @@ from efm3.network import tensor_layout
 Tensors = dict[str, Any]
 
 
-MOST = 1 << 20
-"""Values up to which a forbidden arch gets tensors of its own shapes, so that it alone is wrong."""
+MOST_VALUES, MOST_TENSORS = 1 << 20, 1000
+"""Up to these a forbidden arch gets tensors of its own shapes, so that it alone is wrong."""
 
 
 def _drop(t: Tensors, f: Mapping[str, Any]) -> None:
@@ -52,7 +52,9 @@ def tensors_of(case: Case) -> Tensors:
     """Name to array for a writer case, faults included."""
     arch = arch_of(writer_arch(case), unchecked=True)
     try:
-        much = sum(math.prod(shape) for _, shape in tensor_layout(arch)) > MOST
+        layout = tensor_layout(arch)
+        much = (len(layout) > MOST_TENSORS
+                or sum(math.prod(shape) for _, shape in layout) > MOST_VALUES)
     except ZeroDivisionError:  # a stride of 0 gives no shapes
         much = True
     if much:

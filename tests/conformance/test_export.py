@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from efm3.conformance import cases, export
+from efm3.conformance import cases, export, weights
 from efm3.conformance.document import document
 
 CHOSEN = cases.select(cases.corpus(), ["smoke"])
@@ -42,7 +42,8 @@ def test_engine_and_writer_cases_bring_their_inputs(tmp_path):
     engine = tmp_path / "engine"
     told = json.loads((engine / "run-plain.json").read_text())
     assert len(told["inputs"]) == 2 and len(told["inputs"][0]["embedding"]) == 8
-    assert np.fromfile(engine / "run-plain.input1.f32", "<f4").shape == (3 * 112 * 112,)
+    x = np.fromfile(engine / told["inputs"][1]["file"], "<f4").reshape(3, 112, 112)
+    assert np.array_equal(x, weights.picture(told["inputs"][1]["input"]))
     stem = np.load(tmp_path / "writer" / "write-plain.tensors" / "stem.conv.w.npy")
     assert stem.shape == (4, 3, 3, 3) and stem.dtype == "<f4"
     told = json.loads((tmp_path / "writer" / "write-refuse-gdc-kernel.json").read_text())
