@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -90,13 +92,13 @@ _COLOURS = {"fail": "red", "broken": "magenta", "unexpected": "yellow", "known":
 
 
 def line(o: Outcome, style: Style = plain) -> Iterator[str]:
-    """An outcome that wants attention, in two or three lines."""
+    """An outcome that wants attention: the case, its idea, what was wrong."""
     word = f"{o.verdict:10}" if o.level == "MUST" else f"{o.verdict + ' (should)':16}"
     yield (f"{style(word, fg=_COLOURS.get(o.verdict), bold=True)} {o.case}  "
            f"{style(' '.join(o.tests[:4]), dim=True)}")
-    yield f"    {printable(o.about)}"
-    if o.detail:
-        yield f"    {printable(o.detail)}"
+    width = min(shutil.get_terminal_size((96, 24)).columns, 110) - 4
+    for words in filter(None, (o.about, o.detail)):
+        yield from (f"    {row}" for row in textwrap.wrap(printable(words), width))
 
 
 def summary(run: Run, style: Style = plain) -> Iterator[str]:

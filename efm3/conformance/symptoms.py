@@ -95,8 +95,11 @@ def _restrided(t: Twist, model: Model) -> Iterator[Layer]:
         side = out
 
 
-def forward(t: Twist, model: Model, x: Array) -> Array:
-    """The embedding [D] of one input [3, 112, 112] with the twist, in float64."""
+def forward(t: Twist, model: Model, x: Array, until: str = "") -> Array:
+    """The embedding [D] of one input [3, 112, 112] with the twist, in float64.
+
+    With `until` the output of the layer of that name instead, flat.
+    """
     a = np.asarray(t.view(np.asarray(x, np.float64)), np.float64)[None]
     kept: Array = a
     with np.errstate(all="ignore"):
@@ -121,7 +124,9 @@ def forward(t: Twist, model: Model, x: Array) -> Array:
             elif t.after == "relu on linear" and not layer.act:
                 y = np.maximum(y, 0)
             a = y
-        return _norm(t, a[0].reshape(-1))
+            if layer.name == until:
+                break
+        return a.reshape(-1) if until else _norm(t, a[0].reshape(-1))
 
 
 def _residual(t: Twist, layer: Layer, kept: Array, y: Array) -> Array | float:
@@ -199,13 +204,17 @@ CATALOGUE: dict[str, Twist] = {
 }
 
 
-def match(model: Model, x: Array, have: Array) -> list[str]:
-    """The mistakes of the catalogue that give `have` [D] for the input x [3, 112, 112]."""
-    want = forward(Twist(), model, x)
+def match(model: Model, x: Array, have: Array, until: str = "") -> list[str]:
+    """The mistakes of the catalogue that give `have` for the input x [3, 112, 112].
+
+    `have` is the embedding [D], or with `until` that layer's output, flat: what goes wrong behind
+    the layer then hides nothing.
+    """
+    want = forward(Twist(), model, x, until)
     found: list[tuple[float, str]] = []
     for words, twist in CATALOGUE.items():
         try:
-            off = _distance(forward(twist, model, x), have)
+            off = _distance(forward(twist, model, x, until), have)
         except ValueError:
             continue  # the mistake has no meaning for this network's shapes
         if off <= MATCH and off < 0.1 * _distance(want, have):

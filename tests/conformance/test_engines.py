@@ -5,7 +5,9 @@
 import numpy as np
 import pytest
 
-from efm3.conformance import cases, engines
+import efm3
+from efm3 import reference
+from efm3.conformance import cases, engines, symptoms
 from efm3.conformance.builtin import Reference
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import Subject
@@ -122,3 +124,18 @@ def test_a_layers_digest_moves_when_values_change_places():
     assert one["rms"] == two["rms"] and one["mix"] != two["mix"]
     assert one["samples"][0] == [0, 0.0] and one["samples"][-1] == [23, 23.0]
     assert engines.layer_digest(a * np.nan)["max"] == "nan"
+
+
+def test_of_two_mistakes_the_first_is_named():
+    model = efm3.load(CASES["run-plain"].data(), level="structure")
+
+    class Wrong(Reference):
+        def embed(self, data, x):
+            acts = reference.activations(model, x[None])
+            layers = {k: v.reshape(-1) for k, v in acts.items()}
+            layers["stem"] = symptoms.forward(symptoms.Twist(eps=1e-3), model, x, "stem")
+            layers["gdconv"] = layers["gdconv"] * 2
+            return Answer("ok", value=(np.linspace(-0.5, 0.5, 8), layers))
+    found = judged("run-plain", Wrong())
+    assert "first astray: stem" in found.detail
+    assert found.detail.endswith("looks as if BatchNorm's epsilon is 1e-3")
