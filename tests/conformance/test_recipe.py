@@ -67,7 +67,8 @@ def test_mirror_ops_keep_json_len_right():
     {}, {"op": "burn"}, {"op": "field"}, {"op": "field", "path": "arch.nothing", "value": 1},
     {"op": "field", "path": "arch.gdc_kernel", "value": 256}, {"op": "drop", "tensor": "x"},
     {"op": "mirror_sub", "old": "@@", "new": ""}, {"op": "put", "at": 0, "hex": "0g"},
-    {"op": "recode", "to": "f8"}, {"op": "size", "tensor": "stem.bn.w", "delta": -33}, {"op": "values", "tensor": "stem.bn.w", "values": ["much"]}])
+    {"op": "recode", "to": "f8"}, {"op": "size", "tensor": "stem.bn.w", "delta": -33},
+    {"op": "values", "tensor": "stem.bn.w", "values": ["much"]}])
 def test_a_patch_that_cannot_be_made(step):
     with pytest.raises(recipe.RecipeError):
         recipe.patch(BASE, step)
