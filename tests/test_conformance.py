@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every case through our own reader, C loader, writer, editor, reference and engines."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from loading import tool
 
 import efm3
 from efm3 import engine
@@ -106,13 +106,6 @@ def test_every_status_of_a_file_is_produced():
 def test_groups_of_rules_are_all_exercised():
     groups = {load_rules()[f.code].group for c in READER for f in c.findings}
     assert groups == set(GROUPS)
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_expectations_of_engine_cases_are_the_references():

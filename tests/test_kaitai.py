@@ -3,7 +3,6 @@
 """spec/efm3.ksy, compiled by Kaitai Struct, gives the verdict of level `structure` by itself."""
 
 import ast
-import importlib.util
 import json
 import math
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import damaged
 import pytest
+from loading import tool
 from oracle import accepts
 
 import efm3
@@ -29,17 +29,10 @@ PROGRAM = ROOT / "tools" / "kaitai_reader.py"
 KINDS = damaged.all_kinds()
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("kaitai_reader", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def reader():
     """tools/kaitai_reader.py with its parser compiled."""
-    module = load()
+    module = tool("kaitai_reader")
     try:
         module.parser()
     except module.Unavailable as e:
@@ -216,7 +209,7 @@ def test_the_reader_is_not_ours():
     ("PATH", "", "node is not there"),
 ])
 def test_what_is_missing_is_said(monkeypatch, tmp_path, attribute, value, words):
-    module = load()
+    module = tool("kaitai_reader")
     monkeypatch.setattr(module, "BUILD", tmp_path)  # nothing is compiled yet
     if attribute == "PATH":
         monkeypatch.setenv("PATH", value)
@@ -228,7 +221,7 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path, attribute, value, words)
 
 
 def test_a_missing_runtime_is_said(monkeypatch):
-    module = load()
+    module = tool("kaitai_reader")
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(module.Unavailable, match="pip install kaitaistruct"):
         module.parser()

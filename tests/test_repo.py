@@ -3,7 +3,6 @@
 """The house in order: generated files, arrows, sizes, twins, the README's commands."""
 
 import ast
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loading import tool
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
@@ -91,15 +91,8 @@ def test_public_names_exist():
         _ = efm3.nothing
 
 
-def gen():
-    spec = importlib.util.spec_from_file_location("gen", ROOT / "tools" / "gen.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_generated_files_are_fresh():
-    for name, make in gen().OUTPUTS.items():
+    for name, make in tool("gen").OUTPUTS.items():
         assert (ROOT / name).read_text(encoding="utf-8") == make(), f"run tools/gen.py: {name}"
 
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The normative text: each requirement has a code, each code its item, and what it shows is so."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
+from loading import tool
 
 from efm3 import ARCHS, Arch, Stage, layers, tensor_layout
 from efm3 import format as fmt
@@ -247,22 +247,15 @@ def test_the_schema_and_the_text_name_the_same_keys():
     assert all(schema["properties"][k]["type"] == kind for k, kind in rows)
 
 
-def gen_spec():
-    spec = importlib.util.spec_from_file_location("gen_spec", ROOT / "tools" / "gen_spec.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_blocks_are_fresh():
-    g = gen_spec()
+    g = tool("gen_spec")
     assert "spec/EFM3.md" in g.PAGES
     for name, make in g.PAGES.items():
         assert (ROOT / name).read_text(encoding="utf-8") == make(), name
 
 
 def test_blocks_are_filled_and_lone_markers_refused():
-    g = gen_spec()
+    g = tool("gen_spec")
     assert g.fill("a\n<!-- gen:meta -->\nold\n<!-- /gen -->\nb\n").count("`licence`") == 1
     assert "old" not in g.fill("<!-- gen:meta -->\nold\n<!-- /gen -->\n")
     with pytest.raises(KeyError):
@@ -276,6 +269,6 @@ def test_blocks_are_filled_and_lone_markers_refused():
 
 
 def test_a_file_becomes_a_fenced_block():
-    text = gen_spec().fill("<!-- gen:file setup.py -->\n<!-- /gen -->\n")
+    text = tool("gen_spec").fill("<!-- gen:file setup.py -->\n<!-- /gen -->\n")
     assert text.startswith("<!-- gen:file setup.py -->\n```python\n") and "SPDX" not in text
     assert text.endswith("```\n<!-- /gen -->\n")

@@ -3,7 +3,6 @@
 """The twelve scaffolds: readers beside the oracle, exporters beside dumps, engines beside the
 reference; and what the verb writes."""
 
-import importlib.util
 import json
 import os
 import random
@@ -14,6 +13,7 @@ import subprocess
 import sys
 from functools import cache
 
+import loading
 import numpy as np
 import pytest
 from conftest import DATA
@@ -57,12 +57,7 @@ def built(tmp_path_factory):
 
 @cache
 def module(kind):
-    path = scaffolds.source(kind, "python")
-    spec = importlib.util.spec_from_file_location(f"scaffold_{kind}", path)
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
+    return loading.module(scaffolds.source(kind, "python"))
 
 
 FILES = [sample.base(), sample.sealed(), *(examples.example(c)[1] for c in load_rules())]
