@@ -44,7 +44,7 @@ def test_text_ends_with_the_verdict():
     assert lines == ["<bytes>: valid (values)"]
     lines = list(reporting.text([efm3.validate(example("M022")[1])], quiet=True))
     assert lines[-1] == "<bytes>: INVALID (values), 1 error, 1 info"
-    assert any("M022" in x and "json.embedding_dim" in x for x in lines)
+    assert any("M022" in x and "json.block_channels" in x for x in lines)
     assert not any("P008" in x for x in lines)
     assert list(reporting.text(reports()))[-1].startswith(f"{len(EXAMPLES) + 2} files: ")
 

@@ -63,7 +63,7 @@ def test_a_seal_that_does_not_hold_is_said_so(show):
 def test_disagreement_is_marked(show):
     out = show(example("M022")[1])
     marked = [line for line in out.splitlines() if "✘ differs" in line]
-    assert [line.split()[:4] for line in marked] == [["embedding_dim", "8", "512", "8"]]
+    assert [line.split()[:4] for line in marked] == [["block_channels", "8", "9", "8"]]
     assert "✘ INVALID" in out and "error M022" in out
 
 
