@@ -76,9 +76,7 @@ def verify(model: Model, isas: Iterable[str] | None = None,
 
 def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
              tolerance: float) -> Outcome:
-    error = float(np.abs(have - want).max())
-    norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
-    cosine = float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
+    error, cosine = distance(have, want)
     ok = error <= tolerance
     stray = None
     if not ok:
@@ -86,6 +84,13 @@ def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
         stray = first_stray(model, e.activations(x[worst]),
                             reference.activations(model, x[worst:worst + 1]))
     return Outcome(e.isa, error, cosine, ok, stray)
+
+
+def distance(have: Array, want: Array) -> tuple[float, float]:
+    """Greatest absolute error of a component and least cosine of embeddings [N, D]."""
+    error = float(np.abs(have - want).max())
+    norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
+    return error, float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
 
 
 def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Stray | None:

@@ -13,7 +13,7 @@ CODES: dict[str, str] = {
     "X001": "no format of this name or suffix, or not in this direction",
     "X002": "a library that the format needs is not installed; the message names the extra",
     "X003": "the file is truncated, damaged, or of another kind",
-    "X004": "the checkpoint's pickle asks for more than tensors; it could run code and is not loaded",
+    "X004": "the checkpoint's pickle asks for more than tensors, and could run code",
     "X005": "data kept outside the file cannot be used: not in its folder, missing, or too short",
     "X006": "a tensor's data does not match the shape or the type it states",
     "X007": "the graph is broken: a cycle, a value made twice, a value nobody makes",

@@ -78,7 +78,7 @@ def units_of(tensors: Mapping[str, Array], arch: Arch | None = None
 
 
 def _whole(units: list[Unit]) -> None:
-    """All convolutions have a BatchNorm or none has; the last one is free to have a bias instead."""
+    """All convolutions have a BatchNorm or none has; the last one may have a bias instead."""
     last = units[-1]
     free = [last] if last.bias is not None else []
     if any(u.bn is not None for u in units):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -25,8 +26,8 @@ from efm3.convert._named import network_of
 from efm3.model import Model
 from efm3.source import Unreadable, open_regular
 
-MAX_VALUES = 1 << 31
-"""Bytes of one entry, uncompressed: beyond any network that EFM3 states in practice."""
+MOST, SPARE = 8, 1 << 20
+"""An archive may unpack to so many times its size, and a MiB: weights hardly shrink."""
 
 
 def read(path: str, arch: Arch | None) -> Network:
@@ -34,6 +35,10 @@ def read(path: str, arch: Arch | None) -> Network:
     found: dict[str, Any] = {}
     try:
         with open_regular(path) as f, zipfile.ZipFile(f) as z:
+            size = os.fstat(f.fileno()).st_size
+            total = sum(i.file_size for i in z.infolist())
+            if total > MOST * size + SPARE:
+                refuse("X003", f"{path} has {size:,} bytes and unpacks to {total:,}", path, total)
             for info in z.infolist():
                 key = info.filename.removesuffix(".npy")
                 found[key] = _entry(z, info, key)
@@ -48,8 +53,6 @@ def read(path: str, arch: Arch | None) -> Network:
 
 
 def _entry(z: zipfile.ZipFile, info: zipfile.ZipInfo, key: str) -> Any:
-    if info.file_size > MAX_VALUES or info.file_size > 1100 * max(info.compress_size, 1):
-        refuse("X003", f"{key} unpacks to {info.file_size:,} bytes", key, info.file_size)
     data = z.read(info)
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
@@ -72,10 +75,10 @@ def _entry(z: zipfile.ZipFile, info: zipfile.ZipInfo, key: str) -> Any:
     return array
 
 
-def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
+def parts(model: Model, path: str, fold: bool) -> Iterable[memoryview]:
     """The archive's bytes, in pieces: stored, not compressed."""
     stream = io.BytesIO()
     # The mirror's trailing spaces, which align the tensors, are kept: numpy strips only NULs.
-    entries = {k: np.array(v) for k, v in texts(model).items()}
+    entries: dict[str, Any] = {k: np.array(v) for k, v in texts(model).items()}
     np.savez(stream, **entries, **model.tensors)
-    yield stream.getbuffer()  # type: ignore[misc]
+    yield stream.getbuffer()

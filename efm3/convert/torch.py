@@ -10,7 +10,7 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,7 @@ def _stored(f: Any, path: str, size: int) -> None:
                path)
 
 
-def _explain(path: str, said: str) -> Any:
+def _explain(path: str, said: str) -> NoReturn:
     asked = re.search(r"GLOBAL ([\w.]+)", said)
     if asked:
         refuse("X004", f"its pickle asks for {asked[1]}, more than tensors: loading it could run "
@@ -140,7 +140,7 @@ def _arrays(torch: Any, state: Mapping[str, Any], size: int) -> tuple[dict[str, 
 
 
 def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> Embed:
-    """The checkpoint's own tensors, run by PyTorch in float64; strides and residuals from `arch`."""
+    """The checkpoint's own tensors in PyTorch, float64; strides and residuals from `arch`."""
     def double(a: Array | None) -> Any:
         return None if a is None else torch.from_numpy(np.array(a, np.float64))
 
@@ -165,7 +165,7 @@ def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> Embed:
     return run
 
 
-def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
+def parts(model: Model, path: str, fold: bool) -> Iterable[memoryview]:
     """A state_dict as a module of the original project loads it, with `strict=True` too."""
     torch = needs("torch", "torch")
     state: OrderedDict[str, Any] = OrderedDict()
