@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,6 +71,25 @@ def verify(model: Model, isas: Iterable[str] | None = None,
         with engine.Engine(model, isa=isa) as e:
             have = e.embed(x).astype(np.float64)
             out.append(_outcome(model, e, x, want, have, tolerance))
+    return out
+
+
+def verify_against(model: Model, source: Callable[[Array], Array], x: Array,
+                   isas: Iterable[str] | None = None,
+                   tolerance: float = TOLERANCE) -> list[Outcome]:
+    """The float64 reference and the engine's instruction sets beside what `source` gives for `x`.
+
+    `source` maps inputs [N, 3, 112, 112] to embeddings [N, D] of length 1. The first outcome is
+    called `reference`. Raises Efm3Error, and EngineMissing where the extension was not built.
+    """
+    wanted = [n for n, here in engine.isas().items() if here] if isas is None else list(isas)
+    want = np.asarray(source(x), np.float64)
+    error, cosine = distance(reference.forward(model, x), want)
+    out = [Outcome("reference", error, cosine, error <= tolerance)]
+    for isa in wanted:
+        with engine.Engine(model, isa=isa) as e:
+            error, cosine = distance(e.embed(x).astype(np.float64), want)
+            out.append(Outcome(e.isa, error, cosine, error <= tolerance))
     return out
 
 

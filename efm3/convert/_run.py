@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from efm3.arch import Arch
-from efm3.convert import FORMATS, Network, format_of, module_of, read_network
+from efm3.convert import Network, format_of, module_of, read_network
 from efm3.convert._errors import refuse
 from efm3.model import Model
 from efm3.source import write_atomic
@@ -99,6 +99,3 @@ def compare(source: Network, result: Network, tolerance: float, place: str) -> C
     return Check(source.framework, result.framework, error, cosine, tolerance)
 
 
-def choices(write: bool) -> list[str]:
-    """Names of the formats that can be read, or written."""
-    return [f.name for f in FORMATS.values() if (f.writes if write else f.reads)]

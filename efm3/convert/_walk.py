@@ -65,7 +65,8 @@ class Walk:
             adds = [n for n in users if n.op == "Add" and not self._constant(n)]
             ahead = [n for n in users if n not in adds]
             if len(adds) != 1 or [n.op for n in ahead] != ["Conv"]:
-                return self._forks(users)
+                self._forks(users)
+                return None
             self._skips += adds
             node = ahead[0]
         layer = (node.op in SHAPED or node.op == "Identity" or node in self._skips
