@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ DTYPES = {FLOAT: ("<f4", "float_data"), 11: ("<f8", "double_data"), 7: ("<i8", "
 """ONNX element types that are read: their dtype in raw_data, and the field of typed values."""
 EXTERNAL = 1
 MIN_OPSET = 9
+MOST_STEPS = 8
+"""Reshaping steps between an initializer and its use."""
 DOMAINS = ("", "ai.onnx")
 
 
@@ -64,6 +66,34 @@ class Node:
                 if name in self.attributes else "")
 
 
+CONSTANTS = {"value_float": ("f", "<f4"), "value_floats": ("floats", "<f4"),
+             "value_int": ("i", "<i8"), "value_ints": ("ints", "<i8")}
+"""Attributes of Constant beside `value`, their field and type."""
+
+
+def axes_of(node: Node, more: Sequence[Array]) -> tuple[int, ...] | None:
+    """The axes of a node, an attribute in older opsets and an input in newer ones."""
+    axes = node.integers("axes") if not more else [int(v) for v in more[0].reshape(-1)]
+    return tuple(axes) if axes else None
+
+
+def _reshape(node: Node, x: Array, shape: Array) -> Array:
+    want = [int(v) for v in shape.reshape(-1)]
+    return x.reshape([x.shape[i] if v == 0 else v for i, v in enumerate(want)])
+
+
+RESHAPING: dict[str, Callable[..., Array]] = {
+    "Identity": lambda n, x: x,
+    "Reshape": _reshape,
+    "Flatten": lambda n, x: x.reshape(math.prod(x.shape[:n.integer("axis", 1)]), -1),
+    "Squeeze": lambda n, x, *a: np.squeeze(x, axes_of(n, a)),
+    "Unsqueeze": lambda n, x, *a: np.expand_dims(x, axes_of(n, a) or ()),
+    "Transpose": lambda n, x: np.transpose(x, n.integers("perm")),
+    "Concat": lambda n, *x: np.concatenate(x, axis=n.integer("axis", 0)),
+}
+"""Operations that move values and change none, in numpy."""
+
+
 class Graph:
     """The part of a model's graph that its output hangs on, in an order of execution."""
 
@@ -80,14 +110,9 @@ class Graph:
         self._tensors = {t.name: t for t in proto.initializer}
         if proto.sparse_initializer:
             refuse("X008", "sparse initializers are not read", "sparse_initializer")
-        nodes = []
-        for i, n in enumerate(proto.node):
-            node = Node(n, i)
-            if node.op == "Constant" and "value" in node.attributes:
-                self._tensors[node.output] = node.attributes["value"].t
-            else:
-                nodes.append(node)
-        inputs = [v for v in proto.input if v.name not in self._tensors]
+        self._steps: dict[str, tuple[Node, int]] = {}
+        nodes = [node for i, n in enumerate(proto.node) if not self._fixed(node := Node(n, i))]
+        inputs = [v for v in proto.input if not self.is_constant(v.name)]
         self.output = self._output(proto)
         self.nodes = self._live(nodes, {v.name for v in inputs})
         used = {name for n in self.nodes for name in n.inputs}
@@ -102,6 +127,24 @@ class Graph:
             for name in dict.fromkeys(n.inputs):
                 self.consumers.setdefault(name, []).append(n)
 
+    def _fixed(self, node: Node) -> bool:
+        """True for a Constant, and for a constant in another shape; both are kept."""
+        if node.output in self._tensors or node.output in self._steps:
+            refuse("X007", f"{node.name} makes {node.output}, which is made elsewhere too",
+                   node.name)
+        if node.op == "Constant" and "value" in node.attributes:
+            self._tensors[node.output] = node.attributes["value"].t
+        elif node.op == "Constant" and set(node.attributes) & set(CONSTANTS):
+            self._steps[node.output] = node, 1
+        elif node.op in RESHAPING and all(self.is_constant(i) for i in node.inputs):
+            depth = 1 + max((self._steps[i][1] for i in node.inputs if i in self._steps), default=0)
+            if depth > MOST_STEPS:
+                return False
+            self._steps[node.output] = node, depth
+        else:
+            return False
+        return True
+
     def _output(self, proto: Any) -> str:
         names = [v.name for v in proto.output]
         if len(names) != 1:
@@ -114,7 +157,7 @@ class Graph:
         maker: dict[str, Node] = {}
         for n in nodes:
             for out in filter(None, n.outputs):
-                if out in maker or out in inputs or out in self._tensors:
+                if out in maker or out in inputs or self.is_constant(out):
                     refuse("X007", f"{n.name} makes {out}, which is made elsewhere too", n.name)
                 maker[out] = n
         order: list[Node] = []
@@ -127,7 +170,7 @@ class Graph:
         while stack:
             node, rest = stack[-1]
             for name in rest:
-                if not name or name in inputs or name in self._tensors:
+                if not name or name in inputs or self.is_constant(name):
                     continue
                 if name not in maker:
                     refuse("X007", f"{node.name} takes {name}, which nobody makes", node.name)
@@ -150,11 +193,13 @@ class Graph:
         return order
 
     def is_constant(self, name: str) -> bool:
-        """True for an initializer or a Constant's output."""
-        return name in self._tensors
+        """True for an initializer, a Constant's output, and either in another shape."""
+        return name in self._tensors or name in self._steps
 
     def constant(self, name: str, node: Node) -> Array:
         """A constant's values. Raises X005, X006, X008."""
+        if name in self._steps:
+            return self._made(*self._steps[name])
         if name not in self._tensors:
             refuse("X008", f"{node.name} takes {name or 'nothing'} where only a constant can be "
                            "expressed", node.name)
@@ -176,6 +221,17 @@ class Graph:
             refuse("X006", f"{name} states shape {dims} and holds {len(raw)} bytes", name,
                    len(raw), math.prod(dims) * np.dtype(dtype).itemsize)
         return np.frombuffer(raw, dtype).reshape(dims)
+
+    def _made(self, node: Node, depth: int) -> Array:
+        if node.op == "Constant":
+            key = next(k for k in CONSTANTS if k in node.attributes)
+            field, dtype = CONSTANTS[key]
+            return np.asarray(getattr(node.attributes[key], field), dtype)
+        values = [self.constant(i, node) for i in node.inputs]
+        try:
+            return RESHAPING[node.op](node, *values)
+        except (TypeError, ValueError, IndexError, OverflowError) as e:
+            refuse("X006", f"{node.name} cannot be computed: {e}", node.name)
 
     def floats(self, name: str, node: Node) -> Array:
         """A float32 constant's values. Raises X006 for another type."""

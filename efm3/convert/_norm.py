@@ -15,21 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from efm3.convert._errors import refuse
-from efm3.convert._graph import Graph, Node
+from efm3.convert._graph import DTYPES, RESHAPING, Graph, Node, axes_of
 
 Array = npt.NDArray[Any]
 MOST = 1 << 20
 """Values that one node of the end may put out."""
 
 
-def _axes(node: Node, more: Sequence[Array]) -> tuple[int, ...] | None:
-    axes = node.integers("axes") if not more else [int(v) for v in more[0].reshape(-1)]
-    return tuple(axes) if axes else None
-
-
 def _reduced(f: Callable[..., Array]) -> Callable[..., Array]:
     def run(node: Node, x: Array, *more: Array) -> Array:
-        return np.asarray(f(x, axis=_axes(node, more),
+        return np.asarray(f(x, axis=axes_of(node, more),
                             keepdims=bool(node.integer("keepdims", 1))))
     return run
 
@@ -55,16 +50,12 @@ def _lp(node: Node, x: Array) -> Array:
     return np.asarray(x / np.sqrt(np.sum(x * x, axis=axis, keepdims=True)))
 
 
-def _reshape(node: Node, x: Array, shape: Array) -> Array:
-    want = [int(v) for v in shape.reshape(-1)]
-    return x.reshape([x.shape[i] if v == 0 else v for i, v in enumerate(want)])
-
-
-def _unsqueeze(node: Node, x: Array, *more: Array) -> Array:
-    return np.expand_dims(x, _axes(node, more) or ())
+def _cast(node: Node, x: Array) -> Array:
+    return x.astype(DTYPES[node.integer("to", 0)][0])
 
 
 OPS: dict[str, Callable[..., Array]] = {
+    **RESHAPING,
     "ReduceL2": _reduced(lambda x, **k: np.sqrt(np.sum(x * x, **k))),
     "ReduceSum": _reduced(np.sum),
     "ReduceSumSquare": _reduced(lambda x, **k: np.sum(x * x, **k)),
@@ -78,13 +69,9 @@ OPS: dict[str, Callable[..., Array]] = {
     "Add": lambda n, x, y: x + y,
     "Max": lambda n, x, *y: np.maximum(x, *y) if y else x,
     "Clip": _clip,
+    "Cast": _cast,
     "Shape": lambda n, x: np.array(x.shape, np.int64),
     "Expand": _expand,
-    "Reshape": _reshape,
-    "Flatten": lambda n, x: x.reshape(math.prod(x.shape[:n.integer("axis", 1)]), -1),
-    "Squeeze": lambda n, x, *a: np.squeeze(x, _axes(n, a)),
-    "Unsqueeze": _unsqueeze,
-    "Identity": lambda n, x: x,
 }
 """Operations that a norm is spelled with, in numpy."""
 
@@ -119,7 +106,7 @@ def _one(graph: Graph, node: Node, known: dict[str, Array]) -> Array:
     try:
         with np.errstate(all="ignore"):
             out = OPS[node.op](node, *args)
-    except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as e:
+    except (TypeError, ValueError, LookupError, OverflowError, MemoryError) as e:
         refuse("X008", f"{node.name} cannot be run on an embedding: {e}", node.name)
     if out.size > MOST:
         refuse("X008", f"{node.name} makes {out.size:,} values of an embedding", node.name)
