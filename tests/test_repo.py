@@ -19,8 +19,8 @@ SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
 ROWS = (
     ("findings", "source"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
     ("sample", "rules"), ("examples", "places", "coherence", "model", "validator", "reporting"),
-    ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("verification",), ("convert",),
-    ("cli",), ("__main__", "_engine_build"),
+    ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("verification",),
+    ("convert",), ("cli",), ("__main__", "_engine_build"),
 )
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 

@@ -57,7 +57,8 @@ def infer(kernel: int, blocks: list[Block], last: int,
     """Strides of the stem and of the blocks by what their shapes leave open.
 
     The published ones where the runs of equal blocks are the published stages; else the only
-    possibility with strides 1 and 2 at the visible starts of stages, or else anywhere.
+    possibility of a class, the plainest first: strides 1 and 2 at the visible starts of stages,
+    then anywhere, then strides up to 4 at the starts, then another stride of the stem.
     Returns them with what was assumed. Raises X010 with the possibilities.
     """
     starts = [i for i, b in enumerate(blocks)
@@ -70,15 +71,19 @@ def infer(kernel: int, blocks: list[Block], last: int,
             exact = runs == [(s.t, s.n) for s in TOPOLOGY]
             note = "strides are not in a checkpoint: taken as those of the published stages"
             return 2, _with(blocks, strides), [] if exact else [note]
-    for found in (_at(kernel, blocks, starts, last), _anywhere(kernel, blocks, last),
-                  _any_stride(kernel, blocks, starts, last)):
+    any_stride = (1, 2, 3, 4)
+    for found, why in (
+            (_at(kernel, blocks, starts, last, (2,), (1, 2)), "of 1 and 2 where blocks change"),
+            (_anywhere(kernel, blocks, last), "of 1 and 2"),
+            (_at(kernel, blocks, starts, last, (2,), any_stride), "after a stem of stride 2"),
+            (_at(kernel, blocks, starts, last, (1, 3, 4), any_stride), "of all")):
         options = list(found)
         if len(options) == 1:
             stem, strides = options[0]
             return stem, _with(blocks, strides), [
                 "strides are not in a checkpoint: taken as "
                 + _words(stem, _with(blocks, strides), blocks[0].c)
-                + f", the only ones that lead to gdconv's {last}×{last}"]
+                + f", the only ones {why} that lead to gdconv's {last}×{last}"]
         if options:
             listed = "; ".join(_words(s, _with(blocks, strides), blocks[0].c)
                                for s, strides in options[:SHOWN])
@@ -90,13 +95,13 @@ def infer(kernel: int, blocks: list[Block], last: int,
                    f"{last}×{last}", place, last)
 
 
-def _at(kernel: int, blocks: list[Block], starts: list[int],
-        last: int) -> Iterator[tuple[int, list[int]]]:
+def _at(kernel: int, blocks: list[Block], starts: list[int], last: int, stems: tuple[int, ...],
+        allowed: tuple[int, ...]) -> Iterator[tuple[int, list[int]]]:
     if len(starts) <= fmt.STAGE_SLOTS:
-        for own in product((1, 2), repeat=len(starts)):
-            strides = _spread(len(blocks), starts, list(own))
-            if _side(kernel, 2, strides) == last:
-                yield 2, strides
+        for stem, *own in product(stems, *[allowed] * len(starts)):
+            strides = _spread(len(blocks), starts, own)
+            if _side(kernel, stem, strides) == last:
+                yield stem, strides
 
 
 def _anywhere(kernel: int, blocks: list[Block], last: int) -> Iterator[tuple[int, list[int]]]:
@@ -108,16 +113,6 @@ def _anywhere(kernel: int, blocks: list[Block], last: int) -> Iterator[tuple[int
         places = combinations(range(len(blocks)), halvings)
         for _, where in zip(range(10_000), places, strict=False):
             yield 2, _spread(len(blocks), list(where), [2] * halvings)
-
-
-def _any_stride(kernel: int, blocks: list[Block], starts: list[int],
-                last: int) -> Iterator[tuple[int, list[int]]]:
-    if len(starts) <= fmt.STAGE_SLOTS:
-        for stem in (1, 2, 3, 4):
-            for own in product((1, 2, 3, 4), repeat=len(starts)):
-                strides = _spread(len(blocks), starts, list(own))
-                if _side(kernel, stem, strides) == last:
-                    yield stem, strides
 
 
 def _spread(count: int, starts: list[int], own: list[int]) -> list[int]:

@@ -143,6 +143,9 @@ def _take(units: Sequence[Unit], at: int, role: Role, c: int) -> int:
         want = f"{role.kernel}×{role.kernel}" if role.kernel else "square"
         refuse("X009", f"kernel {unit.kernel} in {unit.place}: EFM3's {role.words} has {want}",
                unit.place, unit.kernel, want)
+    if role is STEM and kernel[0] % 2 == 0:
+        refuse("X009", f"kernel {unit.kernel} in {unit.place}: EFM3's stem_kernel is odd",
+               unit.place, unit.kernel, "odd")
     if unit.bias is not None and unit.bn is not None:
         refuse("X009", f"bias in {role.words}: {unit.place} has a bias before its BatchNorm, "
                        "EFM3's convolutions have none", f"{unit.place}.bias")

@@ -144,7 +144,7 @@ class Numbered(nn.Module):
 
 
 class Flat(nn.Module):
-    """One flat Sequential, residuals aside: features.0 is a convolution, features.1 its BatchNorm."""
+    """One flat Sequential, residuals aside: features.0 is a convolution, features.1 its norm."""
 
     def __init__(self, c=16, b=24, f=40, d=32):
         super().__init__()
