@@ -19,6 +19,7 @@ from efm3.convert._units import Unit
 
 Array = npt.NDArray[Any]
 SQUEEZE = ("GlobalAveragePool", "Sigmoid", "HardSigmoid", "ReduceMean", "HardSwish")
+LAYERS = ("Conv", "Gemm", "MatMul", "BatchNormalization", "PRelu")
 SLOPED = ("PRelu", "Relu", "LeakyRelu")
 SHAPED = ("Flatten", "Reshape", "Squeeze")
 AFFINE = ("Add", "Sub", "Mul", "Div")
@@ -39,6 +40,7 @@ class Walk:
         self._entries: list[str] = []
         self._batches: dict[str, list[int]] = {}
         self._skips: list[Node] = []
+        self._scaled: Unit | None = None
         self._left = {id(n): n for n in graph.nodes}
         self._at = graph.input
         while self._at != graph.output:
@@ -71,7 +73,7 @@ class Walk:
             node = ahead[0]
         layer = (node.op in SHAPED or node.op == "Identity" or node in self._skips
                  or (node.op in AFFINE and self._constant(node)))
-        if node.op in _norm.OPS and not layer:
+        if self.units and node.op in _norm.OPS and not layer:
             self._norm(node)
             return None
         return node
@@ -95,7 +97,8 @@ class Walk:
         rest = [n for n in self.graph.nodes if id(n) in self._left]
         odd = next((n for n in rest if n.op not in _norm.OPS), None)
         if odd is not None or not self.units:
-            self._no(odd or node)
+            # Where layers follow, this node is the odd one.
+            self._no(node if odd is None or odd.op in LAYERS else odd)
         _norm.check(self.graph, rest, self._at, self.flat, len(self.units[-1].weight))
 
     def _no(self, node: Node) -> None:
@@ -260,7 +263,9 @@ class Walk:
         unit = self.units[-1]
         constant = node.inputs[1 - node.inputs.index(self._at)] if len(node.inputs) == 2 else ""
         late = unit.slope is not None or unit.adds or node.op not in ("Add", "Mul")
-        whole = unit.bn is not None or (node.op == "Mul" and unit.bias is not None)
+        scaled = self._scaled is unit and node.op == "Add"
+        whole = (unit.bn is not None and not scaled) or (
+            node.op == "Mul" and unit.bias is not None)
         if late or whole:
             self._no(node)
         value = self.graph.floats(constant, node)
@@ -268,12 +273,15 @@ class Walk:
         if value.shape not in ([(out,), (1, out)] if self.flat else [(out, 1, 1),
                                                                      (1, out, 1, 1)]):
             refuse("X006", f"{node.name} takes {list(value.shape)} for {out} channels", node.name)
-        if node.op == "Add" and unit.bias is None:
+        if scaled and unit.bn is not None:
+            unit.bn["bn.b"], self._scaled = value.reshape(-1), None
+        elif node.op == "Add" and unit.bias is None:
             unit.bias = value.reshape(-1)
         elif node.op == "Add":
             refuse("X009", f"{node.name} adds a second bias", node.name)
         else:
             unit.bn = {**identity_bn(out), "bn.w": value.reshape(-1)}
+            self._scaled = unit
 
     def _shape(self, node: Node) -> None:
         """Flatten, Reshape or Squeeze of a 1x1 map to [N, D]; nothing else can be expressed."""

@@ -85,8 +85,9 @@ def _explain(path: str, said: str) -> NoReturn:
                        "code. Save the state_dict alone", path, asked[1])
     if "TorchScript" in said:
         refuse("X004", "it is a TorchScript archive, a program: save the state_dict instead", path)
-    first = printable(re.sub(r"\s+", " ", said))[:160]
-    code = "X004" if said.startswith("Weights only load failed") and "magic" not in said else "X003"
+    why = re.search(r"WeightsUnpickler error: (.*)", said)
+    first = printable(re.sub(r"\s+", " ", why[1] if why else said))[:160]
+    code = "X004" if re.match(r"Can only|Trying to", first) else "X003"
     refuse(code, f"PyTorch does not load it: {first}", path)
 
 
