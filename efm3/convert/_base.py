@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,17 @@ class Format:
     """What is written; "" where it cannot be."""
     extra: str = ""
     """The extra of this package that it needs, "" for none."""
+
+
+def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
+    """What `save(path)` writes, in pieces, by way of a temporary file: libraries that only give
+    the whole file would hold it in memory twice."""
+    with tempfile.TemporaryDirectory(prefix="efm3-") as folder:
+        path = os.path.join(folder, "x")
+        save(path)
+        with open(path, "rb") as f:
+            while piece := f.read(1 << 20):
+                yield piece
 
 
 @dataclass

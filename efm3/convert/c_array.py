@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 from efm3.arch import Arch
 from efm3.convert._base import Network
 from efm3.convert._errors import refuse
 from efm3.convert.bin import same_shape
-from efm3.findings import Efm3Error
 from efm3.model import Model, load
 from efm3.source import open_regular
 
@@ -83,19 +84,30 @@ def _rows(pieces: list[bytes]) -> Iterator[bytes]:
 
 def read(path: str, arch: Arch | None) -> Network:
     """The file in an array that `parts` wrote. Raises Efm3Error."""
-    with open_regular(path) as f:
-        text = f.read()
-    start = text.find(OPEN)
-    end = text.find(CLOSE, start)
-    if start < 0 or end < 0:
+    data = bytearray()
+    inside, whole = False, False
+    with open_regular(path) as raw:
+        f = io.BufferedReader(cast(io.RawIOBase, raw))
+        while lines := f.readlines(1 << 20):
+            text = b"".join(lines)
+            if not inside:
+                _, inside_, text = text.partition(OPEN)
+                inside = bool(inside_)
+            if inside:
+                text, whole_, _ = text.partition(CLOSE)
+                data += _bytes(text, path)
+                whole = bool(whole_)
+            if whole:
+                break
+    if not whole:
         refuse("X003", f"{path} holds no array as `efm3 convert` writes it", path)
-    body = text[start + len(OPEN):end]
-    try:
-        data = bytes.fromhex(body.replace(b"0x", b"").replace(b",", b"").decode("ascii"))
-        model = load(data)
-    except Efm3Error:
-        raise
-    except ValueError as e:
-        refuse("X003", f"{path} holds no array of bytes: {e}", path)
+    model = load(bytes(data))
     same_shape(model, arch, path)
     return Network(model)
+
+
+def _bytes(text: bytes, path: str) -> bytes:
+    try:
+        return bytes.fromhex(text.replace(b"0x", b"").replace(b",", b"").decode("ascii"))
+    except ValueError as e:
+        refuse("X003", f"{path} holds no array of bytes: {e}", path)

@@ -15,16 +15,12 @@ from efm3.arch import Arch
 from efm3.convert import _meta, _units
 from efm3.convert._base import Embed, Network
 from efm3.convert._errors import needs, refuse
-from efm3.convert._fold import fold as folded
 from efm3.convert._graph import Graph
+from efm3.convert._onnx_write import pieces
 from efm3.convert._walk import Walk
 from efm3.findings import printable
 from efm3.model import Model
-from efm3.network import layers
 from efm3.source import Unreadable, open_regular
-
-OPSET, IR_VERSION = 17, 8
-INPUT, OUTPUT = "input", "embedding"
 
 
 def read(path: str, arch: Arch | None) -> Network:
@@ -100,65 +96,8 @@ def _session(path: str, bare: list[str]) -> Any:
 
 
 def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
-    """The model's bytes: opset 17, any batch size, the arch and the mirror as metadata."""
-    library = needs("onnx", "onnx")
-    helper, kind = library.helper, library.TensorProto.FLOAT
-    dim = model.arch.embedding_dim
-    graph = helper.make_graph(
-        [], model.arch.name or "mobilefacenet",
-        [helper.make_tensor_value_info(INPUT, kind, ["N", fmt.INPUT_CHANNELS, fmt.INPUT_SIDE,
-                                                     fmt.INPUT_SIDE])],
-        [helper.make_tensor_value_info(OUTPUT, kind, ["N", dim])])
-    value, entries = INPUT, {}
-    for layer in layers(model.arch):
-        entries[layer.name] = value
-        value = _layer(helper, graph, model, layer, value, fold)
-        if layer.residual:
-            value = _node(helper, graph, "Add", [value, entries[layer.residual]],
-                          f"{layer.name}/add")
-    value = _node(helper, graph, "Flatten", [value], "flatten", axis=1)
-    norm = _node(helper, graph, "ReduceL2", [value], "norm", axes=[1], keepdims=1)
-    _constant(graph, "norm/least", np.float32(fmt.L2_EPS))
-    norm = _node(helper, graph, "Max", [norm, "norm/least"], "norm/max")
-    graph.node.append(helper.make_node("Div", [value, norm], [OUTPUT], "normalize"))
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)],
-                              ir_version=IR_VERSION, producer_name="efm3")
-    texts = _meta.texts(model)
-    if fold:
-        # A seal holds for the file's own tensors, which a folded graph does not have.
-        texts = {_meta.ARCH_KEY: texts[_meta.ARCH_KEY]}
-    helper.set_model_props(proto, texts)
-    yield proto.SerializeToString()
+    """The model's bytes, in pieces: opset 17, any batch size, the arch and the mirror as metadata.
 
-
-def _layer(helper: Any, graph: Any, model: Model, layer: Any, value: str, fold: bool) -> str:
-    own = {name.removeprefix(f"{layer.name}."): model.tensors[name] for name, _ in layer.tensors}
-    bn = {k: v for k, v in own.items() if k.startswith("bn.")}
-    weight, bias = folded(own["conv.w"], bn) if fold else (own["conv.w"], None)
-    inputs = [value, _constant(graph, f"{layer.name}.conv.w", weight)]
-    if bias is not None:
-        inputs.append(_constant(graph, f"{layer.name}.conv.b", bias))
-    value = _node(helper, graph, "Conv", inputs, f"{layer.name}/conv", group=layer.groups,
-                  kernel_shape=[layer.kernel] * 2, pads=[layer.padding] * 4,
-                  strides=[layer.stride] * 2)
-    if not fold:
-        names = [_constant(graph, f"{layer.name}.{k}", v) for k, v in bn.items()]
-        value = _node(helper, graph, "BatchNormalization", [value, *names], f"{layer.name}/bn",
-                      epsilon=fmt.BN_EPS)
-    if layer.act:
-        slope = _constant(graph, f"{layer.name}.act.w", own["act.w"].reshape(-1, 1, 1))
-        value = _node(helper, graph, "PRelu", [value, slope], f"{layer.name}/act")
-    return value
-
-
-def _node(helper: Any, graph: Any, op: str, inputs: list[str], name: str, **own: Any) -> str:
-    graph.node.append(helper.make_node(op, inputs, [f"{name}/y"], name, **own))
-    return f"{name}/y"
-
-
-def _constant(graph: Any, name: str, value: Any) -> str:
-    t = graph.initializer.add()
-    t.name, t.data_type = name, 1
-    t.dims.extend(value.shape)
-    t.raw_data = np.ascontiguousarray(value, "<f4").tobytes()
-    return name
+    With `fold` BatchNorm is folded into the convolutions.
+    """
+    return pieces(needs("onnx", "onnx"), model, fold)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from efm3.arch import Arch
-from efm3.convert._base import Network
+from efm3.convert._base import Network, spooled
 from efm3.convert._errors import needs, refuse
 from efm3.convert._meta import texts
 from efm3.convert._named import network_of
@@ -37,4 +37,4 @@ def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
     import numpy as np
 
     tensors = {k: np.ascontiguousarray(v) for k, v in model.tensors.items()}
-    yield numpy.save(tensors, metadata=texts(model))
+    yield from spooled(lambda to: numpy.save_file(tensors, to, metadata=texts(model)))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.convert import _meta, _state_dict, _units
-from efm3.convert._base import Embed, Network
+from efm3.convert._base import Embed, Network, spooled
 from efm3.convert._errors import needs, refuse
 from efm3.convert._named import single
 from efm3.findings import printable
@@ -166,7 +166,7 @@ def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> Embed:
     return run
 
 
-def parts(model: Model, path: str, fold: bool) -> Iterable[memoryview]:
+def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
     """A state_dict as a module of the original project loads it, with `strict=True` too."""
     torch = needs("torch", "torch")
     state: OrderedDict[str, Any] = OrderedDict()
@@ -174,6 +174,4 @@ def parts(model: Model, path: str, fold: bool) -> Iterable[memoryview]:
         state[key] = (torch.tensor(0) if value is None
                       else torch.from_numpy(np.array(value, np.float32)))
     setattr(state, ATTRIBUTE, _meta.texts(model))
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    yield stream.getbuffer()
+    yield from spooled(lambda to: torch.save(state, to))
