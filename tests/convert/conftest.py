@@ -76,3 +76,19 @@ def odd_text(tmp_path):
         lambda m: m | {"author": "ü", "meta": {"x": [1, None], "licence": "MIT"}})(sample.base()))
     efm3.load(path)
     return path
+
+
+@pytest.fixture
+def graph(small):
+    """The graph of `small`, BatchNorm not folded, to be changed."""
+    import graphs
+
+    return graphs.proto(small)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def make(p, name="g.onnx"):
+        (tmp_path / name).write_bytes(p.SerializeToString())
+        return tmp_path / name
+    return make

@@ -10,8 +10,8 @@ from torch import nn
 
 from efm3 import reference, synthesis
 
-STAGES = ((2, 4), (2, 6), (2, 2))
-
+# The tests share the machine; more threads than cores cost far more than they give.
+torch.set_num_threads(1)
 
 def conv(cin, cout, k=1, s=1, groups=1):
     return nn.Conv2d(cin, cout, k, s, k // 2 if k < 7 else 0, groups=groups, bias=False)
@@ -72,7 +72,7 @@ class Plain(nn.Module):
     `view` flattens by x.view(x.size(0), -1).
     """
 
-    def __init__(self, c=16, b=24, f=40, d=32, dw_groups=None, linear_bias=False):
+    def __init__(self, c=8, b=12, f=16, d=10, dw_groups=None, linear_bias=False):
         super().__init__()
         self.conv1 = Named(3, c, 3, 2)
         self.conv2_dw = Named(c, c, 3, 1, dw_groups or c)
@@ -124,7 +124,7 @@ class Wise(Layers):
 class Numbered(nn.Module):
     """layers.N..., conv_sep, features.layers; the embedding is not normalised."""
 
-    def __init__(self, c=16, b=24, f=40, d=32, affine=True):
+    def __init__(self, c=8, b=12, f=16, d=10, affine=True):
         super().__init__()
 
         def chain(ch, n):
@@ -146,7 +146,7 @@ class Numbered(nn.Module):
 class Flat(nn.Module):
     """One flat Sequential, residuals aside: features.0 is a convolution, features.1 its norm."""
 
-    def __init__(self, c=16, b=24, f=40, d=32):
+    def __init__(self, c=8, b=12, f=16, d=10):
         super().__init__()
 
         def inner(cin, wide, cout, s=1):

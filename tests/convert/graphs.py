@@ -80,3 +80,27 @@ def norm(p, *nodes, to=11):
             p.graph.node.remove(n)
     for op, inputs, output, own in nodes:
         p.graph.node.append(helper.make_node(op, inputs, [output], op + output, **own))
+
+
+def dense(op, flipped):
+    def change(p):
+        w = value(p, "embed_proj.conv.w")[:, :, 0, 0]
+        put(p, "embed_proj.conv.w", w.T if flipped else w)
+        n = node(p, "embed_proj/conv")
+        n.op_type = op
+        del n.attribute[:]
+        if op == "Gemm":
+            attribute(n, "transB", int(not flipped))
+        cut(p, "flatten")
+        insert(p, "embed_proj/conv", "Flatten", [...], "flatten", axis=1)
+        node(p, "norm").input[0] = node(p, "normalize").input[0] = "embed_proj/bn/y"
+    return change
+
+
+def reshape(*shape):
+    def change(p):
+        n = node(p, "flatten")
+        n.op_type = "Reshape"
+        del n.attribute[:]
+        n.input.append(put(p, "shape", np.array(shape, np.int64)))
+    return change

@@ -101,7 +101,7 @@ def test_families(family, checkpoint, pictures, tmp_path):
     done = convert(path, tmp_path / "f.bin", strict=True)
     assert done.arch.stages == efm3.ARCHS["nano"].stages
     assert (done.arch.stem_channels, done.arch.block_channels, done.arch.final_channels,
-            done.arch.embedding_dim) == (16, 24, 40, 32)
+            done.arch.embedding_dim) == (8, 12, 16, 10)
     model = efm3.load(tmp_path / "f.bin")
     want = families.embeddings(net, pictures)
     assert np.abs(reference.forward(model, pictures) - want).max() < 1e-12
@@ -111,28 +111,31 @@ def test_families(family, checkpoint, pictures, tmp_path):
 
 def test_families_with_other_ends(checkpoint, pictures):
     for net in (families.make("numbered", affine=False),
-                families.make("plain", c=24, b=24, f=30, d=7)):
+                families.make("plain", c=12, b=12, f=15, d=7)):
         model = read(checkpoint(net.state_dict()))
         want = families.embeddings(net, pictures)
         assert np.abs(reference.forward(model, pictures) - want).max() < 1e-12
 
 
 def test_refused_members_of_the_families(checkpoint, refused):
-    path = checkpoint(families.make("plain", dw_groups=8).state_dict())
-    refused(path, "X009", "conv2_dw.conv has groups=8 for 16 channels", "second layer")
+    path = checkpoint(families.make("plain", dw_groups=4).state_dict())
+    refused(path, "X009", "conv2_dw.conv has groups=4 for 8 channels", "second layer")
     path = checkpoint(families.make("plain", linear_bias=True).state_dict())
     refused(path, "X009", "bias in embed_proj", "linear")
 
 
 EXPORTS = [(fold, free, opset) for fold in (True, False) for free in (True, False)
-           for opset in (9, 13, 17)]
+           for opset in (9, 17)]
 
 
 @pytest.mark.parametrize("family", families.FAMILIES)
 def test_families_through_onnx(family, pictures, tmp_path):
     pytest.importorskip("onnx", reason="onnx is not installed")
     net = families.make(family)
+    pictures = pictures[:1]
     want = families.embeddings(net, pictures)
+    torch.save(net.state_dict(), tmp_path / "f.pt")
+    exact = read(tmp_path / "f.pt")
     mode = torch.onnx.TrainingMode
     for fold, free, opset in EXPORTS:
         with warnings.catch_warnings():
@@ -143,8 +146,11 @@ def test_families_through_onnx(family, pictures, tmp_path):
                               input_names=["input"],
                               dynamic_axes={"input": {0: "n"}} if free else None)
         network = read_network(tmp_path / "f.onnx", strict=True)
-        error = np.abs(reference.forward(network.model, pictures) - want).max()
-        assert error < (1e-5 if fold else 1e-12), (fold, free, opset)
+        if fold:
+            error = np.abs(reference.forward(network.model, pictures) - want).max()
+            assert error < 1e-5, (free, opset)
+        else:
+            assert same(network.model, exact), (free, opset)
     assert np.abs(network.run(pictures) - want).max() < 1e-5
 
 
