@@ -90,6 +90,8 @@ def match(units: Sequence[Unit], arch: Arch | None = None) -> tuple[Arch, list[s
     assumed: list[str] = []
     if arch is None:
         arch, assumed = _inferred(units, blocks)
+    elif arch.width_mult <= 0:
+        arch = named(arch)  # from a header alone, which has no name
     _agree(arch, units)
     return arch, assumed
 

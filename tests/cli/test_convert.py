@@ -60,7 +60,8 @@ def test_assumptions_go_to_stderr(cli, file, tmp_path):
     np.savez(tmp_path / "a.npz", **{k: v.astype(np.float64) + 1e-12 for k, v in
                                     model.tensors.items()})
     result = cli("convert", tmp_path / "a.npz", tmp_path / "b.bin", "--arch", file)
-    assert result.exit_code == 0 and "assumed: stem" in result.stderr
+    assert result.exit_code == 0 and "assumed: stem" in result.stderr, result.stderr
+    assert efm3.load(tmp_path / "b.bin").arch.name == "custom"
     assert "assumed" not in result.stdout
     result = cli("convert", tmp_path / "a.npz", tmp_path / "c.bin", "--arch", file, "--strict")
     assert result.exit_code == 1 and "X014" in result.stderr
@@ -107,8 +108,8 @@ def test_help_lists_the_registry(cli):
 
 
 def test_no_framework_is_imported_without_need(file, tmp_path):
-    code = ("import sys; from efm3.cli import cli\ntry: cli(sys.argv[1:])\nexcept SystemExit: pass\n"
-            "print(*sys.modules, file=sys.stderr)")
+    code = ("import sys; from efm3.cli import cli\ntry: cli(sys.argv[1:])\n"
+            "except SystemExit: pass\nprint(*sys.modules, file=sys.stderr)")
     done = subprocess.run([sys.executable, "-c", code, "convert", file, tmp_path / "a.npz",
                            "--no-verify"], capture_output=True, text=True, check=True)
     loaded = {m.split(".")[0] for m in done.stderr.split()}
