@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-torch lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -26,6 +26,17 @@ test: $(BIN)/.installed
 test-torch: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pytest tests/convert/test_torch.py -rs
+
+# The corpus through everything that is ours, the mutants' score, and the frozen expectations.
+conformance: $(BIN)/.installed
+	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
+	  --engine @engine --level coherence
+	$(BIN)/efm3 conformance run --reader @engine --engine @reference
+	[ ! -d build/kaitai/node_modules ] || $(BIN)/efm3 conformance run --protocol lines \
+	  --reader "$(BIN)/python tools/kaitai_reader.py --lines"
+	$(BIN)/efm3 conformance diff --a @python --b @engine --files 20000
+	$(BIN)/python tools/mutants.py | tail -1
+	$(BIN)/python tools/make_expected.py --check
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check efm3 tests tools
@@ -82,11 +93,11 @@ sanitize: $(BIN)/.installed
 	$(BIN)/python -c "from efm3 import sample; open('$(SMALL)', 'wb').write(sample.base())"
 	$(CC) -fsanitize=address,undefined -o build/check-asan $(CHECK)
 	build/check-asan all $(SMALL)
-	$(BIN)/python tools/write_examples.py build/examples
-	for f in build/examples/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
+	$(BIN)/efm3 conformance export build/cases
+	for f in build/cases/reader/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
 	sort build/any.txt | uniq -c
-	build/check-asan nomem tests/data/odd_b.bin
-	build/check-asan threads tests/data/odd_b.bin
+	build/check-asan nomem spec/vectors/odd_b.bin
+	build/check-asan threads spec/vectors/odd_b.bin
 	build/check-asan misuse weights/facex_nano.bin
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	build/check-tsan threads $(SMALL)

@@ -107,10 +107,8 @@ def problems(arch: Any) -> Iterator[Problem]:
     if blocks > fmt.MAX_BLOCKS:
         yield Problem("H014", "stages", f"{blocks} blocks in all; engines take {fmt.MAX_BLOCKS}",
                       str(blocks), f"at most {fmt.MAX_BLOCKS}")
-    for i, stage in enumerate(stages):
-        widest = max(arch.stem_channels if i < 2 else arch.block_channels,
-                     (arch.stem_channels if i == 0 else arch.block_channels)
-                     if stage.n > 1 else 0) * stage.t
+    for i in range(len(stages)):
+        widest = widest_expansion(arch, i)
         if widest > fmt.MAX_EXPANDED:
             yield Problem("H015", f"stages[{i}].t", f"stage {i + 1} expands to {widest} channels",
                           str(widest), f"at most {fmt.MAX_EXPANDED}")
@@ -119,6 +117,14 @@ def problems(arch: Any) -> Iterator[Problem]:
         yield Problem("H016", "gdc_kernel",
                       f"the last feature map is {side}x{side}, gdc_kernel is {arch.gdc_kernel}",
                       str(arch.gdc_kernel), str(side))
+
+
+def widest_expansion(arch: Any, i: int) -> int:
+    """Most channels to which a block of stage `i`, counted from 0, expands."""
+    stage = arch.stages[i]
+    first = arch.stem_channels if i < 2 else arch.block_channels
+    later = (arch.stem_channels if i == 0 else arch.block_channels) if stage.n > 1 else 0
+    return int(max(first, later) * stage.t)
 
 
 def last_side(arch: Any) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -46,7 +47,7 @@ def pad(text: bytes) -> bytes:
 def values(arch: Arch) -> dict[str, Any]:
     """The mirror's canonical keys and their values for this arch."""
     own = {k: getattr(arch, k) for k, _ in fmt.MIRROR_KEYS}
-    return own | {"stages": [asdict(s) for s in arch.stages]}
+    return own | {"width_mult": float(arch.width_mult), "stages": [asdict(s) for s in arch.stages]}
 
 
 def arch_of(value: dict[str, Any]) -> Arch:
@@ -112,8 +113,9 @@ def _constant(word: str) -> Any:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 20:
-        raise MirrorProblem("number", f"an integer of {len(text)} digits")
+    digits = len(text.lstrip("-"))
+    if digits > 20:
+        raise MirrorProblem("number", f"an integer of {digits} digits")
     return int(text)
 
 
@@ -190,16 +192,24 @@ def schema() -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Any:
+def checker(of: dict[str, Any]) -> Callable[[Any], str]:
+    """A function that says what a JSON Schema has against a value; "" where nothing."""
     import jsonschema
+    from jsonschema.exceptions import best_match
 
-    return jsonschema.Draft202012Validator(schema())
+    validator = jsonschema.Draft202012Validator(of)
+
+    def problem(value: Any) -> str:
+        error = best_match(validator.iter_errors(value))
+        return "" if error is None else f"{error.json_path}: {error.message}"[:200]
+    return problem
+
+
+@lru_cache(maxsize=1)
+def _own_checker() -> Callable[[Any], str]:
+    return checker(schema())
 
 
 def schema_problem(value: Any) -> str:
     """What the JSON Schema says against a parsed mirror; "" where nothing."""
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator().iter_errors(value))
-    return "" if error is None else f"{error.json_path}: {error.message}"[:200]
+    return _own_checker()(value)

@@ -154,7 +154,11 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None,
         _refuse("W002", f"{len(unknown)} tensors are not in the layout, first "
                         f"{mirrors.shown(unknown[0])}", str(unknown[0]))
     table: list[bytes] = []
+    most = fmt.TENSOR.size.hi
     for name, shape in layout:
+        if 4 * math.prod(shape) > most:
+            _refuse("T002", f"{name} needs {4 * math.prod(shape)} bytes, more than its size field "
+                            "states", name, 4 * math.prod(shape), f"at most {most}")
         payload = _payload(name, shape, tensors[name], finite)
         table += (fmt.U32.build(len(payload)), payload)
     if not text:
@@ -173,11 +177,18 @@ def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -
     taken = [k for k, _ in fmt.MIRROR_KEYS if k in extra]
     if taken:
         _refuse("W006", f"mirror_extra may not set {taken[0]}: it comes from the arch", taken[0])
+    if not arch.width_mult > 0:
+        _refuse("W007", f"width_mult is {arch.width_mult}", "json.width_mult", arch.width_mult,
+                "> 0")
     if table is not None:
         digest = hashlib.sha256()
         for part in table:
             digest.update(part)
-        extra = extra | {"meta": dict(extra.get("meta") or {}) | {"sha256": digest.hexdigest()}}
+        meta = extra.get("meta", {})
+        if not isinstance(meta, dict):
+            _refuse("W007", f"meta is {mirrors.shown(meta)}: a digest has no place there",
+                    "json.meta", type(meta).__name__, "a dict")
+        extra = extra | {"meta": meta | {"sha256": digest.hexdigest()}}
     try:
         text = mirrors.canonical(arch, extra)
         value = mirrors.parse(text)

@@ -38,7 +38,8 @@ class Layer(NamedTuple):
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
         """Shape [out, in/groups, k, k] of the convolution's weights."""
-        return self.out_channels, self.in_channels // self.groups, self.kernel, self.kernel
+        per_group = self.in_channels // self.groups if self.groups else 0
+        return self.out_channels, per_group, self.kernel, self.kernel
 
     @property
     def macs(self) -> int:

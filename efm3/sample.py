@@ -30,13 +30,13 @@ def values(name: str, count: int) -> bytes:
     """Plausible float32 values for a tensor, the same everywhere (all are dyadic)."""
     kind = name.rsplit(".", 2)[1:]
     start = sum(name.encode()) % 97
-    steps = [(start + 37 * i) % 101 - 50 for i in range(count)]
+    steps = [(start + 37 * i) % 101 - 50 for i in range(min(count, 101))]  # then they repeat
     offset, scale = {"bn.w": (1.0, 512), "bn.var": (1.0, 128), "act.w": (0.25, 512)}.get(
         ".".join(kind), (0.0, 256))
     out = array("f", [offset + (s or 1) / scale for s in steps])
     if struct.pack("=H", 1) != struct.pack("<H", 1):
         out.byteswap()
-    return out.tobytes()
+    return (out.tobytes() * (count // 101 + 1))[:4 * count]
 
 
 def build(arch: Arch = ARCH, table: Table | None = None, text: bytes | None = None,
@@ -135,7 +135,7 @@ def size_of(name: str, change: Callable[[int], int]) -> Patch:
     """Overwrite the size field of the tensor `name` alone."""
     def patch(data: bytes) -> bytes:
         t = next(t for t in scan(data).tensors if t.name == name)
-        return put(t.offset, fmt.U32.build(change(t.size)))(data)
+        return put(t.offset, change(t.size).to_bytes(fmt.COUNT_SIZE, "little"))(data)
     return patch
 
 

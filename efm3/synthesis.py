@@ -37,7 +37,7 @@ IMAGES = 12
 Array = npt.NDArray[Any]
 
 
-class _Random:
+class Random:
     """SplitMix64, a counter-based generator: value i of a stream is a hash of its number."""
 
     def __init__(self, seed: int) -> None:
@@ -48,7 +48,7 @@ class _Random:
         with np.errstate(over="ignore"):
             steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
             z = self._at + steps
-            self._at = z[-1]
+            self._at = z[-1] if count else self._at
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return np.asarray(z ^ (z >> np.uint64(31)))
@@ -68,7 +68,7 @@ class _Random:
 
 def images(seed: int, count: int) -> npt.NDArray[np.uint8]:
     """Seeded pictures [count, 112, 112, 3]: noise on grids of 7, 14, 28, 56 and 112 cells."""
-    rng = _Random(seed)
+    rng = Random(seed)
     side = fmt.INPUT_SIDE
     total = np.zeros((count, side, side, 3), np.int64)
     for cells, weight in ((7, 8), (14, 4), (28, 2), (56, 1), (112, 1)):
@@ -80,7 +80,7 @@ def images(seed: int, count: int) -> npt.NDArray[np.uint8]:
 
 def synthesise(arch: Arch, seed: int) -> dict[str, npt.NDArray[np.float32]]:
     """Every tensor of the layout, with BatchNorm statistics from a forward pass."""
-    rng = _Random(seed)
+    rng = Random(seed)
     out: dict[str, npt.NDArray[np.float32]] = {}
     x = reference.prepare(images(seed, IMAGES)).astype(np.float64)
     skips = {layer.residual for layer in layers(arch)}
@@ -95,7 +95,7 @@ def synthesise(arch: Arch, seed: int) -> dict[str, npt.NDArray[np.float32]]:
     return out
 
 
-def _layer(layer: Layer, rng: _Random, x: Array) -> dict[str, npt.NDArray[np.float32]]:
+def _layer(layer: Layer, rng: Random, x: Array) -> dict[str, npt.NDArray[np.float32]]:
     c = layer.out_channels
     fan_in = math.prod(layer.weight_shape[1:])
     w = rng.bell(math.prod(layer.weight_shape)) / math.sqrt(fan_in)

@@ -113,8 +113,13 @@ def distance(have: Array, want: Array) -> tuple[float, float]:
 
 
 def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Stray | None:
-    """The first layer beyond its budget; `have` maps names to [C, H, W], `want` to [1, C, H, W]."""
+    """The first layer beyond its budget; `have` maps names to [C, H, W], `want` to [1, C, H, W].
+
+    Layers that are not in `have` are passed over.
+    """
     for layer in layers(model.arch):
+        if layer.name not in have:
+            continue
         a, b = have[layer.name], want[layer.name][0]
         budget = LAYER_BUDGET * float(np.abs(b).max())
         error = np.abs(a - b)

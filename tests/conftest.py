@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "spec" / "vectors"
 
 
 @pytest.fixture(params=["nano", "odd_a", "odd_b"])

@@ -12,7 +12,7 @@ from efm3 import sample as s
 from efm3.coherence import coherence, from_table, lenient
 from efm3.scan import scan
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "spec" / "vectors"
 
 
 def rows(data):

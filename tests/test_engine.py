@@ -31,7 +31,7 @@ def have():
 
 @pytest.fixture(scope="module")
 def nano():
-    return efm3.Engine(ROOT / "tests/data/nano.bin")
+    return efm3.Engine(ROOT / "spec/vectors/nano.bin")
 
 
 def faces(count, seed=5):
@@ -171,7 +171,7 @@ def test_nan_reaches_the_embedding(nano):
     x = reference.prepare(faces(1))
     x[0, 1, 60, 60] = np.nan
     for isa in have():
-        assert np.isnan(efm3.Engine(ROOT / "tests/data/nano.bin", isa=isa).embed(x)).all()
+        assert np.isnan(efm3.Engine(ROOT / "spec/vectors/nano.bin", isa=isa).embed(x)).all()
 
 
 def test_zero_vector_stays_zero():
@@ -211,7 +211,7 @@ def test_one_engine_serves_many_python_threads(nano):
 
 
 def test_close_while_another_thread_works():
-    e = efm3.Engine(ROOT / "tests/data/nano.bin", threads=2)
+    e = efm3.Engine(ROOT / "spec/vectors/nano.bin", threads=2)
     u8 = faces(8)
     results = []
     worker = threading.Thread(target=lambda: results.append(e.embed(u8)))
@@ -251,7 +251,7 @@ def test_failed_init_leaves_a_harmless_object():
 def test_fork_after_use():
     code = """if True:
         import os, sys, numpy as np, efm3
-        e = efm3.Engine('tests/data/nano.bin', threads=2)
+        e = efm3.Engine('spec/vectors/nano.bin', threads=2)
         x = np.zeros((4, 112, 112, 3), np.uint8)
         want = e.embed(x)
         pid = os.fork()
@@ -265,14 +265,14 @@ def test_fork_after_use():
 
 
 def test_exit_with_a_live_engine():
-    code = "import efm3; e = efm3.Engine('tests/data/nano.bin', threads=2); e.loop = e"
+    code = "import efm3; e = efm3.Engine('spec/vectors/nano.bin', threads=2); e.loop = e"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, timeout=60,
                           capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_sources(tmp_path):
-    path = ROOT / "tests/data/odd_b.bin"
+    path = ROOT / "spec/vectors/odd_b.bin"
     data = path.read_bytes()
     u8 = faces(1)
     want = efm3.Engine(path).embed(u8)

@@ -31,4 +31,4 @@ def test_engine_says_what_is_missing(monkeypatch):
         with pytest.raises(engines.EngineMissing, match="C compiler"):
             call()
     assert efm3.similarity([1, 0], [1, 0]) == 1
-    assert efm3.validate(ROOT / "tests/data/odd_b.bin").ok
+    assert efm3.validate(ROOT / "spec/vectors/odd_b.bin").ok

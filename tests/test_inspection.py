@@ -16,7 +16,7 @@ from efm3.examples import EXAMPLES, example
 from efm3.inspection import inspect, schema, size_name
 from efm3.scan import scan
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "spec" / "vectors"
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 

@@ -3,7 +3,6 @@
 """The house in order: generated files, arrows, sizes, twins, the README's commands."""
 
 import ast
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loading import tool
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
@@ -18,9 +18,9 @@ SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
 # A module imports only from rows above its own; a package's parts import one another freely.
 ROWS = (
     ("findings", "source"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
-    ("sample", "rules"), ("examples", "places", "coherence", "model", "validator", "reporting"),
+    ("sample", "rules"), ("places", "coherence", "model", "validator", "reporting"),
     ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("verification",),
-    ("convert",), ("cli",), ("__main__", "_engine_build"),
+    ("convert", "conformance"), ("examples",), ("forms",), ("cli",), ("__main__", "_engine_build"),
 )
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 
@@ -79,7 +79,7 @@ def test_import_is_light():
 
 
 def test_inspect_and_structure_need_no_numpy():
-    loaded = modules_after("import efm3; efm3.validate('tests/data/nano.bin', 'coherence')")
+    loaded = modules_after("import efm3; efm3.validate('spec/vectors/nano.bin', 'coherence')")
     assert not loaded & {"numpy", "jsonschema", "rich", "click"}
 
 
@@ -91,15 +91,8 @@ def test_public_names_exist():
         _ = efm3.nothing
 
 
-def gen():
-    spec = importlib.util.spec_from_file_location("gen", ROOT / "tools" / "gen.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_generated_files_are_fresh():
-    for name, make in gen().OUTPUTS.items():
+    for name, make in tool("gen").OUTPUTS.items():
         assert (ROOT / name).read_text(encoding="utf-8") == make(), f"run tools/gen.py: {name}"
 
 
@@ -111,7 +104,7 @@ def tracked():
     return [ROOT / n for n in names if n and (ROOT / n).is_file()]
 
 
-CODE = {".py", ".c", ".h", ".def", ".sh"}
+CODE = {".py", ".c", ".h", ".def", ".sh", ".rs", ".js"}
 
 
 def test_source_files_are_short_and_licensed():
@@ -129,6 +122,8 @@ def test_every_source_file_has_its_test_twin():
         parts = path.relative_to(ROOT / "efm3").with_suffix("").parts
         if parts[0] == "rules":
             return ROOT / "tests/rules/test_rules.py"
+        if parts[:2] == ("conformance", "scaffolds"):
+            return ROOT / "tests/conformance/test_scaffold.py"
         return ROOT.joinpath("tests", *parts[:-1], f"test_{parts[-1]}.py")
     covered_elsewhere = {"sample": "test_bad_input", "examples": "rules/test_rules",
                          "findings": "test_reporting"}

@@ -5,6 +5,7 @@
 
     make bench                             the tool beside gguf-dump and onnx.checker
     python tools/bench.py engine --peers   the engine beside other runtimes
+    python tools/bench.py conformance      the conformance kit
 
 Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors,
 onnx.checker with full_check and onnx.load on the same network.
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +127,10 @@ def conversion(command: str, onnx: Path, small: Path, rounds: int) -> dict[str, 
 
 def main() -> None:
     """Run everything and print a table, or JSON."""
-    if sys.argv[1:2] == ["engine"]:
-        import bench_engine
-
-        sys.argv[:2] = ["bench.py engine"]
-        bench_engine.main()
+    if sys.argv[1:2] in (["engine"], ["conformance"]):
+        other = import_module(f"bench_{sys.argv[1]}")
+        sys.argv[:2] = [f"bench.py {sys.argv[1]}"]
+        other.main()
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -26,6 +26,7 @@ VERBS = {
     "validate": "check files against the rules",
     "explain": "say what a rule means, why it is there, how to mend it",
     "where": "byte to field and tensor, and back",
+    "spec": "print a machine-readable form of the format",
     "layout": "list the tensors of an arch, in stored order",
     "diff": "compare two files, tensor by tensor",
     "extract": "write one tensor to a .npy file",
@@ -36,19 +37,32 @@ VERBS = {
     "bench": "how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
     "seal": "write the tensor table's digest into a file",
+    "conformance": "test a reader, writer, editor or engine against the spec",
 }
 
 
-class _Verbs(click.Group):
+class Verbs(click.Group):
+    """A group whose verbs are modules of a package, loaded when they are called."""
+
+    verbs: ClassVar[dict[str, str]] = VERBS
+    package = "efm3.cli"
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
+        if cmd_name not in self.verbs:
             return None
-        command: click.Command = import_module(f"efm3.cli.{cmd_name}").command
+        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(self.verbs.items()))
+
+
+class _Top(Verbs):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
@@ -64,12 +78,8 @@ class _Verbs(click.Group):
             click.echo(f"efm3: {printable(where)}{e.strerror or e}", err=True)
             ctx.exit(3)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
 
-
-@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(efm3.__version__, prog_name="efm3")
 def cli() -> None:
     """Read, write, check and show EFM3 weight files."""

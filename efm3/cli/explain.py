@@ -10,6 +10,7 @@ import click
 
 from efm3.cli import styler
 from efm3.examples import example
+from efm3.forms.rules_page import rows
 from efm3.rules import GROUPS, Rule, load_rules
 
 
@@ -29,8 +30,7 @@ def command(codes: tuple[str, ...], every: bool, form: str) -> None:
         raise click.UsageError(f"no rule {unknown[0]}; rules of that letter: "
                                f"{', '.join(near) or 'none'}")
     if form == "json":
-        rows = [rules[c].to_json() | {"example": example(c)[0]} for c in wanted]
-        click.echo(json.dumps({"rules": rows}, indent=2))
+        click.echo(json.dumps(rows(wanted), indent=2))
     elif every:
         for group in GROUPS:
             click.echo(styler()(group, bold=True))

@@ -45,7 +45,7 @@ class Rule(NamedTuple):
     @property
     def clause(self) -> str:
         """Where the spec states it."""
-        return f"spec/rules.md#{self.code.lower()}"
+        return f"spec/EFM3.md#{self.code.lower()}"
 
     def to_json(self) -> dict[str, str]:
         """The rule as a JSON object."""

@@ -204,7 +204,8 @@ def unknown_key(ctx: Context) -> F:
 
 @rule("M030", "coherence", "info")
 def not_canonical(ctx: Context) -> F:
-    """What: The mirror's keys are not in canonical order, or its text has inner white space.
+    """What: The mirror's text is not the canonical one: keys in order, no inner white space,
+    width_mult with its point.
     Why: One network should have one text, so that files compare byte for byte.
     Fix: let efm3.save write it
     """
@@ -213,6 +214,11 @@ def not_canonical(ctx: Context) -> F:
         return
     import json
     order = {k: m[k] for k, _ in fmt.MIRROR_KEYS} | m
+    if mirrors.is_kind(m["width_mult"], "number"):
+        order["width_mult"] = float(m["width_mult"])
+    if isinstance(m["stages"], list):
+        order["stages"] = [{k: s[k] for k in "tns" if k in s} | s if isinstance(s, dict) else s
+                           for s in m["stages"]]
     text = json.dumps(order, separators=(",", ":"))
     if bytes(ctx.scan.mirror or b"").rstrip(b" ") != text.encode():
         yield _json(ctx, "json", "the text is not the canonical one")

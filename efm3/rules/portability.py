@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from efm3 import format as fmt
+from efm3.arch import widest_expansion
 from efm3.findings import Finding
 from efm3.rules import Context, rule
 
@@ -102,9 +103,8 @@ def wide_expansion(ctx: Context) -> F:
     Fix: use a smaller t
     """
     arch = ctx.scan.arch
-    for i, stage in enumerate(arch.stages if arch else ()):
-        assert arch is not None
-        wide = stage.t * (arch.stem_channels if i < 2 else arch.block_channels)
+    for i in range(len(arch.stages) if arch else 0):
+        wide = widest_expansion(arch, i)
         if wide > 4096:
             yield ctx.field(f"arch.stages[{i}].t", f"stage {i + 1} expands to {wide} channels",
                             expected="at most 4096")

@@ -28,18 +28,18 @@ def infer(s: Scan) -> tuple[str, TensorSpan | None]:
             return "T003", first
         if all(h == 2 * w for h, w in zip(have, want, strict=True)):
             return "T004", first
-    if first.size * 4 == first.expected:
-        return "T005", first
-    if int.from_bytes(first.size.to_bytes(4, "little"), "big") == first.expected:
-        return "T006", first
-    if len(bad) == 2 and (bad[0].size, bad[1].size) == (bad[1].expected, bad[0].expected):
-        return "T007", first
     i = first.number
     full = [4 * _count(shape) for _, shape in s.layout]
     if s.n_tensors == len(full) - 1 and have[i:] == full[i + 1:]:
         return "T008", first
     if s.n_tensors == len(full) + 1 and len(have) == s.n_tensors and have[i + 1:] == full[i:]:
         return "T009", first
+    if first.size * 4 == first.expected:
+        return "T005", first
+    if int.from_bytes(first.size.to_bytes(4, "little"), "big") == first.expected:
+        return "T006", first
+    if len(bad) == 2 and (bad[0].size, bad[1].size) == (bad[1].expected, bad[0].expected):
+        return "T007", first
     return "", None
 
 
@@ -221,6 +221,8 @@ def table_short(ctx: Context) -> F:
 def _tail(ctx: Context) -> bytes | None:
     s = ctx.scan
     if s.n_tensors is None or len(s.tensors) != s.n_tensors or s.end >= s.size or ctx.cause[0]:
+        return None
+    if ctx.table_cause[0] in ("T005", "T006"):
         return None
     if s.tensors and s.tensors[-1].present < s.tensors[-1].size:
         return None

@@ -19,6 +19,7 @@ runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installe
 import graphs as g  # noqa: E402 (it imports onnx)
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 F = onnx.TensorProto.FLOAT
 
 
@@ -27,7 +28,7 @@ def test_the_published_kind_of_file(tmp_path):
     model = efm3.load(tmp_path / "n.bin")
     assert model.arch == efm3.ARCHS["nano"]
     assert set(model.tensors["stem.bn.var"]) == {IDENTITY_VAR}
-    with np.load(DATA / "nano.npz") as z:
+    with np.load(VECTORS / "nano.npz") as z:
         x, want = z["x"], z["embedding"]
     assert np.abs(reference.forward(model, x) - want).max() < 1e-5
     with efm3.Engine(model) as e:

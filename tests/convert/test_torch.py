@@ -26,6 +26,7 @@ import families  # noqa: E402 (it imports torch)
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
+VECTORS = ROOT / "spec" / "vectors"
 
 
 @pytest.fixture
@@ -48,10 +49,10 @@ def same(a, b):
 
 def test_the_original_checkpoint_gives_the_original_bytes(tmp_path):
     done = convert(DATA / "nano.pt", tmp_path / "n.bin")
-    assert (tmp_path / "n.bin").read_bytes() == (DATA / "nano.bin").read_bytes()
+    assert (tmp_path / "n.bin").read_bytes() == (VECTORS / "nano.bin").read_bytes()
     assert done.check.source == "torch" and done.check.max_error < 1e-12
     convert(DATA / "nano.pt", tmp_path / "n.bin", arch=efm3.ARCHS["nano"], strict=True)
-    assert (tmp_path / "n.bin").read_bytes() == (DATA / "nano.bin").read_bytes()
+    assert (tmp_path / "n.bin").read_bytes() == (VECTORS / "nano.bin").read_bytes()
 
 
 def test_round_trip(vector, odd_text, round_trip):
@@ -212,7 +213,7 @@ def test_truncated_and_flipped(sd, checkpoint, tmp_path, refused):
     for n in [0, 1, 30, *range(100, len(data), len(data) // 20)]:
         path.write_bytes(data[:n])
         refused(path, "X003")
-    path.write_bytes((DATA / "nano.bin").read_bytes())
+    path.write_bytes((VECTORS / "nano.bin").read_bytes())
     refused(path, "X003")
     rng = np.random.default_rng(2)
     for _ in range(60):
@@ -257,12 +258,12 @@ def test_the_check_runs_the_checkpoint_not_the_result(sd, checkpoint, refused, m
 
 
 def test_verify_against(cli, tmp_path):
-    result = cli("verify", DATA / "nano.bin", "--against", DATA / "nano.pt", "--json")
+    result = cli("verify", VECTORS / "nano.bin", "--against", DATA / "nano.pt", "--json")
     value = json.loads(result.stdout)
     assert result.exit_code == 0 and value["ok"] and value["framework"] == "torch"
     assert value["outcomes"][0]["isa"] == "reference"
     assert len(value["outcomes"]) == 1 + sum(efm3.engine.isas().values())
-    model = efm3.load(DATA / "nano.bin")
+    model = efm3.load(VECTORS / "nano.bin")
     tensors = {k: np.array(v) for k, v in model.tensors.items()}
     tensors["embed_proj.bn.b"][0] += 0.01
     efm3.save(tmp_path / "w.bin", model.arch, tensors)
@@ -276,9 +277,9 @@ def test_the_alias_of_the_original_page(tmp_path):
         return subprocess.run(
             [sys.executable, ROOT / "tools" / "verify_bin.py", "--arch", arch, "--bin", file,
              "--ckpt", DATA / "nano.pt"], capture_output=True, text=True, check=False)
-    done = run("nano", DATA / "nano.bin")
+    done = run("nano", VECTORS / "nano.bin")
     assert done.returncode == 0 and "max_err = " in done.stdout
-    done = run("xs", DATA / "nano.bin")
+    done = run("xs", VECTORS / "nano.bin")
     assert done.returncode == 1 and "not of arch xs" in done.stderr
     (tmp_path / "x.bin").write_bytes(b"EFM3")
     assert run("nano", tmp_path / "x.bin").returncode == 1

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 conformance list`: the cases, or all of one."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from efm3.cli import styler
+
+
+@click.command("list", short_help="list cases, or show one")
+@click.argument("words", nargs=-1, metavar="WORD...")
+@click.option("--json", "as_json", is_flag=True)
+def command(words: tuple[str, ...], as_json: bool) -> None:
+    """List the cases that the WORDs name (as for `run --select`); a single ID is shown whole.
+
+    Exit codes: 0 listed, 2 nothing has that name.
+    """
+    from efm3.conformance.cases import corpus, select
+    from efm3.conformance.export import describe
+    from efm3.conformance.recipe import HOME
+
+    chosen = select(corpus(), words)
+    if not chosen:
+        raise click.UsageError(f"no case is named {' '.join(words)}")
+    if as_json:
+        click.echo(json.dumps({"cases": [describe(c, full=False) for c in chosen]}, indent=2))
+        return
+    style = styler()
+    if len(words) == len(chosen) == 1:
+        case = chosen[0]
+        path = HOME / "cases" / case.folder / f"{case.id}.toml"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        click.echo("\n".join([style(case.id, bold=True), *(s for s in lines if s[:1] != "#")]))
+        return
+    for c in chosen:
+        click.echo(f"{c.id:40} {style(' '.join(c.tests[:3]), dim=True)}  {c.about}")
+    negative = sum(c.negative for c in chosen)
+    click.echo(style(f"{len(chosen)} cases, {negative} of them negative", bold=True))

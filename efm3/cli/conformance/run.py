@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 conformance run`: the cases against an implementation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from efm3.cli import styler
+from efm3.conformance import results
+from efm3.conformance.engines import PRECISIONS
+from efm3.conformance.results import Outcome
+from efm3.conformance.runner import CLASSES, run_all, subject
+from efm3.rules import LEVELS
+
+
+@click.command("run", short_help="run the cases against an implementation")
+@click.option("--reader", metavar="CMD", help="reads a file, prints its document")
+@click.option("--writer", metavar="CMD", help="writes a file of an arch and its tensors")
+@click.option("--editor", metavar="CMD", help="changes keys of meta, or values, of a file")
+@click.option("--engine", metavar="CMD", help="computes an embedding")
+@click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",
+              show_default=True, help="a process a case, or one for all of them")
+@click.option("--stdin", is_flag=True, help="give a simple reader the file on standard input")
+@click.option("--tensors", type=click.Choice(["npy", "npz"]), default="npy", show_default=True,
+              help="how a writer gets its tensors")
+@click.option("--level", type=click.Choice(LEVELS), default="structure", show_default=True,
+              help="how strict the reader is")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True,
+              help="what the engine computes in")
+@click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
+              metavar="S", help="seconds for one case")
+@click.option("--select", "words", multiple=True, metavar="WORD",
+              help="smoke, MUST, SHOULD, a folder, a code or its beginning, an ID with wildcards")
+@click.option("--known-failures", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="case IDs that may fail, one a line; one that passes fails the run")
+@click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
+              show_default=True)
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="simple cases at once")
+@click.option("-v", "--verbose", is_flag=True, help="show the lines protocol's messages")
+def command(reader: str | None, writer: str | None, editor: str | None, engine: str | None,
+            protocol: str, stdin: bool, tensors: str, level: str, precision: str, timeout: float,
+            words: tuple[str, ...], known_failures: Path | None, form: str, jobs: int,
+            verbose: bool) -> None:
+    """Run the cases against CMD (or our own: @python, @engine, @reference, @scalar, ...).
+
+    What CMD has to do is in spec/conformance.md. Several classes may be tested at once.
+
+    Exit codes: 0 conforms, 1 a MUST case failed or a listed failure passes, 2 usage,
+    3 the program is broken (crash, time out, no answer) where nothing failed.
+    """
+    asked = [(c, cmd) for c, cmd in zip(CLASSES, (reader, writer, editor, engine), strict=True)
+             if cmd]
+    if not asked:
+        raise click.UsageError("give --reader, --writer, --editor or --engine")
+    from efm3.conformance.cases import corpus
+
+    known = results.known_failures(known_failures.read_text(encoding="utf-8"),
+                                   (c.id for c in corpus())) if known_failures else set()
+    runs = []
+    for name, cmd in asked:
+        try:
+            of = subject(cmd, protocol, timeout, stdin, tensors,
+                         (lambda s: click.echo(s, err=True)) if verbose else lambda _: None)
+        except ValueError as e:
+            raise click.UsageError(str(e)) from None
+        try:
+            runs.append(run_all(name, cmd, words, level=level, precision=precision, known=known,
+                                jobs=jobs, of=of, progress=_progress))
+        finally:
+            of.close()
+        if not runs[-1].outcomes:
+            raise click.UsageError(f"--select {' '.join(words)} names no case of a {name}")
+        if form == "text":
+            click.echo("\n".join(results.text(runs[-1], styler())))
+    if form == "json":
+        click.echo(results.as_json(runs))
+    elif form == "junit":
+        click.echo(results.junit(runs))
+    sys.exit(0 if all(r.ok for r in runs) else 1 if any(r.failed for r in runs) else 3)
+
+
+def _progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    if total < 20 or not sys.stderr.isatty():
+        yield from outcomes
+        return
+    with click.progressbar(outcomes, total, label="cases", file=sys.stderr) as bar:
+        yield from bar

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 conformance scaffold`: a working program to start from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from efm3.conformance import scaffold as scaffolds
+
+
+@click.command("scaffold", short_help="write a working program to start from")
+@click.argument("kind", type=click.Choice([*scaffolds.KINDS, *scaffolds.ALIASES]))
+@click.option("--lang", type=click.Choice(list(scaffolds.LANGUAGES)), required=True)
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="where to write (default: efm3-KIND)")
+@click.option("--force", is_flag=True, help="overwrite files that are there")
+@click.option("--json", "as_json", is_flag=True)
+def command(kind: str, lang: str, output: Path | None, force: bool, as_json: bool) -> None:
+    """Write a reader, exporter or engine in one source file, which passes the kit, with a
+    README that says how to build and test it. Replace it by your own code piece by piece.
+
+    Exit codes: 0 written, 1 a file is there already, 2 usage, 3 DIR cannot be written.
+    """
+    word = scaffolds.kind_of(kind)
+    folder = output or Path(f"efm3-{word}")
+    try:
+        files = scaffolds.write(word, lang, folder, force=force)
+    except FileExistsError as e:
+        raise click.ClickException(f"{e.filename}: {e.strerror}") from None
+    build = scaffolds.LANGUAGES[lang].build.format(kind=word)
+    run = scaffolds.run_command(word, lang)
+    if as_json:
+        click.echo(json.dumps({"kind": word, "language": lang, "folder": str(folder),
+                               "files": [str(f) for f in files], "build": build, "run": run}))
+        return
+    for file in files:
+        click.echo(f"wrote {file}")
+    click.echo("next:\n" + "\n".join(f"  {step}" for step in (f"cd {folder}", build, run) if step))

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Our own implementations as subjects: `@python`, `@engine`, `@reference`, `@scalar`, ...
+
+They are what the kit is tried on first, and the other side of `efm3 conformance diff`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import efm3
+from efm3.conformance.document import document
+from efm3.conformance.results import Answer
+from efm3.conformance.subject import Subject
+from efm3.findings import Efm3Error
+
+
+class Own(Subject):
+    """The suite's reader, writer and editor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.implementation = {"name": "efm3", "version": efm3.__version__, "language": "python",
+                               "classes": ["reader", "writer", "editor"]}
+
+    def read(self, data: bytes, level: str) -> Answer:
+        """See Subject."""
+        report = efm3.validate(data, level)
+        if not report.ok:
+            return Answer("refused", str(report.at_least("error")[0]))
+        return Answer("ok", value=document(data, level))
+
+    def write(self, arch: Mapping[str, Any], tensors: Mapping[str, Any]) -> Answer:
+        """See Subject."""
+        try:
+            known = efm3.Arch(**dict(arch) | {
+                "stages": tuple(efm3.Stage(**s) for s in arch["stages"])})
+            return Answer("ok", value=efm3.dumps(known, tensors))
+        except Efm3Error as e:
+            return Answer("refused", str(e), False)
+
+    def edit(self, data: bytes, change: Mapping[str, Any]) -> Answer:
+        """See Subject."""
+        from efm3 import mirror
+
+        try:
+            model = efm3.load(data)
+            meta = dict(model.mirror.get("meta") or {}) | change.get("meta", {})
+            sealed = meta.pop("sha256", None) is not None
+            tensors: dict[str, Any] = dict(model.tensors)
+            for v in change.get("values", ()):
+                tensors[v["tensor"]] = tensors[v["tensor"]].copy()
+                tensors[v["tensor"]].flat[v["at"]] = v["value"]
+            known = dict.fromkeys(mirror.values(model.arch))
+            extra = {k: v for k, v in model.mirror.items() if k not in known and k != "meta"}
+            if meta:
+                extra["meta"] = meta
+            return Answer("ok", value=efm3.dumps(model.arch, tensors, mirror_extra=extra,
+                                                 finite=False, seal=sealed))
+        except Efm3Error as e:
+            return Answer("refused", str(e), False)
+
+
+class Loader(Subject):
+    """The C engine; as a Reader it gives its verdict and no document."""
+
+    def __init__(self, isa: str | None = None) -> None:
+        super().__init__()
+        self._isa = isa
+        self._model: tuple[bytes, efm3.Engine] | None = None
+        self.implementation = {"name": f"facex_mfn {isa or ''}".strip(), "language": "c",
+                               "version": efm3.__version__, "classes": ["engine"]}
+
+    def _load(self, data: bytes) -> efm3.Engine:
+        if self._model is None or self._model[0] != data:
+            self._model = data, efm3.Engine(data, isa=self._isa)
+        return self._model[1]
+
+    def read(self, data: bytes, level: str) -> Answer:
+        """See Subject; the level is always structure."""
+        try:
+            self._load(data)
+        except Efm3Error as e:
+            return Answer("refused", str(e))
+        return Answer("ok")
+
+    def embed(self, model: bytes, x: Any) -> Answer:
+        """See Subject."""
+        try:
+            engine = self._load(model)
+        except Efm3Error as e:
+            return Answer("refused", str(e))
+        layers = {k: v.reshape(-1) for k, v in engine.activations(x).items()}
+        return Answer("ok", value=(engine.embed(x), layers))
+
+
+class Reference(Subject):
+    """The numpy reference in float32, as an engine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.implementation = {"name": "efm3.reference", "version": efm3.__version__,
+                               "language": "python", "classes": ["engine"]}
+
+    def embed(self, model: bytes, x: Any) -> Answer:
+        """See Subject."""
+        import numpy as np
+
+        from efm3 import reference
+
+        try:
+            loaded = efm3.load(model, level="structure")
+        except Efm3Error as e:
+            return Answer("refused", str(e))
+        acts: dict[str, Any] = {}
+        out = reference.forward(loaded, x[None], np.float32, watch=lambda layer, a: acts.update(
+            {layer.name: a[0].reshape(-1)}))
+        return Answer("ok", value=(out[0], acts))
+
+
+def builtin(name: str) -> Subject:
+    """The subject behind `@name`. Raises ValueError for an unknown one."""
+    if name == "python":
+        return Own()
+    if name == "reference":
+        return Reference()
+    if name == "engine":
+        return Loader()
+    from efm3.engine import EngineMissing, isas
+
+    try:
+        here = isas()
+    except EngineMissing as e:
+        raise ValueError(str(e)) from None
+    if not here.get(name):
+        raise ValueError(f"there is no @{name} here; there are @python, @reference, @engine, "
+                         + ", ".join(f"@{n}" for n, ok in here.items() if ok))
+    return Loader(name)

@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The corpus: cases as text under `spec/cases`, loaded, checked and rendered.
+
+A case is one TOML file with one idea; its name is its ID and never changes. The folder says what
+it is: `valid` and `invalid` files, `either` (several answers are legal), `writer`, `engine`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from efm3.conformance.recipe import HOME, RecipeError, arch_of, render
+from efm3.conformance.requirements import REQUIREMENTS
+from efm3.rules import LEVELS, load_rules
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
+         "writer": "writer", "editor": "editor", "engine": "engine"}
+"""Folder to the class that its cases are for; an Engine answers to the reader cases too."""
+
+_KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status",
+         "findings", "also", "inputs", "faults", "arch_fault", "edit"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A finding that a case must give: rule code, byte offset and length (None: no place)."""
+
+    code: str
+    offset: int | None
+    length: int | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case. `status` is the engine's (OK or a status name); `findings` are the errors and
+    warnings of the file at level values, and those infos that the case is about; `also` are
+    codes of what may follow from them, wherever it is found."""
+
+    id: str
+    folder: str
+    about: str
+    tests: tuple[str, ...]
+    level: str
+    smoke: bool
+    status: str
+    findings: tuple[Expected, ...]
+    also: tuple[str, ...]
+    recipe: dict[str, Any] = field(hash=False)
+
+    @property
+    def kind(self) -> str:
+        """The class that the case is for: reader, writer, editor or engine."""
+        return KINDS[self.folder]
+
+    @property
+    def either(self) -> bool:
+        """True where accepting and refusing are both legal."""
+        return self.folder == "either"
+
+    def valid(self, level: str) -> bool:
+        """Whether a Reader of this level accepts the file."""
+        rules, top = load_rules(), LEVELS.index(level)
+        return not any(rules[f.code].severity == "error"
+                       and LEVELS.index(rules[f.code].level) <= top for f in self.findings)
+
+    @property
+    def negative(self) -> bool:
+        """True where the right answer is a refusal."""
+        if self.kind == "writer":
+            return "faults" in self.recipe or "arch_fault" in self.recipe
+        if self.kind == "editor":
+            return "D004" in self.tests
+        return self.kind == "reader" and not self.either and not self.valid("values")
+
+    def data(self) -> bytes:
+        """The case's file (of a writer case: the canonical one; b"" where it must refuse)."""
+        if self.kind == "writer" and self.negative:
+            return b""
+        return render(self.recipe)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is expected, for the exported set."""
+        out: dict[str, Any] = {
+            "id": self.id, "kind": self.kind, "folder": self.folder, "about": self.about,
+            "tests": list(self.tests), "level": self.level, "smoke": self.smoke}
+        if self.kind == "reader":
+            out["expect"] = {"valid": {level: "either" if self.either else self.valid(level)
+                                       for level in LEVELS},
+                             "engine": self.status,
+                             "findings": [vars(f) for f in self.findings]}
+        return out
+
+
+def _check(case: Case) -> Case:
+    r = case.recipe
+    known = load_rules()
+    unknown = [k for k in r if k not in _KEYS]
+    bad = [c for c in (*case.tests, *(f.code for f in case.findings), *case.also)
+           if c not in known and c not in REQUIREMENTS]
+    if unknown or bad or case.level not in ("MUST", "SHOULD") or not case.about or not case.tests:
+        raise RecipeError(f"{case.id}: unknown {unknown or bad}, or about, tests, level are amiss")
+    return case
+
+
+def parse(text: str, name: str, folder: str) -> Case:
+    """A case from its text. Raises RecipeError."""
+    try:
+        r = tomllib.loads(text)
+        found = tuple(Expected(f["code"], f.get("offset"), f.get("length"))
+                      for f in r.get("findings", ()))
+        return _check(Case(name, folder, r.get("about", ""), tuple(r.get("tests", ())),
+                           r.get("level", "MUST"), bool(r.get("smoke", False)),
+                           r.get("status", "OK"), found, tuple(r.get("also", ())), r))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:
+        raise RecipeError(f"{name}: {e!r}") from e
+
+
+@lru_cache(maxsize=1)
+def corpus() -> tuple[Case, ...]:
+    """Every case, by folder and name."""
+    out = []
+    for folder in KINDS:
+        for path in sorted((HOME / "cases" / folder).glob("*.toml")):
+            out.append(parse(path.read_text(encoding="utf-8"), path.stem, folder))
+    if not out:
+        raise RecipeError(f"no cases under {HOME / 'cases'}")
+    return tuple(out)
+
+
+def example(code: str) -> Case:
+    """The case that shows what a rule finds: the first in which it alone finds something."""
+    shown = [c for c in corpus() if code in {f.code for f in c.findings}]
+    return next((c for c in shown if len({f.code for f in c.findings}) == 1 and not c.also),
+                shown[0])
+
+
+def select(cases: Iterable[Case], words: Sequence[str]) -> list[Case]:
+    """The cases that any word names: smoke, MUST, SHOULD, a folder, a code or its beginning,
+    or an ID with wildcards. No words: all."""
+    def named(case: Case, word: str) -> bool:
+        return (word == case.level or word == case.folder or (word == "smoke" and case.smoke)
+                or (word.isupper() and any(t.startswith(word) for t in case.tests))
+                or fnmatch.fnmatchcase(case.id, word))
+    return [c for c in cases if not words or any(named(c, w) for w in words)]
+
+
+def writer_arch(case: Case) -> dict[str, Any]:
+    """The arch file of a writer case, faults of the arch included."""
+    arch = arch_of(case.recipe.get("arch", {}))
+    own: dict[str, Any] = {k: getattr(arch, k) for k in arch.__dataclass_fields__}
+    own["stages"] = [vars(s) for s in arch.stages]
+    return own | dict(case.recipe.get("arch_fault", {}))
+
+
+def digest_of(index: Any) -> str:
+    """SHA-256 of a JSON value in canonical spelling."""
+    text = json.dumps(index, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

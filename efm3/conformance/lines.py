@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The lines protocol: messages, their JSON Schema, and the side that asks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from efm3 import mirror
+from efm3.conformance.results import Answer
+from efm3.conformance.subject import ARGUMENTS, MAX_OUTPUT, Program, words_of
+
+PROTOCOL_VERSION = 1
+CLASSES = ("reader", "writer", "editor", "engine")
+
+
+def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(properties), "required": required,
+            "additionalProperties": False}
+
+
+def schema() -> dict[str, Any]:
+    """The protocol's JSON Schema: `request` and `answer` definitions."""
+    text, whole = {"type": "string"}, {"type": "integer", "minimum": 1}
+    about = _object({
+        "name": text | {"minLength": 1}, "version": text, "language": text,
+        "homepage": text, "issues": text,
+        "classes": {"type": "array", "items": {"enum": list(CLASSES)}},
+        "levels": {"type": "array", "items": text}}, ["name", "version"])
+    requests = [_object({"cmd": {"const": "start"}, "version": whole}, ["cmd", "version"]),
+                _object({"cmd": {"const": "stop"}}, ["cmd"])]
+    for verb, paths in ARGUMENTS.items():
+        extra = {"level": text} if verb == "read" else {"layers": text} if verb == "embed" else {}
+        requests.append(_object({"cmd": {"const": verb}, "seq": whole} | dict.fromkeys(paths, text)
+                                | extra, ["cmd", "seq", *paths, *extra]))
+    seq = {"seq": whole}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "EFM3 conformance, lines protocol",
+        "$defs": {
+            "request": {"oneOf": requests},
+            "started": _object({"version": {"const": PROTOCOL_VERSION}, "ready": {"const": True},
+                                "implementation": about}, ["version", "ready", "implementation"]),
+            "answer": {"oneOf": [
+                _object(seq | {"ok": {"const": True}, "document": {"type": "object"}},
+                        ["seq", "ok"]),
+                _object(seq | {"ok": {"const": False}, "reason": text}, ["seq", "ok"]),
+                _object(seq | {"error": text}, ["seq", "error"])]}}}
+
+
+@lru_cache(maxsize=4)
+def _checker(part: str) -> Callable[[Any], str]:
+    return mirror.checker({"$ref": f"#/$defs/{part}"} | schema())
+
+
+class Lines(Program):
+    """A program that is started once and answers a line of JSON with a line of JSON."""
+
+    def __init__(self, command: str, timeout: float = 10.0, tensors_form: str = "npy",
+                 log: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(tensors_form)
+        self._words, self._timeout, self._log = words_of(command), timeout, log
+        self._seq, self._why = 0, ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._answers: queue.Queue[bytes] = queue.Queue()
+        try:
+            self._process = subprocess.Popen(self._words, stdin=subprocess.PIPE,
+                                             stdout=subprocess.PIPE)
+        except OSError as e:
+            self._why = f"cannot be run: {e.strerror}: {e.filename}"
+            return
+        threading.Thread(target=self._listen, args=(self._process, self._answers),
+                         daemon=True).start()
+        hello = self._exchange({"cmd": "start", "version": PROTOCOL_VERSION}, "started")
+        if isinstance(hello, str):
+            self._end(f"the handshake: {hello}")
+        else:
+            self.implementation = hello["implementation"]
+
+    @staticmethod
+    def _listen(process: subprocess.Popen[bytes], answers: queue.Queue[bytes]) -> None:
+        assert process.stdout is not None
+        with contextlib.suppress(ValueError, OSError):
+            while line := process.stdout.readline(MAX_OUTPUT + 1):
+                answers.put(line)
+        answers.put(b"")
+
+    def _exchange(self, message: dict[str, Any], part: str) -> dict[str, Any] | str:
+        """The answer to a message, or what is wrong with it."""
+        line = json.dumps(message)
+        self._log(f"-> {line}")
+        assert self._process is not None and self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+            back = self._answers.get(timeout=self._timeout)
+        except OSError as e:
+            return f"it does not listen: {e.strerror}"
+        except queue.Empty:
+            return f"no answer in {self._timeout:g} s"
+        self._log(f"<- {back[:2000].decode('utf-8', 'replace').rstrip()}")
+        if not back.endswith(b"\n"):
+            return "it ended" if not back else "a line without its end"
+        try:
+            value = json.loads(back)
+        except (ValueError, RecursionError) as e:
+            return f"an answer that is no JSON: {e}"
+        problem = _checker(part)(value)
+        return f"an answer against the schema: {problem}" if problem else dict(value)
+
+    def _end(self, why: str) -> None:
+        self._why = why
+        self._log(f"## {why}")
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._process = None
+
+    def ask(self, verb: str, paths: Mapping[str, str], level: str, stdin: bytes) -> Answer:
+        """See Program; after a broken answer the program is started anew for the next case."""
+        if self._process is None:
+            if self.implementation:
+                self._start()
+            if self._process is None:
+                return Answer("broken", self._why)
+        self._seq += 1
+        message = {"cmd": verb, "seq": self._seq} | dict(paths)
+        if verb == "read":
+            message["level"] = level
+        back = self._exchange(message, "answer")
+        if isinstance(back, str):
+            self._end(back)
+            return Answer("broken", back)
+        if back["seq"] != self._seq:
+            self._end(f"an answer to {back['seq']}, {self._seq} was asked")
+            return Answer("broken", self._why)
+        if "error" in back:
+            return Answer("broken", back["error"])
+        if not back["ok"]:
+            return Answer("refused", back.get("reason", ""))
+        if verb == "read" and "document" not in back:
+            return Answer("broken", "ok without a document")
+        return Answer("ok", value=back.get("document"))
+
+    def close(self) -> None:
+        """Says stop, and waits a little."""
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(b'{"cmd":"stop"}\n')
+                self._process.stdin.flush()
+                self._process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=2)
+            self._end("stopped")
+        super().close()

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A run: the cases of a class against a subject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+from efm3.conformance import judge
+from efm3.conformance.builtin import builtin
+from efm3.conformance.cases import Case, corpus, select
+from efm3.conformance.lines import Lines
+from efm3.conformance.results import Outcome, Run, expire
+from efm3.conformance.subject import Simple, Subject
+
+CLASSES = ("reader", "writer", "editor", "engine")
+
+
+def subject(command: str, protocol: str = "simple", timeout: float = 10.0, stdin: bool = False,
+            tensors_form: str = "npy", log: Callable[[str], None] = lambda _: None) -> Subject:
+    """The subject of a command, or of `@name`. Raises ValueError."""
+    if command.startswith("@"):
+        return builtin(command[1:])
+    if protocol == "lines":
+        return Lines(command, timeout, tensors_form, log)
+    return Simple(command, timeout, stdin, tensors_form)
+
+
+def cases_of(subject_class: str, words: Sequence[str] = ()) -> list[Case]:
+    """The cases that a class answers to: its own, and for an Engine the Reader's too."""
+    kinds = {subject_class} | ({"reader"} if subject_class == "engine" else set())
+    return select((c for c in corpus() if c.kind in kinds), words)
+
+
+def judge_of(subject_class: str, level: str, precision: str) -> Callable[[Case, Subject], Outcome]:
+    """The class's judge, with the seconds that it took."""
+    if subject_class == "engine":
+        from efm3.conformance.engines import judge as of_engine
+
+        return lambda case, s: judge.timed(
+            lambda c, sub, _: of_engine(c, sub, precision), case, s, level)
+    own: judge.Judge = getattr(judge, subject_class)
+    return lambda case, s: judge.timed(own, case, s, level)
+
+
+def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = "structure",
+        precision: str = "fp32", known: Iterable[str] = (), jobs: int = 1) -> Iterator[Outcome]:
+    """The outcome of each case, in order.
+
+    `jobs` cases are asked at once; only a Simple subject can be asked so.
+    """
+    one = judge_of(subject_class, level, precision)
+    listed = set(known)
+
+    def outcome(case: Case) -> Outcome:
+        return expire(one(case, of), listed)
+    if jobs < 2 or not isinstance(of, Simple):
+        yield from map(outcome, cases)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(outcome, cases)
+
+
+def run_all(subject_class: str, command: str, words: Sequence[str] = (), *,
+            level: str = "structure", precision: str = "fp32", known: Iterable[str] = (),
+            jobs: int = 1, of: Subject | None = None,
+            progress: Callable[[Iterator[Outcome], int], Iterator[Outcome]] | None = None) -> Run:
+    """A whole run of `command` (spoken to as `of`, by default the simple protocol)."""
+    chosen = cases_of(subject_class, words)
+    made = of is None
+    of = of or subject(command)
+    result = Run(subject_class, level if subject_class == "reader" else "", command, set_digest(),
+                 precision if subject_class == "engine" else "", tuple(words), of.implementation)
+    try:
+        found = run(subject_class, of, chosen, level=level, precision=precision, known=known,
+                    jobs=jobs)
+        result.outcomes.extend(progress(found, len(chosen)) if progress else found)
+    finally:
+        if made:
+            of.close()
+    result.implementation = of.implementation
+    return result
+
+
+@lru_cache(maxsize=1)
+def set_digest() -> str:
+    """The digest of the set: of every case's expectations and bytes."""
+    from efm3.conformance.export import index
+
+    return str(index()["digest"])

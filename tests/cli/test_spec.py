@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 spec`: every form is its file in the repository, from wherever efm3 is installed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from efm3.forms import FORMS
+from efm3.forms.rules_page import rows
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_list(cli):
+    lines = cli("spec").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(FORMS)
+    found = json.loads(cli("spec", "--json").stdout)["forms"]
+    assert [r["name"] for r in found] == list(FORMS)
+    for r, form in zip(found, FORMS.values(), strict=True):
+        assert (r["path"], r["description"]) == (form.path, form.description)
+        assert (ROOT / r["path"]).is_file()
+
+
+@pytest.mark.parametrize("name", list(FORMS))
+def test_form_is_its_file(cli, name):
+    result = cli("spec", name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (ROOT / FORMS[name].path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", list(FORMS))
+def test_json(cli, name):
+    made = json.loads(cli("spec", name, "--json").stdout)
+    if name == "rules":
+        assert made == rows()
+    elif name.endswith("-schema"):
+        assert "$schema" in made
+    else:
+        assert list(made) == ["name", "path", "description", "text"]
+        assert made["text"] == FORMS[name].text()
+
+
+def test_unknown(cli):
+    result = cli("spec", "yaml")
+    assert result.exit_code == 2 and "ksy" in result.stderr and not result.stdout
+
+
+def test_nothing_but_the_package_is_needed(tmp_path):
+    shutil.copytree(ROOT / "efm3", tmp_path / "efm3", ignore=shutil.ignore_patterns("*.so"))
+    (tmp_path / "efm3" / "spec").symlink_to(ROOT / "spec")
+    code = ("import sys; sys.path.insert(0, '.'); from efm3.forms import FORMS; "
+            "print(sum(len(f.text()) > 1000 for f in FORMS.values()))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                          text=True, check=True)
+    assert int(done.stdout) == len(FORMS)

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Judges: what passes, what fails, and in which words."""
+
+import pytest
+
+from efm3 import sample
+from efm3.conformance import cases, judge
+from efm3.conformance.builtin import Own
+from efm3.conformance.document import document
+from efm3.conformance.results import Answer
+from efm3.conformance.subject import Subject
+
+CASES = {c.id: c for c in cases.corpus()}
+BASE = sample.base()
+
+
+class Fixed(Subject):
+    """A subject that always gives one answer."""
+
+    def __init__(self, kind, value=None, reason=""):
+        super().__init__()
+        self.answer = Answer(kind, reason, value)
+
+    def read(self, data, level):
+        return self.answer
+
+    def write(self, arch, tensors):
+        return self.answer
+
+    def edit(self, data, change):
+        return self.answer
+
+
+REFUSES, BREAKS = Fixed("refused", False, "no"), Fixed("broken", reason="crash")
+
+
+@pytest.mark.parametrize("case,subject,verdict", [
+    ("valid-sample", Fixed("ok", document(BASE)), "pass"), ("valid-sample", REFUSES, "fail"),
+    ("valid-sample", Fixed("ok", {}), "fail"), ("valid-sample", Fixed("ok"), "pass"),
+    ("bad-c002-elf", REFUSES, "pass"), ("bad-c002-elf", Fixed("ok", {}), "fail"),
+    ("bad-c002-elf", BREAKS, "broken"), ("valid-sample", BREAKS, "broken"),
+    ("bad-m005-same-value", REFUSES, "fail"), ("either-long-key", REFUSES, "pass"),
+    ("either-long-key", BREAKS, "broken"), ("either-long-key", Fixed("ok", {}), "fail")])
+def test_reader_at_level_structure(case, subject, verdict):
+    assert judge.reader(CASES[case], subject, "structure").verdict == verdict
+
+
+def test_a_file_of_a_higher_level_is_refused_at_that_level_only():
+    case = CASES["bad-m005-same-value"]
+    assert judge.reader(case, Own(), "structure").verdict == "pass"
+    found = judge.reader(case, Fixed("ok", {}), "coherence")
+    assert found.verdict == "fail" and "M005" in found.detail and "byte" in found.detail
+
+
+@pytest.mark.parametrize("case,subject,verdict", [
+    ("write-plain", Own(), "pass"), ("write-plain", REFUSES, "fail"),
+    ("write-plain", BREAKS, "broken"), ("write-plain", Fixed("ok", b"EFM3"), "fail"),
+    ("write-refuse-missing", REFUSES, "pass"), ("write-refuse-missing", Fixed("ok", b""), "fail"),
+    ("write-refuse-missing", Fixed("refused", True), "fail"),
+    ("write-refuse-missing", BREAKS, "broken")])
+def test_writer(case, subject, verdict):
+    assert judge.writer(CASES[case], subject, "").verdict == verdict
+
+
+def flipped(at, new):
+    return BASE[:at] + new + BASE[at + len(new):]
+
+
+@pytest.mark.parametrize("have,words", [
+    (BASE, ""), (BASE + b"x", "bytes follow the last tensor"),
+    (BASE[:-2], "the file ends at byte"), (flipped(12, b"\0\x08"), "arch.stem_channels"),
+    (flipped(12, b"\0\x08"), "byte order is reversed"),
+    (flipped(296, (864 // 4).to_bytes(4, "little")), "number of values, not of bytes"),
+    (flipped(100, b"@"), "in the mirror"), (flipped(len(BASE) - 1, b"\0"), "embed_proj.bn.var[7]"),
+    (b"", "the file ends at byte 0")])
+def test_the_first_difference_is_told_in_the_formats_words(have, words):
+    found = judge.first_difference(BASE, have)
+    assert words in found and bool(found) == bool(words)
+
+
+def edit(case, data):
+    return judge.editor(CASES[case], Fixed("ok", data), "")
+
+
+def test_editor():
+    case = CASES["edit-meta-kept"]
+    data = case.data()
+    assert judge.editor(case, Own(), "").verdict == "pass"
+    assert edit("edit-meta-kept", data).verdict == "fail"
+    assert edit("edit-meta-kept", data[:-1]).verdict == "fail"
+    assert judge.editor(case, REFUSES, "").verdict == "fail"
+    assert judge.editor(CASES["edit-refuse-digest"], REFUSES, "").verdict == "pass"
+    right = Own().edit(data, case.recipe["edit"]).value
+    assert "not integer" not in edit("edit-meta-kept", right).detail
+    other = bytearray(right)
+    other[-1] ^= 1
+    found = edit("edit-meta-kept", bytes(other))
+    assert found.verdict == "fail" and "embed_proj.bn.var" in found.detail
+    header = bytearray(right)
+    header[10] = 5
+    assert edit("edit-meta-kept", bytes(header)).verdict == "fail"
+
+
+def test_a_dropped_digest_is_as_good_as_a_right_one():
+    case = CASES["edit-sealed"]
+    bare = sample.with_mirror(lambda m: m | {"meta": {"description": "edited"}})(sample.base())
+    assert judge.editor(case, Fixed("ok", bare), "").verdict == "pass"
+
+
+def test_timed_adds_seconds():
+    found = judge.timed(judge.reader, CASES["valid-sample"], Own(), "structure")
+    assert found.verdict == "pass" and 0 < found.seconds < 10

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The lines protocol: a handshake, one line an answer, and every other line is broken."""
+
+import json
+import shlex
+import sys
+
+import pytest
+
+from efm3 import mirror
+from efm3.conformance import lines
+
+HELLO = ('print(json.dumps({"version": 1, "ready": True, "implementation": '
+         '{"name": "t", "version": "1"}}), flush=True)')
+LOOP = """
+for line in sys.stdin:
+    m = json.loads(line)
+    if m["cmd"] == "start":
+        {hello}
+    elif m["cmd"] == "stop":
+        break
+    else:
+        {answer}
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A Lines subject with this code for an answer."""
+    made = []
+
+    def make(answer, hello=HELLO, **options):
+        path = tmp_path / f"program{len(made)}.py"
+        path.write_text("import json, sys, time, os\n" + LOOP.format(hello=hello, answer=answer))
+        made.append(lines.Lines(shlex.join([sys.executable, str(path)]), **options))
+        return made[-1]
+    yield make
+    for subject in made:
+        subject.close()
+
+
+def say(text):
+    return f"print(json.dumps({text}), flush=True)"
+
+
+def test_ok_refused_and_error(program):
+    subject = program(say('{"seq": m["seq"], "ok": True, "document": {"level": m["level"]}}'))
+    assert subject.implementation["name"] == "t"
+    assert subject.read(b"", "coherence").value == {"level": "coherence"}
+    subject = program(say('{"seq": m["seq"], "ok": False, "reason": "bad"}'))
+    assert [subject.read(b"", "x").kind for _ in range(3)] == ["refused"] * 3
+    answer = program(say('{"seq": m["seq"], "error": "oops"}')).read(b"", "x")
+    assert (answer.kind, answer.reason) == ("broken", "oops")
+
+
+@pytest.mark.parametrize("answer,words", [
+    ("print('fine', flush=True)", "no JSON"), (say('{"seq": 1}'), "schema"),
+    (say('{"seq": m["seq"], "ok": True, "extra": 1}'), "schema"),
+    (say('{"seq": m["seq"] + 1, "ok": True}'), "answer to"),
+    (say('{"seq": m["seq"], "ok": True}'), "without a document"),
+    ("os._exit(0)", "it ended"), ("sys.stdout.write('{'); sys.stdout.flush(); os._exit(0)", "line"),
+    ("time.sleep(9)", "no answer in 2 s")])
+def test_a_broken_answer_is_told_apart_and_the_next_case_is_asked_afresh(program, answer, words):
+    subject = program(f"{answer}" if "sleep" not in answer else answer, timeout=2)
+    for _ in range(2 if "sleep" not in answer else 1):
+        got = subject.read(b"", "structure")
+        assert got.kind == "broken" and words in got.reason
+
+
+@pytest.mark.parametrize("hello", [
+    "print('{}', flush=True)", "pass", "os._exit(3)",
+    say('{"version": 2, "ready": True, "implementation": {"name": "t", "version": "1"}}'),
+    say('{"version": 1, "ready": True, "implementation": {"name": "", "version": "1"}}')])
+def test_without_a_handshake_nothing_is_asked(program, hello):
+    subject = program("pass", hello=hello, timeout=1)
+    got = subject.read(b"", "structure")
+    assert got.kind == "broken" and "handshake" in got.reason
+
+
+def test_a_program_that_is_not_there():
+    subject = lines.Lines("/nowhere/reader")
+    assert "cannot be run" in subject.read(b"", "x").reason
+    subject.close()
+
+
+def test_the_messages_are_logged_and_fit_the_schema(program):
+    log = []
+    subject = program(say('{"seq": m["seq"], "ok": True}'), log=log.append)
+    subject.write({}, {})
+    subject.edit(b"", {})
+    check = mirror.checker({"$ref": "#/$defs/request"} | lines.schema())
+    sent = [json.loads(line[3:]) for line in log if line.startswith("-> ")]
+    assert [m["cmd"] for m in sent] == ["start", "write", "edit"]
+    assert [check(m) for m in sent] == ["", "", ""]
+    assert sum(line.startswith("<- ") for line in log) == 3

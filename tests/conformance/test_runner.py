@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs: which cases a class answers to, jobs, known failures, the set's digest."""
+
+import shlex
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from efm3.conformance import runner
+from efm3.conformance.export import index
+from efm3.conformance.lines import Lines
+from efm3.conformance.subject import Simple
+
+
+def test_an_engine_answers_to_the_readers_cases_too():
+    assert {c.kind for c in runner.cases_of("engine")} == {"engine", "reader"}
+    for kind in ("reader", "writer", "editor"):
+        assert {c.kind for c in runner.cases_of(kind)} == {kind}
+
+
+def test_subjects_by_command():
+    made = [runner.subject("true"), runner.subject("true", "lines", timeout=1)]
+    assert [type(s) for s in made] == [Simple, Lines]
+    for s in made:
+        s.close()
+    with pytest.raises(ValueError, match="@nothing"):
+        runner.subject("@nothing")
+
+
+def test_a_run_tells_what_it_was():
+    run = runner.run_all("reader", "@python", ["bad-h004-*"], level="coherence")
+    assert run.ok and run.level == "coherence" and run.selected == ("bad-h004-*",)
+    assert run.implementation["name"] == "efm3" and run.digest == index()["digest"]
+
+
+def test_jobs_give_the_outcomes_in_the_cases_order():
+    words = ["bad-c001-*", "bad-c002-*"]
+    subject = Simple("false")
+    run = runner.run_all("reader", "false", words, jobs=4, of=subject)
+    subject.close()
+    assert [o.case for o in run.outcomes] == [c.id for c in runner.cases_of("reader", words)]
+    assert run.ok  # `false` refuses everything, which is right for these
+
+
+def test_a_listed_case_that_passes_fails_the_run():
+    words = ["bad-c001-*"]
+    assert runner.run_all("reader", "@python", words).ok
+    run = runner.run_all("reader", "@python", words, known=["bad-c001-empty"])
+    assert not run.ok and run.outcomes[0].verdict == "unexpected"
+
+
+def test_true_and_false_are_no_readers():
+    assert not runner.run_all("reader", "false", ["smoke"]).ok
+    assert runner.run_all("reader", "true", ["bad-c001-*"]).count("broken") == 1
+
+
+def test_cases_that_are_asked_at_once_do_not_get_each_others_models(tmp_path):
+    """The program says how long its model is; each case's is of another length."""
+    path = tmp_path / "engine.py"
+    path.write_text("import os, struct, sys\n"
+                    "n = os.path.getsize(sys.argv[1])\n"
+                    "open(sys.argv[3], 'wb').write(struct.pack('<f', n))\n")
+    subject = Simple(shlex.join([sys.executable, str(path)]))
+
+    def told(n):
+        return int(subject.embed(bytes(n), np.zeros(3)).value[0][0])
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(told, range(1, 41))) == list(range(1, 41))
+    subject.close()

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A newcomer's way: scaffold, pass the smoke level, put a bug in and fail, take it out and pass."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from efm3.conformance import scaffold as scaffolds
+
+BUGS = {
+    ("reader", "python"): ("need(at == len(data),", "need(True,"),
+    ("reader", "c"): ("need(at == size,", "need(1,"),
+    ("reader", "js"): ("need(at === data.length,", "need(true,"),
+    ("reader", "rust"): ("need!(at == data.len(),", "need!(true,"),
+    ("exporter", "python"): ("array.nbytes", "array.size"),
+    ("exporter", "c"): ("put(4 * count, 4);", "put(count, 4);"),
+    ("exporter", "js"): ("u32(payload.length), payload", "u32(payload.length / 4), payload"),
+    ("exporter", "rust"): ("(payload.len() as u32)", "((payload.len() / 4) as u32)"),
+    ("engine", "python"): ("var + 1e-5", "var + 1e-3"),
+    ("engine", "c"): ("f32(l->var, o) + 1e-5", "f32(l->var, o) + 1e-3"),
+    ("engine", "js"): ("layer.variance[o] + 1e-5", "layer.variance[o] + 1e-3"),
+    ("engine", "rust"): ("l.var[o] + 1e-5", "l.var[o] + 1e-3"),
+}
+SEEN = {"reader": ("bad-t014-zero", "T014"),
+        "exporter": ("write-plain", "the number of values, not of bytes"),
+        "engine": ("run-variance-small", "epsilon is 1e-3")}
+TOOLS = {"python": sys.executable, "c": "cc", "rust": "rustc", "js": "node"}
+
+
+@pytest.mark.parametrize("kind,lang", list(BUGS))
+def test_bugs_in_and_out(cli, tmp_path, kind, lang):
+    if not shutil.which(TOOLS[lang]):
+        pytest.skip(f"{TOOLS[lang]} is not on this machine")
+    assert cli("conformance", "scaffold", kind, "--lang", lang, "-o", tmp_path).exit_code == 0
+    source = tmp_path / f"{kind}.{scaffolds.LANGUAGES[lang].suffix}"
+    right = source.read_text()
+
+    def build(text):
+        source.write_text(text)
+        command = scaffolds.LANGUAGES[lang].build.format(kind=kind)
+        if command:
+            subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
+
+    def run(*select):
+        words = shlex.split(scaffolds.LANGUAGES[lang].start.format(kind=kind))
+        words[-1] = str(tmp_path / words[-1])
+        if lang == "python":
+            words[0] = sys.executable
+        option = "--writer" if kind == "exporter" else f"--{kind}"
+        result = cli("conformance", "run", option, shlex.join(words), "-j", "2", "--format", "json",
+                     *(w for s in select for w in ("--select", s)))
+        return result.exit_code, {o["case"]: o for o in
+                                  json.loads(result.stdout)["runs"][0]["outcomes"]}
+
+    build(right)
+    code, outcomes = run("smoke")
+    assert code == 0 and len(outcomes) >= 4, [o for o in outcomes.values()
+                                              if o["verdict"] != "pass"]
+    old, new = BUGS[kind, lang]
+    assert right.count(old) == 1
+    build(right.replace(old, new))
+    code, outcomes = run("smoke")
+    case, words = SEEN[kind]
+    assert code == 1 and outcomes[case]["verdict"] == "fail" and words in outcomes[case]["detail"]
+    build(right)
+    assert run(case)[0] == 0

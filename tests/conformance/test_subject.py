@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The simple protocol: exit code 0 with an answer, exactly 1 for a refusal, all else is broken."""
+
+import json
+import shlex
+import sys
+
+import numpy as np
+import pytest
+
+from efm3.conformance.subject import Simple, Subject, words_of
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A Simple subject that runs this Python text; `{folder}` in it is a folder to write to."""
+    made = []
+
+    def make(text, *words, **options):
+        path = tmp_path / f"program{len(made)}.py"
+        path.write_text("import sys, os, json\n" + text.replace("{folder}", str(tmp_path)))
+        made.append(Simple(shlex.join([sys.executable, str(path), *words]), **options))
+        return made[-1]
+    yield make
+    for subject in made:
+        subject.close()
+
+
+def test_exit_0_with_json_is_accepted(program):
+    answer = program("print(json.dumps({'size': len(open(sys.argv[1], 'rb').read())}))").read(
+        b"EFM3", "structure")
+    assert (answer.kind, answer.value) == ("ok", {"size": 4})
+
+
+def test_exit_1_is_a_refusal_with_a_reason(program):
+    answer = program("sys.exit('no magic')").read(b"", "structure")
+    assert (answer.kind, answer.reason) == ("refused", "no magic")
+
+
+@pytest.mark.parametrize("text,words", [
+    ("sys.exit(2)", "exit code 2"), ("os.abort()", "signal 6"), ("print('fine')", "no JSON"),
+    ("print('[1]')", "no JSON object"), ("", "no JSON"), ("print('{\"a\":' * 5000)", "no JSON"),
+    ("import time; time.sleep(9)", "no answer in 0.5 s")])
+def test_anything_else_is_broken(program, text, words):
+    answer = program(text, timeout=0.5).read(b"", "structure")
+    assert answer.kind == "broken" and words in answer.reason
+
+
+def test_a_program_that_is_not_there_is_broken():
+    subject = Simple("/nowhere/reader")
+    answer = subject.read(b"", "structure")
+    assert answer.kind == "broken" and "cannot be run" in answer.reason
+    subject.close()
+
+
+def test_the_level_is_in_the_environment_and_the_file_on_standard_input(program):
+    text = ("print(json.dumps({'level': os.environ['EFM3_LEVEL'], 'args': len(sys.argv),"
+            "'n': len(sys.stdin.buffer.read())}))")
+    answer = program(text, stdin=True).read(b"12345", "coherence")
+    assert answer.value == {"level": "coherence", "args": 1, "n": 5}
+
+
+def test_placeholders_take_the_place_of_appended_paths(program):
+    text = "print(json.dumps({'args': sys.argv[1:]}))"
+    answer = program(text, "--in={file}", "x").read(b"", "structure")
+    assert len(answer.value["args"]) == 2 and answer.value["args"][0].startswith("--in=/")
+
+
+WRITER = """
+import glob
+arch, tensors, out = sys.argv[1:]
+names = [os.path.basename(p) for p in glob.glob(tensors + '/*.npy')]
+open(out, 'w').write(json.dumps([json.load(open(arch)), names]))
+"""
+
+
+def test_a_writer_gets_its_parts_and_its_file_comes_back(program):
+    answer = program(WRITER).write({"name": "x"}, {"stem.conv.w": np.zeros(3, np.float32)})
+    assert json.loads(answer.value) == [{"name": "x"}, ["stem.conv.w.npy"]]
+
+
+def test_a_writer_may_get_an_npz(program):
+    text = "open(sys.argv[3], 'wb').write(open(sys.argv[2], 'rb').read(2))"
+    answer = program(text, tensors_form="npz").write({}, {"a": np.zeros(1, np.float32)})
+    assert answer.value == b"PK"
+
+
+def test_a_writer_that_writes_nothing_is_broken_and_one_that_leaves_a_file_is_seen(program):
+    assert program("").write({}, {}).kind == "broken"
+    assert program("sys.exit(1)").write({}, {}).value is False
+    assert program("open(sys.argv[3], 'w'); sys.exit(1)").write({}, {}).value is True
+
+
+ENGINE = """
+import struct
+model, given, output, layers = sys.argv[1:]
+x = open(given, 'rb').read()
+open(output, 'wb').write(x[:8])
+open(layers + '/stem.f32', 'wb').write(struct.pack('<2f', 1, 2))
+"""
+
+
+def test_an_engine_gets_model_and_input_and_gives_embedding_and_layers(program):
+    subject = program(ENGINE, "{model}", "{input}", "{output}", "{layers}")
+    embedding, layers = subject.embed(b"model", np.full((3, 112, 112), 0.5, np.float32)).value
+    assert embedding.tolist() == [0.5, 0.5] and layers["stem"].tolist() == [1, 2]
+
+
+def test_an_engine_whose_output_is_amiss_is_broken(program):
+    assert program("").embed(b"", np.zeros(3)).kind == "broken"
+    assert program("open(sys.argv[3], 'w').write('abc')").embed(b"", np.zeros(3)).kind == "broken"
+
+
+def test_every_class_is_broken_where_a_subject_has_none_of_it():
+    nothing = Subject()
+    for answer in (nothing.read(b"", ""), nothing.write({}, {}), nothing.edit(b"", {}),
+                   nothing.embed(b"", None)):
+        assert answer.kind == "broken"
+
+
+def test_an_empty_command_is_refused():
+    with pytest.raises(ValueError, match="empty"):
+        words_of("  ")
