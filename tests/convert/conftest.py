@@ -3,6 +3,8 @@
 """Small networks, and what every refusal owes: a code, the place, and no file."""
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import efm3
 from efm3 import reference, synthesis, verification
 from efm3.convert import _state_dict
 from efm3.convert._run import convert
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 PUBLISHED = efm3.Arch("small", 0.125, 8, 16, 24, 12, 7, efm3.ARCHS["nano"].stages)
 """The published stages on few channels."""
