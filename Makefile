@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test conformance lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -21,6 +21,11 @@ demo: $(BIN)/.installed
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest -n 2
+
+# The tests that need PyTorch, in a step of their own: the pinned build is for the CPU.
+test-torch: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pytest tests/convert/test_torch.py -rs
 
 # The corpus through everything that is ours, the mutants' score, and the frozen expectations.
 conformance: $(BIN)/.installed

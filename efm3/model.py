@@ -67,14 +67,25 @@ class Model:
     def save(self, path: str | os.PathLike[str], *, align: bool = False,
              finite: bool = True, seal: bool = False) -> None:
         """Write the model; a mirror that nobody changed keeps its very text. See `save`."""
+        write_atomic(path, self.parts(align=align, finite=finite, seal=seal))
+
+    def parts(self, *, align: bool = False, finite: bool = True,
+              seal: bool = False) -> list[bytes]:
+        """What `save` writes, in pieces."""
+        text = b"" if seal else self._kept_text()
+        return _parts(self.arch, self.tensors, self._extra(), text, align, finite, seal)
+
+    def mirror_text(self) -> bytes:
+        """The mirror's text: as it was read where nobody changed it, else canonical."""
+        return self._kept_text() or _mirror_text(self.arch, self._extra(), None)
+
+    def _kept_text(self) -> bytes:
         arch, mirror, text = self._loaded
+        return text if arch == self.arch and mirror == self.mirror else b""
+
+    def _extra(self) -> dict[str, Any]:
         known = dict(fmt.MIRROR_KEYS)
-        extra = {k: v for k, v in self.mirror.items() if k not in known}
-        if text and arch == self.arch and mirror == self.mirror and not seal:
-            parts = _parts(self.arch, self.tensors, None, text, align, finite, False)
-        else:
-            parts = _parts(self.arch, self.tensors, extra, b"", align, finite, seal)
-        write_atomic(path, parts)
+        return {k: v for k, v in self.mirror.items() if k not in known}
 
 
 def load(source: Source, level: str = "coherence") -> Model:

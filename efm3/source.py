@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO, cast
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -44,6 +44,19 @@ def read(source: Source) -> bytes | bytearray | memoryview:
 
 
 def _read_path(path: str) -> bytes:
+    try:
+        with open_regular(path) as f:
+            return f.read()
+    except MemoryError:
+        raise Unreadable(f"{path}: larger than memory") from None
+    except Unreadable:
+        raise
+    except OSError as e:
+        raise Unreadable(f"{path}: {e.strerror}") from None
+
+
+def open_regular(path: str) -> BinaryIO:
+    """The regular file at `path`, open for reading and unbuffered. Raises Unreadable."""
     # O_NONBLOCK: opening a FIFO without a writer must not wait for one.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -58,20 +71,18 @@ def _read_path(path: str) -> bytes:
             raise Unreadable(f"{path}: is a directory")
         if not stat.S_ISREG(mode):
             raise Unreadable(f"{path}: not a regular file")
-        with open(fd, "rb", buffering=0, closefd=False) as f:
-            return cast(bytes, f.read())
-    except MemoryError:
-        raise Unreadable(f"{path}: larger than memory") from None
-    except OSError as e:
-        if isinstance(e, Unreadable):
-            raise
-        raise Unreadable(f"{path}: {e.strerror}") from None
-    finally:
+        return cast(BinaryIO, open(fd, "rb", buffering=0))
+    except BaseException:
         os.close(fd)
+        raise
 
 
-def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview],
+                 check: Callable[[str], None] | None = None) -> None:
     """Write `parts` to `path`: afterwards it holds all of them, durably, or what it held before.
+
+    `check` gets the path of the whole new file before it takes its place; if it raises,
+    the target stays as it was.
 
     A new file beside the target (O_EXCL, never through a link) is written, synced
     and renamed; then the folder is synced. A symbolic link is followed to its target,
@@ -93,6 +104,8 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
             os.fsync(fd)
         finally:
             os.close(fd)
+        if check is not None:
+            check(temp)
         os.replace(temp, target)
     except BaseException:
         with contextlib.suppress(OSError):

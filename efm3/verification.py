@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,11 +74,28 @@ def verify(model: Model, isas: Iterable[str] | None = None,
     return out
 
 
+def verify_against(model: Model, source: Callable[[Array], Array], x: Array,
+                   isas: Iterable[str] | None = None,
+                   tolerance: float = TOLERANCE) -> list[Outcome]:
+    """The float64 reference and the engine's instruction sets beside what `source` gives for `x`.
+
+    `source` maps inputs [N, 3, 112, 112] to embeddings [N, D] of length 1. The first outcome is
+    called `reference`. Raises Efm3Error, and EngineMissing where the extension was not built.
+    """
+    wanted = [n for n, here in engine.isas().items() if here] if isas is None else list(isas)
+    want = np.asarray(source(x), np.float64)
+    error, cosine = distance(reference.forward(model, x), want)
+    out = [Outcome("reference", error, cosine, error <= tolerance)]
+    for isa in wanted:
+        with engine.Engine(model, isa=isa) as e:
+            error, cosine = distance(e.embed(x).astype(np.float64), want)
+            out.append(Outcome(e.isa, error, cosine, error <= tolerance))
+    return out
+
+
 def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
              tolerance: float) -> Outcome:
-    error = float(np.abs(have - want).max())
-    norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
-    cosine = float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
+    error, cosine = distance(have, want)
     ok = error <= tolerance
     stray = None
     if not ok:
@@ -86,6 +103,13 @@ def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
         stray = first_stray(model, e.activations(x[worst]),
                             reference.activations(model, x[worst:worst + 1]))
     return Outcome(e.isa, error, cosine, ok, stray)
+
+
+def distance(have: Array, want: Array) -> tuple[float, float]:
+    """Greatest absolute error of a component and least cosine of embeddings [N, D]."""
+    error = float(np.abs(have - want).max())
+    norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
+    return error, float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
 
 
 def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Stray | None:

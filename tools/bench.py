@@ -7,8 +7,8 @@
     python tools/bench.py engine --peers   the engine beside other runtimes
     python tools/bench.py conformance      the conformance kit
 
-Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors, and
-onnx.checker with full_check on the same network.
+Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors,
+onnx.checker with full_check and onnx.load on the same network.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from typing import Any
 import numpy as np
 
 import efm3
-from efm3 import sample
-from efm3.network import layers
+from efm3 import convert, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 XS = ROOT / "weights" / "facex_xs.bin"
@@ -49,41 +48,15 @@ def write_gguf(model: efm3.Model, path: Path) -> None:
 
 
 def write_onnx(model: efm3.Model, path: Path) -> None:
-    """The same network as ONNX, BatchNorm not folded."""
+    """The same network as ONNX, BatchNorm not folded, for one picture at a time."""
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
 
-    nodes, weights, x, inputs = [], [], "input", {}
-    for layer in layers(model.arch):
-        name = layer.name
-        inputs[name] = x
-        for tensor, _ in layer.tensors:
-            value = np.ascontiguousarray(model.tensors[tensor])
-            if tensor.endswith("act.w"):
-                value = value.reshape(-1, 1, 1)
-            weights.append(numpy_helper.from_array(value, tensor))
-        p = layer.padding
-        nodes.append(helper.make_node(
-            "Conv", [x, f"{name}.conv.w"], [f"{name}.c"], group=layer.groups, pads=[p] * 4,
-            strides=[layer.stride] * 2, kernel_shape=[layer.kernel] * 2))
-        bn = [f"{name}.bn.{k}" for k in ("w", "b", "mean", "var")]
-        x = f"{name}.y"
-        nodes.append(helper.make_node("BatchNormalization", [f"{name}.c", *bn], [x]))
-        if layer.act:
-            nodes.append(helper.make_node("PRelu", [x, f"{name}.act.w"], [f"{name}.a"]))
-            x = f"{name}.a"
-        if layer.residual:
-            nodes.append(helper.make_node("Add", [x, inputs[layer.residual]], [f"{name}.r"]))
-            x = f"{name}.r"
-    nodes.append(helper.make_node("Flatten", [x], ["flat"]))
-    nodes.append(helper.make_node("LpNormalization", ["flat"], ["embedding"], axis=1, p=2))
-    graph = helper.make_graph(
-        nodes, "mobilefacenet",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 112, 112])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT,
-                                       [1, model.arch.embedding_dim])], weights)
-    opset = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
+    convert.write(model, path)
+    proto = onnx.load(path)
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    del proto.metadata_props[:]
+    onnx.save(proto, path)
 
 
 # A child's peak memory counts what its parent had when it was started, so a small process
@@ -140,6 +113,18 @@ def throughput(path: Path, rounds: int) -> dict[str, Any]:
             "best_GB_per_s": round(size / min(times), 2)}
 
 
+def conversion(command: str, onnx: Path, small: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """`efm3 convert` of the xs ONNX without its check, beside onnx.load; and its memory."""
+    target, tiny = onnx.with_name("converted.bin"), onnx.with_name("small.onnx")
+    convert.write(efm3.load(small), tiny)
+    ours = [command, "convert", str(onnx), str(target), "--no-verify"]
+    theirs = [PY, "-c", f"import onnx; onnx.load({str(onnx)!r})"]
+    memory = pair(ours, [command, "convert", str(tiny), str(target), "--no-verify"], 3)
+    over = (memory["ours_peak_kib"] - memory["theirs_peak_kib"]) * 1024 / onnx.stat().st_size
+    return {"convert ONNX to EFM3 vs onnx.load": pair(ours, theirs, rounds),
+            "convert, peak memory beyond that for a 14 kB file": {"x_file": round(over, 2)}}
+
+
 def main() -> None:
     """Run everything and print a table, or JSON."""
     if sys.argv[1:2] in (["engine"], ["conformance"]):
@@ -171,6 +156,7 @@ def main() -> None:
         memory = pair([efm3_, "validate", str(XS)], [efm3_, "validate", str(small)], 3)
         over = (memory["ours_peak_kib"] - memory["theirs_peak_kib"]) * 1024 / XS.stat().st_size
         out["validate, peak memory beyond that for a 14 kB file"] = {"x_file": round(over, 2)}
+        out |= conversion(efm3_, onnx, small, n)
         out["validate in process, warm, sealed file"] = throughput(XS, 3 * n)
         out["validate in process, warm, unsealed file"] = throughput(plain, 3 * n)
     if options.json:

@@ -33,6 +33,7 @@ VERBS = {
     "embed": "embeddings of aligned faces",
     "compare": "the similarity of two faces",
     "verify": "check the engine against the reference, on every instruction set",
+    "convert": "checkpoints, ONNX and other formats to EFM3, and back",
     "bench": "how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
     "seal": "write the tensor table's digest into a file",

@@ -51,3 +51,19 @@ def _picture(path: str, data: bytes, resize: bool) -> Any:
     if resize and rgb.size != (SIDE, SIDE):
         rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return np.asarray(rgb)
+
+
+def load_inputs(path: str) -> Any:
+    """Network inputs, float32 [N, 3, 112, 112], from a .npy file of such or of uint8 pictures
+    [N, 112, 112, 3]. Raises ClickException."""
+    from efm3.reference import prepare
+
+    array = _npy(path, bytes(read(path)))
+    if array.dtype == np.uint8 and array.ndim in (3, 4) and array.shape[-3:] == (SIDE, SIDE, 3):
+        array = prepare(array)
+    if (array.dtype != np.float32 or array.ndim != 4 or array.shape[1:] != (3, SIDE, SIDE)
+            or not len(array)):
+        raise click.ClickException(
+            f"{printable(path)}: {array.dtype} {list(array.shape)}, not float32 [N, 3, 112, 112] "
+            "or uint8 [N, 112, 112, 3]")
+    return array

@@ -1,48 +1,84 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 verify`: the engine against the float64 reference, on every instruction set."""
+"""`efm3 verify`: the engine against the float64 reference, or both against a source."""
 
 from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from efm3.cli import needs_engine, source, styler
 
+if TYPE_CHECKING:
+    from efm3.model import Model
+    from efm3.verification import Outcome
 
-@click.command("verify", short_help="check the engine against the reference")
+
+@click.command("verify", short_help="check the engine against the reference, or a checkpoint")
 @click.argument("file")
 @click.option("--isa", default="all", show_default=True, help="one instruction set, or all")
+@click.option("--against", metavar="CHECKPOINT|ONNX",
+              help="a source in any format of `efm3 convert`, run by its own framework")
+@click.option("--inputs", metavar="X.npy",
+              help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
 @click.option("--tolerance", type=click.FloatRange(0), default=1e-5, show_default=True,
               help="greatest absolute error of a component")
 @click.option("--json", "as_json", is_flag=True)
-def command(file: str, isa: str, tolerance: float, as_json: bool) -> None:
+def command(file: str, isa: str, against: str | None, inputs: str | None, tolerance: float,
+            as_json: bool) -> None:
     """Run FILE's network on fixed inputs through the C engine and in numpy (float64).
 
     Prints the greatest error and the least cosine; beyond the tolerance also the first
-    layer that goes astray, with a guess at the cause.
+    layer that goes astray, with a guess at the cause. With --against, numpy and engine are
+    held against the source that FILE was made of.
     Exit codes: 0 within the tolerance, 1 beyond it or refused, 2 usage, 3 unreadable.
     """
     from efm3 import verification
     from efm3.model import load
 
+    if inputs and not against:
+        raise click.UsageError("--inputs goes with --against")
+    model = load(source(file), level="structure")
+    isas = None if isa == "all" else [isa]
+    framework = None
     with needs_engine():
-        found = verification.verify(load(source(file), level="structure"),
-                                    None if isa == "all" else [isa], tolerance)
+        if against:
+            found, framework = _against(model, against, inputs, isas, tolerance)
+        else:
+            found = verification.verify(model, isas, tolerance)
     ok = all(o.ok for o in found)
     if as_json:
-        click.echo(json.dumps({"file": file, "ok": ok, "tolerance": tolerance,
-                               "outcomes": [o.to_json() for o in found]}, indent=2))
+        value: dict[str, Any] = {"file": file, "ok": ok, "tolerance": tolerance}
+        if against:
+            value |= {"against": against, "framework": framework}
+        outcomes = [o.to_json() for o in found]
+        click.echo(json.dumps({**value, "outcomes": outcomes}, indent=2))
         sys.exit(not ok)
     style = styler()
+    word = "max_err =" if against else "max error"
     for o in found:
-        word = style("ok  ", fg="green") if o.ok else style("FAIL", fg="red", bold=True)
-        click.echo(f"{word} {o.isa:8} max error {o.max_error:.2e}  cosine {o.min_cosine:.9f}")
+        verdict = style("ok  ", fg="green") if o.ok else style("FAIL", fg="red", bold=True)
+        click.echo(f"{verdict} {o.isa:{9 if against else 8}} {word} {o.max_error:.2e}  "
+                   f"cosine {o.min_cosine:.9f}")
         if o.stray:
             click.echo(f"     first astray: {o.stray.layer}, error {o.stray.max_error:.2e}, "
                        f"budget {o.stray.budget:.2e}; {o.stray.guess}")
-    click.echo(style(f"{file}: {'verified' if ok else 'NOT verified'} (tolerance {tolerance:g})",
-                     bold=True))
+    end = f" against {against} ({framework})" if against else ""
+    click.echo(style(f"{file}: {'verified' if ok else 'NOT verified'}{end} "
+                     f"(tolerance {tolerance:g})", bold=True))
     sys.exit(not ok)
+
+
+def _against(model: Model, path: str, inputs: str | None, isas: list[str] | None,
+             tolerance: float) -> tuple[list[Outcome], str]:
+    from efm3 import verification
+    from efm3.cli._images import load_inputs
+    from efm3.convert import read_network
+
+    network = read_network(path, arch=model.arch)
+    x = load_inputs(inputs) if inputs else verification.inputs()
+    return (verification.verify_against(model, network.run, x, isas, tolerance),
+            network.framework)

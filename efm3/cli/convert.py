@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 convert`: checkpoints, ONNX and other formats to EFM3, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from efm3.cli._arch import arch_of
+from efm3.convert import FORMATS
+from efm3.findings import printable
+
+READS = [f.name for f in FORMATS.values() if f.reads]
+WRITES = [f.name for f in FORMATS.values() if f.writes]
+TABLE = "\n".join(["\b", *(
+    f"{f.name:12} {' '.join(f.suffixes):12} "
+    + " and ".join(w for w, can in (("in", f.reads), ("out", f.writes)) if can)
+    + (f"; needs efm3[{f.extra}]" if f.extra else "") for f in FORMATS.values())])
+
+
+def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for word in words:
+        key, eq, value = word.partition("=")
+        if not eq or not key:
+            raise click.BadParameter(f"{word!r} is not KEY=VALUE")
+        # `trained` and `seed` are no texts: true, false and whole numbers are themselves.
+        number = value.lstrip("-").isdecimal() and len(value) < 20 and str(int(value)) == value
+        out[key] = json.loads(value) if number or value in ("true", "false") else value
+    return out
+
+
+@click.command("convert", short_help="checkpoints, ONNX and other formats to EFM3, and back",
+               epilog=TABLE)
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--arch", "word", default="auto", show_default=True, metavar="NAME|FILE|auto",
+              help="what the network must be: a published size, an EFM3 file, a mirror's JSON")
+@click.option("--name", help="the network's name (default: the size's own, or custom)")
+@click.option("--meta", multiple=True, callback=_meta, metavar="KEY=VALUE",
+              help="set a key of the mirror's meta, licence=Apache-2.0 for one")
+@click.option("--from", "from_format", type=click.Choice(READS), help="IN's format, by its suffix")
+@click.option("--to", "to_format", type=click.Choice(WRITES), help="OUT's format, by its suffix")
+@click.option("--fold/--no-fold", default=False, show_default=True,
+              help="fold BatchNorm into the convolutions (ONNX out)")
+@click.option("--strict", is_flag=True, help="refuse what has to be assumed, rounded or dropped")
+@click.option("--verify/--no-verify", default=True, show_default=True,
+              help="run OUT beside IN on fixed inputs before it takes its place")
+@click.option("--tolerance", type=click.FloatRange(0), default=1e-5, show_default=True,
+              help="greatest absolute error of a component")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True)
+def command(source: str, target: str, word: str, name: str | None, meta: dict[str, Any],
+            from_format: str | None, to_format: str | None, fold: bool, strict: bool, verify: bool,
+            tolerance: float, form: str) -> None:
+    """Convert a MobileFaceNet from IN to OUT; the suffixes say the formats.
+
+    A source's layers are matched by structure and shape, whatever their names. OUT is read
+    back and run beside IN; it appears whole and right, or not at all.
+
+    Exit codes: 0 converted, 1 refused or OUT would be wrong, 2 usage, 3 unreadable.
+    """
+    from efm3.convert._run import convert
+
+    done = convert(source, target, arch=None if word == "auto" else arch_of(word), name=name,
+                   meta=meta, from_format=from_format, to_format=to_format, fold=fold,
+                   strict=strict, verify=verify, tolerance=tolerance)
+    if form == "json":
+        click.echo(json.dumps(done.to_json(), indent=2))
+        return
+    a = done.arch
+    stages = " ".join(f"({s.t},{s.n},{s.s})" for s in a.stages)
+    click.echo(f"{target}: {done.to_format}, {done.size:,} bytes")
+    click.echo(f"  {printable(a.name)}: {a.stem_channels}/{a.block_channels}/{a.final_channels} "
+               f"channels, stages {stages}, embedding {a.embedding_dim}")
+    for note in done.assumed:
+        click.echo(f"  assumed: {printable(note)}", err=True)
+    if done.check is None:
+        click.echo("  not verified")
+        return
+    click.echo(f"  verified: {done.check.result} against {done.check.source}, max_err = "
+               f"{done.check.max_error:.2e}  cosine {done.check.min_cosine:.9f}")

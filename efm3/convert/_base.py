@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a format is, and what its reader gives."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from efm3.model import Model
+
+Embed = Callable[[Any], Any]
+"""Inputs [N, 3, 112, 112] float32, (p - 127.5) / 128, to embeddings [N, D] float64 of length 1."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the registry: efm3/convert/<name>.py with `read` and, or, `parts`.
+
+    `read(path, arch) -> Network` and `parts(model, path, fold) -> Iterable[bytes]`.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    title: str
+    reads: str = ""
+    """What a file of it becomes; "" where it cannot be read."""
+    writes: str = ""
+    """What is written; "" where it cannot be."""
+    extra: str = ""
+    """The extra of this package that it needs, "" for none."""
+
+
+def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
+    """What `save(path)` writes, in pieces, by way of a temporary file: libraries that only give
+    the whole file would hold it in memory twice."""
+    with tempfile.TemporaryDirectory(prefix="efm3-") as folder:
+        path = os.path.join(folder, "x")
+        save(path)
+        with open(path, "rb") as f:
+            while piece := f.read(1 << 20):
+                yield piece
+
+
+@dataclass
+class Network:
+    """A source: its Model, what had to be assumed, and the framework that runs the source itself.
+
+    Without `embed` the float64 reference stands in for the source.
+    """
+
+    model: Model
+    assumed: list[str] = field(default_factory=list)
+    framework: str = "reference"
+    embed: Embed | None = None
+
+    def run(self, x: Any) -> Any:
+        """The source's embeddings; see `Embed`."""
+        if self.embed is not None:
+            return self.embed(x)
+        from efm3 import reference
+
+        return reference.forward(self.model, x)

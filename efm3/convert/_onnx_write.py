@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The ONNX model that is written: nodes by onnx's helper, weights one after the other.
+
+A protobuf message is its fields, each a number, a length and the bytes, in any order. The
+weights are appended to the nodes as such fields, so that they are in memory once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from efm3 import format as fmt
+from efm3.convert import _meta
+from efm3.convert._fold import fold as folded
+from efm3.model import Model
+from efm3.network import BN_TENSORS, Layer, layers
+
+Array = npt.NDArray[Any]
+OPSET, IR_VERSION = 17, 8
+INPUT, OUTPUT, LEAST = "input", "embedding", "norm/least"
+
+
+def pieces(library: Any, model: Model, fold: bool) -> Iterator[bytes]:
+    """The model's bytes; `library` is the onnx module."""
+    helper = library.helper
+    head = library.ModelProto(ir_version=IR_VERSION, producer_name="efm3",
+                              opset_import=[helper.make_opsetid("", OPSET)])
+    texts = _meta.texts(model)
+    if fold:
+        # A seal holds for the file's own tensors, which a folded graph does not have.
+        texts = {_meta.ARCH_KEY: texts[_meta.ARCH_KEY]}
+    helper.set_model_props(head, texts)
+    nodes = _graph(helper, model, fold).SerializeToString()
+    number = {name: kind.DESCRIPTOR.fields_by_name[name].number for kind, name in (
+        (library.ModelProto, "graph"), (library.GraphProto, "initializer"),
+        (library.TensorProto, "raw_data"))}
+
+    def tensor(name: str, value: Array) -> bytes:
+        own = library.TensorProto(name=name, dims=value.shape,
+                                  data_type=library.TensorProto.FLOAT).SerializeToString()
+        own = bytes(own) + _field(number["raw_data"], value.nbytes)
+        return _field(number["initializer"], len(own) + value.nbytes) + own
+
+    total = len(nodes) + sum(len(tensor(n, v)) + v.nbytes for n, v in _constants(model, fold))
+    yield head.SerializeToString() + _field(number["graph"], total) + nodes
+    for name, value in _constants(model, fold):
+        yield tensor(name, value)
+        yield np.ascontiguousarray(value, "<f4").tobytes()
+
+
+def _field(number: int, size: int) -> bytes:
+    """The start of a length-delimited field (wire type 2)."""
+    return _varint(number << 3 | 2) + _varint(size)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _constants(model: Model, fold: bool) -> Iterator[tuple[str, Array]]:
+    yield LEAST, np.array(fmt.L2_EPS, np.float32)
+    for layer in layers(model.arch):
+        def own(name: str, of: str = layer.name) -> Array:
+            return np.asarray(model.tensors[f"{of}.{name}"])
+
+        bn = {k: own(k) for k in BN_TENSORS}
+        if fold:
+            weight, bias = folded(own("conv.w"), bn)
+            yield f"{layer.name}.conv.w", weight
+            yield f"{layer.name}.conv.b", bias
+        else:
+            yield f"{layer.name}.conv.w", own("conv.w")
+            for k, v in bn.items():
+                yield f"{layer.name}.{k}", v
+        if layer.act:
+            yield f"{layer.name}.act.w", own("act.w").reshape(-1, 1, 1)
+
+
+def _graph(helper: Any, model: Model, fold: bool) -> Any:
+    """The graph without its weights."""
+    nodes: list[Any] = []
+
+    def node(op: str, inputs: list[str], name: str, output: str = "", **own: Any) -> str:
+        output = output or f"{name}/y"
+        nodes.append(helper.make_node(op, inputs, [output], name, **own))
+        return output
+
+    value, entries = INPUT, {}
+    for layer in layers(model.arch):
+        entries[layer.name] = value
+        value = _layer(node, layer, value, fold)
+        if layer.residual:
+            value = node("Add", [value, entries[layer.residual]], f"{layer.name}/add")
+    value = node("Flatten", [value], "flatten", axis=1)
+    norm = node("ReduceL2", [value], "norm", axes=[1], keepdims=1)
+    norm = node("Max", [norm, LEAST], "norm/max")
+    node("Div", [value, norm], "normalize", OUTPUT)
+    picture = ["N", fmt.INPUT_CHANNELS, fmt.INPUT_SIDE, fmt.INPUT_SIDE]
+    return helper.make_graph(
+        nodes, model.arch.name or "mobilefacenet",
+        [helper.make_tensor_value_info(INPUT, 1, picture)],
+        [helper.make_tensor_value_info(OUTPUT, 1, ["N", model.arch.embedding_dim])])
+
+
+def _layer(node: Any, layer: Layer, value: str, fold: bool) -> str:
+    name = layer.name
+    value = node("Conv", [value, f"{name}.conv.w", *([f"{name}.conv.b"] if fold else [])],
+                 f"{name}/conv", group=layer.groups, kernel_shape=[layer.kernel] * 2,
+                 pads=[layer.padding] * 4, strides=[layer.stride] * 2)
+    if not fold:
+        value = node("BatchNormalization", [value, *(f"{name}.{k}" for k in BN_TENSORS)],
+                     f"{name}/bn", epsilon=fmt.BN_EPS)
+    if layer.act:
+        value = node("PRelu", [value, f"{name}.act.w"], f"{name}/act")
+    return str(value)

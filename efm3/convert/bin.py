@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""EFM3 files themselves, as a converter."""
+
+from __future__ import annotations
+
+from efm3.arch import Arch
+from efm3.convert._base import Network
+from efm3.convert._errors import refuse
+from efm3.model import Model, load
+
+
+def read(path: str, arch: Arch | None) -> Network:
+    """The file at level coherence. Raises Efm3Error, X011 for another arch."""
+    model = load(path)
+    same_shape(model, arch, path)
+    return Network(model)
+
+
+def same_shape(model: Model, arch: Arch | None, path: str) -> None:
+    """Raise X011 where `arch` is given and the header would be another."""
+    if arch is not None and arch.header() != model.arch.header():
+        refuse("X011", f"the file states another arch than {arch.name or 'the given one'}", path,
+               model.arch.header(), arch.header())
+
+
+def parts(model: Model, path: str, fold: bool) -> list[bytes]:
+    """The file's bytes, in pieces; BatchNorm is never folded."""
+    return model.parts()

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""NumPy archives: round trips, foreign names, and archives that lie."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+import efm3
+from efm3.convert import read, write
+from efm3.convert._meta import ARCH_KEY, MIRROR_KEY
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """archive(tensors, **more) writes an .npz of them."""
+    def make(tensors, **more):
+        path = tmp_path / "a.npz"
+        np.savez(path, **tensors, **more)
+        return path
+    return make
+
+
+def test_round_trip(vector, odd_text, round_trip):
+    for path in (vector, odd_text):
+        with np.load(round_trip(path, ".npz")) as z:
+            assert set(z) == set(efm3.load(path).tensors) | {ARCH_KEY, MIRROR_KEY}
+
+
+def test_our_names_without_metadata(small, archive):
+    model = read(archive(dict(small.tensors)))
+    assert model.arch.stages == small.arch.stages and model.arch.name == "custom"
+    assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
+
+
+def test_a_state_dict_of_another_naming(small, state, archive):
+    renamed = {k.rpartition(".")[0].replace(".", "_") + "." + k.rpartition(".")[2]: v
+               for k, v in state.items()}
+    model = read(archive(renamed))
+    assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
+
+
+def test_float64_that_rounds_is_an_assumption(state, archive, refused):
+    path = archive(state | {"stem.bn.weight": np.full(8, 0.1)})
+    assert read(path).tensors["stem.bn.w"][0] == np.float32(0.1)
+    refused(path, "X014", "stem.bn.weight was rounded", strict=True)
+    exact = archive(state | {"stem.bn.weight": np.full(8, 0.5)})
+    read(exact, strict=True)
+
+
+@pytest.mark.parametrize("key,value,code", [
+    ("stem.conv.w", np.zeros((8, 3, 3), np.float32), "X006"),
+    ("stem.bn.b", np.zeros(8, np.int64), "X006"), ("new", np.zeros(8, np.float32), "X015"),
+    ("stem.bn.b", np.zeros((1,) * 5, np.float32), "X006"),
+    ("stem.bn.b", np.array(["x"] * 8), "X006"), ("stem.bn.b", np.zeros(8, complex), "X006"),
+])
+def test_wrong_tensors(small, archive, tmp_path, refused, key, value, code):
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        path = archive({**z, key: value})
+    refused(path, code, key)
+
+
+def test_missing_tensor(small, archive, tmp_path, refused):
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        kept = {k: v for k, v in z.items() if k != "dw_stem.bn.var"}
+    refused(archive(kept), "X015", "dw_stem.bn.var is missing")
+
+
+@pytest.mark.parametrize("key,text,word", [
+    (ARCH_KEY, "{}", "stages"), (ARCH_KEY, "[", ARCH_KEY),
+    (ARCH_KEY, '{"stages":[{"t":1}]}', "no arch"), (MIRROR_KEY, "x", MIRROR_KEY),
+    (ARCH_KEY, np.zeros(3), "not one text"),
+])
+def test_metadata_that_is_none(small, archive, tmp_path, refused, key, text, word):
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        path = archive({**z, key: text if isinstance(text, np.ndarray) else np.array(text)})
+    refused(path, "X012", word)
+
+
+def test_arch_and_mirror_must_agree(small, archive, tmp_path, refused):
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        text = str(z[MIRROR_KEY]).replace('"embedding_dim":12', '"embedding_dim":13')
+        path = archive({**z, MIRROR_KEY: np.array(text)})
+    refused(path, "X012", "embedding_dim")
+
+
+def test_a_false_seal_is_caught_by_the_check(small, archive, tmp_path, refused):
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        path = archive({**z, "stem.bn.b": z["stem.bn.b"] + 1})
+    refused(path, "M042")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\3\4", b"x" * 100, b"PK\5\6" + bytes(18)])
+def test_no_archive(tmp_path, refused, data):
+    (tmp_path / "a.npz").write_bytes(data)
+    refused(tmp_path / "a.npz", "X015" if data[2:4] == b"\5\6" else "X003")
+
+
+def test_every_truncation_and_many_flips(small, tmp_path, refused):
+    write(small, tmp_path / "b.npz")
+    data = (tmp_path / "b.npz").read_bytes()
+    path = tmp_path / "a.npz"
+    for n in range(0, len(data), len(data) // 25):
+        path.write_bytes(data[:n])
+        refused(path, "X003")
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        bad = bytearray(data)
+        for at in rng.integers(0, len(data), 3):
+            bad[at] ^= 1 << rng.integers(8)
+        path.write_bytes(bad)
+        try:
+            read(path)
+        except efm3.Efm3Error as e:
+            assert e.code[0] == "X"
+
+
+def header(shape, dtype="<f4"):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"shape": shape, "fortran_order": False, "descr": dtype})
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("body,code", [
+    (header((1 << 40,)) + bytes(32), "X006"), (header((8,), "|O") + bytes(64), "X006"),
+    (b"\x93NUMPY\x01\x00\xff\xff", "X003"), (b"\x93NUMPY\x09\x00" + bytes(64), "X003"),
+])
+def test_entries_that_lie(tmp_path, refused, body, code):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as z:
+        z.writestr("stem.conv.w.npy", body)
+    refused(tmp_path / "a.npz", code)
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path, refused):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("stem.conv.w.npy", header((1 << 23,)) + bytes(1 << 25))
+    refused(tmp_path / "a.npz", "X003", "unpacks to")

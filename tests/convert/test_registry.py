@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The list of formats: each has its file, its test, its extra, its row in the docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import efm3
+from efm3 import convert
+from efm3.convert import CODES, FORMATS, module_of
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+DOCS = ROOT / "docs" / "converters.md"
+
+
+def test_every_format_is_a_file_with_a_test_and_every_file_a_format():
+    files = {p.stem for p in (ROOT / "efm3" / "convert").glob("*.py") if p.stem[0] != "_"}
+    assert files == set(FORMATS)
+    for name in FORMATS:
+        assert (HERE / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_module_has_what_its_row_says(name):
+    module, row = module_of(FORMATS[name]), FORMATS[name]
+    assert bool(row.reads) == hasattr(module, "read")
+    assert bool(row.writes) == hasattr(module, "parts")
+
+
+def test_suffixes_are_of_one_format():
+    suffixes = [s for f in FORMATS.values() for s in f.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+
+
+def test_extras_exist():
+    text = (ROOT / "pyproject.toml").read_text()
+    for row in FORMATS.values():
+        assert not row.extra or re.search(rf"^{row.extra} = \[", text, re.MULTILINE)
+
+
+def test_docs_have_every_format_and_code():
+    text = DOCS.read_text(encoding="utf-8")
+    for row in FORMATS.values():
+        extra = f"`efm3[{row.extra}]`" if row.extra else ""
+        suffixes = " ".join(f"`{s}`" for s in row.suffixes)
+        line = f"| {row.title} | {suffixes} | {row.reads} | {row.writes} | {extra} |"
+        assert line in text, line
+    for code, why in CODES.items():
+        assert f"| {code} | {why} |" in text, f"| {code} | {why} |"
+
+
+def test_unknown_formats():
+    for path in ("a.tflite", "a", "a.bin.zip"):
+        with pytest.raises(efm3.Efm3Error, match=r"X001.*onnx \(\.onnx\)"):
+            convert.read(path)
+    with pytest.raises(efm3.Efm3Error, match="X001"):
+        convert.read("a.bin", format="gguf")
+    assert convert.format_of("A.ONNX").name == "onnx"
+
+
+def test_codes_are_named_where_they_are_used():
+    """Every code is raised somewhere and asked for by some test."""
+    source = "".join(p.read_text() for p in (ROOT / "efm3" / "convert").glob("*.py"))
+    tests = "".join(p.read_text() for p in HERE.glob("test_*.py"))
+    for code in CODES:
+        assert len(re.findall(f'"{code}"', source)) >= 2, code
+        assert code in tests, code
