@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test conformance lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test conformance lint types gen screenshot bench bench-engine kernels sanitize evidence evidence-long mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -96,6 +96,14 @@ sanitize: $(BIN)/.installed
 	build/check-asan misuse weights/facex_nano.bin
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	build/check-tsan threads $(SMALL)
+
+# The figures of SECURITY.md into docs/evidence.json: minutes, or hours at low priority.
+# PARTS="fuzz exhaustive" measures these alone.
+evidence: $(BIN)/.installed
+	$(BIN)/python tools/evidence $(PARTS)
+
+evidence-long: $(BIN)/.installed
+	nice -n 19 $(BIN)/python tools/evidence --long $(PARTS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
