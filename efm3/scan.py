@@ -162,8 +162,7 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
     prefix = _prefix()
     out.values = dict(zip([r[0] for r in _readers()], prefix.unpack_from(data), strict=True))
     raw_arch = out.raw_arch()
-    if (1 <= out.values["arch.n_stages"] <= fmt.STAGE_SLOTS
-            and next(problems(raw_arch), None) is None):
+    if next(problems(raw_arch), None) is None:
         out.arch = Arch(name="", width_mult=0.0, **vars(raw_arch))
     json_len = out.values["json_len"]
     rest = len(data) - fmt.PREFIX_SIZE
