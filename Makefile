@@ -72,7 +72,7 @@ mfn-example:
 amalgamation:
 	$(PY) tools/amalgamate.py build
 
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
 SMALL := build/small.bin
 # Every kernel against sums in double, beside faulting pages; then how fast each is.
