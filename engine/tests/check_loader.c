@@ -251,6 +251,7 @@ static void cursor(void) {
     CHECK(mfn_add64(UINT64_MAX - 1, 1, &r) && r == UINT64_MAX && !mfn_add64(UINT64_MAX, 1, &r));
     CHECK(mfn_mul64(0, UINT64_MAX, &r) && r == 0 && mfn_mul64(3, UINT64_MAX / 3, &r));
     CHECK(!mfn_mul64(3, UINT64_MAX / 3 + 1, &r) && !mfn_mul64(UINT64_MAX, 2, &r));
+    CHECK(strcmp(mfn_tensor_suffix(5), "act.w") == 0 && mfn_tensor_suffix(6)[0] == 0);
     munmap(base, all);
     printf("cursor: every bound holds\n");
 }
