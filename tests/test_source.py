@@ -133,3 +133,33 @@ def test_order_of_syncs(target, monkeypatch):
         monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
     write_atomic(target, [b"new"])
     assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_why_a_path_cannot_be_read(target, monkeypatch):
+    with pytest.raises(Unreadable, match="is a directory"):
+        read(target.parent)
+    monkeypatch.setattr("efm3.source._memory", lambda: 2)
+    with pytest.raises(Unreadable, match=r"larger than memory \(3 bytes\)"):
+        read(target)
+    monkeypatch.undo()
+
+    def no_memory(*_, **__):
+        raise MemoryError
+    monkeypatch.setattr("builtins.open", no_memory)
+    with pytest.raises(Unreadable, match="larger than memory$"):
+        read(target)
+
+
+def test_a_failing_read_says_what_the_system_said(target, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "broken disk")
+    monkeypatch.setattr("builtins.open", fail)
+    with pytest.raises(Unreadable, match="broken disk"):
+        read(target)
+
+
+def test_a_system_that_does_not_tell_its_memory_sets_no_limit(target, monkeypatch):
+    def unknown(name):
+        raise ValueError(name)
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert read(target) == b"old"
