@@ -119,3 +119,9 @@ def test_the_key_that_stands_twice_is_named():
     ([], "array"), ({}, "object")])
 def test_kinds(value, kind):
     assert mirror.kind_of(value) == kind
+
+
+def test_the_arch_of_a_mirror():
+    assert mirror.arch_of(mirror.values(sample.ARCH)) == sample.ARCH
+    with pytest.raises(mirror.MirrorProblem, match="gdc_kernel"):
+        mirror.arch_of(mirror.values(sample.ARCH) | {"gdc_kernel": "7"})

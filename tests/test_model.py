@@ -4,6 +4,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -235,3 +237,25 @@ def test_a_models_own_mirror_is_written_where_it_differs_from_the_files(model, t
     again = efm3.load(path)
     again.save(path, seal=True)
     assert "sha256" in efm3.load(path).mirror["meta"]
+
+
+def test_loading_opens_the_path_and_does_nothing_else(tmp_path):
+    """By the interpreter's own audit events, with a mirror full of tempting keys."""
+    keys = {"__class__": "os.system", "__reduce__": ["os.system", "true"], "{0.__class__}": "%n",
+            "../../etc/passwd": "file:///etc/passwd", "import": "antigravity"}
+    path = tmp_path / "x.bin"
+    path.write_bytes(sample.with_mirror(lambda m: m | {"meta": keys})(sample.base()))
+    code = ("import sys, efm3\n"
+            "efm3.load(sys.argv[1], level='values'); efm3.validate(sys.argv[1])\n"
+            "seen = []\n"
+            "sys.addaudithook(lambda name, args: seen.append((name, args)))\n"
+            "model = efm3.load(sys.argv[1], level='values'); efm3.validate(sys.argv[1])\n"
+            "seen = list(seen)\n"
+            "[print(n, a[0] if n == 'open' else '') for n, a in seen]\n")
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True,
+                          check=True)
+    told = [line.split(" ", 1) for line in done.stdout.splitlines()]
+    harmless = ("object.__getattr__", "sys._getframe", "_thread.start_new_thread", "builtins.id")
+    assert {n for n, _ in told} - set(harmless) == {"open"}
+    # A file object is opened upon the number that the path's own open gave.
+    assert {a for n, a in told if n == "open" and not a.isdigit()} == {str(path)}

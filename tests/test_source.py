@@ -146,7 +146,7 @@ def test_why_a_path_cannot_be_read(target, monkeypatch):
     def no_memory(*_, **__):
         raise MemoryError
     monkeypatch.setattr("builtins.open", no_memory)
-    with pytest.raises(Unreadable, match="larger than memory$"):
+    with pytest.raises(Unreadable, match=r"larger than memory$"):
         read(target)
 
 
@@ -163,3 +163,10 @@ def test_a_system_that_does_not_tell_its_memory_sets_no_limit(target, monkeypatc
         raise ValueError(name)
     monkeypatch.setattr(os, "sysconf", unknown)
     assert read(target) == b"old"
+
+
+def test_a_stream_and_a_file_that_ends_before_its_size(target, monkeypatch):
+    assert read(io.BytesIO(b"EFM3")) == b"EFM3"
+    monkeypatch.setattr("builtins.open", lambda *_, **__: io.BytesIO(b"ol"))
+    with pytest.raises(Unreadable, match="changed while it was read"):
+        read(target)

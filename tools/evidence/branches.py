@@ -73,7 +73,8 @@ def c_branches() -> tuple[int, list[Line]]:
                 if not counts:
                     continue
                 old = taken.get((name, line["line_number"]), [0] * len(counts))
-                taken[name, line["line_number"]] = [a + b for a, b in zip(old, counts)]
+                taken[name, line["line_number"]] = [
+                    a + b for a, b in zip(old, counts, strict=True)]
     sources = {f: (mutate_c.SRC / f).read_text(encoding="utf-8").splitlines() for f in C_FILES}
     lines = [Line(f"engine/src/{f}", sources[f][n - 1].strip(), counts.count(0))
              for (f, n), counts in sorted(taken.items()) if 0 in counts]
@@ -83,7 +84,8 @@ def c_branches() -> tuple[int, list[Line]]:
 def python_branches() -> tuple[int, list[Line]]:
     """The same of the Python modules under their tests; a line that never runs counts once."""
     with tempfile.TemporaryDirectory() as folder:
-        env = os.environ | {"COVERAGE_FILE": f"{folder}/data", "HYPOTHESIS_STORAGE_DIRECTORY": folder}
+        env = os.environ | {"COVERAGE_FILE": f"{folder}/data",
+                            "HYPOTHESIS_STORAGE_DIRECTORY": folder}
         out = Path(folder) / "coverage.json"
         include = ",".join(f"efm3/{m}.py" for m in PYTHON)
         _run([sys.executable, "-m", "coverage", "run", "--branch", f"--include={include}",
