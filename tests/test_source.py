@@ -58,6 +58,8 @@ def test_names(target):
     assert name_of(target) == str(target)
     assert name_of(b"") == "<bytes>"
     assert name_of(io.BytesIO()) == "<stream>"
+    with os.fdopen(os.open(target, os.O_RDONLY), "rb") as f:  # its name is a number
+        assert name_of(f) == "<stream>"
 
 
 def test_write_replaces_and_keeps_the_mode(target):
