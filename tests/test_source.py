@@ -58,6 +58,8 @@ def test_names(target):
     assert name_of(target) == str(target)
     assert name_of(b"") == "<bytes>"
     assert name_of(io.BytesIO()) == "<stream>"
+    with target.open("rb") as f:
+        assert name_of(f) == str(target)
     with os.fdopen(os.open(target, os.O_RDONLY), "rb") as f:  # its name is a number
         assert name_of(f) == "<stream>"
 
