@@ -4,7 +4,8 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine kernels sanitize mfn-cli mfn-example amalgamation clean
+.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine kernels \
+	sanitize evidence evidence-long mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -77,7 +78,7 @@ mfn-example:
 amalgamation:
 	$(PY) tools/amalgamate.py build
 
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
 SMALL := build/small.bin
 # Every kernel against sums in double, beside faulting pages; then how fast each is.
@@ -101,6 +102,14 @@ sanitize: $(BIN)/.installed
 	build/check-asan misuse weights/facex_nano.bin
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	build/check-tsan threads $(SMALL)
+
+# The figures of SECURITY.md into docs/evidence.json: minutes, or hours at low priority.
+# PARTS="fuzz exhaustive" measures these alone.
+evidence: $(BIN)/.installed
+	$(BIN)/python tools/evidence $(PARTS)
+
+evidence-long: $(BIN)/.installed
+	nice -n 19 $(BIN)/python tools/evidence --long $(PARTS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

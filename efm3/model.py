@@ -213,7 +213,7 @@ def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> byt
     if array.dtype.kind not in "fiub":
         _refuse("W004", f"{name} has dtype {array.dtype}, not a real number type", name,
                 array.dtype, "float32")
-    if array.dtype != np.float32 or not array.dtype.isnative:
+    if array.dtype != np.float32:
         with np.errstate(all="ignore"):
             exact = array.astype(np.float32)
             back = exact.astype(array.dtype)

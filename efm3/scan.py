@@ -139,20 +139,30 @@ def _readers() -> list[tuple[str, int, int, bool]]:
             for f in fmt.FIELDS.values()]
 
 
+@lru_cache(maxsize=1)
+def _prefix() -> struct.Struct:
+    code = {1: "B", 2: "H", 4: "I"}
+    parts = [code[size] if number else f"{size}s" for _, _, size, number in _readers()]
+    whole = struct.Struct("<" + "".join(parts))
+    assert whole.size == fmt.PREFIX_SIZE
+    return whole
+
+
 def scan(source: bytes | bytearray | memoryview) -> Scan:
     """Walk the bytes. Never raises on what they hold; reads nothing past their end."""
     data = memoryview(source).cast("B")
     out = Scan(data)
-    for path, offset, size, number in _readers():
-        if offset + size > len(data):
-            break
-        raw = bytes(data[offset:offset + size])
-        out.values[path] = int.from_bytes(raw, "little") if number else raw
     if len(data) < fmt.PREFIX_SIZE:
+        for path, offset, size, number in _readers():
+            if offset + size > len(data):
+                break
+            raw = bytes(data[offset:offset + size])
+            out.values[path] = int.from_bytes(raw, "little") if number else raw
         return out
+    prefix = _prefix()
+    out.values = dict(zip([r[0] for r in _readers()], prefix.unpack_from(data), strict=True))
     raw_arch = out.raw_arch()
-    if (1 <= out.values["arch.n_stages"] <= fmt.STAGE_SLOTS
-            and next(problems(raw_arch), None) is None):
+    if next(problems(raw_arch), None) is None:
         out.arch = Arch(name="", width_mult=0.0, **vars(raw_arch))
     json_len = out.values["json_len"]
     rest = len(data) - fmt.PREFIX_SIZE

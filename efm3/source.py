@@ -8,8 +8,9 @@ import contextlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Iterable
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -45,18 +46,37 @@ def read(source: Source) -> bytes | bytearray | memoryview:
 
 def _read_path(path: str) -> bytes:
     try:
-        with open_regular(path) as f:
-            return f.read()
+        f = open_regular(path)
+        try:
+            size = os.fstat(f.fileno()).st_size
+            # A sparse file of any length costs its owner nothing: no allocation tells.
+            if size > _memory():
+                raise Unreadable(f"{path}: larger than memory ({size} bytes)")
+            data = f.read(size + 1) or b""
+        finally:
+            with contextlib.suppress(OSError):
+                f.close()
     except MemoryError:
         raise Unreadable(f"{path}: larger than memory") from None
     except Unreadable:
         raise
     except OSError as e:
         raise Unreadable(f"{path}: {e.strerror}") from None
+    if len(data) != size:
+        raise Unreadable(f"{path}: changed while it was read")
+    return data
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory; no limit where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
 
 
 def open_regular(path: str) -> BinaryIO:
-    """The regular file at `path`, open for reading and unbuffered. Raises Unreadable."""
+    """The regular file at `path`, open for reading. Raises Unreadable."""
     # O_NONBLOCK: opening a FIFO without a writer must not wait for one.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -66,15 +86,17 @@ def open_regular(path: str) -> BinaryIO:
     except OSError as e:
         raise Unreadable(f"{path}: {e.strerror}") from None
     try:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISDIR(mode):
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
             raise Unreadable(f"{path}: is a directory")
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{path}: not a regular file")
-        return cast(BinaryIO, open(fd, "rb", buffering=0))
-    except BaseException:
+        return open(fd, "rb")
+    except OSError as e:
         os.close(fd)
-        raise
+        if isinstance(e, Unreadable):
+            raise
+        raise Unreadable(f"{path}: {e.strerror}") from None
 
 
 def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview],
@@ -86,12 +108,25 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
 
     A new file beside the target (O_EXCL, never through a link) is written, synced
     and renamed; then the folder is synced. A symbolic link is followed to its target,
-    whose mode is kept. Raises OSError; nothing is left behind.
+    whose mode is kept. Raises OSError; nothing is left behind, and the target keeps its
+    bytes but where the folder's sync alone failed: then it holds the new ones, perhaps not
+    durably.
     """
     target = os.path.realpath(os.fspath(path))
     folder, base = os.path.split(target)
     temp = os.path.join(folder, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    folder_fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        _write_beside(temp, target, flags, parts, check)
+        os.fsync(folder_fd)
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(folder_fd)
+
+
+def _write_beside(temp: str, target: str, flags: int, parts: Iterable[bytes | memoryview],
+                  check: Callable[[str], None] | None) -> None:
     fd = os.open(temp, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
         try:
@@ -111,8 +146,3 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
         with contextlib.suppress(OSError):
             os.unlink(temp)
         raise
-    folder_fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(folder_fd)
-    finally:
-        os.close(folder_fd)

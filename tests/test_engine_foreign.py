@@ -17,7 +17,7 @@ from efm3 import sample
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [*sorted((ROOT / "engine/src").glob("*.c")),
            *sorted((ROOT / "engine/src/kernels").glob("*.c"))]
-WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign"
+WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create"
 
 
 def need(*tools):

@@ -107,3 +107,21 @@ def test_schema_and_rules_agree(key, value, drop):
 def test_shown_is_short_and_printable():
     assert mirror.shown("a\x1b[31m\n") == "'a\\x1b[31m\\n'"
     assert len(mirror.shown("x" * 1000)) == 60
+
+
+def test_the_key_that_stands_twice_is_named():
+    with pytest.raises(mirror.MirrorProblem, match="'b' stands twice"):
+        mirror.parse(b'{"a":1,"b":2,"b":3,"a":4}')
+
+
+@pytest.mark.parametrize("value,kind", [
+    (None, "null"), (True, "boolean"), (1, "integer"), (1.0, "number"), ("", "string"),
+    ([], "array"), ({}, "object")])
+def test_kinds(value, kind):
+    assert mirror.kind_of(value) == kind
+
+
+def test_the_arch_of_a_mirror():
+    assert mirror.arch_of(mirror.values(sample.ARCH)) == sample.ARCH
+    with pytest.raises(mirror.MirrorProblem, match="gdc_kernel"):
+        mirror.arch_of(mirror.values(sample.ARCH) | {"gdc_kernel": "7"})

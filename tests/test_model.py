@@ -4,7 +4,10 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -202,3 +205,57 @@ def test_level_structure_takes_a_mirror_that_is_no_json():
 def test_unknown_level():
     with pytest.raises(ValueError, match="level"):
         efm3.load(sample.base(), level="deep")
+
+
+def test_a_source_that_cannot_be_read_is_the_one_error(tmp_path):
+    with pytest.raises(efm3.Efm3Error, match="IO001"):
+        efm3.load(tmp_path / "none.bin")
+
+
+def test_a_tensor_beyond_its_size_field_is_refused_before_it_is_looked_at():
+    arch = replace(ARCH, final_channels=32768, embedding_dim=32768)
+    tensors = {n: np.broadcast_to(np.float32(0.5), s) for n, s in efm3.tensor_layout(arch)}
+    with pytest.raises(efm3.Efm3Error, match=r"T002 embed_proj\.conv\.w"):
+        efm3.dumps(arch, tensors | {"embed_proj.conv.w": None})
+
+
+def test_width_and_meta_that_cannot_be_written(model):
+    with pytest.raises(efm3.Efm3Error, match=r"W007 json\.width_mult"):
+        efm3.dumps(replace(ARCH, width_mult=0.0), model.tensors)
+    with pytest.raises(efm3.Efm3Error, match=r"W007 json\.meta"):
+        efm3.dumps(ARCH, model.tensors, mirror_extra={"meta": 3}, seal=True)
+
+
+def test_a_models_own_mirror_is_written_where_it_differs_from_the_files(model, tmp_path):
+    path = tmp_path / "x.bin"
+    meta = {"meta": {"source": "here"}}
+    efm3.Model(ARCH, model.tensors, model.mirror | meta).save(path)
+    assert efm3.load(path).mirror["meta"] == meta["meta"]
+    model.arch = replace(ARCH, name="other")
+    model.save(path)
+    assert efm3.load(path).arch.name == "other"
+    again = efm3.load(path)
+    again.save(path, seal=True)
+    assert "sha256" in efm3.load(path).mirror["meta"]
+
+
+def test_loading_opens_the_path_and_does_nothing_else(tmp_path):
+    """By the interpreter's own audit events, with a mirror full of tempting keys."""
+    keys = {"__class__": "os.system", "__reduce__": ["os.system", "true"], "{0.__class__}": "%n",
+            "../../etc/passwd": "file:///etc/passwd", "import": "antigravity"}
+    path = tmp_path / "x.bin"
+    path.write_bytes(sample.with_mirror(lambda m: m | {"meta": keys})(sample.base()))
+    code = ("import sys, efm3\n"
+            "efm3.load(sys.argv[1], level='values'); efm3.validate(sys.argv[1])\n"
+            "seen = []\n"
+            "sys.addaudithook(lambda name, args: seen.append((name, args)))\n"
+            "model = efm3.load(sys.argv[1], level='values'); efm3.validate(sys.argv[1])\n"
+            "seen = list(seen)\n"
+            "[print(n, a[0] if n == 'open' else '') for n, a in seen]\n")
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True,
+                          check=True)
+    told = [line.split(" ", 1) for line in done.stdout.splitlines()]
+    harmless = ("object.__getattr__", "sys._getframe", "_thread.start_new_thread", "builtins.id")
+    assert {n for n, _ in told} - set(harmless) == {"open"}
+    # A file object is opened upon the number that the path's own open gave.
+    assert {a for n, a in told if n == "open" and not a.isdigit()} == {str(path)}

@@ -57,3 +57,18 @@ def test_walk_is_bounded_without_an_arch():
     data = broken[:scan(BASE).table_offset - 4] + struct.pack("<I", 2**32 - 1) + bytes(400_000)
     s = scan(data)
     assert s.arch is None and len(s.tensors) == 17 * fmt.MAX_BLOCKS + 28
+
+
+def test_a_mirror_beyond_the_limit_is_not_believed():
+    assert scan(sample.build(text=b" " * fmt.MAX_JSON_LEN)).complete
+    s = scan(sample.build(text=b" " * (fmt.MAX_JSON_LEN + 1)))
+    assert s.json_len is s.mirror is s.n_tensors is None and not s.tensors
+
+
+def test_a_table_is_complete_only_as_the_layout_counts_it():
+    count = scan(BASE).table_offset - fmt.COUNT_SIZE
+    one_more = struct.pack("<I", scan(BASE).n_tensors + 1)
+    assert not scan(sample.put(count, one_more)(BASE)).complete
+    empty = sample.field("arch.stem_channels", 0)(BASE)[:count] + struct.pack("<I", 0)
+    s = scan(empty)
+    assert s.arch is None and s.end == s.size and not s.complete

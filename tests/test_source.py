@@ -58,6 +58,10 @@ def test_names(target):
     assert name_of(target) == str(target)
     assert name_of(b"") == "<bytes>"
     assert name_of(io.BytesIO()) == "<stream>"
+    with target.open("rb") as f:
+        assert name_of(f) == str(target)
+    with os.fdopen(os.open(target, os.O_RDONLY), "rb") as f:  # its name is a number
+        assert name_of(f) == "<stream>"
 
 
 def test_write_replaces_and_keeps_the_mode(target):
@@ -133,3 +137,40 @@ def test_order_of_syncs(target, monkeypatch):
         monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
     write_atomic(target, [b"new"])
     assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_why_a_path_cannot_be_read(target, monkeypatch):
+    with pytest.raises(Unreadable, match="is a directory"):
+        read(target.parent)
+    monkeypatch.setattr("efm3.source._memory", lambda: 2)
+    with pytest.raises(Unreadable, match=r"larger than memory \(3 bytes\)"):
+        read(target)
+    monkeypatch.undo()
+
+    def no_memory(*_, **__):
+        raise MemoryError
+    monkeypatch.setattr("builtins.open", no_memory)
+    with pytest.raises(Unreadable, match=r"larger than memory$"):
+        read(target)
+
+
+def test_a_failing_read_says_what_the_system_said(target, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "broken disk")
+    monkeypatch.setattr("builtins.open", fail)
+    with pytest.raises(Unreadable, match="broken disk"):
+        read(target)
+
+
+def test_a_system_that_does_not_tell_its_memory_sets_no_limit(target, monkeypatch):
+    def unknown(name):
+        raise ValueError(name)
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert read(target) == b"old"
+
+
+def test_a_stream_and_a_file_that_ends_before_its_size(target, monkeypatch):
+    assert read(io.BytesIO(b"EFM3")) == b"EFM3"
+    monkeypatch.setattr("builtins.open", lambda *_, **__: io.BytesIO(b"ol"))
+    with pytest.raises(Unreadable, match="changed while it was read"):
+        read(target)

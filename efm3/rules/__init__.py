@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -184,6 +184,11 @@ def load_rules(level: str = "values") -> dict[str, Rule]:
 
     Below `values` the group of that name is not imported, nor is numpy with it.
     """
+    return dict(_loaded(level))
+
+
+@lru_cache(maxsize=len(LEVELS))
+def _loaded(level: str) -> dict[str, Rule]:
     top = check_level(level)
     for group in GROUPS:
         if group != "values" or level == "values":

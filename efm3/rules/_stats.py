@@ -94,10 +94,6 @@ class Stats:
         """The table's entries of these kinds (all where none is named)."""
         return [t for t in self.scan.tensors if not kinds or t.name.endswith(kinds)]
 
-    def named(self, name: str) -> Floats:
-        """The values of the tensor of that name."""
-        return self.values(next(t for t in self.scan.tensors if t.name == name))
-
     def zero_channels(self) -> dict[int, Index]:
         """Table index of a convolution to its output channels that are all zero."""
         hits = np.flatnonzero(self.channel_max == 0)

@@ -4,6 +4,7 @@
 
 #ifdef MFN_HAVE_X86
 #include <cpuid.h>
+#include <stdatomic.h>
 
 // The operating system must save the wide registers too: XCR0 bits 1-2 for ymm, 5-7 for zmm.
 static uint64_t xcr0(void) {
@@ -12,7 +13,7 @@ static uint64_t xcr0(void) {
     return (uint64_t)hi << 32 | lo;
 }
 
-unsigned mfn_cpu_features(void) {
+static unsigned look(void) {
     unsigned a, b, c, d, found = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
     const unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
@@ -25,6 +26,18 @@ unsigned mfn_cpu_features(void) {
     if ((saved & 0xe6) == 0xe6 && (b & (f | dq | bw | vl)) == (f | dq | bw | vl))
         found |= MFN_CPU_AVX512;
     return found;
+}
+
+// CPUID is slow where a hypervisor answers it (20 us), several times a load; the answer stays.
+unsigned mfn_cpu_features(void) {
+    enum { KNOWN = 1 << 30 };
+    static _Atomic unsigned known;
+    unsigned found = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!found) {
+        found = look() | KNOWN;
+        atomic_store_explicit(&known, found, memory_order_relaxed);
+    }
+    return found & ~(unsigned)KNOWN;
 }
 #elif defined(MFN_HAVE_NEON)
 // AdvSIMD is part of every AArch64 processor that runs code built with __ARM_NEON.

@@ -3,10 +3,12 @@
 //
 // Checks that want a sanitizer beside them: hostile bytes, memory that runs out, threads, misuse.
 //   check_engine VERB FILE     exit 0 and a line that says how much was done, or 1
-// Build with -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign for the verb nomem.
+// Build with -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create for the
+// verb nomem.
 #define _DEFAULT_SOURCE 1
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,31 +31,41 @@ enum { VALUES = 3 * 112 * 112, PIXELS = 112 * 112 * 3, BATCH = 9 };
         }                                                                      \
     } while (0)
 
-// Allocations left before one fails; below zero: none fails.
-static long budget = -1;
-static bool refused;
+// Allocations and new threads left before one fails, and all later ones where `for_ever`; below
+// zero: none fails. The pool's threads allocate too.
+static _Atomic long budget = -1;
+static bool for_ever;
+static _Atomic bool refused;
 
-static bool refuse(void) {
+static bool refuse(int number) {
     if (budget < 0) return false;
-    if (budget-- > 0) return false;
-    budget = -1;
+    if (atomic_fetch_sub(&budget, 1) > 0) return false;
+    budget = for_ever ? 0 : -1;
     refused = true;
-    errno = ENOMEM;
+    errno = number;
     return true;
 }
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 int __real_posix_memalign(void **p, size_t align, size_t n);
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 int __wrap_posix_memalign(void **p, size_t align, size_t n);
-void *__wrap_malloc(size_t n) { return refuse() ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) { return refuse() ? NULL : __real_calloc(n, size); }
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg);
+void *__wrap_malloc(size_t n) { return refuse(ENOMEM) ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t size) {
+    return refuse(ENOMEM) ? NULL : __real_calloc(n, size);
+}
 int __wrap_posix_memalign(void **p, size_t align, size_t n) {
-    return refuse() ? ENOMEM : __real_posix_memalign(p, align, n);
+    return refuse(ENOMEM) ? ENOMEM : __real_posix_memalign(p, align, n);
+}
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg) {
+    return refuse(EAGAIN) ? EAGAIN : __real_pthread_create(t, a, f, arg);
 }
 
+static const char *path;
 static float input[BATCH * VALUES];
 static uint8_t pixels[BATCH * PIXELS];
 
@@ -66,8 +78,8 @@ static void fill(void) {
     }
 }
 
-static unsigned char *slurp(const char *path, size_t *size) {
-    FILE *f = fopen(path, "rb");
+static unsigned char *slurp(const char *name, size_t *size) {
+    FILE *f = fopen(name, "rb");
     CHECK(f && fseek(f, 0, SEEK_END) == 0);
     long n = ftell(f);
     CHECK(n >= 0);
@@ -129,35 +141,48 @@ static void any(const unsigned char *data, size_t size) {
 static bool life(const unsigned char *data, size_t size, float *out) {
     MfnOptions options = {.threads = 3};
     MfnEngine e;
+    bool well = true;
     int rc = mfn_engine_init_memory(data, size, &options, &e, NULL);
     CHECK(rc == MFN_OK || rc == MFN_E_NOMEM);
     if (rc) return false;
-    int first = mfn_engine_forward(&e, input, out);
-    int second = mfn_engine_forward_batch(&e, input, BATCH, out);
     MfnInfo info;
     CHECK(mfn_engine_info(&e, &info) == MFN_OK);
     float *trace = __real_malloc((size_t)info.trace_floats * sizeof *trace);
-    int third = mfn_engine_trace(&e, input, trace, (size_t)info.trace_floats);
-    free(trace);
+    double seconds[64];
+    CHECK(trace && info.n_layers <= 64);
+    int said[6], n = 0;
+    said[n++] = mfn_engine_forward(&e, input, out);
+    said[n++] = mfn_engine_forward_batch(&e, input, BATCH, out);
+    said[n++] = mfn_engine_forward_u8(&e, pixels, BATCH, out);
+    said[n++] = mfn_engine_trace(&e, input, trace, (size_t)info.trace_floats);
+    said[n++] = mfn_engine_profile(&e, input, 1, seconds, 64);
     CHECK(mfn_engine_free(&e) == MFN_OK);
-    CHECK(first == MFN_OK || first == MFN_E_NOMEM);
-    CHECK(second == MFN_OK || second == MFN_E_NOMEM);
-    CHECK(third == MFN_OK || third == MFN_E_NOMEM);
-    return first == MFN_OK && second == MFN_OK && third == MFN_OK;
+    said[n++] = mfn_engine_init_file(path, NULL, &e, NULL);
+    free(trace);
+    for (int i = 0; i < n; i++) {
+        CHECK(said[i] == MFN_OK || said[i] == MFN_E_NOMEM);
+        well = well && said[i] == MFN_OK;
+    }
+    CHECK(mfn_engine_free(&e) == (said[n - 1] ? MFN_E_STATE : MFN_OK));
+    return well;
 }
 
 static void nomem(const unsigned char *data, size_t size) {
     float *out = __real_malloc(BATCH * 65536 * sizeof *out);
-    long k = 0, harmless = 0;
-    do {
-        budget = k++;
-        refused = false;
-        harmless += life(data, size, out) && refused;
-    } while (refused);
-    budget = -1;
+    for (int ever = 0; ever < 2; ever++) {
+        long k = 0, harmless = 0;
+        for_ever = ever;
+        do {
+            budget = k++;
+            refused = false;
+            harmless += life(data, size, out) && refused;
+            budget = -1;
+        } while (refused);
+        CHECK(k > 10);
+        printf("nomem: each of %ld allocations and new threads failed%s; %ld did no harm\n", k - 1,
+               ever ? ", and all after it" : "", harmless);
+    }
     free(out);
-    CHECK(k > 10);
-    printf("nomem: each of %ld allocations failed once; %ld did no harm\n", k - 1, harmless);
 }
 
 typedef struct Shared {
@@ -264,16 +289,36 @@ static void misuse(const unsigned char *data, size_t size) {
     printf("misuse: a status for each\n");
 }
 
+// Loads and drops FILE `LOADS` times; the caller watches this process from outside.
+static void soak(const unsigned char *data, size_t size) {
+    const char *word = getenv("LOADS");
+    long loads = word ? atol(word) : 1000;
+    static float out[1024];
+    for (long i = 0; i < loads; i++) {
+        MfnEngine e;
+        if (i % 2)
+            CHECK(mfn_engine_init_file(path, NULL, &e, NULL) == MFN_OK);
+        else
+            CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
+        if (i % 100 == 0) CHECK(mfn_engine_forward(&e, input, out) == MFN_OK);
+        CHECK(mfn_engine_free(&e) == MFN_OK);
+        CHECK(mfn_engine_init_memory(data, size - 1, NULL, &e, NULL) == MFN_E_TRUNCATED);
+    }
+    printf("soak: %ld loads\n", loads);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(const unsigned char *, size_t);
-    } verbs[] = {{"any", any}, {"hostile", hostile}, {"nomem", nomem}, {"threads", threads}, {"fork", forks},
-                 {"misuse", misuse}};
+    } verbs[] = {{"any", any}, {"hostile", hostile}, {"nomem", nomem}, {"threads", threads},
+                 {"fork", forks},
+                 {"misuse", misuse}, {"soak", soak}};
     CHECK(argc == 3);
     fill();
     size_t size;
-    unsigned char *data = slurp(argv[2], &size);
+    path = argv[2];
+    unsigned char *data = slurp(path, &size);
     bool ran = false;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 || strcmp(argv[1], "all") == 0)

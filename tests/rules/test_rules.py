@@ -69,3 +69,9 @@ def test_select_and_ignore_take_prefixes():
 def test_unknown_level_is_refused():
     with pytest.raises(ValueError, match="level"):
         efm3.validate(sample.base(), "all")
+
+
+def test_a_rule_as_json_says_all_but_its_function():
+    rule = load_rules()["C001"].to_json()
+    assert rule["code"] == "C001" and rule["clause"] == "spec/EFM3.md#c001"
+    assert "check" not in rule and rule["what"] and rule["why"] and rule["fix"]

@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that fail, processes that are killed, odd files: the short form of `make evidence`."""
+
+import gc
+import json
+import mmap
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import efm3
+from efm3 import engine, sample, source
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DRIVER = ROOT / "tests/faults/syscalls.py"
+TERABYTE = 1 << 40
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux calls")
+needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
+
+def driver(*words):
+    done = subprocess.run([sys.executable, DRIVER, *map(str, words)], capture_output=True,
+                          text=True, check=False, timeout=300, cwd=ROOT)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.returncode
+
+
+@needs_cc
+def test_every_failing_call_leaves_the_old_file_or_the_new():
+    figures, code = driver("sweep", "--step", 25)
+    assert (figures["bad"], code) == ([], 0)
+    assert figures["faults"] > 500 and figures["calls"]["save"] > 100
+
+
+@needs_cc
+def test_a_kill_at_each_call_leaves_the_old_file_or_the_new():
+    figures, code = driver("kills", "--step", 25)
+    assert (figures["bad"], code) == ([], 0)
+    assert figures["killed"] > 50 and min(figures["states"].values()) > 0
+
+
+@needs_cc
+def test_kills_at_random_moments():
+    figures, code = driver("storm", "--count", 250)
+    assert (figures["bad"], code) == ([], 0)
+    assert figures["temporary files left"] > 0, "no kill came within a save"
+
+
+@needs_cc
+def test_two_writers_to_one_path():
+    figures, code = driver("writers", "--count", 60)
+    assert (figures["bad"], code) == ([], 0)
+    assert figures["seen"] == ["new", "old"]
+
+
+@needs_cc
+@pytest.mark.parametrize("words,said", [
+    (("sweep", "--step", 25, "--plant", "in-place"), "torn"),
+    (("sweep", "--step", 25, "--plant", "no-unlink"), "left"),
+    (("kills", "--plant", "in-place"), "torn"),
+    (("storm", "--count", 60, "--plant", "in-place"), "torn")])
+def test_the_driver_sees_a_wrong_writer(words, said):
+    figures, code = driver(*words)
+    assert code == 1 and any(said in line for line in figures["bad"])
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "w.bin"
+    path.write_bytes(sample.base())
+    return path
+
+
+def other():
+    return efm3.load(sample.with_mirror(lambda m: m | {"meta": {"note": "new"}})(sample.base()))
+
+
+def test_saving_over_a_file_that_is_loaded_mapped_and_open(target):
+    model = efm3.load(target)
+    before = {k: v.copy() for k, v in model.tensors.items()}
+    with open(target, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        model.mirror["meta"] = {"note": "x" * 500}
+        model.save(target)
+        assert mapped[:] == sample.base()
+    assert all(np.array_equal(v, before[k]) for k, v in model.tensors.items())
+    assert efm3.load(target).mirror["meta"] == {"note": "x" * 500}
+
+
+def test_a_file_cut_while_its_model_lives(target):
+    model = efm3.load(target)
+    os.truncate(target, 10)
+    assert efm3.dumps(model.arch, model.tensors, align=True) == sample.base()
+
+
+def child(code, *args):
+    return subprocess.run([sys.executable, "-W", "error", "-c", code, *map(str, args)], cwd=ROOT,
+                          capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_file_size_limit_is_a_full_disk(target):
+    code = """if True:
+        import resource, sys, efm3
+        from efm3 import sample
+        model = efm3.load(sample.with_mirror(lambda m: m | {'meta': {'a': 1}})(sample.base()))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+        try:
+            model.save(sys.argv[1])
+        except OSError as e:
+            print(e.strerror)
+    """
+    done = child(code, target)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "File too large\n", "")
+    assert target.read_bytes() == sample.base() and os.listdir(target.parent) == [target.name]
+
+
+def test_a_full_disk(tmp_path):
+    code = ("import sys, efm3; from efm3 import sample; m = efm3.load(sample.base())\n"
+            "try: m.save(sys.argv[1])\nexcept OSError as e: print(e.strerror)\n")
+    script = ('mount -t tmpfs -o size=20k none "$1" || exit 77; '
+              'head -c 9000 /dev/zero >"$1/w.bin"; '
+              '"$2" -c "$3" "$1/w.bin"; ls -A "$1"; cmp -n 9000 "$1/w.bin" /dev/zero')
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare(1)")
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", tmp_path, sys.executable,
+                           code], capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode == 77 or done.stderr.startswith("unshare"):
+        pytest.skip("a tmpfs may not be mounted here")
+    assert (done.returncode, done.stdout) == (0, "No space left on device\nw.bin\n")
+
+
+def sparse(tmp_path):
+    path = tmp_path / "tera.bin"
+    path.write_bytes(sample.base())
+    try:
+        os.truncate(path, TERABYTE)
+    except OSError:
+        pytest.skip("this file system holds no sparse terabyte")
+    return path
+
+
+def test_a_sparse_terabyte_is_refused_at_once(tmp_path, monkeypatch):
+    path = sparse(tmp_path)
+    monkeypatch.setattr(source, "_memory", lambda: TERABYTE - 1)
+    efm3.validate(sample.base())
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    assert "larger than memory" in efm3.validate(path).unreadable
+    with pytest.raises(efm3.Efm3Error, match="larger than memory"):
+        efm3.load(path)
+    assert time.perf_counter() - start < 0.1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1024
+
+
+def engine_status(path):
+    ext = engine._extension()
+    handle, error = ext.ffi.new("MfnEngine *"), ext.ffi.new("MfnError *")
+    status = ext.lib.mfn_engine_init_file(os.fsencode(path), ext.ffi.NULL, handle, error)
+    if status == 0:
+        ext.lib.mfn_engine_free(handle)
+    return ext.ffi.string(ext.lib.mfn_status_name(status)).decode()
+
+
+@pytest.mark.skipif(not engine.available(), reason=engine.MISSING)
+def test_the_engines_own_loader_takes_odd_paths(tmp_path, target):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "link").symlink_to(target)
+    (tmp_path / "empty").touch()
+    start = time.perf_counter()
+    names = {p: engine_status(p) for p in (
+        target, tmp_path / "link", tmp_path / "fifo", tmp_path, tmp_path / "loop", "/dev/zero",
+        tmp_path / "empty", sparse(tmp_path), "/proc/self/mem", "")}
+    assert time.perf_counter() - start < 1
+    assert list(names.values()) == [
+        "OK", "OK", "E_NOT_REGULAR", "E_NOT_REGULAR", "E_OPEN", "E_NOT_REGULAR", "E_TRUNCATED",
+        "E_TRAILING", "E_READ", "E_OPEN"]
+
+
+def test_a_file_that_shrinks_and_grows_while_it_is_read(target):
+    """Whatever the moment: the file of before, or one error."""
+    data, stop, loaded, refused = sample.base(), threading.Event(), 0, set()
+
+    def shake():
+        while not stop.is_set():
+            os.truncate(target, 4000)
+            os.truncate(target, len(data) + 7)
+            target.write_bytes(data)
+    worker = threading.Thread(target=shake)
+    worker.start()
+    try:
+        for _ in range(400):
+            try:
+                model = efm3.load(target)
+                loaded += 1
+                # A tail that was cut off and grown again reads as zeros: valid, but not ours.
+                assert len(efm3.dumps(model.arch, model.tensors, align=True)) == len(data)
+            except efm3.Efm3Error as e:
+                refused.add(e.code)
+            if engine.available():
+                assert engine_status(target) in {
+                    "OK", "E_READ", "E_TRUNCATED", "E_TRAILING", "E_TENSOR_SIZE"}
+    finally:
+        stop.set()
+        worker.join()
+    gc.collect()
+    assert loaded and refused
