@@ -100,7 +100,11 @@ AREAS = (
      ("checks", "branches")),
 )
 
-SHORT: dict[str, str] = {}
+SHORT: dict[str, str] = {
+    "F": "a rule is taken out whole. Of the 294 conditions inside the rules, which mostly choose "
+         "the words, the corpus alone notices 215 (a trial on 2026-11-24); the other 79 were "
+         "neither run against the unit tests nor explained.",
+}
 """Letter to what fell short of what was asked, and why."""
 
 
