@@ -92,11 +92,9 @@ def open_regular(path: str) -> BinaryIO:
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{path}: not a regular file")
         return open(fd, "rb")
-    except OSError as e:
+    except BaseException:
         os.close(fd)
-        if isinstance(e, Unreadable):
-            raise
-        raise Unreadable(f"{path}: {e.strerror}") from None
+        raise
 
 
 def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview],
