@@ -61,7 +61,7 @@ def _read_path(path: str) -> bytes:
     except Unreadable:
         raise
     except OSError as e:
-        raise Unreadable(f"{path}: {e.strerror}") from None
+        raise Unreadable(f"{path}: {e.strerror or e}") from None
     if len(data) != size:
         raise Unreadable(f"{path}: changed while it was read")
     return data

@@ -171,6 +171,15 @@ def test_a_system_that_does_not_tell_its_memory_sets_no_limit(target, monkeypatc
 
 def test_a_stream_and_a_file_that_ends_before_its_size(target, monkeypatch):
     assert read(io.BytesIO(b"EFM3")) == b"EFM3"
-    monkeypatch.setattr("builtins.open", lambda *_, **__: io.BytesIO(b"ol"))
+
+    class Short(io.BytesIO):
+        """Gives two bytes of a file that states more."""
+
+        def fileno(self):
+            return fd
+
+    fd = os.open(target, os.O_RDONLY)
+    monkeypatch.setattr("builtins.open", lambda *_, **__: Short(b"ol"))
     with pytest.raises(Unreadable, match="changed while it was read"):
         read(target)
+    os.close(fd)
