@@ -78,9 +78,10 @@ def test_schema_is_a_schema_and_takes_canonical_mirrors():
         assert mirror.schema_problem(mirror.values(arch)) == ""
 
 
+# Whole numbers with a point are left out: JSON Schema takes 1.0 for an integer, M021 does not.
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 70000) | st.floats(-2, 2) | st.just("x")
-    | st.just("f" * 64),
+    st.none() | st.booleans() | st.integers(-1, 70000)
+    | st.floats(-2, 2).filter(lambda v: not v.is_integer()) | st.just("x") | st.just("f" * 64),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
         st.sampled_from(["t", "n", "s", "sha256"]), inner, max_size=3), max_leaves=4)
 
