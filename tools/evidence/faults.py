@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Failing calls, kills, rival writers, memory that runs out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import _engine
+from _book import ROOT, figure
+
+DRIVER = "tests/faults/syscalls.py"
+SEED = 6
+
+
+def drive(*words: object) -> dict[str, Any]:
+    """A verb of the driver as a figure; raises where anything was torn or lost."""
+    shown = " ".join(map(str, ("python", DRIVER, *words)))
+    done = subprocess.run([sys.executable, ROOT / DRIVER, *map(str, words)], capture_output=True,
+                          text=True, check=False, cwd=ROOT)
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"{shown}: {done.stderr}")
+    numbers = json.loads(done.stdout)
+    bad = numbers.pop("bad")
+    if bad:
+        raise RuntimeError(f"{shown}: {len(bad)} wrong, first: {bad[0]}")
+    return figure(shown, numbers | {"torn or lost": 0}, SEED if "--seed" in words else None)
+
+
+def no_memory() -> dict[str, Any]:
+    """Every allocation and new thread of an engine's life fails, under ASan and UBSan."""
+    program, command = _engine.check("asan")
+    said = _engine.run(program, "nomem", ROOT / "spec/vectors/odd_b.bin")
+    once, ever = (int(line.split("each of ")[1].split()[0]) for line in said.splitlines())
+    return figure(f"{command} && check-asan nomem spec/vectors/odd_b.bin",
+                  {"failed once": once, "failed from there on": ever, "leaks or crashes": 0})
+
+
+def run(long: bool) -> dict[str, Any]:
+    """The figures by name."""
+    return {
+        "calls that fail": drive("sweep", "--step", 1 if long else 10),
+        "killed at each call": drive("kills", "--step", 1 if long else 10),
+        "kill -9 storm": drive("storm", "--seed", SEED, "--count", 20000 if long else 1000),
+        "two writers": drive("writers", "--count", 5000 if long else 500),
+        "no memory": no_memory(),
+    }
