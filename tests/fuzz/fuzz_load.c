@@ -18,7 +18,7 @@
         }                                                                              \
     } while (0)
 
-enum { VALUES = 3 * 112 * 112, MOST_DIM = 1024, MOST_MACS = 3000000, RUN_ONE_OF = 10 };
+enum { VALUES = 3 * 112 * 112, MOST_DIM = 1024, MOST_MACS = 1000000, RUN_ONE_OF = 40 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
