@@ -26,14 +26,15 @@ def today() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%d")
 
 
-def commit() -> str:
-    """The commit's short name, with + where a tracked source under efm3/ or engine/ was changed."""
+def commit(*paths: str) -> str:
+    """The short name of HEAD, or of the last commit that changed one of `paths`, with + where a tracked source under efm3/ or engine/ was changed."""
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True,
                               check=False)
         return done.stdout.strip()
     changed = git("status", "--porcelain", "--untracked-files=no", "efm3", "engine")
-    return (git("rev-parse", "--short=10", "HEAD") or "unknown") + ("+" if changed else "")
+    name = git("log", "-1", "--abbrev=10", "--format=%h", "--", *paths)
+    return (name or "unknown") + ("+" if changed else "")
 
 
 def figure(command: str, numbers: dict[str, Any], seed: int | None = None) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def record(part: str, figures: dict[str, dict[str, Any]]) -> None:
 def count(target: str, sanitizer: str, executions: int, seconds: float, command: str,
           findings: int = 0) -> None:
     """Add a run of `target` (such as "fuzz.load") to the row of this commit and sanitizer."""
-    key = {"commit": commit(), "sanitizer": sanitizer, "command": command}
+    # A change of a page or a tool is no other target: rows are for what was under test.
+    key = {"commit": commit("efm3", "engine", "tests/fuzz"), "sanitizer": sanitizer, "command": command}
 
     def add(book: dict[str, Any]) -> None:
         rows = book["counters"].setdefault(target, [])
