@@ -27,7 +27,10 @@ def today() -> str:
 
 
 def commit(*paths: str) -> str:
-    """The short name of HEAD, or of the last commit that changed one of `paths`, with + where a tracked source under efm3/ or engine/ was changed."""
+    """The short name of HEAD, or of the last commit that changed one of `paths`.
+
+    It ends with + where a tracked source under efm3/ or engine/ was changed since.
+    """
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True,
                               check=False)
@@ -72,7 +75,8 @@ def count(target: str, sanitizer: str, executions: int, seconds: float, command:
           findings: int = 0) -> None:
     """Add a run of `target` (such as "fuzz.load") to the row of this commit and sanitizer."""
     # A change of a page or a tool is no other target: rows are for what was under test.
-    key = {"commit": commit("efm3", "engine", "tests/fuzz"), "sanitizer": sanitizer, "command": command}
+    key = {"commit": commit("efm3", "engine", "tests/fuzz"), "sanitizer": sanitizer,
+           "command": command}
 
     def add(book: dict[str, Any]) -> None:
         rows = book["counters"].setdefault(target, [])
