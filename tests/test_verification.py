@@ -33,6 +33,26 @@ def test_beyond_the_tolerance_is_not_ok():
     assert not outcome.ok
 
 
+def test_against_a_source():
+    model = efm3.load(sample.base())
+    x = verification.inputs()
+    want = reference.forward(model, x)
+    found = verification.verify_against(model, lambda _: want, x)
+    assert [o.isa for o in found] == ["reference", *HERE] and all(o.ok for o in found)
+    other = want[:, ::-1]
+    for o in verification.verify_against(model, lambda _: other, x, HERE[:1]):
+        assert not o.ok and o.max_error > 0.01 and o.min_cosine < 0.99
+
+
+def test_a_wrong_engine_is_caught_against_a_source(monkeypatch):
+    real = engine.Engine.embed
+    monkeypatch.setattr(engine.Engine, "embed", lambda self, x: real(self, x) * np.float32(1.001))
+    model = efm3.load(sample.base())
+    x = verification.inputs()
+    found = verification.verify_against(model, lambda x: reference.forward(model, x), x)
+    assert found[0].ok and not any(o.ok for o in found[1:])
+
+
 def test_unknown_isa():
     with pytest.raises(efm3.Efm3Error) as e:
         verification.verify(efm3.load(sample.base()), ["mmx"])

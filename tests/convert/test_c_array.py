@@ -37,6 +37,15 @@ def test_c_source_holds_the_bytes(vector, tmp_path):
     assert ctypes.addressof(data) % 64 == 0
 
 
+def test_the_array_is_aligned_by_declaration(tmp_path):
+    for suffix in ("h", "c"):
+        write(efm3.load(sample.base()), tmp_path / f"a.{suffix}")
+        (tmp_path / "x.c").write_text(
+            f'#include "a.{suffix}"\n_Static_assert(__alignof__(a) >= 64, "alignment");\n'
+            "size_t use(void) { return a_size + a[0]; }\n")
+        cc("-c", "-o", tmp_path / "x.o", tmp_path / "x.c")
+
+
 def test_header_in_two_sources(tmp_path):
     (tmp_path / "a.bin").write_bytes(sample.base())
     convert(tmp_path / "a.bin", tmp_path / "3d.h")

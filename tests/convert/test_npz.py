@@ -97,6 +97,11 @@ def test_a_false_seal_is_caught_by_the_check(small, archive, tmp_path, refused):
     refused(path, "M042")
 
 
+def test_another_arch_than_the_metadata_state(small, tmp_path, refused):
+    write(small, tmp_path / "b.npz")
+    refused(tmp_path / "b.npz", "X011", "another arch than xs", arch=efm3.ARCHS["xs"])
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\3\4", b"x" * 100, b"PK\5\6" + bytes(18)])
 def test_no_archive(tmp_path, refused, data):
     (tmp_path / "a.npz").write_bytes(data)

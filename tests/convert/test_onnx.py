@@ -51,6 +51,7 @@ def test_what_is_written_runs(small, small_embeddings, pictures, tmp_path, fold)
     assert ("BatchNormalization" in ops) != fold
     session = runtime.InferenceSession(str(path))
     assert session.get_inputs()[0].shape == ["N", 3, 112, 112]
+    assert session.get_outputs()[0].shape == ["N", small.arch.embedding_dim]
     for n in (1, 3):
         (have,) = session.run(["embedding"], {"input": pictures[:n]})
         assert np.abs(have - small_embeddings[:n]).max() < 1e-5

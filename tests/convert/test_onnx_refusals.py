@@ -4,6 +4,7 @@
 
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -191,6 +192,16 @@ def test_broken_graphs(graph, saved, refused, case):
     change, code, word = BROKEN[case]
     change(graph)
     refused(saved(graph), code, word)
+
+
+def test_a_huge_norm_is_not_tried(graph, saved, refused):
+    BROKEN["huge norm"][0](graph)
+    path = saved(graph)
+    tracemalloc.start()
+    refused(path, "X008", "12,582,912 values")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 << 20
 
 
 def test_a_long_chain_is_no_recursion(graph, saved, refused):
