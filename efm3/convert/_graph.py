@@ -243,11 +243,11 @@ class Graph:
 
     def _external(self, name: str, t: Any) -> bytes:
         entry = {e.key: e.value for e in t.external_data}
-        base = os.path.realpath(self.folder)
-        path = os.path.realpath(os.path.join(base, entry.get("location", "")))
-        if "\0" in path or os.path.commonpath([base, path]) != base or path == base:
-            refuse("X005", f"{name} lies in {entry.get('location', '')!r}, outside the model's "
-                           "folder", name, entry.get("location", ""))
+        base, place = os.path.realpath(self.folder), entry.get("location", "")
+        # A path with a NUL is none; realpath says so in its own way.
+        path = base if "\0" in place else os.path.realpath(os.path.join(base, place))
+        if os.path.commonpath([base, path]) != base or path == base:
+            refuse("X005", f"{name} lies in {place!r}, outside the model's folder", name, place)
         try:
             offset, length = int(entry.get("offset", 0)), int(entry.get("length", -1))
             with open_regular(path) as f:

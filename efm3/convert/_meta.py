@@ -61,6 +61,8 @@ def _arch(text: str) -> Arch:
         name, width = value["name"], value["width_mult"]
         if not mirrors.is_kind(name, "string") or not mirrors.is_kind(width, "number"):
             raise TypeError("name is no string or width_mult no number")
+        if not width > 0:
+            raise TypeError(f"width_mult is {width}, not above 0")
         return Arch(**value, stages=stages)
     except mirrors.MirrorProblem as e:
         refuse("X012", f"{ARCH_KEY}: {e.message}", ARCH_KEY)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -45,7 +46,8 @@ def read(path: str, arch: Arch | None) -> Network:
     except Unreadable:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
-            ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as e:
+            ValueError, SyntaxError, TypeError, MemoryError, RecursionError,
+            tokenize.TokenError) as e:
         if hasattr(e, "finding"):
             raise
         refuse("X003", f"{path} is no NumPy archive, or is damaged: {e}", path)

@@ -3,7 +3,9 @@
 """NumPy archives: round trips, foreign names, and archives that lie."""
 
 import io
+import json
 import zipfile
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -74,6 +76,8 @@ def test_missing_tensor(small, archive, tmp_path, refused):
     (ARCH_KEY, "{}", "stages"), (ARCH_KEY, "[", ARCH_KEY),
     (ARCH_KEY, '{"stages":[{"t":1}]}', "no arch"), (MIRROR_KEY, "x", MIRROR_KEY),
     (ARCH_KEY, np.zeros(3), "not one text"),
+    *((ARCH_KEY, json.dumps(asdict(efm3.ARCHS["nano"]) | {"width_mult": w}), "not above 0")
+      for w in (0, -1)),
 ])
 def test_metadata_that_is_none(small, archive, tmp_path, refused, key, text, word):
     write(small, tmp_path / "b.npz")
@@ -136,7 +140,8 @@ def header(shape, dtype="<f4"):
 
 @pytest.mark.parametrize("body,code", [
     (header((1 << 40,)) + bytes(32), "X006"), (header((8,), "|O") + bytes(64), "X006"),
-    (b"\x93NUMPY\x01\x00\xff\xff", "X003"), (b"\x93NUMPY\x09\x00" + bytes(64), "X003"),
+    (b"\x93NUMPY\x01\x00\xff\xff", "X003"), (header((8,)).replace(b"}", b"("), "X003"),
+    (b"\x93NUMPY\x09\x00" + bytes(64), "X003"),
 ])
 def test_entries_that_lie(tmp_path, refused, body, code):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as z:

@@ -263,7 +263,7 @@ def test_external_data_elsewhere(small, graph, saved, tmp_path, refused):
             ("../secret", {}), (str(tmp_path / "secret"), {}), ("link", {}), ("", {}), (".", {}),
             ("none", {}), ("short", {"length": 32}), ("short", {"offset": 40}), ("fifo", {}),
             ("short", {"offset": -1}), ("short", {"length": "x"}), ("../model-2/x", {}),
-            ("short", {"offset": 1 << 70})):
+            ("short", {"offset": 1 << 70}), ("a\0b", {})):
         p = onnx.ModelProto()
         p.CopyFrom(graph)
         outside(p, location, **more)

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A mutator of ONNX models for fuzz_python.py: the graph is changed, the encoding stays whole."""
+
+from mutators import raw
+
+EDGES = (-2**63, -2**31, -1, 0, 1, 2, 3, 4, 7, 16, 112, 2**31 - 1, 2**63 - 1)
+OPS = ("Conv", "BatchNormalization", "PRelu", "Add", "Sub", "Mul", "Div", "Identity", "Reshape",
+       "Flatten", "Transpose", "Unsqueeze", "Constant", "ReduceL2", "LpNormalization", "Clip",
+       "Gemm", "MatMul", "Relu", "Cast", "If", "")
+
+
+def graph(rng, data):
+    """The serialized model with one to three changes of nodes, edges, shapes or values."""
+    import onnx
+
+    if rng.randrange(5) == 0:
+        return raw(rng, data)
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except Exception:
+        return raw(rng, data)
+    for _ in range(rng.randint(1, 3)):
+        g = proto.graph
+        if g.node and rng.random() < 0.6:
+            _node(rng, g)
+        elif g.initializer and rng.random() < 0.8:
+            _constant(rng, rng.choice(g.initializer))
+        else:
+            _model(rng, proto)
+    return proto.SerializeToString()
+
+
+def _node(rng, g):
+    node = rng.choice(g.node)
+    names = [*(n for other in g.node for n in other.output), *(t.name for t in g.initializer), "",
+             "nobody"]
+    kind = rng.randrange(7)
+    if kind == 0:
+        node.op_type = rng.choice(OPS)
+    elif kind == 1 and node.input:
+        node.input[rng.randrange(len(node.input))] = rng.choice(names)
+    elif kind == 2 and node.output:
+        node.output[rng.randrange(len(node.output))] = rng.choice(names)
+    elif kind == 3 and node.attribute:
+        _attribute(rng, rng.choice(node.attribute))
+    elif kind == 4:
+        g.node.remove(node)
+    elif kind == 5:
+        g.node.insert(rng.randrange(len(g.node) + 1), node)
+    elif node.input:
+        rng.choice((node.input.pop, lambda: node.input.append(rng.choice(names))))()
+
+
+def _attribute(rng, attribute):
+    kind = rng.randrange(5)
+    if kind == 0 and attribute.ints:
+        attribute.ints[rng.randrange(len(attribute.ints))] = rng.choice(EDGES)
+    elif kind == 1:
+        attribute.i = rng.choice(EDGES)
+    elif kind == 2:
+        attribute.f = rng.choice((0.0, -1.0, 1e-5, float("nan"), float("inf"), 3e38))
+    elif kind == 3 and attribute.ints:
+        attribute.ints.pop()
+    else:
+        attribute.name = rng.choice(("axis", "axes", "epsilon", "group", "pads", "strides", "perm",
+                                     "kernel_shape", "value", "auto_pad", "x"))
+
+
+def _constant(rng, tensor):
+    kind = rng.randrange(6)
+    if kind == 0 and tensor.dims:
+        tensor.dims[rng.randrange(len(tensor.dims))] = rng.choice(EDGES)
+    elif kind == 1:
+        tensor.dims.append(rng.choice(EDGES))
+    elif kind == 2:
+        tensor.data_type = rng.randrange(24)
+    elif kind == 3:
+        tensor.raw_data = raw(rng, tensor.raw_data)
+    elif kind == 4:
+        tensor.data_location = rng.randrange(2)
+        entry = tensor.external_data.add()
+        entry.key = rng.choice(("location", "offset", "length", "x"))
+        entry.value = rng.choice(("", "x", "..", "/dev/zero", "a\0b", "-1", str(2**70)))
+    else:
+        tensor.name = rng.choice(("", tensor.name + "x"))
+
+
+def _model(rng, proto):
+    kind = rng.randrange(5)
+    if kind == 0 and proto.opset_import:
+        proto.opset_import[0].version = rng.choice(EDGES)
+    elif kind == 1 and proto.metadata_props:
+        entry = rng.choice(proto.metadata_props)
+        entry.value = raw(rng, entry.value.encode()).decode("utf-8", "replace")
+    elif kind == 2 and proto.graph.input:
+        entry = proto.graph.input[0]
+        dims = entry.type.tensor_type.shape.dim
+        if dims:
+            rng.choice(dims).dim_value = rng.choice(EDGES)
+    elif kind == 3 and proto.graph.output:
+        proto.graph.output[0].name = rng.choice(("", "x", *proto.graph.node[0].output[:1])
+                                                if proto.graph.node else ("", "x"))
+    else:
+        del proto.metadata_props[:]

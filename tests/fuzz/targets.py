@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The targets of fuzz_python.py.
+
+`check(data)` gives the verdict, a short word ("" where there is none), and raises for anything
+but the documented errors.
+"""
+
+import importlib.util
+import io
+import os
+import random
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import damaged
+import mutators
+from graphs import graph
+
+import efm3
+from efm3 import convert, sample
+from efm3 import mirror as mirrors
+from efm3.arch import Arch, Stage
+from efm3.convert import _meta
+from efm3.examples import EXAMPLES, example
+from efm3.rules import LEVELS, load_rules
+from efm3.scan import scan
+from efm3.source import Unreadable
+
+TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
+# Structure is what every load begins with; the other levels go on from there.
+TURN = ("structure", "coherence", "structure", "values")
+
+
+class Kind(NamedTuple):
+    """Inputs: the first ones, how to make another, and in which rounds there is one."""
+
+    name: str
+    seeds: Callable[[], list[bytes]]
+    mutate: Callable[[random.Random, bytes], bytes]
+    every: int = 1
+
+
+class Target(NamedTuple):
+    """A check of inputs of one kind; `prepare` imports what it needs."""
+
+    kind: Kind
+    check: Callable[[bytes], str]
+    prepare: Callable[[], object] = load_rules
+
+
+def small():
+    """Whole files of a few KiB at most, and damaged ones."""
+    rng = random.Random(1)
+    out = [sample.build(TINY)]
+    out += [data for _ in range(400)
+            if len(data := sample.build(damaged.arch(rng))) < mutators.MOST // 2]
+    return out + [d for c in EXAMPLES if len(d := example(c)[1]) < mutators.MOST]
+
+
+def texts():
+    """Mirrors, and what an arch looks like in other formats."""
+    return [mirrors.canonical(TINY), mirrors.canonical(sample.ARCH, {"meta": {"sha256": "0" * 64}}),
+            _meta.texts(_model())["efm3.arch"].encode(), b"{}", b'{"a":[1,2,{"b":null}]}']
+
+
+@lru_cache(maxsize=1)
+def _model():
+    return efm3.load(sample.build(TINY))
+
+
+def written(name, **options):
+    """A function that gives TINY in one format."""
+    def make():
+        module = convert.module_of(convert.FORMATS[name])
+        out = []
+        for fold in options.get("folds", (False,)):
+            out.append(b"".join(module.parts(_model(), f"x.{name}", fold)))
+        return out
+    return make
+
+
+def check_scan(data):
+    """The spans tile the file."""
+    s = scan(data)
+    at = 0
+    for span in s.spans():
+        assert span.offset == at and span.length >= 0, span
+        at += span.length
+    assert at == len(data), (at, len(data))
+    return ""
+
+
+def turn(data):
+    """The level of this input, by its bytes."""
+    return TURN[(sum(data[-9:]) + len(data)) % len(TURN)]
+
+
+def check_validate(data):
+    """Findings lie in the file; a lower level's are the higher's."""
+    report = efm3.validate(data, turn(data))
+    for f in report.findings:
+        assert f.offset is None or 0 <= f.offset <= len(data), f
+        assert f.offset is None or f.offset + (f.length or 0) <= len(data), f
+    report.to_json()
+    return ""
+
+
+def check_load(data):
+    """A model that is written as it was read, or the first error."""
+    level = turn(data)
+    try:
+        model = efm3.load(data, level)
+    except efm3.Efm3Error as e:
+        rule = load_rules().get(e.code)
+        assert rule is not None and LEVELS.index(rule.level) <= LEVELS.index(level), e
+        return e.code
+    if level != "structure":
+        assert b"".join(model.parts(finite=False)) == data
+    assert all(t.shape for t in model.tensors.values())
+    return f"{level} {len(model.arch.stages)}"
+
+
+def check_mirror(data):
+    """A dict that parses to itself again, or MirrorProblem."""
+    try:
+        value = mirrors.parse(data)
+    except mirrors.MirrorProblem as e:
+        assert 0 <= e.offset <= len(data), e.offset
+        return e.kind
+    try:
+        arch = mirrors.arch_of(value)
+    except mirrors.MirrorProblem:
+        return "schema"
+    except efm3.Efm3Error as e:
+        return e.code
+    assert mirrors.arch_of(mirrors.parse(mirrors.canonical(arch))) == arch
+    return "mirror"
+
+
+@lru_cache(maxsize=1)
+def _memory():
+    # A file that is nowhere on a disk, and can be opened by a path all the same.
+    fd = os.memfd_create("fuzz")
+    return fd, f"/proc/self/fd/{fd}"
+
+
+def reader(name):
+    """A check of a converter's reader: a model, Efm3Error or Unreadable."""
+    def check(data):
+        fd, path = _memory()
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, data, 0)
+        try:
+            network = convert.read_network(path, format=name)
+        except efm3.Efm3Error as e:
+            return e.code
+        except Unreadable:
+            return "unreadable"
+        data = b"".join(network.model.parts(finite=False))
+        assert efm3.validate(data, "structure").ok
+        return "network"
+    return check
+
+
+def check_torch_zip(data):
+    """The look at a checkpoint's directory, before PyTorch sees the file."""
+    from efm3.convert import torch
+
+    try:
+        torch._stored(io.BytesIO(data), "x.pt", len(data))
+    except efm3.Efm3Error:
+        return ""
+    return ""
+
+
+def available():
+    """The targets whose libraries are there, by name."""
+    container = mutators.Container()
+    files = Kind("file", small, container)
+    archives = Kind("npz", written("npz"), mutators.archive, 40)
+    out = {
+        "scan": Target(files, check_scan),
+        "validate": Target(files, check_validate),
+        "load": Target(files, check_load),
+        "mirror": Target(Kind("text", texts, mutators.text), check_mirror),
+        "c_array": Target(Kind("c_array", written("c_array"), mutators.listed(container), 8),
+                          reader("c_array")),
+        "npz": Target(archives, reader("npz")),
+        "torch_zip": Target(archives, check_torch_zip),
+    }
+    more = {"safetensors": Kind("safetensors", written("safetensors"), mutators.headed, 8),
+            "onnx": Kind("onnx", written("onnx", folds=(False, True)), graph, 20)}
+    out |= {name: Target(kind, reader(name)) for name, kind in more.items()
+            if importlib.util.find_spec(name)}
+    return out
+

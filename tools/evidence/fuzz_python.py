@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Part A in Python: tests/fuzz/fuzz_python.py without feedback, and under atheris where it is.
+
+A slice that ends in a finding counts as one, keeps its input under build/fuzz and fails the part.
+Every slice has a seed of its own, so that a later run goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import time
+from typing import Any
+
+import _book
+
+ROOT = _book.ROOT
+PROGRAM = ROOT / "tests" / "fuzz" / "fuzz_python.py"
+WORK = ROOT / "build" / "fuzz"
+GUIDED = ("load", "validate", "mirror", "npz", "safetensors", "onnx", "c_array")
+SLICE = 10_000
+
+
+class Finding(Exception):
+    """A fuzz target gave up; the message says which and where its output is."""
+
+
+def _run(name: str, *words: object) -> tuple[int, str]:
+    WORK.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([sys.executable, str(PROGRAM), *map(str, words)], capture_output=True,
+                          text=True, check=False, cwd=ROOT)
+    if done.returncode:
+        (WORK / f"finding-{name}.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    return done.returncode, done.stdout + done.stderr
+
+
+def drive(rounds: int) -> None:
+    """The driver in slices of rounds, each counted as it ends. Raises Finding."""
+    done = 0
+    while done < rounds:
+        seed, n = _book.total("fuzz_python") + 1, min(SLICE, rounds - done)
+        start = time.monotonic()
+        code, out = _run(f"python-{seed}", "run", n, seed)
+        rows = re.findall(r"^(\w+) (\d+) ([\d.]+)$", out, re.MULTILINE)
+        total = 0
+        for target, executions, seconds in rows:
+            total += int(executions)
+            _book.count(f"fuzz_python.{target}", "none", int(executions), float(seconds),
+                        "fuzz_python.py run (no coverage feedback)")
+        if code:
+            _book.count("fuzz_python.unfinished", "none", 0, time.monotonic() - start,
+                        "fuzz_python.py run (no coverage feedback)", 1)
+            raise Finding(f"build/fuzz/finding-python-{seed}.txt")
+        rate = total / (time.monotonic() - start)
+        print(f"fuzz_python: {total} executions, {rate:.0f}/s", file=sys.stderr, flush=True)
+        done += n
+
+
+def atheris(target: str, seconds: int) -> None:
+    """atheris on one target, on its grown corpus. Raises Finding."""
+    start = time.monotonic()
+    code, out = _run(f"atheris-{target}", "atheris", target, f"-max_total_time={seconds}",
+                     "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=4096",
+                     f"-artifact_prefix={WORK}/finding-{target}-")
+    units = re.search(r"number_of_executed_units:\s*(\d+)", out)
+    covered = re.findall(r"cov: (\d+)", out) or ["0"]
+    took = time.monotonic() - start
+    executions = int(units[1]) if units else 0
+    _book.count(f"fuzz_python.{target}", "none", executions, took,
+                "fuzz_python.py atheris (coverage feedback)", int(code != 0))
+    if code:
+        raise Finding(f"build/fuzz/finding-atheris-{target}.txt")
+    print(f"atheris {target}: {executions} executions, {executions / took:.0f}/s, "
+          f"coverage {covered[0]} to {covered[-1]}", file=sys.stderr, flush=True)
+
+
+def summary() -> dict[str, dict[str, Any]]:
+    """The totals so far, over all commits."""
+    rows = [(name, row) for name, all_ in _book.read()["counters"].items()
+            if name.startswith("fuzz_python") for row in all_]
+    guided = sum(row["executions"] for _, row in rows if "atheris" in row["command"])
+    return {"Python executions in all": _book.figure("python tools/evidence fuzz_python", {
+        "executions": _book.total("fuzz_python"), "of these with coverage feedback": guided,
+        "targets": len({name for name, row in rows if row["executions"]}),
+        "findings": sum(row["findings"] for _, row in rows)})}
+
+
+def run(long: bool) -> dict[str, dict[str, Any]]:
+    """The driver, then atheris on each target in turn. Raises Finding."""
+    drive(600_000 if long else 3000)
+    if importlib.util.find_spec("atheris") is None:
+        print("fuzz_python: atheris is not installed; see tools/install_fuzz.sh", file=sys.stderr)
+    else:
+        for target in GUIDED:
+            atheris(target, 600 if long else 5)
+    return summary()
