@@ -4,13 +4,18 @@
 
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
+from loading import module
+from oracle import accepts
 
+import efm3
 from efm3.conformance.runner import cases_of
 
 ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "tests/fuzz/corpus.zip"
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +55,57 @@ def test_the_corpus_is_replayed_with_the_expected_status(drive, files):
 def test_mutated_inputs_break_no_promise_and_repeat(drive, files):
     seeds = [f for f in files.values() if f.stat().st_size < 4096]
     assert drive("random", 200000, 3, *seeds) == "random: 200000 inputs\n"
+
+
+def structure(data):
+    """The verdict of Python's validator and loader, which must be one."""
+    sound = efm3.validate(data, "structure").ok
+    efm3.validate(data)
+    try:
+        efm3.load(data, "structure")
+    except efm3.Efm3Error:
+        assert not sound
+    else:
+        assert sound
+    return sound
+
+
+def test_what_the_fuzzers_found_has_one_verdict(drive, tmp_path):
+    with zipfile.ZipFile(CORPUS) as z:
+        found = {name: z.read(name) for name in z.namelist()}
+        z.extractall(tmp_path)
+    assert 100 <= len(found) <= 300
+    lines = drive("replay", *(tmp_path / name for name in found)).splitlines()
+    status = dict(line.split() for line in lines)
+    verdicts = {name: structure(data) for name, data in found.items()}
+    assert verdicts == {name: accepts(data) for name, data in found.items()}
+    assert verdicts == {name: status[name] == "OK" for name in found}
+    # The corpus reaches both sides, and many ways of refusing.
+    assert set(verdicts.values()) == {True, False} and len(set(status.values())) > 8
+
+
+def test_python_targets_find_nothing_and_repeat(capsys):
+    pytest.importorskip("onnx")
+    program = module(ROOT / "tests/fuzz/fuzz_python.py")
+    import targets
+
+    out = []
+    for _ in range(2):
+        assert program.run(160, 7, targets.available()) == 0
+        out.append(dict(line.split()[:2] for line in capsys.readouterr().out.splitlines()))
+    assert out[0] == out[1] and set(out[0]) == set(targets.available())
+    assert out[0]["load"] == "160" and out[0]["onnx"] == "8"
+
+
+def test_a_finding_of_a_python_target_is_kept(capsys, monkeypatch, tmp_path):
+    program = module(ROOT / "tests/fuzz/fuzz_python.py")
+    import targets
+
+    def broken(data):
+        raise KeyError(len(data))
+
+    monkeypatch.setattr(program, "ROOT", tmp_path)
+    chosen = {"scan": targets.available()["scan"]._replace(check=broken)}
+    assert program.run(5, 1, chosen) == 1
+    assert "KeyError" in capsys.readouterr().err
+    assert len(list((tmp_path / "build/fuzz").glob("finding-scan-*"))) == 1

@@ -1,19 +1,22 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Part A: runs of the fuzz targets, added to the counters of docs/evidence.json.
+"""Part A in C: runs of the fuzz targets, added to the counters of docs/evidence.json.
 
-The driver has no coverage feedback (`random`); libFuzzer (`libfuzzer`) and AFL++ (`afl`) have, and
-are left out where clang or afl-fuzz is missing. A slice that ends in a finding counts as one, keeps
-its input under build/fuzz, and ends the part. Every slice has a seed of its own.
+The driver has no coverage feedback (`drive`); libFuzzer and AFL++ have, start from the files of
+the last runs, and are left out where clang or afl-fuzz is missing. All use tests/fuzz/mutate.c. A
+slice that ends in a finding counts as one, keeps its input under build/fuzz and fails the part.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +26,54 @@ from _engine import SOURCES
 ROOT = _book.ROOT
 HERE = ROOT / "tests" / "fuzz"
 WORK = ROOT / "build" / "fuzz"
-ASAN = ["-O2", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-SANITIZERS = {"none": ["-O2"], "address,undefined": ASAN}
+GROWN = WORK / "grown"
+"""Where libFuzzer keeps what reaches new code; AFL++ adds to it."""
+SAN = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+# clang needs five minutes for the vector kernels under sanitizers, gcc one: so the driver, built
+# by gcc, runs every instruction set under them, and libFuzzer the scalar kernels alone.
+DRIVER = {"none": ["-O2"], "address,undefined": ["-O1", *SAN]}
+GUIDED = {"none": ["-O2", "-fsanitize=fuzzer"],
+          "address,undefined": ["-O2", "-DMFN_NO_SIMD", "-fsanitize=fuzzer", *SAN]}
+SHORT_NAME = {"none": "plain", "address,undefined": "asan"}
 QUICK = "quarantine_size_mb=1:malloc_context_size=0:max_free_fill_size=0"
 LARGEST = 4096
 
 
-def build(name: str, compiler: str, *flags: str) -> Path:
-    """The target as a program; with FUZZ_DRIVER it holds its own main. Raises RuntimeError."""
+class Finding(Exception):
+    """A fuzz target gave up; the message says where what it said is kept."""
+
+
+def say(what: str, executions: int, seconds: float, more: str = "") -> None:
+    """A line of progress on stderr."""
+    rate = executions / max(seconds, 0.1)
+    print(f"fuzz: {what}: {executions:,} executions, {rate:,.0f}/s{more}", file=sys.stderr,
+          flush=True)
+
+
+def build(name: str, compiler: str, *flags: str, sources: Sequence[Path] = ()) -> Path:
+    """The target as a program, or other `sources`; with FUZZ_DRIVER it holds its own main.
+
+    Built only where a source is newer. Raises RuntimeError.
+    """
     WORK.mkdir(parents=True, exist_ok=True)
-    own = [HERE / "mutate.c", HERE / "fuzz_load.c"]
-    if "-DFUZZ_DRIVER" in flags:
-        own.append(HERE / "drive.c")
+    own = list(sources)
+    if not own:
+        own = [HERE / "mutate.c", HERE / "fuzz_load.c", *SOURCES]
+        if "-DFUZZ_DRIVER" in flags:
+            own.append(HERE / "drive.c")
+    # The flags are written beside it: a program of other flags is another.
+    mark, words = WORK / f"{name}.flags", f"{compiler} {' '.join(flags)}"
+    newest = max(p.stat().st_mtime for folder in (HERE, ROOT / "engine")
+                 for p in folder.rglob("*.[chd]*"))
+    if ((WORK / name).exists() and (WORK / name).stat().st_mtime > newest and mark.exists()
+            and mark.read_text() == words):
+        return WORK / name
     command = [compiler, "-std=c11", *flags, f"-I{ROOT}/engine/include", f"-I{ROOT}/engine/src",
-               f"-I{HERE}", *own, *SOURCES, "-lm", "-lpthread", "-o", WORK / name]
+               f"-I{HERE}", *own, "-lm", "-lpthread", "-o", WORK / name]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
+    mark.write_text(words)
     return WORK / name
 
 
@@ -62,97 +96,109 @@ def _run(command: list[Any], **extra: str) -> tuple[int, str, float]:
     return done.returncode, done.stdout + done.stderr, time.monotonic() - start
 
 
-def drive(sanitizer: str, times: int, slice_: int = 1_000_000) -> bool:
-    """The driver without feedback, in slices; False at a finding."""
-    compiler = "clang" if shutil.which("clang") else "cc"
-    name = f"drive-{'plain' if sanitizer == 'none' else 'asan'}"
-    program = build(name, compiler, "-DFUZZ_DRIVER", *SANITIZERS[sanitizer])
+def _keep(name: str, out: str) -> Finding:
+    path = WORK / f"finding-{name}.txt"
+    path.write_text(out, encoding="utf-8")
+    return Finding(str(path.relative_to(ROOT)))
+
+
+def drive(sanitizer: str, times: int, slice_: int = 1_000_000) -> None:
+    """The driver without feedback, in slices. Raises Finding."""
+    name = f"drive-{SHORT_NAME[sanitizer]}"
+    program = build(name, "cc", "-DFUZZ_DRIVER", *DRIVER[sanitizer])
     files = seeds()
     done = 0
     while done < times:
         seed, n = _book.total("fuzz_c.random") // 1000 + 1, min(slice_, times - done)
         code, out, took = _run([program, "random", n, seed, *files])
-        if code:
-            (WORK / f"finding-{name}-{seed}.txt").write_text(out)
         _book.count("fuzz_c.random", sanitizer, 0 if code else n, took,
                     "drive random (no coverage feedback)", int(code != 0))
         if code:
-            return False
+            raise _keep(f"{name}-{seed}", out)
+        say(f"driver, {sanitizer}", n, took)
         done += n
-    return True
 
 
-def libfuzzer(sanitizer: str, seconds: int) -> bool:
-    """libFuzzer on the grown corpus for some seconds; False at a finding."""
-    kind = "plain" if sanitizer == "none" else "asan"
-    flags = ["-fsanitize=fuzzer"] if kind == "plain" else [
-        "-g", "-fno-sanitize-recover=all", "-fsanitize=fuzzer,address,undefined"]
-    program = build(f"libfuzzer-{kind}", "clang", "-O2", *flags)
-    (WORK / "grown").mkdir(exist_ok=True)
+def libfuzzer_program(sanitizer: str) -> Path:
+    """The target under libFuzzer."""
+    return build(f"libfuzzer-{SHORT_NAME[sanitizer]}", "clang", *GUIDED[sanitizer])
+
+
+def libfuzzer(sanitizer: str, seconds: int) -> None:
+    """libFuzzer on the grown corpus for some seconds. Raises Finding."""
+    name = f"libfuzzer-{SHORT_NAME[sanitizer]}"
+    program = libfuzzer_program(sanitizer)
+    GROWN.mkdir(exist_ok=True)
     seeds()
     code, out, took = _run([program, f"-max_total_time={seconds}", f"-max_len={LARGEST}",
                             "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-                            "-verbosity=0", WORK / "grown", WORK / "seeds"])
-    found = re.search(r"number_of_executed_units:\s*(\d+)", out)
-    if code:
-        (WORK / f"finding-libfuzzer-{kind}.txt").write_text(out)
-    _book.count("fuzz_c.libfuzzer", sanitizer, int(found[1]) if found else 0, took,
+                            f"-artifact_prefix={WORK}/finding-{name}-", GROWN, WORK / "seeds"])
+    units = re.search(r"number_of_executed_units:\s*(\d+)", out)
+    executions = int(units[1]) if units else 0
+    _book.count("fuzz_c.libfuzzer", sanitizer, executions, took,
                 f"libFuzzer, -max_len={LARGEST}", int(code != 0))
-    return code == 0
+    if code:
+        raise _keep(name, out)
+    covered = re.findall(r"INITED cov: (\d+)|DONE +cov: (\d+)", out)
+    edges = " to ".join(a or b for a, b in covered)
+    say(f"libFuzzer, {sanitizer}", executions, took, f", edges {edges}")
 
 
-def afl(seconds: int) -> bool:
-    """AFL++ on the same target for some seconds; False at a crash or hang."""
+def afl(seconds: int) -> None:
+    """AFL++ on the same target for some seconds; what it finds goes to libFuzzer's corpus.
+
+    Raises Finding for a crash or a hang, RuntimeError where afl-fuzz does not start.
+    """
     program = build("afl-load", "afl-clang-fast", "-O2", "-fsanitize=fuzzer")
+    mutator = build("afl_mutate.so", "cc", "-O2", "-shared", "-fPIC", sources=[
+        HERE / "afl_mutate.c", HERE / "mutate.c", ROOT / "engine/src/network.c"])
     out = WORK / "afl"
     shutil.rmtree(out, ignore_errors=True)
     seeds()
     code, text, took = _run(["afl-fuzz", "-V", seconds, "-t", "1000", "-i", WORK / "seeds", "-o",
                              out, "--", program], AFL_SKIP_CPUFREQ="1", AFL_NO_UI="1",
-                            AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES="1", AFL_NO_AFFINITY="1")
+                            AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES="1", AFL_NO_AFFINITY="1",
+                            AFL_CUSTOM_MUTATOR_LIBRARY=str(mutator))
     stats = dict(re.findall(r"^(\w+)\s*: (.*)$", (out / "default/fuzzer_stats").read_text(),
                             re.MULTILINE)) if (out / "default/fuzzer_stats").is_file() else {}
     if not stats:
         raise RuntimeError(f"afl-fuzz ended with {code}: {text[-2000:]}")
+    executions = int(stats["execs_done"])
     bad = int(stats["saved_crashes"]) + int(stats["saved_hangs"])
-    _book.count("fuzz_c.afl", "none", int(stats["execs_done"]), took, "afl-fuzz -t 1000", bad)
-    return bad == 0
-
-
-def python(seconds: int) -> bool:
-    """The driver over Python's scan, validate and load; False at a finding."""
-    code, out, took = _run([ROOT / ".venv/bin/python", HERE / "fuzz_python.py", seconds,
-                            _book.total("fuzz_python") + 1])
-    found = re.search(r"python: (\d+) inputs", out)
-    if code:
-        (WORK / "finding-python.txt").write_text(out)
-    _book.count("fuzz_python.random", "none", int(found[1]) if found else 0, took,
-                "fuzz_python.py (no coverage feedback)", int(code != 0))
-    return code == 0
+    _book.count("fuzz_c.afl", "none", executions, took, "afl-fuzz -t 1000", bad)
+    if bad:
+        kept = WORK / f"finding-afl-{int(time.time())}"
+        shutil.copytree(out, kept)
+        raise Finding(str(kept.relative_to(ROOT)))
+    GROWN.mkdir(exist_ok=True)
+    for path in (out / "default/queue").glob("id:*"):
+        shutil.copyfile(path, GROWN / hashlib.sha256(path.read_bytes()).hexdigest()[:40])
+    say("AFL++", executions, took, f", edges {stats['edges_found']} of {stats['total_edges']}, "
+        f"{stats['corpus_found']} files found")
 
 
 def summary() -> dict[str, dict[str, Any]]:
     """The totals so far, over all commits."""
-    rows = [(name, row) for name, all_ in _book.read()["counters"].items()
-            if name.startswith("fuzz_") for row in all_]
-    numbers: dict[str, Any] = {
-        "C executions": _book.total("fuzz_c"),
+    findings = sum(row["findings"] for name, rows in _book.read()["counters"].items()
+                   if name.startswith("fuzz_c") for row in rows)
+    return {"C executions in all": _book.figure("python tools/evidence fuzz", {
+        "executions": _book.total("fuzz_c"),
         "of these under ASan and UBSan": _book.total("fuzz_c", "address,undefined"),
         "of these with coverage feedback": _book.total("fuzz_c.libfuzzer") + _book.total(
             "fuzz_c.afl"),
-        "Python executions": _book.total("fuzz_python"),
-        "findings": sum(row["findings"] for _, row in rows)}
-    return {"executions in all": _book.figure("python tools/evidence fuzz", numbers)}
+        "findings": findings})}
 
 
 def run(long: bool) -> dict[str, dict[str, Any]]:
-    """A round of each target that can be built here."""
+    """A round of each target that can be built here. Raises Finding."""
     unit = 60 if long else 1
-    sound = drive("address,undefined", 100_000 * unit) and drive("none", 1_000_000 * unit)
-    if sound and shutil.which("clang"):
-        sound = libfuzzer("address,undefined", 10 * unit) and libfuzzer("none", 10 * unit)
-    if sound and shutil.which("afl-clang-fast"):
-        sound = afl(10 * unit)
-    if sound:
-        python(10 * unit)
+    for sanitizer in ("address,undefined", "none"):
+        drive(sanitizer, (200_000 if sanitizer == "none" else 50_000) * unit)
+        if shutil.which("clang"):
+            libfuzzer(sanitizer, 10 * unit)
+    if shutil.which("afl-clang-fast"):
+        afl(10 * unit)
+    for tool in ("clang", "afl-clang-fast"):
+        if not shutil.which(tool):
+            print(f"fuzz: {tool} is not installed; see tools/install_fuzz.sh", file=sys.stderr)
     return summary()
