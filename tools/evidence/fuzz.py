@@ -158,7 +158,8 @@ def afl(seconds: int) -> None:
     code, text, took = _run(["afl-fuzz", "-V", seconds, "-t", "1000", "-i", WORK / "seeds", "-o",
                              out, "--", program], AFL_SKIP_CPUFREQ="1", AFL_NO_UI="1",
                             AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES="1", AFL_NO_AFFINITY="1",
-                            AFL_CUSTOM_MUTATOR_LIBRARY=str(mutator))
+                            AFL_CUSTOM_MUTATOR_LIBRARY=str(mutator),
+                            ASAN_OPTIONS="abort_on_error=1:symbolize=0")
     stats = dict(re.findall(r"^(\w+)\s*: (.*)$", (out / "default/fuzzer_stats").read_text(),
                             re.MULTILINE)) if (out / "default/fuzzer_stats").is_file() else {}
     if not stats:
