@@ -8,6 +8,7 @@ walk over the tensor table stops at the longest table that any arch can have.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from efm3 import format as fmt
-from efm3.arch import Arch, Stage, problems
+from efm3.arch import Arch, Stage
+from efm3.findings import Efm3Error
 from efm3.network import tensor_layout
 
 _U32 = struct.Struct("<I")
@@ -29,8 +31,8 @@ MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
 class TensorSpan(NamedTuple):
     """An entry of the table as it stands: where its size field is, what it says, what is there.
 
-    `present` counts payload bytes before the end of the file; `name` and `shape`
-    come from the layout and are "" and () where the header gives none.
+    `present` counts payload bytes before the end of the file; `name`, `shape` and the
+    `expected` payload bytes come from the layout: "", () and 0 where the header gives none.
     """
 
     number: int
@@ -39,16 +41,12 @@ class TensorSpan(NamedTuple):
     present: int
     name: str
     shape: tuple[int, ...]
+    expected: int = 0
 
     @property
     def data_offset(self) -> int:
         """First payload byte."""
         return self.offset + fmt.COUNT_SIZE
-
-    @property
-    def expected(self) -> int:
-        """Payload bytes by the layout (0 where there is none)."""
-        return 4 * math.prod(self.shape) if self.shape else 0
 
 
 class Span(NamedTuple):
@@ -67,6 +65,8 @@ class Scan:
     data: memoryview
     values: dict[str, Any] = field(default_factory=dict)
     arch: Arch | None = None
+    layout: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """The layout of the header's arch; empty where the header states none."""
     json_len: int | None = None
     mirror: memoryview | None = None
     n_tensors: int | None = None
@@ -78,11 +78,6 @@ class Scan:
     def size(self) -> int:
         """Bytes in the file."""
         return len(self.data)
-
-    @property
-    def layout(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """The layout of the header's arch; empty where the header states none."""
-        return tensor_layout(self.arch) if self.arch else ()
 
     @property
     def table_offset(self) -> int | None:
@@ -103,12 +98,9 @@ class Scan:
         """
         get = self.values.__getitem__
         used = get("arch.n_stages")
-        stages = [Stage(*(get(f"arch.stages[{i}].{k}") for k in "tns"))
-                  if used <= fmt.STAGE_SLOTS else Stage(0, 0, 0) for i in range(used)]
-        own = {k: get(f"arch.{k}") for k in (
-            "stem_kernel", "stem_stride", "stem_channels", "block_channels",
-            "final_channels", "embedding_dim", "gdc_kernel")}
-        return SimpleNamespace(**own, stages=stages)
+        stages = ([Stage(*map(get, record)) for record in _RECORDS[:used]]
+                  if used <= fmt.STAGE_SLOTS else [Stage(0, 0, 0)] * used)
+        return SimpleNamespace(**{k: get(path) for k, path in _OWN}, stages=stages)
 
     def spans(self) -> Iterator[Span]:
         """Every part of the file in order, without gaps, to the last byte."""
@@ -131,6 +123,12 @@ class Scan:
             at = t.data_offset + t.present
         if at < self.size:
             yield Span("trailing", at, self.size - at, "bytes that belong to no field")
+
+
+_OWN = [(k, f"arch.{k}") for k in (
+    "stem_kernel", "stem_stride", "stem_channels", "block_channels", "final_channels",
+    "embedding_dim", "gdc_kernel")]
+_RECORDS = [[f"arch.stages[{i}].{k}" for k in "tns"] for i in range(fmt.STAGE_SLOTS)]
 
 
 @lru_cache(maxsize=1)
@@ -161,9 +159,9 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
         return out
     prefix = _prefix()
     out.values = dict(zip([r[0] for r in _readers()], prefix.unpack_from(data), strict=True))
-    raw_arch = out.raw_arch()
-    if next(problems(raw_arch), None) is None:
-        out.arch = Arch(name="", width_mult=0.0, **vars(raw_arch))
+    with contextlib.suppress(Efm3Error):
+        out.arch = Arch(name="", width_mult=0.0, **vars(out.raw_arch()))
+        out.layout = tensor_layout(out.arch)
     json_len = out.values["json_len"]
     rest = len(data) - fmt.PREFIX_SIZE
     if json_len > fmt.MAX_JSON_LEN or json_len > rest:
@@ -179,18 +177,28 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
     return out
 
 
+Row = tuple[str, tuple[int, ...], int]
+_NO_ROW: Row = ("", (), 0)
+
+
+@lru_cache(maxsize=64)
+def _rows(layout: tuple[tuple[str, tuple[int, ...]], ...]) -> list[Row]:
+    return [(name, shape, 4 * math.prod(shape)) for name, shape in layout]
+
+
 def _walk_table(out: Scan, at: int) -> None:
-    layout = out.layout
-    size_of_file = len(out.data)
+    rows, data, read = _rows(out.layout), out.data, _U32.unpack_from
+    size_of_file = len(data)
     out.end = at
-    for index in range(min(out.n_tensors or 0, 2 * len(layout) or MAX_TENSORS)):
-        if size_of_file - at < fmt.COUNT_SIZE:
+    for index in range(min(out.n_tensors or 0, 2 * len(rows) or MAX_TENSORS)):
+        rest = size_of_file - at - fmt.COUNT_SIZE
+        if rest < 0:
             return
-        name, shape = layout[index] if index < len(layout) else ("", ())
-        size = _U32.unpack_from(out.data, at)[0]
-        present = min(size, size_of_file - at - fmt.COUNT_SIZE)
-        out.tensors.append(TensorSpan(index, at, size, present, name, shape))
-        at += fmt.COUNT_SIZE + present
+        size = read(data, at)[0]
+        present = size if size < rest else rest
+        row = rows[index] if index < len(rows) else _NO_ROW
+        out.tensors.append(TensorSpan(index, at, size, present, *row))
         if present < size:
             return
+        at += fmt.COUNT_SIZE + size
         out.end = at

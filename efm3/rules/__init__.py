@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
+from efm3.arch import problems
 from efm3.findings import Finding
 from efm3.scan import Scan, TensorSpan
 
@@ -126,9 +127,7 @@ class Context:
     @cached_property
     def arch_problems(self) -> list[Any]:
         """What `arch.problems` says of the header."""
-        from efm3.arch import problems
-
-        if "json_len" not in self.scan.values or self.cause[0]:
+        if self.scan.arch or "json_len" not in self.scan.values or self.cause[0]:
             return []
         return list(problems(self.scan.raw_arch()))
 
@@ -209,6 +208,11 @@ def check_level(level: str) -> int:
     return LEVELS.index(level)
 
 
+@lru_cache(maxsize=64)
+def _chosen(level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[Rule, ...]:
+    return tuple(r for r in _loaded(level).values() if selected(r.code, select, ignore))
+
+
 def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
         ignore: tuple[str, ...] = ()) -> list[Finding]:
     """Findings of every rule up to `level`, in rule order.
@@ -216,11 +220,10 @@ def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
     Raises ValueError for a level that is not in LEVELS.
     """
     ctx = Context(scan)
-    rules = [r for r in load_rules(level).values() if selected(r.code, select, ignore)]
-    if any(r.code == LAST for r in rules):
+    found: dict[str, list[Finding]] = {r.code: [] for r in _chosen(level, select, ignore)}
+    if LAST in found:
         ctx.digest  # noqa: B018 - starts now, is waited for at the end
-    found: dict[str, list[Finding]] = {}
-    for r in sorted(rules, key=lambda r: r.code == LAST):
-        ctx.rule = r
-        found[r.code] = list(r.check(ctx))
-    return [f for r in rules for f in found[r.code]]
+    for code in sorted(found, key=LAST.__eq__):
+        ctx.rule = RULES[code]
+        found[code] += ctx.rule.check(ctx)
+    return [f for some in found.values() for f in some]

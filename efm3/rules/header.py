@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from efm3 import format as fmt
 from efm3.findings import Finding
@@ -177,9 +178,9 @@ def stage_reserved(ctx: Context) -> F:
     Why: Each network has one encoding, and a later version may give these bytes a meaning.
     Fix: write zeros
     """
-    for i, k in _records(ctx, used=True):
-        if k in ("pad", "reserved") and ctx.scan.values[f"arch.stages[{i}].{k}"]:
-            yield ctx.field(f"arch.stages[{i}].{k}", f"stage {i + 1}'s {k} is not zero")
+    for i, k, path in _records(ctx, used=True):
+        if k in ("pad", "reserved") and ctx.scan.values[path]:
+            yield ctx.field(path, f"stage {i + 1}'s {k} is not zero")
 
 
 @rule("H018")
@@ -188,17 +189,19 @@ def unused_stage(ctx: Context) -> F:
     Why: Either n_stages is too small or a writer left old bytes behind.
     Fix: write zeros, or the right n_stages
     """
-    for i, k in _records(ctx, used=False):
-        if ctx.scan.values[f"arch.stages[{i}].{k}"]:
-            yield ctx.field(f"arch.stages[{i}].{k}", f"unused record {i + 1} has {k} set",
-                            expected="0")
+    for i, k, path in _records(ctx, used=False):
+        if ctx.scan.values[path]:
+            yield ctx.field(path, f"unused record {i + 1} has {k} set", expected="0")
 
 
-def _records(ctx: Context, used: bool) -> Iterator[tuple[int, str]]:
+_RECORDS = [[(i, k, f"arch.stages[{i}].{k}") for k in ("t", "n", "s", "pad", "reserved")]
+            for i in range(fmt.STAGE_SLOTS)]
+
+
+def _records(ctx: Context, used: bool) -> Iterator[tuple[int, str, str]]:
     if "json_len" not in ctx.scan.values or ctx.cause[0]:
         return
     n = ctx.scan.values["arch.n_stages"]
     if n > fmt.STAGE_SLOTS:
         return
-    span = range(n) if used else range(n, fmt.STAGE_SLOTS)
-    yield from ((i, k) for i in span for k in ("t", "n", "s", "pad", "reserved"))
+    yield from chain(*(_RECORDS[:n] if used else _RECORDS[n:]))
