@@ -8,12 +8,11 @@ walk over the tensor table stops at the longest table that any arch can have.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -23,6 +22,9 @@ from efm3.findings import Efm3Error
 from efm3.network import tensor_layout
 
 _U32 = struct.Struct("<I")
+_HEADER = fmt.FIELDS["arch.hdr_version"].offset
+
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
 
 # Six tensors for each of expand and dw, five for project; 28 outside the stages.
 MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
@@ -65,7 +67,7 @@ class Scan:
     data: memoryview
     values: dict[str, Any] = field(default_factory=dict)
     arch: Arch | None = None
-    layout: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    layout: Layout = ()
     """The layout of the header's arch; empty where the header states none."""
     json_len: int | None = None
     mirror: memoryview | None = None
@@ -84,7 +86,7 @@ class Scan:
         """Offset of the first size field, where json_len is believable."""
         return None if self.json_len is None else fmt.PREFIX_SIZE + self.json_len + fmt.COUNT_SIZE
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """True where the table is the layout's, byte for byte, and ends the file."""
         return (self.arch is not None and self.n_tensors == len(self.layout) == len(self.tensors)
@@ -138,6 +140,11 @@ def _readers() -> list[tuple[str, int, int, bool]]:
 
 
 @lru_cache(maxsize=1)
+def _names() -> list[str]:
+    return [path for path, *_ in _readers()]
+
+
+@lru_cache(maxsize=1)
 def _prefix() -> struct.Struct:
     code = {1: "B", 2: "H", 4: "I"}
     parts = [code[size] if number else f"{size}s" for _, _, size, number in _readers()]
@@ -157,11 +164,8 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
             raw = bytes(data[offset:offset + size])
             out.values[path] = int.from_bytes(raw, "little") if number else raw
         return out
-    prefix = _prefix()
-    out.values = dict(zip([r[0] for r in _readers()], prefix.unpack_from(data), strict=True))
-    with contextlib.suppress(Efm3Error):
-        out.arch = Arch(name="", width_mult=0.0, **vars(out.raw_arch()))
-        out.layout = tensor_layout(out.arch)
+    out.values = dict(zip(_names(), _prefix().unpack_from(data), strict=True))
+    out.arch, out.layout, rows = _network(bytes(data[_HEADER:_HEADER + fmt.ARCH_SIZE]))
     json_len = out.values["json_len"]
     rest = len(data) - fmt.PREFIX_SIZE
     if json_len > fmt.MAX_JSON_LEN or json_len > rest:
@@ -173,7 +177,7 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
     if rest - json_len < fmt.COUNT_SIZE:
         return out
     out.n_tensors = _U32.unpack_from(data, at)[0]
-    _walk_table(out, at + fmt.COUNT_SIZE)
+    _walk_table(out, at + fmt.COUNT_SIZE, rows)
     return out
 
 
@@ -182,12 +186,20 @@ _NO_ROW: Row = ("", (), 0)
 
 
 @lru_cache(maxsize=64)
-def _rows(layout: tuple[tuple[str, tuple[int, ...]], ...]) -> list[Row]:
-    return [(name, shape, 4 * math.prod(shape)) for name, shape in layout]
+def _network(header: bytes) -> tuple[Arch | None, Layout, list[Row]]:
+    """What the 80 bytes state: the arch, its layout, and that with the bytes of each tensor."""
+    prefix = bytes(_HEADER) + header + bytes(fmt.COUNT_SIZE)
+    stated = Scan(memoryview(prefix), dict(zip(_names(), _prefix().unpack(prefix), strict=True)))
+    try:
+        arch = Arch(name="", width_mult=0.0, **vars(stated.raw_arch()))
+    except Efm3Error:
+        return None, (), []
+    layout = tensor_layout(arch)
+    return arch, layout, [(name, shape, 4 * math.prod(shape)) for name, shape in layout]
 
 
-def _walk_table(out: Scan, at: int) -> None:
-    rows, data, read = _rows(out.layout), out.data, _U32.unpack_from
+def _walk_table(out: Scan, at: int, rows: list[Row]) -> None:
+    data, read, new = out.data, _U32.unpack_from, tuple.__new__
     size_of_file = len(data)
     out.end = at
     for index in range(min(out.n_tensors or 0, 2 * len(rows) or MAX_TENSORS)):
@@ -197,7 +209,7 @@ def _walk_table(out: Scan, at: int) -> None:
         size = read(data, at)[0]
         present = size if size < rest else rest
         row = rows[index] if index < len(rows) else _NO_ROW
-        out.tensors.append(TensorSpan(index, at, size, present, *row))
+        out.tensors.append(new(TensorSpan, (index, at, size, present, *row)))
         if present < size:
             return
         at += fmt.COUNT_SIZE + size

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from importlib import import_module
+from operator import itemgetter
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -154,7 +155,12 @@ class Context:
         """(rule code, entry) of a mistake that explains the whole table, or ("", None)."""
         from efm3.rules.table import infer
 
-        return infer(self.scan) if not self.cause[0] else ("", None)
+        return infer(self.scan, self.misfits) if not self.cause[0] else ("", None)
+
+    @cached_property
+    def misfits(self) -> list[TensorSpan]:
+        """Entries of the layout whose size is not what their shape needs."""
+        return [t for t in self.scan.tensors if t.size != t.expected and t.shape]
 
     @cached_property
     def digest(self) -> Digest | None:
@@ -209,8 +215,11 @@ def check_level(level: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def _chosen(level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[Rule, ...]:
-    return tuple(r for r in _loaded(level).values() if selected(r.code, select, ignore))
+def _chosen(level: str, select: tuple[str, ...],
+            ignore: tuple[str, ...]) -> list[tuple[int, Rule]]:
+    """(place among the findings, rule) in the order in which they run."""
+    rules = [r for r in _loaded(level).values() if selected(r.code, select, ignore)]
+    return sorted(enumerate(rules), key=lambda row: row[1].code == LAST)
 
 
 def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
@@ -220,10 +229,11 @@ def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
     Raises ValueError for a level that is not in LEVELS.
     """
     ctx = Context(scan)
-    found: dict[str, list[Finding]] = {r.code: [] for r in _chosen(level, select, ignore)}
-    if LAST in found:
+    rules = _chosen(level, select, ignore)
+    if rules and rules[-1][1].code == LAST:
         ctx.digest  # noqa: B018 - starts now, is waited for at the end
-    for code in sorted(found, key=LAST.__eq__):
-        ctx.rule = RULES[code]
-        found[code] += ctx.rule.check(ctx)
-    return [f for some in found.values() for f in some]
+    found: list[tuple[int, Finding]] = []
+    for place, ctx.rule in rules:
+        for finding in ctx.rule.check(ctx):
+            found.append((place, finding))
+    return [f for _, f in sorted(found, key=itemgetter(0))]

@@ -71,13 +71,17 @@ CAUSES: tuple[tuple[str, Callable[[Scan, bytes], bool], str], ...] = (
 )
 
 
+_START = fmt.MAGIC + struct.pack("<I", fmt.VERSION)
+_LATER = [row for row in CAUSES if row[1] is _text_mode]
+
+
 def infer(s: Scan) -> tuple[str, str]:
     """(rule code, words) of what the bytes really are, or ("", "").
 
     A wrong magic or version is cause enough too, unless all that follows is as it should be.
     """
     head, version = _head(s), s.values.get("version", fmt.VERSION)
-    for code, test, words in CAUSES:
+    for code, test, words in CAUSES if head[:8] != _START else _LATER:
         if test(s, head):
             return code, words
     if not fmt.MAGIC.startswith(head[:4]) and not s.complete:
@@ -118,7 +122,7 @@ def _declare_causes() -> None:
     }
     for code, _, words in CAUSES:
         def check(ctx: Context) -> F:
-            return _cause(ctx)
+            return _cause(ctx) if ctx.cause[0] else iter(())
         check.__name__ = "cause_" + code.lower()
         check.__doc__ = (f"What: The file is {words}. Why: No engine can read it as EFM3, and the "
                          f"findings that would follow explain nothing. Fix: {fixes[code]}")

@@ -52,7 +52,7 @@ def n_stages(ctx: Context) -> F:
     Why: A network has at least one stage; a ninth record would be the mirror's length.
     Fix: write the number of used stage records
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H004")
@@ -61,7 +61,7 @@ def stem_kernel(ctx: Context) -> F:
     Why: The padding is kernel/2; with an even kernel the map would be off centre.
     Fix: write the kernel's side, 3 in every known network
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H005")
@@ -70,7 +70,7 @@ def stem_stride(ctx: Context) -> F:
     Why: Zero would divide by zero; more throws most of the image away.
     Fix: write the stride, 2 in every known network
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H006")
@@ -79,7 +79,7 @@ def stem_channels(ctx: Context) -> F:
     Why: A layer without channels computes nothing.
     Fix: write the number of channels
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H007")
@@ -88,7 +88,7 @@ def block_channels(ctx: Context) -> F:
     Why: A layer without channels computes nothing.
     Fix: write the number of channels
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H008")
@@ -97,7 +97,7 @@ def final_channels(ctx: Context) -> F:
     Why: A layer without channels computes nothing.
     Fix: write the number of channels
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H009")
@@ -106,7 +106,7 @@ def embedding_dim(ctx: Context) -> F:
     Why: An embedding without components compares with nothing.
     Fix: write the length of the embedding
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H010")
@@ -115,7 +115,7 @@ def gdc_kernel(ctx: Context) -> F:
     Why: No feature map can have that side.
     Fix: write the side of the last feature map, 7 in the published sizes
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H011")
@@ -124,7 +124,7 @@ def expansion(ctx: Context) -> F:
     Why: The blocks of the stage would have no channels.
     Fix: write t >= 1, or n_stages without that record
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H012")
@@ -133,7 +133,7 @@ def blocks(ctx: Context) -> F:
     Why: A stage without blocks cannot change the map, and readers disagree on its stride.
     Fix: write n >= 1, or leave the record out
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H013")
@@ -142,7 +142,7 @@ def stride(ctx: Context) -> F:
     Why: Zero would divide by zero; more throws most of the map away.
     Fix: write the stride of the stage's first block
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H014")
@@ -151,7 +151,7 @@ def too_many_blocks(ctx: Context) -> F:
     Why: Engines plan their memory for a bounded number of layers.
     Fix: use fewer blocks
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H015")
@@ -160,7 +160,7 @@ def expanded_width(ctx: Context) -> F:
     Why: The format's channel fields are 16 bits wide, and engines count channels so.
     Fix: use fewer channels or a smaller t
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H016")
@@ -169,7 +169,7 @@ def gdc_side(ctx: Context) -> F:
     Why: gdconv must reduce the map to one point; any other kernel reads past it or leaves a map.
     Fix: write the side that the strides give
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H017")

@@ -15,10 +15,12 @@ from efm3.scan import Scan, TensorSpan
 F = Iterator[Finding]
 
 
-def infer(s: Scan) -> tuple[str, TensorSpan | None]:
-    """(rule code, first entry) of one mistake that explains the whole table, or ("", None)."""
-    bad = [t for t in s.tensors if t.shape and t.size != t.expected]
-    if not bad or not s.arch:
+def infer(s: Scan, bad: list[TensorSpan]) -> tuple[str, TensorSpan | None]:
+    """(rule code, first entry) of one mistake that explains the whole table, or ("", None).
+
+    `bad` are the entries whose size is not the layout's.
+    """
+    if not bad:
         return "", None
     first = bad[0]
     have = [t.size for t in s.tensors]
@@ -77,8 +79,7 @@ def size(ctx: Context) -> F:
     """
     if ctx.table_cause[0] or ctx.cause[0]:
         return
-    bad = [t for t in ctx.scan.tensors if t.shape and t.size != t.expected
-           and t.size and t.size % 4 == 0]
+    bad = [t for t in ctx.misfits if t.size and t.size % 4 == 0]
     for t in bad[:20]:
         yield _entry(ctx, t, f"{t.name} has {t.size} bytes, its shape "
                              f"{'x'.join(map(str, t.shape))} needs {t.expected}")
@@ -97,7 +98,7 @@ def fp16(ctx: Context) -> F:
     Why: The format holds float32 only.
     Fix: convert the weights to float32 before writing
     """
-    yield from _inferred(ctx, "this and all others have 2 bytes a value, as FP16 or BF16")
+    return _inferred(ctx, "this and all others have 2 bytes a value, as FP16 or BF16")
 
 
 @rule("T004")
@@ -106,7 +107,7 @@ def fp64(ctx: Context) -> F:
     Why: The format holds float32 only.
     Fix: convert the weights to float32 before writing
     """
-    yield from _inferred(ctx, "this and all others have 8 bytes a value, as FP64")
+    return _inferred(ctx, "this and all others have 8 bytes a value, as FP64")
 
 
 @rule("T005")
@@ -115,7 +116,7 @@ def size_in_elements(ctx: Context) -> F:
     Why: A reader takes a quarter of the tensor and then reads weights as a size.
     Fix: write the size in bytes, 4 x the number of values
     """
-    yield from _inferred(ctx, "the size is the number of values, not of bytes")
+    return _inferred(ctx, "the size is the number of values, not of bytes")
 
 
 @rule("T006")
@@ -124,7 +125,7 @@ def size_big_endian(ctx: Context) -> F:
     Why: Every integer of the format is little-endian; the file ends before such a size does.
     Fix: write sizes little-endian
     """
-    yield from _inferred(ctx, "the size is right when its bytes are read the other way round")
+    return _inferred(ctx, "the size is right when its bytes are read the other way round")
 
 
 @rule("T007")
@@ -133,7 +134,7 @@ def sizes_swapped(ctx: Context) -> F:
     Why: They were written in the wrong order; a total alone would not show it.
     Fix: write the tensors in layout order
     """
-    yield from _inferred(ctx, "this tensor and a later one have each other's size")
+    return _inferred(ctx, "this tensor and a later one have each other's size")
 
 
 @rule("T008")
@@ -142,7 +143,7 @@ def tensor_missing(ctx: Context) -> F:
     Why: Everything after the gap would land in the tensor before its own.
     Fix: write the missing tensor
     """
-    yield from _inferred(ctx, "this tensor is missing; all that follow have moved up by one")
+    return _inferred(ctx, "this tensor is missing; all that follow have moved up by one")
 
 
 @rule("T009")
@@ -151,7 +152,7 @@ def tensor_extra(ctx: Context) -> F:
     Why: Everything after it would land in the tensor behind its own.
     Fix: leave the tensor out; fold a bias into bn.b
     """
-    yield from _inferred(ctx, "an extra tensor stands before this one")
+    return _inferred(ctx, "an extra tensor stands before this one")
 
 
 @rule("T010")
@@ -160,8 +161,8 @@ def size_zero(ctx: Context) -> F:
     Why: No tensor of the layout is empty.
     Fix: write the tensor's values
     """
-    for t in ctx.scan.tensors:
-        if t.shape and t.size == 0 and not ctx.table_cause[0] and not ctx.cause[0]:
+    for t in ctx.misfits:
+        if t.size == 0 and not ctx.table_cause[0] and not ctx.cause[0]:
             yield _entry(ctx, t, f"{t.name} is empty")
             return
 
@@ -172,8 +173,8 @@ def size_not_whole(ctx: Context) -> F:
     Why: float32 values have four bytes; the last one would be cut.
     Fix: write whole float32 values
     """
-    for t in ctx.scan.tensors:
-        if t.shape and t.size % 4 and not ctx.table_cause[0] and not ctx.cause[0]:
+    for t in ctx.misfits:
+        if t.size % 4 and not ctx.table_cause[0] and not ctx.cause[0]:
             yield _entry(ctx, t, f"{t.name} has {t.size} bytes, no multiple of 4")
             return
 
@@ -264,7 +265,7 @@ def second_file(ctx: Context) -> F:
     Why: Two files were joined; which one counts is nobody's guess.
     Fix: split them
     """
-    yield from _known_tail(ctx)
+    return _known_tail(ctx)
 
 
 @rule("T016")
@@ -273,4 +274,4 @@ def polyglot(ctx: Context) -> F:
     Why: The file is two formats at once, which scanners and readers see differently.
     Fix: cut the file after the last tensor
     """
-    yield from _known_tail(ctx)
+    return _known_tail(ctx)
