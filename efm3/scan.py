@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -202,13 +203,13 @@ def _walk_table(out: Scan, at: int, rows: list[Row]) -> None:
     data, read, new = out.data, _U32.unpack_from, tuple.__new__
     size_of_file = len(data)
     out.end = at
-    for index in range(min(out.n_tensors or 0, 2 * len(rows) or MAX_TENSORS)):
+    most = range(min(out.n_tensors or 0, 2 * len(rows) or MAX_TENSORS))
+    for index, row in zip(most, chain(rows, repeat(_NO_ROW)), strict=False):
         rest = size_of_file - at - fmt.COUNT_SIZE
         if rest < 0:
             return
         size = read(data, at)[0]
         present = size if size < rest else rest
-        row = rows[index] if index < len(rows) else _NO_ROW
         out.tensors.append(new(TensorSpan, (index, at, size, present, *row)))
         if present < size:
             return
