@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import chain, repeat
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage
@@ -26,6 +26,7 @@ _U32 = struct.Struct("<I")
 _HEADER = fmt.FIELDS["arch.hdr_version"].offset
 
 Layout = tuple[tuple[str, tuple[int, ...]], ...]
+_NONE: array[int] = array("Q")
 
 # Six tensors for each of expand and dw, five for project; 28 outside the stages.
 MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
@@ -52,6 +53,45 @@ class TensorSpan(NamedTuple):
         return self.offset + fmt.COUNT_SIZE
 
 
+class Table(Sequence[TensorSpan]):
+    """The entries of the table as they stand, each made when it is asked for.
+
+    What is held of an entry is its offset and size, so that a small file of many entries
+    takes little. `layout` and `expected` are the layout and its sizes in bytes; the last entry
+    lacks `missing` bytes of its payload.
+    """
+
+    def __init__(self, layout: Layout = (), expected: array[int] = _NONE) -> None:
+        self.layout, self.expected = layout, expected
+        self.offsets, self.sizes, self.missing = array("Q"), array("Q"), 0
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> TensorSpan: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TensorSpan]: ...
+
+    def __getitem__(self, index: int | slice) -> TensorSpan | list[TensorSpan]:
+        """The entry of this number, counted from the end where it is negative."""
+        number = range(len(self.sizes))[index]
+        if isinstance(number, range):
+            return [self[i] for i in number]
+        size, last = self.sizes[number], number == len(self.sizes) - 1
+        name, shape = self.layout[number] if number < len(self.layout) else ("", ())
+        expected = self.expected[number] if number < len(self.layout) else 0
+        return TensorSpan(number, self.offsets[number], size, size - self.missing * last, name,
+                          shape, expected)
+
+    def misfits(self) -> Iterator[TensorSpan]:
+        """The entries of the layout whose size is not what their shape needs."""
+        for i, (size, expected) in enumerate(zip(self.sizes, self.expected, strict=False)):
+            if size != expected:
+                yield self[i]
+
+
 class Span(NamedTuple):
     """A named stretch of the file."""
 
@@ -68,12 +108,10 @@ class Scan:
     data: memoryview
     values: dict[str, Any] = field(default_factory=dict)
     arch: Arch | None = None
-    layout: Layout = ()
-    """The layout of the header's arch; empty where the header states none."""
     json_len: int | None = None
     mirror: memoryview | None = None
     n_tensors: int | None = None
-    tensors: list[TensorSpan] = field(default_factory=list)
+    tensors: Table = field(default_factory=Table)
     end: int = 0
     """Where the walk stopped: the end of the last whole tensor."""
 
@@ -83,6 +121,11 @@ class Scan:
         return len(self.data)
 
     @property
+    def layout(self) -> Layout:
+        """The layout of the header's arch; empty where the header states none."""
+        return self.tensors.layout
+
+    @property
     def table_offset(self) -> int | None:
         """Offset of the first size field, where json_len is believable."""
         return None if self.json_len is None else fmt.PREFIX_SIZE + self.json_len + fmt.COUNT_SIZE
@@ -90,9 +133,9 @@ class Scan:
     @cached_property
     def complete(self) -> bool:
         """True where the table is the layout's, byte for byte, and ends the file."""
-        return (self.arch is not None and self.n_tensors == len(self.layout) == len(self.tensors)
-                and all(t.size == t.expected == t.present for t in self.tensors)
-                and self.end == self.size)
+        table = self.tensors
+        return (self.arch is not None and self.n_tensors == len(table)
+                and table.sizes == table.expected and self.end == self.size)
 
     def raw_arch(self) -> Any:
         """The header's values as an object with Arch's fields, whatever they are.
@@ -166,7 +209,8 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
             out.values[path] = int.from_bytes(raw, "little") if number else raw
         return out
     out.values = dict(zip(_names(), _prefix().unpack_from(data), strict=True))
-    out.arch, out.layout, rows = _network(bytes(data[_HEADER:_HEADER + fmt.ARCH_SIZE]))
+    out.arch, layout, sizes = _network(bytes(data[_HEADER:_HEADER + fmt.ARCH_SIZE]))
+    out.tensors = Table(layout, sizes)
     json_len = out.values["json_len"]
     rest = len(data) - fmt.PREFIX_SIZE
     if json_len > fmt.MAX_JSON_LEN or json_len > rest:
@@ -178,40 +222,36 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
     if rest - json_len < fmt.COUNT_SIZE:
         return out
     out.n_tensors = _U32.unpack_from(data, at)[0]
-    _walk_table(out, at + fmt.COUNT_SIZE, rows)
+    _walk_table(out, at + fmt.COUNT_SIZE)
     return out
 
 
-Row = tuple[str, tuple[int, ...], int]
-_NO_ROW: Row = ("", (), 0)
-
-
-@lru_cache(maxsize=64)
-def _network(header: bytes) -> tuple[Arch | None, Layout, list[Row]]:
-    """What the 80 bytes state: the arch, its layout, and that with the bytes of each tensor."""
+@lru_cache(maxsize=8)
+def _network(header: bytes) -> tuple[Arch | None, Layout, array[int]]:
+    """What the 80 bytes state: the arch or None, its layout, and the bytes of each tensor."""
     prefix = bytes(_HEADER) + header + bytes(fmt.COUNT_SIZE)
     stated = Scan(memoryview(prefix), dict(zip(_names(), _prefix().unpack(prefix), strict=True)))
     try:
         arch = Arch(name="", width_mult=0.0, **vars(stated.raw_arch()))
     except Efm3Error:
-        return None, (), []
+        return None, (), _NONE
     layout = tensor_layout(arch)
-    return arch, layout, [(name, shape, 4 * math.prod(shape)) for name, shape in layout]
+    return arch, layout, array("Q", (4 * math.prod(shape) for _, shape in layout))
 
 
-def _walk_table(out: Scan, at: int, rows: list[Row]) -> None:
-    data, read, new = out.data, _U32.unpack_from, tuple.__new__
+def _walk_table(out: Scan, at: int) -> None:
+    data, read, table = out.data, _U32.unpack_from, out.tensors
     size_of_file = len(data)
     out.end = at
-    most = range(min(out.n_tensors or 0, 2 * len(rows) or MAX_TENSORS))
-    for index, row in zip(most, chain(rows, repeat(_NO_ROW)), strict=False):
+    for _ in range(min(out.n_tensors or 0, 2 * len(out.layout) or MAX_TENSORS)):
         rest = size_of_file - at - fmt.COUNT_SIZE
         if rest < 0:
             return
         size = read(data, at)[0]
-        present = size if size < rest else rest
-        out.tensors.append(new(TensorSpan, (index, at, size, present, *row)))
-        if present < size:
+        table.offsets.append(at)
+        table.sizes.append(size)
+        if size > rest:
+            table.missing = size - rest
             return
         at += fmt.COUNT_SIZE + size
         out.end = at

@@ -155,12 +155,7 @@ class Context:
         """(rule code, entry) of a mistake that explains the whole table, or ("", None)."""
         from efm3.rules.table import infer
 
-        return infer(self.scan, self.misfits) if not self.cause[0] else ("", None)
-
-    @cached_property
-    def misfits(self) -> list[TensorSpan]:
-        """Entries of the layout whose size is not what their shape needs."""
-        return [t for t in self.scan.tensors if t.size != t.expected and t.shape]
+        return infer(self.scan) if not self.cause[0] else ("", None)
 
     @cached_property
     def digest(self) -> Digest | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from efm3 import format as fmt
 from efm3.findings import Finding
@@ -15,23 +16,19 @@ from efm3.scan import Scan, TensorSpan
 F = Iterator[Finding]
 
 
-def infer(s: Scan, bad: list[TensorSpan]) -> tuple[str, TensorSpan | None]:
-    """(rule code, first entry) of one mistake that explains the whole table, or ("", None).
-
-    `bad` are the entries whose size is not the layout's.
-    """
+def infer(s: Scan) -> tuple[str, TensorSpan | None]:
+    """(rule code, first entry) of one mistake that explains the whole table, or ("", None)."""
+    bad = list(islice(s.tensors.misfits(), 3))
     if not bad:
         return "", None
     first = bad[0]
-    have = [t.size for t in s.tensors]
-    want = [t.expected for t in s.tensors]
-    if len(bad) > len(have) // 2 and len(have) > 1:
-        if all(2 * h == w for h, w in zip(have, want, strict=True)):
+    have, full = s.tensors.sizes, s.tensors.expected
+    if 1 < len(have) <= len(full):
+        if all(2 * h == w for h, w in zip(have, full, strict=False)):
             return "T003", first
-        if all(h == 2 * w for h, w in zip(have, want, strict=True)):
+        if all(h == 2 * w for h, w in zip(have, full, strict=False)):
             return "T004", first
     i = first.number
-    full = [4 * _count(shape) for _, shape in s.layout]
     if s.n_tensors == len(full) - 1 and have[i:] == full[i + 1:]:
         return "T008", first
     if s.n_tensors == len(full) + 1 and len(have) == s.n_tensors and have[i + 1:] == full[i:]:
@@ -43,13 +40,6 @@ def infer(s: Scan, bad: list[TensorSpan]) -> tuple[str, TensorSpan | None]:
     if len(bad) == 2 and (bad[0].size, bad[1].size) == (bad[1].expected, bad[0].expected):
         return "T007", first
     return "", None
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    n = 1
-    for side in shape:
-        n *= side
-    return n
 
 
 def _entry(ctx: Context, t: TensorSpan, message: str) -> Finding:
@@ -79,8 +69,8 @@ def size(ctx: Context) -> F:
     """
     if ctx.table_cause[0] or ctx.cause[0]:
         return
-    bad = [t for t in ctx.misfits if t.size and t.size % 4 == 0]
-    for t in bad[:20]:
+    bad = (t for t in ctx.scan.tensors.misfits() if t.size and t.size % 4 == 0)
+    for t in islice(bad, 20):
         yield _entry(ctx, t, f"{t.name} has {t.size} bytes, its shape "
                              f"{'x'.join(map(str, t.shape))} needs {t.expected}")
 
@@ -161,8 +151,8 @@ def size_zero(ctx: Context) -> F:
     Why: No tensor of the layout is empty.
     Fix: write the tensor's values
     """
-    for t in ctx.misfits:
-        if t.size == 0 and not ctx.table_cause[0] and not ctx.cause[0]:
+    for t in ctx.scan.tensors.misfits() if not ctx.table_cause[0] and not ctx.cause[0] else ():
+        if t.size == 0:
             yield _entry(ctx, t, f"{t.name} is empty")
             return
 
@@ -173,8 +163,8 @@ def size_not_whole(ctx: Context) -> F:
     Why: float32 values have four bytes; the last one would be cut.
     Fix: write whole float32 values
     """
-    for t in ctx.misfits:
-        if t.size % 4 and not ctx.table_cause[0] and not ctx.cause[0]:
+    for t in ctx.scan.tensors.misfits() if not ctx.table_cause[0] and not ctx.cause[0] else ():
+        if t.size % 4:
             yield _entry(ctx, t, f"{t.name} has {t.size} bytes, no multiple of 4")
             return
 

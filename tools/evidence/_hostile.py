@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,10 @@ def scan_accepts(s: Scan) -> bool:
 class Guard:
     """The C loader under watch."""
 
-    def __init__(self, work: Path = WORK) -> None:
+    def __init__(self, work: Path = WORK, optimise: str = "-O2",
+                 source: Path = ROOT / "engine" / "src") -> None:
         work.mkdir(parents=True, exist_ok=True)
-        flags = ["-O2", "-g", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{ROOT}/engine/src",
+        flags = [optimise, "-g", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{source}",
                  f"-I{ROOT}/tests/fuzz", str(ROOT / "tests/fuzz/mutate.c"), WRAP]
         path = _engine.build("cc", str((work / "guard.so").absolute()), "tests/hostile/guard.c",
                              *flags)
@@ -67,8 +68,8 @@ class Guard:
             size_t guard_mutate(uint8_t *data, size_t size, size_t max, uint64_t seed);
         """)
         self._lib = self._ffi.dlopen(str(path))
-        self.crash = work / "crash.bin"
-        if self._lib.guard_open(CAPACITY, str(self.crash).encode()):
+        self.work = work
+        if self._lib.guard_open(CAPACITY, str(work / "crash.bin").encode()):
             raise RuntimeError("no memory for the guarded page")
         self.last = self._ffi.new("Load *")
         self._room = self._ffi.new("uint8_t[]", CAPACITY)
@@ -143,7 +144,7 @@ class Tally:
             self._split(where, data, f"scan {scanned}, validate {valid}, load {loaded}, C {c}")
 
     def _split(self, where: Where, data: bytes, words: str) -> None:
-        path = WORK / f"split-{len(self.split)}.bin"
+        path = self.guard.work / f"split-{len(self.split)}.bin"
         path.write_bytes(data)
         self.split.append(f"{' '.join(map(str, where))}: {words}; kept as {path.name}")
 
@@ -184,15 +185,3 @@ def through(tally: Tally, inputs: Iterable[Input], step: int = 1) -> None:
                 gc.collect()
     finally:
         gc.enable()
-
-
-def chunks(inputs: Iterator[Input], size: int) -> Iterator[list[Input]]:
-    """The inputs in lists of `size`."""
-    out: list[Input] = []
-    for one in inputs:
-        out.append(one)
-        if len(out) == size:
-            yield out
-            out = []
-    if out:
-        yield out
