@@ -102,6 +102,7 @@ def pairs(name: str, data: bytes, values: tuple[int, ...] = EDGES) -> Iterator[I
             new[at:at + 4] = data[at:at + 4]
 
 
-SETS: dict[str, Callable[[str, bytes], Iterator[Input]]] = {
+Make = Callable[[str, bytes], Iterator[Input]]
+SETS: dict[str, Make] = {
     "cut at every byte": cuts, "every bit of the first 4 KiB and of every size": flips,
     "every value of the first 100 bytes": every_byte, "every u32 at 40 values": edges}

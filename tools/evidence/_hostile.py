@@ -20,9 +20,13 @@ from _book import ROOT
 from cffi import FFI
 
 import efm3
+import efm3.model
+import efm3.validator
 from efm3 import format as fmt
+from efm3 import rules
 from efm3.scan import Scan, scan
 
+rules.load_rules("structure")  # what is read once is no reader's time
 WORK = ROOT / "build" / "hostile"
 CAPACITY = 1 << 20
 SLACK = 1 << 20

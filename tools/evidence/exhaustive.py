@@ -13,12 +13,22 @@ from itertools import chain
 from typing import Any
 
 import _book
-from _damage import FEW, SETS, bases, pairs
+from _damage import FEW, SETS, Make, bases, pairs
 from _hostile import Guard, Input, Tally, through
 
 STEP = 37
 CODE = ("efm3", "engine", "tests/hostile")
 COMMAND = "python tools/evidence{} exhaustive"
+
+
+def plan(files: dict[str, bytes]) -> dict[str, tuple[Iterator[Input], Iterator[Input]]]:
+    """Name of each figure to what goes through all four readers, and what through C alone."""
+    def over(make: Make) -> Iterator[Input]:
+        return chain.from_iterable(make(name, data) for name, data in files.items())
+    tiny = files["tiny"]
+    return {name: (over(make), iter(())) for name, make in SETS.items()} | {
+        "every pair of u32s at 40 x 40 values, at 12 x 12 in Python": (
+            pairs("tiny", tiny, FEW), pairs("tiny", tiny))}
 
 
 def _run(guard: Guard, inputs: Iterator[Input], step: int, more: Iterator[Input]) -> dict[str, Any]:
@@ -31,16 +41,10 @@ def _run(guard: Guard, inputs: Iterator[Input], step: int, more: Iterator[Input]
 
 def run(long: bool) -> dict[str, dict[str, Any]]:
     """The figures by name; each is recorded as soon as it is there."""
-    guard, files, step = Guard(), bases(), 1 if long else STEP
+    guard, step = Guard(), 1 if long else STEP
     command = COMMAND.format(" --long" if long else "")
-    plan: dict[str, tuple[Iterator[Input], Iterator[Input]]] = {
-        name: (chain.from_iterable(make(n, d) for n, d in files.items()), iter(()))
-        for name, make in SETS.items()}
-    tiny = files["tiny"]
-    plan["every pair of u32s at 40 x 40 values, at 12 x 12 in Python"] = (
-        pairs("tiny", tiny, FEW), pairs("tiny", tiny))
     old, out = _book.read()["figures"].get("exhaustive", {}), {}
-    for name, (inputs, more) in plan.items():
+    for name, (inputs, more) in plan(bases()).items():
         before = old.get(name)
         if before and before["commit"] == _book.commit(*CODE) and "--long" in before["command"]:
             continue
