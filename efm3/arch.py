@@ -83,6 +83,11 @@ class Arch:
 TOPOLOGY = (Stage(2, 5, 2), Stage(4, 1, 2), Stage(2, 6, 1), Stage(4, 1, 2), Stage(2, 2, 1))
 
 
+_OWN = [(name, fmt.FIELDS[f"arch.{name}"].con) for name in LIMIT_CODES if len(name) > 1]
+_RECORDS = [[(f"stages[{i}].{k}", k, fmt.FIELDS[f"arch.stages[{i}].{k}"].con) for k in "tns"]
+            for i in range(fmt.STAGE_SLOTS)]
+
+
 def problems(arch: Any) -> Iterator[Problem]:
     """Everything the format forbids in these values; `arch` has Arch's fields."""
     sound = True
@@ -91,11 +96,9 @@ def problems(arch: Any) -> Iterator[Problem]:
         yield Problem("H003", "n_stages", f"{len(stages)} stages cannot be stated",
                       str(len(stages)), f"1..{fmt.STAGE_SLOTS}")
         sound = False
-    places = [(name, getattr(arch, name), fmt.FIELDS[f"arch.{name}"].con)
-              for name in LIMIT_CODES if len(name) > 1]
-    for i, stage in enumerate(stages if sound else ()):
-        places += [(f"stages[{i}].{k}", getattr(stage, k), fmt.FIELDS[f"arch.stages[{i}].{k}"].con)
-                   for k in "tns"]
+    places = [(name, getattr(arch, name), con) for name, con in _OWN]
+    for stage, record in zip(stages, _RECORDS, strict=False) if sound else ():
+        places += [(path, getattr(stage, k), con) for path, k, con in record]
     for path, value, con in places:
         if isinstance(value, bool) or not isinstance(value, int) or not con.allows(value):
             yield Problem(LIMIT_CODES[con.name], path, f"{path} is {value!r}, not {con.legal}",

@@ -16,6 +16,7 @@ from efm3.arch import Arch, Stage
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET = re.compile(rb"[][{}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
@@ -130,7 +131,7 @@ def _strings(value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value:
             raise MirrorProblem("nul", f"{shown(value)} holds a NUL character")
-        if any("\ud800" <= c <= "\udfff" for c in value):
+        if _SURROGATE.search(value):
             raise MirrorProblem("surrogate", f"{shown(value)} holds a lone surrogate")
     elif isinstance(value, dict):
         for k, v in value.items():

@@ -31,21 +31,21 @@ class Tensors(Mapping[str, Tensor]):
     """A file's tensors by name, in stored order; each is viewed when it is asked for."""
 
     def __init__(self, scanned: Scan) -> None:
-        self._data = scanned.data
-        self._spans = {t.name: t for t in scanned.tensors}
+        self._data, self._table = scanned.data, scanned.tensors
+        self._places = {name: i for i, (name, _) in enumerate(scanned.layout)}
 
     def __getitem__(self, name: str) -> Tensor:
         """A read-only float32 view of the layout's shape, at whatever alignment it has."""
-        t = self._spans[name]
+        t = self._table[self._places[name]]
         view = np.frombuffer(self._data, "<f4", t.size // 4, t.data_offset).reshape(t.shape)
         view.flags.writeable = False
         return view
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._spans)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._places)
 
 
 class Model:

@@ -55,8 +55,8 @@ class Layer(NamedTuple):
     def tensors(self) -> list[tuple[str, tuple[int, ...]]]:
         """The layer's (name, shape) in stored order."""
         rows: list[tuple[str, tuple[int, ...]]] = [(f"{self.name}.conv.w", self.weight_shape)]
-        tail = BN_TENSORS + (("act.w",) if self.act else ())
-        return rows + [(f"{self.name}.{t}", (self.out_channels,)) for t in tail]
+        tail, vector = BN_TENSORS + (("act.w",) if self.act else ()), (self.out_channels,)
+        return rows + [(f"{self.name}.{t}", vector) for t in tail]
 
 
 def _walk(arch: Arch) -> Iterator[Layer]:
@@ -92,16 +92,17 @@ def _walk(arch: Arch) -> Iterator[Layer]:
     yield layer("embed_proj", "pointwise", final, arch.embedding_dim, act=False)
 
 
-@lru_cache(maxsize=64)
+# Few are kept: the layout of 256 blocks takes a megabyte, and any file may ask for one.
+@lru_cache(maxsize=8)
 def layers(arch: Arch) -> tuple[Layer, ...]:
     """Every layer in stored order, which is the order of execution."""
     return tuple(_walk(arch))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def tensor_layout(arch: Arch) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """The tensor table's contract: (name, shape) in stored order."""
-    return tuple(t for layer in layers(arch) for t in layer.tensors)
+    return tuple(t for layer in _walk(arch) for t in layer.tensors)
 
 
 def parameters(arch: Arch) -> int:

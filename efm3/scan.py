@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from efm3 import format as fmt
-from efm3.arch import Arch, Stage, problems
+from efm3.arch import Arch, Stage
+from efm3.findings import Efm3Error
 from efm3.network import tensor_layout
 
 _U32 = struct.Struct("<I")
+_HEADER = fmt.FIELDS["arch.hdr_version"].offset
+
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
+_NONE: array[int] = array("Q")
 
 # Six tensors for each of expand and dw, five for project; 28 outside the stages.
 MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
@@ -29,8 +35,8 @@ MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
 class TensorSpan(NamedTuple):
     """An entry of the table as it stands: where its size field is, what it says, what is there.
 
-    `present` counts payload bytes before the end of the file; `name` and `shape`
-    come from the layout and are "" and () where the header gives none.
+    `present` counts payload bytes before the end of the file; `name`, `shape` and the
+    `expected` payload bytes come from the layout: "", () and 0 where the header gives none.
     """
 
     number: int
@@ -39,16 +45,51 @@ class TensorSpan(NamedTuple):
     present: int
     name: str
     shape: tuple[int, ...]
+    expected: int = 0
 
     @property
     def data_offset(self) -> int:
         """First payload byte."""
         return self.offset + fmt.COUNT_SIZE
 
-    @property
-    def expected(self) -> int:
-        """Payload bytes by the layout (0 where there is none)."""
-        return 4 * math.prod(self.shape) if self.shape else 0
+
+class Table(Sequence[TensorSpan]):
+    """The entries of the table as they stand, each made when it is asked for.
+
+    What is held of an entry is its offset and size, so that a small file of many entries
+    takes little. `layout` and `expected` are the layout and its sizes in bytes; the last entry
+    lacks `missing` bytes of its payload.
+    """
+
+    def __init__(self, layout: Layout = (), expected: array[int] = _NONE) -> None:
+        self.layout, self.expected = layout, expected
+        self.offsets, self.sizes, self.missing = array("Q"), array("Q"), 0
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> TensorSpan: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TensorSpan]: ...
+
+    def __getitem__(self, index: int | slice) -> TensorSpan | list[TensorSpan]:
+        """The entry of this number, counted from the end where it is negative."""
+        number = range(len(self.sizes))[index]
+        if isinstance(number, range):
+            return [self[i] for i in number]
+        size, last = self.sizes[number], number == len(self.sizes) - 1
+        name, shape = self.layout[number] if number < len(self.layout) else ("", ())
+        expected = self.expected[number] if number < len(self.layout) else 0
+        return TensorSpan(number, self.offsets[number], size, size - self.missing * last, name,
+                          shape, expected)
+
+    def misfits(self) -> Iterator[TensorSpan]:
+        """The entries of the layout whose size is not what their shape needs."""
+        for i, (size, expected) in enumerate(zip(self.sizes, self.expected, strict=False)):
+            if size != expected:
+                yield self[i]
 
 
 class Span(NamedTuple):
@@ -70,7 +111,7 @@ class Scan:
     json_len: int | None = None
     mirror: memoryview | None = None
     n_tensors: int | None = None
-    tensors: list[TensorSpan] = field(default_factory=list)
+    tensors: Table = field(default_factory=Table)
     end: int = 0
     """Where the walk stopped: the end of the last whole tensor."""
 
@@ -80,21 +121,21 @@ class Scan:
         return len(self.data)
 
     @property
-    def layout(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    def layout(self) -> Layout:
         """The layout of the header's arch; empty where the header states none."""
-        return tensor_layout(self.arch) if self.arch else ()
+        return self.tensors.layout
 
     @property
     def table_offset(self) -> int | None:
         """Offset of the first size field, where json_len is believable."""
         return None if self.json_len is None else fmt.PREFIX_SIZE + self.json_len + fmt.COUNT_SIZE
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """True where the table is the layout's, byte for byte, and ends the file."""
-        return (self.arch is not None and self.n_tensors == len(self.layout) == len(self.tensors)
-                and all(t.size == t.expected == t.present for t in self.tensors)
-                and self.end == self.size)
+        table = self.tensors
+        return (self.arch is not None and self.n_tensors == len(table)
+                and table.sizes == table.expected and self.end == self.size)
 
     def raw_arch(self) -> Any:
         """The header's values as an object with Arch's fields, whatever they are.
@@ -103,12 +144,9 @@ class Scan:
         """
         get = self.values.__getitem__
         used = get("arch.n_stages")
-        stages = [Stage(*(get(f"arch.stages[{i}].{k}") for k in "tns"))
-                  if used <= fmt.STAGE_SLOTS else Stage(0, 0, 0) for i in range(used)]
-        own = {k: get(f"arch.{k}") for k in (
-            "stem_kernel", "stem_stride", "stem_channels", "block_channels",
-            "final_channels", "embedding_dim", "gdc_kernel")}
-        return SimpleNamespace(**own, stages=stages)
+        stages = ([Stage(*map(get, record)) for record in _RECORDS[:used]]
+                  if used <= fmt.STAGE_SLOTS else [Stage(0, 0, 0)] * used)
+        return SimpleNamespace(**{k: get(path) for k, path in _OWN}, stages=stages)
 
     def spans(self) -> Iterator[Span]:
         """Every part of the file in order, without gaps, to the last byte."""
@@ -133,10 +171,21 @@ class Scan:
             yield Span("trailing", at, self.size - at, "bytes that belong to no field")
 
 
+_OWN = [(k, f"arch.{k}") for k in (
+    "stem_kernel", "stem_stride", "stem_channels", "block_channels", "final_channels",
+    "embedding_dim", "gdc_kernel")]
+_RECORDS = [[f"arch.stages[{i}].{k}" for k in "tns"] for i in range(fmt.STAGE_SLOTS)]
+
+
 @lru_cache(maxsize=1)
 def _readers() -> list[tuple[str, int, int, bool]]:
     return [(f.path, f.offset, f.size, f.size in (1, 2, 4) and f.path != "magic")
             for f in fmt.FIELDS.values()]
+
+
+@lru_cache(maxsize=1)
+def _names() -> list[str]:
+    return [path for path, *_ in _readers()]
 
 
 @lru_cache(maxsize=1)
@@ -159,11 +208,9 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
             raw = bytes(data[offset:offset + size])
             out.values[path] = int.from_bytes(raw, "little") if number else raw
         return out
-    prefix = _prefix()
-    out.values = dict(zip([r[0] for r in _readers()], prefix.unpack_from(data), strict=True))
-    raw_arch = out.raw_arch()
-    if next(problems(raw_arch), None) is None:
-        out.arch = Arch(name="", width_mult=0.0, **vars(raw_arch))
+    out.values = dict(zip(_names(), _prefix().unpack_from(data), strict=True))
+    out.arch, layout, sizes = _network(bytes(data[_HEADER:_HEADER + fmt.ARCH_SIZE]))
+    out.tensors = Table(layout, sizes)
     json_len = out.values["json_len"]
     rest = len(data) - fmt.PREFIX_SIZE
     if json_len > fmt.MAX_JSON_LEN or json_len > rest:
@@ -179,18 +226,32 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
     return out
 
 
+@lru_cache(maxsize=8)
+def _network(header: bytes) -> tuple[Arch | None, Layout, array[int]]:
+    """What the 80 bytes state: the arch or None, its layout, and the bytes of each tensor."""
+    prefix = bytes(_HEADER) + header + bytes(fmt.COUNT_SIZE)
+    stated = Scan(memoryview(prefix), dict(zip(_names(), _prefix().unpack(prefix), strict=True)))
+    try:
+        arch = Arch(name="", width_mult=0.0, **vars(stated.raw_arch()))
+    except Efm3Error:
+        return None, (), _NONE
+    layout = tensor_layout(arch)
+    return arch, layout, array("Q", (4 * math.prod(shape) for _, shape in layout))
+
+
 def _walk_table(out: Scan, at: int) -> None:
-    layout = out.layout
-    size_of_file = len(out.data)
+    data, read, table = out.data, _U32.unpack_from, out.tensors
+    size_of_file = len(data)
     out.end = at
-    for index in range(min(out.n_tensors or 0, 2 * len(layout) or MAX_TENSORS)):
-        if size_of_file - at < fmt.COUNT_SIZE:
+    for _ in range(min(out.n_tensors or 0, 2 * len(out.layout) or MAX_TENSORS)):
+        rest = size_of_file - at - fmt.COUNT_SIZE
+        if rest < 0:
             return
-        name, shape = layout[index] if index < len(layout) else ("", ())
-        size = _U32.unpack_from(out.data, at)[0]
-        present = min(size, size_of_file - at - fmt.COUNT_SIZE)
-        out.tensors.append(TensorSpan(index, at, size, present, name, shape))
-        at += fmt.COUNT_SIZE + present
-        if present < size:
+        size = read(data, at)[0]
+        table.offsets.append(at)
+        table.sizes.append(size)
+        if size > rest:
+            table.missing = size - rest
             return
+        at += fmt.COUNT_SIZE + size
         out.end = at

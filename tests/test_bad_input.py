@@ -14,7 +14,10 @@ from oracle import accepts
 import efm3
 from efm3 import format as fmt
 from efm3 import sample
+from efm3 import scan as scan_module
+from efm3.arch import Stage
 from efm3.examples import EXAMPLES, example
+from efm3.network import tensor_layout
 from efm3.rules import load_rules
 
 BASE = sample.base()
@@ -87,16 +90,35 @@ def test_43_byte_files(value):
     assert not check(b"EFM3" + struct.pack("<I", 3) + b"\xff" * 35)
 
 
+def peak_of(data: bytes) -> int:
+    """Most bytes that validate holds, with nothing remembered of earlier files."""
+    scan_module._network.cache_clear()
+    tensor_layout.cache_clear()
+    tracemalloc.start()
+    efm3.validate(data, "structure")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
 def test_lying_lengths_allocate_nothing():
     efm3.validate(BASE)
     for offset in u32_offsets():
         for value in SIZES:
             data = sample.put(offset, struct.pack("<I", value))(BASE)
-            tracemalloc.start()
-            efm3.validate(data, "structure")
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            assert peak < len(data) + (1 << 20)
+            assert peak_of(data) < len(data) + (1 << 20)
+
+
+@pytest.mark.parametrize("entry", [b"", b"\0\0\0\0", b"\4\0\0\0abcd"])
+@pytest.mark.parametrize("count", [4380, 8760])
+def test_a_header_of_256_blocks_allocates_little(entry, count):
+    """The longest layout, before no table or one of as many entries as a walk follows."""
+    stages = (Stage(255, 32, 4), *(Stage(255, 32, 1) for _ in range(7)))
+    header = fmt.ARCH_HEADER.build(efm3.Arch("", 0.0, 257, 257, 8, 8, 14, stages).header())
+    data = BASE[:8] + header + struct.pack("<II", 0, count) + entry * count
+    efm3.validate(data, "structure")
+    assert not efm3.validate(data, "structure").ok
+    assert peak_of(data) < 2 * len(data) + (1 << 20)
 
 
 @settings(max_examples=1500, deadline=None)

@@ -72,3 +72,18 @@ def test_a_table_is_complete_only_as_the_layout_counts_it():
     empty = sample.field("arch.stem_channels", 0)(BASE)[:count] + struct.pack("<I", 0)
     s = scan(empty)
     assert s.arch is None and s.end == s.size and not s.complete
+
+
+def test_entries_are_made_when_asked_for():
+    s = scan(BASE[:-5])
+    every = list(s.tensors)
+    assert len(every) == len(s.tensors) == len(s.layout)
+    assert s.tensors[-1] == every[-1] == s.tensors[len(every) - 1]
+    assert s.tensors[3:9:2] == every[3:9:2] and s.tensors[-2:] == every[-2:]
+    assert [t.present - t.size for t in every] == [0] * (len(every) - 1) + [-5]
+    with pytest.raises(IndexError):
+        s.tensors[len(every)]
+    assert not list(s.tensors.misfits())
+    t = every[7]
+    bad = scan(BASE[:t.offset] + (t.size + 4).to_bytes(4, "little") + BASE[t.offset + 4:])
+    assert next(bad.tensors.misfits()) == t._replace(size=t.size + 4, present=t.size + 4)

@@ -41,10 +41,14 @@ PROMISES = (
             "not crash, hang, or read a byte that is not theirs.",
             ("tests/test_bad_input.py::test_every_prefix",
              "tests/test_bad_input.py::test_every_single_bit_flip_of_the_first_4_kib",
+             "tests/test_exhaustive.py::test_all_damage_to_the_tiny_file",
+             "tests/test_exhaustive.py::test_a_byte_read_behind_the_end_faults",
              "tests/test_engine.py", "engine/tests/check_loader.c", "make sanitize"), "ABF"),
     Promise("Nothing is allocated because a number in the file says so: the header alone decides "
             "the length, which is compared first.",
             ("tests/test_bad_input.py::test_lying_lengths_allocate_nothing",
+             "tests/test_bad_input.py::test_a_header_of_256_blocks_allocates_little",
+             "tests/test_exhaustive.py::test_a_refusal_over_the_limit_is_seen",
              "tests/faults/test_faults.py::test_a_sparse_terabyte_is_refused_at_once"), "B"),
     Promise("One model has one encoding: no byte is without its field, no key stands twice, no "
             "reserved byte is set, no mirror contradicts its header.",
@@ -53,6 +57,7 @@ PROMISES = (
     Promise("Python's scan and load, the validator and the C loader accept the same files at level "
             "structure.",
             ("tests/test_bad_input.py::test_random_patches",
+             "tests/test_exhaustive.py::test_mutated_files",
              "tests/test_conformance.py::test_the_engine_gives_the_expected_status"), "B"),
     Promise("Loading runs no code of the file: no pickle, no eval, no import by name, no attribute "
             "set from a key; it opens the given path and nothing else.",

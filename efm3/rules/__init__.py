@@ -14,11 +14,13 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from importlib import import_module
+from operator import itemgetter
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
+from efm3.arch import problems
 from efm3.findings import Finding
 from efm3.scan import Scan, TensorSpan
 
@@ -126,9 +128,7 @@ class Context:
     @cached_property
     def arch_problems(self) -> list[Any]:
         """What `arch.problems` says of the header."""
-        from efm3.arch import problems
-
-        if "json_len" not in self.scan.values or self.cause[0]:
+        if self.scan.arch or "json_len" not in self.scan.values or self.cause[0]:
             return []
         return list(problems(self.scan.raw_arch()))
 
@@ -209,6 +209,14 @@ def check_level(level: str) -> int:
     return LEVELS.index(level)
 
 
+@lru_cache(maxsize=64)
+def _chosen(level: str, select: tuple[str, ...],
+            ignore: tuple[str, ...]) -> list[tuple[int, Rule]]:
+    """(place among the findings, rule) in the order in which they run."""
+    rules = [r for r in _loaded(level).values() if selected(r.code, select, ignore)]
+    return sorted(enumerate(rules), key=lambda row: row[1].code == LAST)
+
+
 def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
         ignore: tuple[str, ...] = ()) -> list[Finding]:
     """Findings of every rule up to `level`, in rule order.
@@ -216,11 +224,11 @@ def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
     Raises ValueError for a level that is not in LEVELS.
     """
     ctx = Context(scan)
-    rules = [r for r in load_rules(level).values() if selected(r.code, select, ignore)]
-    if any(r.code == LAST for r in rules):
+    rules = _chosen(level, select, ignore)
+    if rules and rules[-1][1].code == LAST:
         ctx.digest  # noqa: B018 - starts now, is waited for at the end
-    found: dict[str, list[Finding]] = {}
-    for r in sorted(rules, key=lambda r: r.code == LAST):
-        ctx.rule = r
-        found[r.code] = list(r.check(ctx))
-    return [f for r in rules for f in found[r.code]]
+    found: list[tuple[int, Finding]] = []
+    for place, ctx.rule in rules:
+        for finding in ctx.rule.check(ctx):
+            found.append((place, finding))
+    return [f for _, f in sorted(found, key=itemgetter(0))]

@@ -19,25 +19,21 @@ def _head(s: Scan, n: int = 512) -> bytes:
     return bytes(s.data[:n])
 
 
-def _safetensors(s: Scan) -> bool:
-    head = _head(s, 9)
-    return len(head) == 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < s.size
+def _safetensors(s: Scan, head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < s.size
 
 
-def _onnx(s: Scan) -> bool:
+def _onnx(s: Scan, head: bytes) -> bool:
     # ModelProto: field 1 (ir_version) as a small varint, then producer_name (2) or a later field.
-    head = _head(s, 16)
     return head[:1] == b"\x08" and len(head) > 3 and head[1] < 32 and head[2] in (0x12, 0x3A, 0x42)
 
 
-def _html(s: Scan) -> bool:
-    head = _head(s).lstrip().lower()
-    return head.startswith((b"<!doctype", b"<html", b"<?xml", b"<head"))
+def _html(s: Scan, head: bytes) -> bool:
+    return head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<head"))
 
 
-def _text_mode(s: Scan) -> bool:
+def _text_mode(s: Scan, head: bytes) -> bool:
     """CR LF where a lone LF was, or UTF-8 of Latin-1: both break counts inside the prefix."""
-    head = _head(s)
     if not head.startswith(fmt.MAGIC) or s.complete:
         return False
     widened = head.count(b"\r\n") and scan(bytes(s.data).replace(b"\r\n", b"\n")).complete
@@ -45,17 +41,16 @@ def _text_mode(s: Scan) -> bool:
     return bool(widened or replaced)
 
 
-def _big_endian(s: Scan) -> bool:
-    head = _head(s, 8)
-    return head[:4] == fmt.MAGIC and head[4:] == struct.pack(">I", fmt.VERSION)
+def _big_endian(s: Scan, head: bytes) -> bool:
+    return head[:4] == fmt.MAGIC and head[4:8] == struct.pack(">I", fmt.VERSION)
 
 
-def _starts(*magics: bytes) -> Callable[[Scan], bool]:
-    return lambda s: _head(s).startswith(magics)
+def _starts(*magics: bytes) -> Callable[[Scan, bytes], bool]:
+    return lambda s, head: head.startswith(magics)
 
 
-# What a file really is, most telling first: rule code, test, words.
-CAUSES: tuple[tuple[str, Callable[[Scan], bool], str], ...] = (
+# What a file really is, most telling first: rule code, test of scan and first bytes, words.
+CAUSES: tuple[tuple[str, Callable[[Scan, bytes], bool], str], ...] = (
     ("C010", _starts(b"version https://git-lfs"), "a Git LFS pointer, not the weights"),
     ("C011", _html, "an HTML or XML page, as a server sends for an error or a login"),
     ("C012", _starts(b"\x1f\x8b"), "a gzip file"),
@@ -71,9 +66,13 @@ CAUSES: tuple[tuple[str, Callable[[Scan], bool], str], ...] = (
     ("C022", _starts(b"efm3", b"Efm3"), "marked with a magic in the wrong case"),
     ("C023", _starts(b"\xef\xbb\xbfEFM3"), "an EFM3 file with a byte order mark before it"),
     ("C024", _text_mode, "damaged by a transfer in text mode: line ends or bytes were rewritten"),
-    ("C025", lambda s: s.size > 3 and not any(_head(s)), "all zero bytes at its start"),
+    ("C025", lambda s, head: s.size > 3 and not any(head), "all zero bytes at its start"),
     ("C026", _starts(b"{", b"["), "a JSON text"),
 )
+
+
+_START = fmt.MAGIC + struct.pack("<I", fmt.VERSION)
+_LATER = [row for row in CAUSES if row[1] is _text_mode]
 
 
 def infer(s: Scan) -> tuple[str, str]:
@@ -81,11 +80,11 @@ def infer(s: Scan) -> tuple[str, str]:
 
     A wrong magic or version is cause enough too, unless all that follows is as it should be.
     """
-    for code, test, words in CAUSES:
-        if test(s):
+    head, version = _head(s), s.values.get("version", fmt.VERSION)
+    for code, test, words in CAUSES if head[:8] != _START else _LATER:
+        if test(s, head):
             return code, words
-    head, version = _head(s, 4), s.values.get("version", fmt.VERSION)
-    if head != fmt.MAGIC[:len(head)] and not s.complete:
+    if not fmt.MAGIC.startswith(head[:4]) and not s.complete:
         return "C002", "no EFM3 file"
     if version != fmt.VERSION and not s.complete:
         return "C003", "of another version"
@@ -123,7 +122,7 @@ def _declare_causes() -> None:
     }
     for code, _, words in CAUSES:
         def check(ctx: Context) -> F:
-            return _cause(ctx)
+            return _cause(ctx) if ctx.cause[0] else iter(())
         check.__name__ = "cause_" + code.lower()
         check.__doc__ = (f"What: The file is {words}. Why: No engine can read it as EFM3, and the "
                          f"findings that would follow explain nothing. Fix: {fixes[code]}")

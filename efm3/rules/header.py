@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from efm3 import format as fmt
 from efm3.findings import Finding
@@ -51,7 +52,7 @@ def n_stages(ctx: Context) -> F:
     Why: A network has at least one stage; a ninth record would be the mirror's length.
     Fix: write the number of used stage records
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H004")
@@ -60,7 +61,7 @@ def stem_kernel(ctx: Context) -> F:
     Why: The padding is kernel/2; with an even kernel the map would be off centre.
     Fix: write the kernel's side, 3 in every known network
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H005")
@@ -69,7 +70,7 @@ def stem_stride(ctx: Context) -> F:
     Why: Zero would divide by zero; more throws most of the image away.
     Fix: write the stride, 2 in every known network
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H006")
@@ -78,7 +79,7 @@ def stem_channels(ctx: Context) -> F:
     Why: A layer without channels computes nothing.
     Fix: write the number of channels
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H007")
@@ -87,7 +88,7 @@ def block_channels(ctx: Context) -> F:
     Why: A layer without channels computes nothing.
     Fix: write the number of channels
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H008")
@@ -96,7 +97,7 @@ def final_channels(ctx: Context) -> F:
     Why: A layer without channels computes nothing.
     Fix: write the number of channels
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H009")
@@ -105,7 +106,7 @@ def embedding_dim(ctx: Context) -> F:
     Why: An embedding without components compares with nothing.
     Fix: write the length of the embedding
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H010")
@@ -114,7 +115,7 @@ def gdc_kernel(ctx: Context) -> F:
     Why: No feature map can have that side.
     Fix: write the side of the last feature map, 7 in the published sizes
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H011")
@@ -123,7 +124,7 @@ def expansion(ctx: Context) -> F:
     Why: The blocks of the stage would have no channels.
     Fix: write t >= 1, or n_stages without that record
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H012")
@@ -132,7 +133,7 @@ def blocks(ctx: Context) -> F:
     Why: A stage without blocks cannot change the map, and readers disagree on its stride.
     Fix: write n >= 1, or leave the record out
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H013")
@@ -141,7 +142,7 @@ def stride(ctx: Context) -> F:
     Why: Zero would divide by zero; more throws most of the map away.
     Fix: write the stride of the stage's first block
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H014")
@@ -150,7 +151,7 @@ def too_many_blocks(ctx: Context) -> F:
     Why: Engines plan their memory for a bounded number of layers.
     Fix: use fewer blocks
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H015")
@@ -159,7 +160,7 @@ def expanded_width(ctx: Context) -> F:
     Why: The format's channel fields are 16 bits wide, and engines count channels so.
     Fix: use fewer channels or a smaller t
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H016")
@@ -168,7 +169,7 @@ def gdc_side(ctx: Context) -> F:
     Why: gdconv must reduce the map to one point; any other kernel reads past it or leaves a map.
     Fix: write the side that the strides give
     """
-    yield from _problems(ctx)
+    return _problems(ctx)
 
 
 @rule("H017")
@@ -177,9 +178,9 @@ def stage_reserved(ctx: Context) -> F:
     Why: Each network has one encoding, and a later version may give these bytes a meaning.
     Fix: write zeros
     """
-    for i, k in _records(ctx, used=True):
-        if k in ("pad", "reserved") and ctx.scan.values[f"arch.stages[{i}].{k}"]:
-            yield ctx.field(f"arch.stages[{i}].{k}", f"stage {i + 1}'s {k} is not zero")
+    for i, k, path in _records(ctx, used=True):
+        if k in ("pad", "reserved") and ctx.scan.values[path]:
+            yield ctx.field(path, f"stage {i + 1}'s {k} is not zero")
 
 
 @rule("H018")
@@ -188,17 +189,19 @@ def unused_stage(ctx: Context) -> F:
     Why: Either n_stages is too small or a writer left old bytes behind.
     Fix: write zeros, or the right n_stages
     """
-    for i, k in _records(ctx, used=False):
-        if ctx.scan.values[f"arch.stages[{i}].{k}"]:
-            yield ctx.field(f"arch.stages[{i}].{k}", f"unused record {i + 1} has {k} set",
-                            expected="0")
+    for i, k, path in _records(ctx, used=False):
+        if ctx.scan.values[path]:
+            yield ctx.field(path, f"unused record {i + 1} has {k} set", expected="0")
 
 
-def _records(ctx: Context, used: bool) -> Iterator[tuple[int, str]]:
+_RECORDS = [[(i, k, f"arch.stages[{i}].{k}") for k in ("t", "n", "s", "pad", "reserved")]
+            for i in range(fmt.STAGE_SLOTS)]
+
+
+def _records(ctx: Context, used: bool) -> Iterator[tuple[int, str, str]]:
     if "json_len" not in ctx.scan.values or ctx.cause[0]:
         return
     n = ctx.scan.values["arch.n_stages"]
     if n > fmt.STAGE_SLOTS:
         return
-    span = range(n) if used else range(n, fmt.STAGE_SLOTS)
-    yield from ((i, k) for i in span for k in ("t", "n", "s", "pad", "reserved"))
+    yield from chain(*(_RECORDS[:n] if used else _RECORDS[n:]))

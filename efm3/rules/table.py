@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from efm3 import format as fmt
 from efm3.findings import Finding
@@ -17,19 +18,17 @@ F = Iterator[Finding]
 
 def infer(s: Scan) -> tuple[str, TensorSpan | None]:
     """(rule code, first entry) of one mistake that explains the whole table, or ("", None)."""
-    bad = [t for t in s.tensors if t.shape and t.size != t.expected]
-    if not bad or not s.arch:
+    bad = list(islice(s.tensors.misfits(), 3))
+    if not bad:
         return "", None
     first = bad[0]
-    have = [t.size for t in s.tensors]
-    want = [t.expected for t in s.tensors]
-    if len(bad) > len(have) // 2 and len(have) > 1:
-        if all(2 * h == w for h, w in zip(have, want, strict=True)):
+    have, full = s.tensors.sizes, s.tensors.expected
+    if 1 < len(have) <= len(full):
+        if all(2 * h == w for h, w in zip(have, full, strict=False)):
             return "T003", first
-        if all(h == 2 * w for h, w in zip(have, want, strict=True)):
+        if all(h == 2 * w for h, w in zip(have, full, strict=False)):
             return "T004", first
     i = first.number
-    full = [4 * _count(shape) for _, shape in s.layout]
     if s.n_tensors == len(full) - 1 and have[i:] == full[i + 1:]:
         return "T008", first
     if s.n_tensors == len(full) + 1 and len(have) == s.n_tensors and have[i + 1:] == full[i:]:
@@ -41,13 +40,6 @@ def infer(s: Scan) -> tuple[str, TensorSpan | None]:
     if len(bad) == 2 and (bad[0].size, bad[1].size) == (bad[1].expected, bad[0].expected):
         return "T007", first
     return "", None
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    n = 1
-    for side in shape:
-        n *= side
-    return n
 
 
 def _entry(ctx: Context, t: TensorSpan, message: str) -> Finding:
@@ -77,9 +69,8 @@ def size(ctx: Context) -> F:
     """
     if ctx.table_cause[0] or ctx.cause[0]:
         return
-    bad = [t for t in ctx.scan.tensors if t.shape and t.size != t.expected
-           and t.size and t.size % 4 == 0]
-    for t in bad[:20]:
+    bad = (t for t in ctx.scan.tensors.misfits() if t.size and t.size % 4 == 0)
+    for t in islice(bad, 20):
         yield _entry(ctx, t, f"{t.name} has {t.size} bytes, its shape "
                              f"{'x'.join(map(str, t.shape))} needs {t.expected}")
 
@@ -97,7 +88,7 @@ def fp16(ctx: Context) -> F:
     Why: The format holds float32 only.
     Fix: convert the weights to float32 before writing
     """
-    yield from _inferred(ctx, "this and all others have 2 bytes a value, as FP16 or BF16")
+    return _inferred(ctx, "this and all others have 2 bytes a value, as FP16 or BF16")
 
 
 @rule("T004")
@@ -106,7 +97,7 @@ def fp64(ctx: Context) -> F:
     Why: The format holds float32 only.
     Fix: convert the weights to float32 before writing
     """
-    yield from _inferred(ctx, "this and all others have 8 bytes a value, as FP64")
+    return _inferred(ctx, "this and all others have 8 bytes a value, as FP64")
 
 
 @rule("T005")
@@ -115,7 +106,7 @@ def size_in_elements(ctx: Context) -> F:
     Why: A reader takes a quarter of the tensor and then reads weights as a size.
     Fix: write the size in bytes, 4 x the number of values
     """
-    yield from _inferred(ctx, "the size is the number of values, not of bytes")
+    return _inferred(ctx, "the size is the number of values, not of bytes")
 
 
 @rule("T006")
@@ -124,7 +115,7 @@ def size_big_endian(ctx: Context) -> F:
     Why: Every integer of the format is little-endian; the file ends before such a size does.
     Fix: write sizes little-endian
     """
-    yield from _inferred(ctx, "the size is right when its bytes are read the other way round")
+    return _inferred(ctx, "the size is right when its bytes are read the other way round")
 
 
 @rule("T007")
@@ -133,7 +124,7 @@ def sizes_swapped(ctx: Context) -> F:
     Why: They were written in the wrong order; a total alone would not show it.
     Fix: write the tensors in layout order
     """
-    yield from _inferred(ctx, "this tensor and a later one have each other's size")
+    return _inferred(ctx, "this tensor and a later one have each other's size")
 
 
 @rule("T008")
@@ -142,7 +133,7 @@ def tensor_missing(ctx: Context) -> F:
     Why: Everything after the gap would land in the tensor before its own.
     Fix: write the missing tensor
     """
-    yield from _inferred(ctx, "this tensor is missing; all that follow have moved up by one")
+    return _inferred(ctx, "this tensor is missing; all that follow have moved up by one")
 
 
 @rule("T009")
@@ -151,7 +142,7 @@ def tensor_extra(ctx: Context) -> F:
     Why: Everything after it would land in the tensor behind its own.
     Fix: leave the tensor out; fold a bias into bn.b
     """
-    yield from _inferred(ctx, "an extra tensor stands before this one")
+    return _inferred(ctx, "an extra tensor stands before this one")
 
 
 @rule("T010")
@@ -160,8 +151,8 @@ def size_zero(ctx: Context) -> F:
     Why: No tensor of the layout is empty.
     Fix: write the tensor's values
     """
-    for t in ctx.scan.tensors:
-        if t.shape and t.size == 0 and not ctx.table_cause[0] and not ctx.cause[0]:
+    for t in ctx.scan.tensors.misfits() if not ctx.table_cause[0] and not ctx.cause[0] else ():
+        if t.size == 0:
             yield _entry(ctx, t, f"{t.name} is empty")
             return
 
@@ -172,8 +163,8 @@ def size_not_whole(ctx: Context) -> F:
     Why: float32 values have four bytes; the last one would be cut.
     Fix: write whole float32 values
     """
-    for t in ctx.scan.tensors:
-        if t.shape and t.size % 4 and not ctx.table_cause[0] and not ctx.cause[0]:
+    for t in ctx.scan.tensors.misfits() if not ctx.table_cause[0] and not ctx.cause[0] else ():
+        if t.size % 4:
             yield _entry(ctx, t, f"{t.name} has {t.size} bytes, no multiple of 4")
             return
 
@@ -264,7 +255,7 @@ def second_file(ctx: Context) -> F:
     Why: Two files were joined; which one counts is nobody's guess.
     Fix: split them
     """
-    yield from _known_tail(ctx)
+    return _known_tail(ctx)
 
 
 @rule("T016")
@@ -273,4 +264,4 @@ def polyglot(ctx: Context) -> F:
     Why: The file is two formats at once, which scanners and readers see differently.
     Fix: cut the file after the last tensor
     """
-    yield from _known_tail(ctx)
+    return _known_tail(ctx)
