@@ -79,6 +79,19 @@ def test_write_follows_a_link(target):
     assert link.is_symlink() and target.read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("make,number", [
+    (lambda p: p.mkdir(), errno.EISDIR), (lambda p: os.mkfifo(p), errno.EINVAL),
+    (lambda p: p.symlink_to("/dev/null"), errno.EINVAL)])
+def test_what_is_no_file_is_not_replaced(tmp_path, make, number):
+    path = tmp_path / "x"
+    make(path)
+    before = path.stat().st_mode
+    with pytest.raises(OSError) as e:
+        write_atomic(path, [b"new"])
+    assert (e.value.errno, path.stat().st_mode) == (number, before)
+    assert e.value.filename == os.path.realpath(path) and os.listdir(tmp_path) == ["x"]
+
+
 def test_new_file_takes_the_umask(tmp_path):
     old = os.umask(0o027)
     try:
