@@ -8,6 +8,7 @@
 #define _DEFAULT_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,6 +17,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -366,6 +370,16 @@ static int open_files(void) {
     return n - 3;  // `.`, `..` and the folder itself
 }
 
+// Bytes that malloc has given and not got back; 0 where the library does not tell.
+static long allocated(void) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+    struct mallinfo2 m = mallinfo2();
+    return (long)(m.uordblks + m.hblkhd);
+#else
+    return 0;
+#endif
+}
+
 // One load, call and end, by turns from memory and from the file, and loads that are refused.
 static void use(const unsigned char *data, size_t size, long i) {
     static float out[BATCH * MAX_DIM];
@@ -381,13 +395,19 @@ static void use(const unsigned char *data, size_t size, long i) {
         CHECK(mfn_engine_forward_batch(&e, input, BATCH, out) == MFN_OK);
     CHECK(mfn_engine_free(&e) == MFN_OK);
     CHECK(mfn_engine_init_memory(data, size - 1, NULL, &e, NULL) == MFN_E_TRUNCATED);
+    const char *leak = getenv("LEAK");
+    static void *volatile lost;
+    if (leak && strcmp(leak, "memory") == 0) lost = malloc(64);
+    if (leak && strcmp(leak, "file") == 0) CHECK(open(path, O_RDONLY) >= 0);
+    (void)lost;
     if (i % 10 == 0) CHECK(mfn_engine_init_file("/", NULL, &e, NULL) == MFN_E_NOT_REGULAR);
 }
 
-// LOADS (1000) lives of an engine. After the first tenth, memory may not grow by more than
-// 128 KiB, nor the number of open files at all. Needs /proc.
+// LOADS (1000) lives of an engine. After the first tenth, resident memory may not grow by more
+// than 128 KiB, allocated memory by 16 KiB, nor the number of open files at all. Needs /proc.
+// LEAK=memory or LEAK=file loses 64 bytes or an open file each time, to show that it is seen.
 static void soak(const unsigned char *data, size_t size) {
-    enum { SAMPLES = 50, SLACK_KIB = 128 };
+    enum { SAMPLES = 50, SLACK_KIB = 128, SLACK = 16 << 10 };
     const char *word = getenv("LOADS");
     long loads = word ? atol(word) : 1000, warm = loads / 10;
     CHECK(loads >= SAMPLES * 2);
@@ -395,6 +415,7 @@ static void soak(const unsigned char *data, size_t size) {
     // The slope of the least-squares line through the samples.
     double x = 0, y = 0, xx = 0, xy = 0;
     long first = resident_kib(), last = first, most = first;
+    long held = allocated();
     int files = open_files();
     for (int k = 0; k < SAMPLES; k++) {
         long end = warm + (loads - warm) * (k + 1) / SAMPLES;
@@ -405,9 +426,10 @@ static void soak(const unsigned char *data, size_t size) {
         xx += (double)end * (double)end, xy += (double)end * (double)last * 1024;
     }
     printf("soak: %ld loads; resident KiB %ld after %ld, %ld at the end, %ld at most; "
-           "slope %.4f bytes a load; open files %d, %d at the end\n", loads, first, warm, last,
-           most, (SAMPLES * xy - x * y) / (SAMPLES * xx - x * x), files, open_files());
-    CHECK(last - first <= SLACK_KIB);
+           "slope %.4f bytes a load; allocated %ld, %ld at the end; open files %d, %d at the end\n",
+           loads, first, warm, last, most, (SAMPLES * xy - x * y) / (SAMPLES * xx - x * x), held,
+           allocated(), files, open_files());
+    CHECK(last - first <= SLACK_KIB && allocated() - held <= SLACK);
     CHECK(open_files() == files);
 }
 

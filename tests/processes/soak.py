@@ -54,7 +54,7 @@ def use(i: int, data: bytes, plant: str | None) -> None:
             continue
         raise AssertionError("loaded")
     if plant == "memory":
-        hoard.append(bytearray(4096))
+        hoard.append(bytearray(16384))
     elif plant == "file":
         hoard.append(os.open(FILE, os.O_RDONLY))
 

@@ -49,10 +49,10 @@ def planted(plant: str, out: Path) -> Path:
     return out
 
 
-def run_soak(program: Path, loads: int) -> subprocess.CompletedProcess[str]:
-    """The verb soak with LOADS."""
+def run_soak(program: Path, loads: int, **env: str) -> subprocess.CompletedProcess[str]:
+    """The verb soak; LOADS, and perhaps LEAK."""
     return subprocess.run([program, "soak", ROOT / SAMPLE], capture_output=True, text=True,
-                          check=False, env=os.environ | {"LOADS": str(loads)})
+                          check=False, env=os.environ | {"LOADS": str(loads)} | env)
 
 
 def in_c(loads: int) -> dict[str, Any]:
@@ -62,18 +62,21 @@ def in_c(loads: int) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
     found = re.match(r"soak: (\d+) loads; resident KiB (\d+) after (\d+), (\d+) at the end, (\d+) "
-                     r"at most; slope (\S+) bytes a load; open files (\d+), (\d+) at the end",
+                     r"at most; slope (\S+) bytes a load; allocated (\d+), (\d+) at the "
+                     r"end; open files (\d+), (\d+) at the end",
                      done.stdout)
     if found is None:
         raise RuntimeError(done.stdout)
-    first, warm, last, most, files, files_last = map(int, found.group(2, 3, 4, 5, 7, 8))
+    first, warm, last, most, held, held_last, files, files_last = map(
+        int, found.group(2, 3, 4, 5, 7, 8, 9, 10))
     with tempfile.TemporaryDirectory() as folder:
         seen = [plant for plant in PLANTS if plant != "none" and run_soak(
             planted(plant, Path(folder) / "check"), 20000).returncode]
     return figure(f"{command} && LOADS={loads} check-plain soak {SAMPLE}", {
         "loads, calls and ends": loads,
         "resident KiB": {f"after {warm}": first, "at the end": last, "at most": most},
-        "slope, bytes a load": float(found[6]), "open files": files,
+        "slope, bytes a load": float(found[6]),
+        "allocated bytes": {f"after {warm}": held, "at the end": held_last}, "open files": files,
         "open files at the end": files_last, "planted leaks that it sees": seen})
 
 
@@ -88,8 +91,8 @@ def in_python(loads: int) -> dict[str, Any]:
 def run(long: bool) -> dict[str, Any]:
     """The figures by name; each is recorded as soon as it is there."""
     out = {}
-    for name, measure, loads in (("soak in Python", in_python, 50000 if long else 2000),
-                                 ("soak in C", in_c, 1000000 if long else 20000)):
+    for name, measure, loads in (("soak in C", in_c, 1000000 if long else 20000),
+                                 ("soak in Python", in_python, 50000 if long else 2000)):
         out[name] = measure(loads)
         record("soak", {name: out[name]})
     return out

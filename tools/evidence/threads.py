@@ -52,7 +52,7 @@ def lives(times: int) -> dict[str, Any]:
     import scenarios
 
     ended, absent = {}, []
-    for name in scenarios.NAMES:
+    for name in list(scenarios.SCENARIOS):
         for i in range(times):
             done = subprocess.run([sys.executable, SCENARIOS, name], cwd=ROOT, timeout=600,
                                   capture_output=True, text=True, check=False)
