@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float32]
 SIDE = fmt.INPUT_SIDE
 CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
 HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
+# Images of one call into C: between two calls Python sees a Ctrl-C.
+_PIECE = 256
 
 
 MISSING = ("the C engine was not built: install a C compiler, then install efm3 again "
@@ -229,16 +231,13 @@ class Engine:
         ffi, lib, handle = self._ffi, self._lib, self._live()
         batch = np.ascontiguousarray(a.reshape(-1, *item))
         out = np.empty((len(batch), self.embedding_dim), np.float32)
-        into = ffi.from_buffer("float[]", out, require_writable=True)
-        if len(batch) == 0:
-            status = 0
-        elif batch.dtype == np.uint8:
-            status = lib.mfn_engine_forward_u8(handle, ffi.from_buffer("uint8_t[]", batch),
-                                               len(batch), into)
-        else:
-            status = lib.mfn_engine_forward_batch(handle, ffi.from_buffer("float[]", batch),
-                                                  len(batch), into)
-        self._check(status)
+        u8 = batch.dtype == np.uint8
+        forward = lib.mfn_engine_forward_u8 if u8 else lib.mfn_engine_forward_batch
+        for at in range(0, len(batch), _PIECE):
+            piece, into = batch[at:at + _PIECE], out[at:at + _PIECE]
+            self._check(forward(
+                handle, ffi.from_buffer("uint8_t[]" if u8 else "float[]", piece), len(piece),
+                ffi.from_buffer("float[]", into, require_writable=True)))
         return out if a.ndim == 4 else out[0]
 
     def activations(self, image: npt.ArrayLike) -> dict[str, Floats]:

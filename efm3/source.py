@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -106,30 +107,46 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
 
     A new file beside the target (O_EXCL, never through a link) is written, synced
     and renamed; then the folder is synced. A symbolic link is followed to its target,
-    whose mode is kept. Raises OSError; nothing is left behind, and the target keeps its
-    bytes but where the folder's sync alone failed: then it holds the new ones, perhaps not
-    durably.
+    whose mode is kept; a folder, device or FIFO is refused. Raises OSError; nothing is left
+    behind, and the target keeps its bytes but where the folder's sync alone failed: then it
+    holds the new ones, perhaps not durably.
     """
     target = os.path.realpath(os.fspath(path))
     folder, base = os.path.split(target)
     temp = os.path.join(folder, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
+    mode = _mode_to_keep(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     folder_fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
-        _write_beside(temp, target, flags, parts, check)
+        _write_beside(temp, target, flags, mode, parts, check)
         os.fsync(folder_fd)
     finally:
         with contextlib.suppress(OSError):
             os.close(folder_fd)
 
 
-def _write_beside(temp: str, target: str, flags: int, parts: Iterable[bytes | memoryview],
+def _mode_to_keep(target: str) -> int | None:
+    """The permissions of the file that is there, if any. Raises OSError for what is no file."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    # A rename would put a file in the place of a device such as /dev/null.
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", target)
+    return stat.S_IMODE(mode)
+
+
+def _write_beside(temp: str, target: str, flags: int, mode: int | None,
+                  parts: Iterable[bytes | memoryview],
                   check: Callable[[str], None] | None) -> None:
     fd = os.open(temp, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(fd, stat.S_IMODE(os.stat(target).st_mode))
+            if mode is not None:
+                os.fchmod(fd, mode)
             for part in parts:
                 rest = memoryview(part).cast("B")
                 while rest:

@@ -5,6 +5,7 @@
 import errno
 import io
 import os
+import socket
 import stat
 import sys
 
@@ -77,6 +78,24 @@ def test_write_follows_a_link(target):
     link.symlink_to(target)
     write_atomic(link, [b"new"])
     assert link.is_symlink() and target.read_bytes() == b"new"
+
+
+def named_socket(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+
+
+@pytest.mark.parametrize("make,number", [
+    (lambda p: p.mkdir(), errno.EISDIR), (lambda p: os.mkfifo(p), errno.EINVAL),
+    (named_socket, errno.EINVAL)])
+def test_what_is_no_file_is_not_replaced(tmp_path, make, number):
+    path = tmp_path / "x"
+    make(path)  # never a true device: a writer without the check would replace it
+    before = path.stat().st_mode
+    with pytest.raises(OSError) as e:
+        write_atomic(path, [b"new"])
+    assert (e.value.errno, path.stat().st_mode) == (number, before)
+    assert e.value.filename == os.path.realpath(path) and os.listdir(tmp_path) == ["x"]
 
 
 def test_new_file_takes_the_umask(tmp_path):

@@ -19,6 +19,8 @@ struct MfnPool {
     pthread_t threads[MFN_MAX_THREADS];
     int n_threads;
     pid_t owner;              // threads do not survive fork; a child makes its own pool
+    unsigned forks;           // the owner's count: a child in a new namespace may have its pid
+    struct MfnPool *parents;  // inherited; another thread may still be looking at it
     _Atomic bool busy;        // one batch at a time; others run on their own thread alone
     _Atomic unsigned round;   // bumped under lock for each job
     bool stop;
@@ -28,6 +30,16 @@ struct MfnPool {
     size_t n;
     _Atomic size_t next;
 };
+
+static _Atomic unsigned pool_forks;
+static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
+
+static void pool_forked(void) { atomic_fetch_add(&pool_forks, 1); }
+static void pool_watch_forks(void) { (void)pthread_atfork(NULL, NULL, pool_forked); }
+
+static bool is_ours(const MfnPool *p) {
+    return p->owner == getpid() && p->forks == atomic_load(&pool_forks);
+}
 
 static void work(MfnPool *p) {
     for (;;) {
@@ -71,7 +83,7 @@ static void *worker(void *arg) {
 void mfn_pool_free(MfnPool *p) {
     if (!p) return;
     // After a fork the threads and the state of the lock are the parent's: only memory is ours.
-    if (p->owner == getpid()) {
+    if (is_ours(p)) {
         pthread_mutex_lock(&p->lock);
         p->stop = true;
         pthread_cond_broadcast(&p->wake);
@@ -81,6 +93,7 @@ void mfn_pool_free(MfnPool *p) {
         pthread_cond_destroy(&p->wake);
         pthread_mutex_destroy(&p->lock);
     }
+    mfn_pool_free(p->parents);
     free(p);
 }
 
@@ -92,7 +105,9 @@ static MfnPool *pool_new(int threads) {
         free(p);
         return NULL;
     }
+    pthread_once(&pool_once, pool_watch_forks);
     p->owner = getpid();
+    p->forks = atomic_load(&pool_forks);
     while (p->n_threads < threads - 1 &&
            pthread_create(&p->threads[p->n_threads], NULL, worker, p) == 0)
         p->n_threads++;
@@ -102,15 +117,14 @@ static MfnPool *pool_new(int threads) {
 // The engine's pool, marked busy, or NULL: then the caller works alone.
 static MfnPool *pool_acquire(MfnImpl *im) {
     MfnPool *p = atomic_load(&im->pool), *old = p;
-    if (!p || p->owner != getpid()) {
+    if (!p || !is_ours(p)) {
         p = pool_new(im->threads);
         if (!p) return NULL;
         atomic_store(&p->busy, true);
-        if (atomic_compare_exchange_strong(&im->pool, &old, p)) {
-            // A pool inherited through fork holds no threads here, so its memory can go.
-            if (old) mfn_pool_free(old);
-            return p;
-        }
+        // A pool inherited through fork goes with the engine: other threads may be here too.
+        p->parents = old;
+        if (atomic_compare_exchange_strong(&im->pool, &old, p)) return p;
+        p->parents = NULL;
         mfn_pool_free(p);
         return NULL;
     }

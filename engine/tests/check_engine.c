@@ -6,7 +6,9 @@
 // Build with -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create for the
 // verb nomem.
 #define _DEFAULT_SOURCE 1
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,6 +17,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -185,63 +190,122 @@ static void nomem(const unsigned char *data, size_t size) {
     free(out);
 }
 
+// Threads on one engine; `want` and `want_u8` are what serial use gave for each picture.
+enum { MANY = 64, MAX_DIM = 1024 };
 typedef struct Shared {
     MfnEngine engine;
-    float want[BATCH * 1024];
-    int dim;
+    float want[BATCH * MAX_DIM], want_u8[BATCH * MAX_DIM];
+    size_t dim;
+    int rounds;
+    _Atomic long calls, images, turn;
 } Shared;
 
+static bool same(const float *got, const float *want, size_t start, size_t n, size_t dim) {
+    return memcmp(got, want + start * dim, n * dim * sizeof *got) == 0;
+}
+
+// Each thread and round has another batch size, and begins at another picture.
 static void *worker(void *arg) {
     Shared *s = arg;
-    float *out = malloc(BATCH * 1024 * sizeof *out);
+    size_t me = (size_t)atomic_fetch_add(&s->turn, 1), dim = s->dim;
+    float *out = malloc(BATCH * MAX_DIM * sizeof *out);
     CHECK(out);
-    for (int i = 0; i < 3; i++) {
-        CHECK(mfn_engine_forward(&s->engine, input, out) == MFN_OK);
-        CHECK(memcmp(out, s->want, (size_t)s->dim * sizeof *out) == 0);
+    for (size_t r = 0; r < (size_t)s->rounds; r++) {
+        size_t n = 1 + (me + r) % BATCH, start = (me * 7 + r) % (BATCH - n + 1);
+        const float *chw = input + start * VALUES;
+        CHECK(mfn_engine_forward_batch(&s->engine, chw, n, out) == MFN_OK);
+        CHECK(same(out, s->want, start, n, dim));
+        CHECK(mfn_engine_forward_u8(&s->engine, pixels + start * PIXELS, n, out) == MFN_OK);
+        CHECK(same(out, s->want_u8, start, n, dim));
+        CHECK(mfn_engine_forward(&s->engine, chw, out) == MFN_OK);
+        CHECK(same(out, s->want, start, 1, dim));
+        atomic_fetch_add(&s->calls, 3), atomic_fetch_add(&s->images, (long)(2 * n + 1));
     }
-    CHECK(mfn_engine_forward_batch(&s->engine, input, BATCH, out) == MFN_OK);
-    CHECK(memcmp(out, s->want, BATCH * (size_t)s->dim * sizeof *out) == 0);
     free(out);
     return NULL;
 }
 
+// An engine of several threads, and the serial results of one that has a single thread.
+static void share(Shared *s, const unsigned char *data, size_t size, const char *isa) {
+    MfnOptions options = {.isa = isa, .threads = 1};
+    CHECK(mfn_engine_init_memory(data, size, &options, &s->engine, NULL) == MFN_OK);
+    int dim = mfn_embedding_dim(&s->engine);
+    CHECK(dim > 0 && dim <= MAX_DIM);
+    s->dim = (size_t)dim;
+    for (size_t i = 0; i < BATCH; i++) {
+        float *want = s->want + i * s->dim, *want_u8 = s->want_u8 + i * s->dim;
+        CHECK(mfn_engine_forward(&s->engine, input + i * VALUES, want) == MFN_OK);
+        CHECK(mfn_engine_forward_u8(&s->engine, pixels + i * PIXELS, 1, want_u8) == MFN_OK);
+    }
+    CHECK(mfn_engine_free(&s->engine) == MFN_OK);
+    options.threads = 4;
+    CHECK(mfn_engine_init_memory(data, size, &options, &s->engine, NULL) == MFN_OK);
+    const char *word = getenv("ROUNDS");
+    s->rounds = word ? atoi(word) : 3;
+}
+
+static void crowd(Shared *s) {
+    pthread_t t[MANY];
+    for (int i = 0; i < MANY; i++) CHECK(pthread_create(&t[i], NULL, worker, s) == 0);
+    for (int i = 0; i < MANY; i++) CHECK(pthread_join(t[i], NULL) == 0);
+}
+
 static void threads(const unsigned char *data, size_t size) {
-    enum { MANY = 64 };
     static Shared s;
     for (int isa = 0; isa < mfn_isa_count(); isa++) {
         if (!mfn_isa_supported(isa)) continue;
-        MfnOptions options = {.isa = mfn_isa_name(isa), .threads = 4};
-        CHECK(mfn_engine_init_memory(data, size, &options, &s.engine, NULL) == MFN_OK);
-        s.dim = mfn_embedding_dim(&s.engine);
-        CHECK(s.dim <= 1024);
-        for (size_t i = 0; i < BATCH; i++)
-            CHECK(mfn_engine_forward(&s.engine, input + i * VALUES, s.want + i * (size_t)s.dim) ==
-                  MFN_OK);
-        pthread_t t[MANY];
-        for (int i = 0; i < MANY; i++) CHECK(pthread_create(&t[i], NULL, worker, &s) == 0);
-        for (int i = 0; i < MANY; i++) CHECK(pthread_join(t[i], NULL) == 0);
+        s.calls = s.images = s.turn = 0;
+        share(&s, data, size, mfn_isa_name(isa));
+        crowd(&s);
         CHECK(mfn_engine_free(&s.engine) == MFN_OK);
+        printf("threads: %d on one engine, %s, %ld calls, %ld images, bitwise equal to serial use\n",
+               MANY, mfn_isa_name(isa), (long)s.calls, (long)s.images);
     }
-    printf("threads: %d on one engine, bitwise equal to serial use\n", MANY);
 }
 
-static void forks(const unsigned char *data, size_t size) {
-    static Shared s;
-    MfnOptions options = {.threads = 3};
-    CHECK(mfn_engine_init_memory(data, size, &options, &s.engine, NULL) == MFN_OK);
-    s.dim = mfn_embedding_dim(&s.engine);
-    CHECK(mfn_engine_forward_batch(&s.engine, input, BATCH, s.want) == MFN_OK);
+// The child's many threads all meet the pool that the parent left; then a child of the child.
+static void descend(Shared *s, int generations) {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        worker(&s);
-        _exit(mfn_engine_free(&s.engine) == MFN_OK ? 0 : 1);
+        crowd(s);
+        if (generations > 1) descend(s, generations - 1);
+        _exit(mfn_engine_free(&s->engine) == MFN_OK ? 0 : 1);
+    }
+    crowd(s);
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void *fork_once(void *arg) {
+    Shared *s = arg;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        worker(s);
+        _exit(mfn_engine_free(&s->engine) == MFN_OK ? 0 : 1);
     }
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    worker(&s);
+    return NULL;
+}
+
+static void forks(const unsigned char *data, size_t size) {
+    enum { FORKS = 20 };
+    static Shared s;
+    share(&s, data, size, NULL);
+    crowd(&s);
+    descend(&s, 2);
+    // Forks while other threads are inside a batch.
+    pthread_t busy[4], t;
+    for (int i = 0; i < FORKS; i++) {
+        for (int k = 0; k < 4; k++) CHECK(pthread_create(&busy[k], NULL, worker, &s) == 0);
+        CHECK(pthread_create(&t, NULL, fork_once, &s) == 0);
+        for (int k = 0; k < 4; k++) CHECK(pthread_join(busy[k], NULL) == 0);
+        CHECK(pthread_join(t, NULL) == 0);
+    }
     CHECK(mfn_engine_free(&s.engine) == MFN_OK);
-    printf("fork: parent and child go on\n");
+    printf("fork: parent, child and its child go on; %d forks during batches\n", FORKS);
 }
 
 static void misuse(const unsigned char *data, size_t size) {
@@ -289,22 +353,84 @@ static void misuse(const unsigned char *data, size_t size) {
     printf("misuse: a status for each\n");
 }
 
-// Loads and drops FILE `LOADS` times; the caller watches this process from outside.
+static long resident_kib(void) {
+    long pages = -1;
+    FILE *f = fopen("/proc/self/statm", "r");
+    CHECK(f && fscanf(f, "%*d %ld", &pages) == 1);
+    fclose(f);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static int open_files(void) {
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    CHECK(d);
+    while (readdir(d)) n++;
+    closedir(d);
+    return n - 3;  // `.`, `..` and the folder itself
+}
+
+// Bytes that malloc has given and not got back; 0 where the library does not tell.
+static long allocated(void) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+    struct mallinfo2 m = mallinfo2();
+    return (long)(m.uordblks + m.hblkhd);
+#else
+    return 0;
+#endif
+}
+
+// One load, call and end, by turns from memory and from the file, and loads that are refused.
+static void use(const unsigned char *data, size_t size, long i) {
+    static float out[BATCH * MAX_DIM];
+    MfnOptions options = {.threads = i % 1000 ? 1 : 3};
+    MfnEngine e;
+    if (i % 2)
+        CHECK(mfn_engine_init_file(path, &options, &e, NULL) == MFN_OK);
+    else
+        CHECK(mfn_engine_init_memory(data, size, &options, &e, NULL) == MFN_OK);
+    if (i % 1000)
+        CHECK(mfn_engine_forward(&e, input, out) == MFN_OK);
+    else
+        CHECK(mfn_engine_forward_batch(&e, input, BATCH, out) == MFN_OK);
+    CHECK(mfn_engine_free(&e) == MFN_OK);
+    CHECK(mfn_engine_init_memory(data, size - 1, NULL, &e, NULL) == MFN_E_TRUNCATED);
+    const char *leak = getenv("LEAK");
+    static void *volatile lost;
+    if (leak && strcmp(leak, "memory") == 0) lost = malloc(64);
+    if (leak && strcmp(leak, "file") == 0) CHECK(open(path, O_RDONLY) >= 0);
+    (void)lost;
+    if (i % 10 == 0) CHECK(mfn_engine_init_file("/", NULL, &e, NULL) == MFN_E_NOT_REGULAR);
+}
+
+// LOADS (1000) lives of an engine. After the first tenth, resident memory may not grow by more
+// than 128 KiB, allocated memory by 16 KiB, nor the number of open files at all. Needs /proc.
+// LEAK=memory or LEAK=file loses 64 bytes or an open file each time, to show that it is seen.
 static void soak(const unsigned char *data, size_t size) {
+    enum { SAMPLES = 50, SLACK_KIB = 128, SLACK = 16 << 10 };
     const char *word = getenv("LOADS");
-    long loads = word ? atol(word) : 1000;
-    static float out[1024];
-    for (long i = 0; i < loads; i++) {
-        MfnEngine e;
-        if (i % 2)
-            CHECK(mfn_engine_init_file(path, NULL, &e, NULL) == MFN_OK);
-        else
-            CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
-        if (i % 100 == 0) CHECK(mfn_engine_forward(&e, input, out) == MFN_OK);
-        CHECK(mfn_engine_free(&e) == MFN_OK);
-        CHECK(mfn_engine_init_memory(data, size - 1, NULL, &e, NULL) == MFN_E_TRUNCATED);
+    long loads = word ? atol(word) : 1000, warm = loads / 10;
+    CHECK(loads >= SAMPLES * 2);
+    for (long i = 0; i < warm; i++) use(data, size, i);
+    // The slope of the least-squares line through the samples.
+    double x = 0, y = 0, xx = 0, xy = 0;
+    long first = resident_kib(), last = first, most = first;
+    long held = allocated();
+    int files = open_files();
+    for (int k = 0; k < SAMPLES; k++) {
+        long end = warm + (loads - warm) * (k + 1) / SAMPLES;
+        for (long i = warm + (loads - warm) * k / SAMPLES; i < end; i++) use(data, size, i);
+        last = resident_kib();
+        most = last > most ? last : most;
+        x += (double)end, y += (double)last * 1024;
+        xx += (double)end * (double)end, xy += (double)end * (double)last * 1024;
     }
-    printf("soak: %ld loads\n", loads);
+    printf("soak: %ld loads; resident KiB %ld after %ld, %ld at the end, %ld at most; "
+           "slope %.4f bytes a load; allocated %ld, %ld at the end; open files %d, %d at the end\n",
+           loads, first, warm, last, most, (SAMPLES * xy - x * y) / (SAMPLES * xx - x * x), held,
+           allocated(), files, open_files());
+    CHECK(last - first <= SLACK_KIB && allocated() - held <= SLACK);
+    CHECK(open_files() == files);
 }
 
 int main(int argc, char **argv) {

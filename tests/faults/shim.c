@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// LD_PRELOAD: counts the file calls of a process and, once armed, spoils the k-th (from 1).
+// LD_PRELOAD: counts the file calls of a process and, once armed, spoils the k-th (from 1). A page
+// shared with a watcher tells which call the process is in, to say where a kill fell.
 // Build: cc -shared -fPIC shim.c -o shim.so -ldl
 #define _GNU_SOURCE 1
 #include <dlfcn.h>
@@ -25,6 +26,16 @@ static struct {
     char name[16];     // of the first call that was spoilt
     bool unlink_hit, folder_sync_hit;
 } s;
+
+typedef struct Watch {
+    volatile long count;   // calls begun
+    volatile long inside;  // of these, how many have not ended
+    char name[16];         // of the last that began
+} Watch;
+static Watch *watch;
+
+void fault_watch(Watch *page);
+void fault_watch(Watch *page) { watch = page; }
 
 void fault_arm(int mode, int number, long first, long last);
 void fault_arm(int mode, int number, long first, long last) {
@@ -55,11 +66,21 @@ static void *real(const char *name) {
 static bool spoil(const char *name) {
     if (!s.on) return false;
     s.count++;
+    if (watch) {
+        strncpy(watch->name, name, sizeof watch->name - 1);
+        watch->inside++, watch->count++;
+    }
     if (s.count < s.first || s.count > s.last) return false;
     if (s.mode == KILL) kill(getpid(), SIGKILL);
     if (s.hits++ == 0) strncpy(s.name, name, sizeof s.name - 1);
     if (strncmp(name, "unlink", 6) == 0 && s.mode == FAIL) s.unlink_hit = true;
     return true;
+}
+
+// What a call gives goes through here, so that the watcher sees that it ended.
+static ssize_t ended(ssize_t rc) {
+    if (s.on && watch) watch->inside--;
+    return rc;
 }
 
 static bool failed(const char *name) {
@@ -71,7 +92,7 @@ static bool failed(const char *name) {
 // NAME(parameters) that fails with -1 or goes to the real function with `args`.
 #define PASS(type, name, params, args)                                     \
     type name params {                                                     \
-        return failed(#name) ? (type)-1 : ((type(*) params)real(#name)) args; \
+        return (type)ended(failed(#name) ? -1 : ((type(*) params)real(#name)) args); \
     }
 
 #define OPEN(name, params, args, flags)                                    \
@@ -81,7 +102,7 @@ static bool failed(const char *name) {
             va_list v;                                                     \
             va_start(v, flags), mode = va_arg(v, mode_t), va_end(v);       \
         }                                                                  \
-        return failed(#name) ? -1 : ((int (*) params)real(#name)) args;    \
+        return (int)ended(failed(#name) ? -1 : ((int (*) params)real(#name)) args); \
     }
 
 OPEN(open, (const char *p, int flags, ...), (p, flags, mode), flags)
@@ -107,9 +128,9 @@ PASS(ssize_t, readlink, (const char *p, char *out, size_t n), (p, out, n))
 int fsync(int fd) {
     struct stat st;
     bool folder = ((int (*)(int, struct stat *))real("fstat"))(fd, &st) == 0 && S_ISDIR(st.st_mode);
-    if (!failed("fsync")) return ((int (*)(int))real("fsync"))(fd);
+    if (!failed("fsync")) return (int)ended(((int (*)(int))real("fsync"))(fd));
     s.folder_sync_hit |= folder;
-    return -1;
+    return (int)ended(-1);
 }
 
 // A close that fails has closed all the same (Linux).
@@ -117,7 +138,7 @@ int close(int fd) {
     bool bad = failed("close");
     int rc = ((int (*)(int))real("close"))(fd);
     if (bad) errno = s.number;
-    return bad ? -1 : rc;
+    return (int)ended(bad ? -1 : rc);
 }
 
 static size_t cut(bool spoilt, size_t n) {
@@ -128,9 +149,9 @@ static size_t cut(bool spoilt, size_t n) {
 #define READ(name, params, args)                                           \
     ssize_t name params {                                                  \
         bool bad = spoil(#name);                                           \
-        if (bad && s.mode == FAIL) return errno = s.number, -1;            \
+        if (bad && s.mode == FAIL) return errno = s.number, ended(-1);     \
         n = cut(bad && s.mode != KILL_HALF, n);                            \
-        return n ? ((ssize_t (*) params)real(#name)) args : 0;             \
+        return ended(n ? ((ssize_t (*) params)real(#name)) args : 0);      \
     }
 READ(read, (int fd, void *out, size_t n), (fd, out, n))
 READ(pread, (int fd, void *out, size_t n, off_t at), (fd, out, n, at))
@@ -138,9 +159,9 @@ READ(pread64, (int fd, void *out, size_t n, off64_t at), (fd, out, n, at))
 
 ssize_t write(int fd, const void *data, size_t n) {
     bool bad = spoil("write");
-    if (bad && s.mode == FAIL) return errno = s.number, -1;
+    if (bad && s.mode == FAIL) return errno = s.number, ended(-1);
     n = cut(bad && s.mode != END, n);
     ssize_t rc = ((ssize_t(*)(int, const void *, size_t))real("write"))(fd, data, n);
     if (bad && s.mode == KILL_HALF) kill(getpid(), SIGKILL);
-    return rc;
+    return ended(rc);
 }
