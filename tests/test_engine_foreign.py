@@ -1,92 +1,128 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine on another machine (AArch64 under qemu-user), and under valgrind.
+"""The suite on other machines, under qemu-user, and the engine under valgrind.
 
-tools/install_cross.sh installs what these tests want.
+tools/install_cross.sh installs what these tests want. The whole of it, with figures, is measured by
+`python tools/evidence foreign`.
 """
 
+import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import tool
 
 from efm3 import sample
+from efm3.conformance import cases
+from efm3.engine import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = [*sorted((ROOT / "engine/src").glob("*.c")),
-           *sorted((ROOT / "engine/src/kernels").glob("*.c"))]
-WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create"
+CASES = {c.id: c for c in cases.corpus()}
+MOST = 64 << 10
+"""Bytes of a case that is replayed here: most of them; the others are much of the same."""
+
+machines = tool("machines")
 
 
-def need(*tools):
-    missing = [t for t in tools if shutil.which(t) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed (tools/install_cross.sh)")
+def need(machine):
+    if machines.missing(machine):
+        pytest.skip(f"{machines.missing(machine)} not installed (tools/install_cross.sh)")
 
 
-def build(compiler, out, main, *flags):
-    done = subprocess.run(
-        [compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", *flags, "-I",
-         ROOT / "engine/include", ROOT / main, *SOURCES, "-o", out, "-lm", "-lpthread"],
-        capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return out
+def holds_the_vector(machine, folder, isa):
+    """One of the originals through an instruction set; scalar is the same to the bit everywhere,
+    also where a compiler evaluates float in a wider type."""
+    vector = ROOT / "spec/vectors/odd_b.bin"
+    want = np.load(vector.with_suffix(".npz"))
+    x = want["x"][0].astype(np.float32)
+    have = machines.Foreign(machine, folder / "mfn", folder, isa).embed(vector.read_bytes(), x)
+    assert np.abs(have.value[0] - want["embedding"][0]).max() <= 1e-5
+    if isa == "scalar":
+        assert have.value[0].tobytes() == Engine(vector, isa=isa).embed(x).tobytes()
 
 
-def run(*command):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False,
-                          timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def takes_the_right_one(machine, folder):
+    """The best instruction set is chosen, what the processor lacks is refused, and all agree."""
+    model = ROOT / "spec/vectors/odd_b.bin"
+    assert machines.chosen(machine, folder / "mfn", model) == machine.isas[0]
+    assert all(machines.refuses(machine, folder / "mfn", model, i) for i in machine.refused)
+    assert not any(machines.refuses(machine, folder / "mfn", model, i) for i in machine.isas)
 
 
 @pytest.fixture(scope="module")
-def arm(tmp_path_factory):
-    need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    return build("aarch64-linux-gnu-gcc", tmp_path_factory.mktemp("arm") / "mfn",
-                 "engine/cli/mfn_cli.c", "-O3", "-static")
+def corpus(tmp_path_factory):
+    """Files of the reader cases, and the status of each by name."""
+    home, want = tmp_path_factory.mktemp("cases"), {}
+    for case in CASES.values():
+        data = case.data() if case.kind == "reader" else b""
+        if case.kind == "reader" and len(data) <= MOST:
+            (home / f"{case.id}.bin").write_bytes(data)
+            want[f"{case.id}.bin"] = case.status
+    assert len(want) > 500
+    return home, want
 
 
-@pytest.mark.parametrize("isa", ["neon", "scalar"])
-def test_aarch64_equals_the_originals(arm, vector, tmp_path, isa):
-    want = np.load(vector.with_suffix(".npz"))
-    want["x"][:1].astype(np.float32).tofile(tmp_path / "x.raw")
-    lines = run("qemu-aarch64", arm, "--isa", isa, "embed", vector, tmp_path / "x.raw").split()
-    assert np.abs(np.array(lines, float) - want["embedding"][0]).max() <= 1e-5
-
-
-def test_aarch64_uses_neon(arm, vector):
-    assert "neon" in run("qemu-aarch64", arm, "header", vector)
-
-
-def test_aarch64_takes_hostile_bytes_and_misuse(tmp_path):
-    need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    program = build("aarch64-linux-gnu-gcc", tmp_path / "check", "engine/tests/check_engine.c",
-                    "-O1", "-static", WRAP)
+@pytest.mark.parametrize("machine", machines.MACHINES, ids=lambda m: m.name)
+def test_an_architecture(machine, corpus, tmp_path):
+    """Verdicts, embeddings, kernels, memory that runs out, misuse, and the loader's bounds."""
+    need(machine)
+    home, want = corpus
+    machines.build(machine, tmp_path, optimize="-O1")
+    machines.build_loader(machine, tmp_path)
+    assert machines.verdicts(machine, tmp_path / "drive", sorted(home.glob("*.bin"))) == want
+    takes_the_right_one(machine, tmp_path)
+    for isa in machine.isas:
+        holds_the_vector(machine, tmp_path, isa)
+    assert "scalar   dw3" in machines.run(machine, tmp_path / "kernels", "--few")
     (tmp_path / "small.bin").write_bytes(sample.base())
+    for verb in ("cursor", "file"):
+        machines.run(machine, tmp_path / "loader", verb, tmp_path / "small.bin")
+    (tmp_path / "least.bin").write_bytes(CASES["run-minimal"].data())
     # Not fork: qemu-user itself fails in a child of a process with threads.
     for verb in ("misuse", "nomem"):
-        assert verb in run("qemu-aarch64", program, verb, tmp_path / "small.bin")
+        assert verb in machines.run(machine, tmp_path / "engine", verb, tmp_path / "least.bin")
 
 
-def test_aarch64_kernels_hold_their_bounds(tmp_path):
-    need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    program = build("aarch64-linux-gnu-gcc", tmp_path / "check", "engine/tests/check_kernels.c",
-                    "-O2", "-static")
-    assert "neon     dw3" in run("qemu-aarch64", program)
+def test_x86_64_without_its_features(tmp_path):
+    """No SIGILL: the right instruction set, and what is not there is refused."""
+    need(machines.PROCESSORS[0])
+    machines.build(machines.PROCESSORS[0], tmp_path, ["mfn", "kernels"], optimize="-O1")
+    for machine in machines.PROCESSORS:
+        takes_the_right_one(machine, tmp_path)
+        holds_the_vector(machine, tmp_path, machine.isas[0])
+    assert "avx2     not supported here" in machines.run(
+        machines.PROCESSORS[1], tmp_path / "kernels", "--few")
+
+
+def test_a_big_endian_python_writes_the_same_bytes():
+    command = machines.big_endian_python()
+    if not command:
+        pytest.skip("no Python of s390x under build/, or no qemu-s390x (tools/install_cross.sh)")
+    packages = [p for p in sys.path if p.endswith("site-packages")]
+    there, here = (json.loads(subprocess.run(
+        [*words, ROOT / "tools/same_bytes.py", "--few", *extra], capture_output=True, text=True,
+        check=True).stdout) for words, extra in ((command, packages), ([sys.executable], [])))
+    assert (there["byteorder"], here["byteorder"]) == ("big", sys.byteorder)
+    assert there["cases"] == here["cases"] and there["sample"] == here["sample"]
+    assert len(here["cases"]) > 80
 
 
 @pytest.mark.parametrize("isa", ["avx2", "scalar"])
 def test_valgrind_sees_nothing(tmp_path, isa):
-    need("valgrind", "cc")
-    program = build("cc", tmp_path / "mfn", "engine/cli/mfn_cli.c", "-O1", "-g")
+    if shutil.which("valgrind") is None or shutil.which("cc") is None:
+        pytest.skip("valgrind or cc not installed (tools/install_cross.sh)")
+    here = machines.Machine("here", "cc", ("-g",), ())
+    machines.build(here, tmp_path, ["mfn"], optimize="-O1")
     (tmp_path / "small.bin").write_bytes(sample.base())
     np.zeros((3, 112, 112), np.float32).tofile(tmp_path / "x.raw")
-    done = subprocess.run([program, "--isa", isa, "header", tmp_path / "small.bin"],
-                          capture_output=True, check=False)
-    if done.returncode:
+    if machines.refuses(here, tmp_path / "mfn", tmp_path / "small.bin", isa):
         pytest.skip(f"this processor has no {isa}")
-    run("valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=all",
-        program, "--isa", isa, "embed", tmp_path / "small.bin", tmp_path / "x.raw")
+    valgrind = here._replace(emulator=(
+        "valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
+        "--errors-for-leak-kinds=all"))
+    machines.run(valgrind, tmp_path / "mfn", "--isa", isa, "embed", tmp_path / "small.bin",
+                 tmp_path / "x.raw")

@@ -21,7 +21,8 @@ struct MfnPool {
     pid_t owner;              // threads do not survive fork; a child makes its own pool
     unsigned forks;           // the owner's count: a child in a new namespace may have its pid
     struct MfnPool *parents;  // inherited; another thread may still be looking at it
-    _Atomic bool busy;        // one batch at a time; others run on their own thread alone
+    _Atomic unsigned busy;    // 0 or 1: one batch at a time, others run on their own thread alone;
+                              // a word, since RISC-V exchanges a byte by a library call
     _Atomic unsigned round;   // bumped under lock for each job
     bool stop;
     int running;              // workers that have not finished the round yet
@@ -120,7 +121,7 @@ static MfnPool *pool_acquire(MfnImpl *im) {
     if (!p || !is_ours(p)) {
         p = pool_new(im->threads);
         if (!p) return NULL;
-        atomic_store(&p->busy, true);
+        atomic_store(&p->busy, 1);
         // A pool inherited through fork goes with the engine: other threads may be here too.
         p->parents = old;
         if (atomic_compare_exchange_strong(&im->pool, &old, p)) return p;
@@ -128,7 +129,7 @@ static MfnPool *pool_acquire(MfnImpl *im) {
         mfn_pool_free(p);
         return NULL;
     }
-    return atomic_exchange(&p->busy, true) ? NULL : p;
+    return atomic_exchange(&p->busy, 1) ? NULL : p;
 }
 
 void mfn_pool_run(MfnImpl *im, size_t n, void (*job)(void *ctx, size_t i), void *ctx) {
@@ -147,5 +148,5 @@ void mfn_pool_run(MfnImpl *im, size_t n, void (*job)(void *ctx, size_t i), void 
     pthread_mutex_lock(&p->lock);
     while (p->running > 0) pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
-    atomic_store(&p->busy, false);
+    atomic_store(&p->busy, 0);
 }

@@ -241,7 +241,12 @@ static void cursor(void) {
             c.at = at;
             bool fits = at <= 8 && 4 * n <= rest;
             CHECK(mfn_cur_f32(&c, x, n) == fits && c.at == at + (fits ? 4 * n : 0));
-            CHECK(!fits || memcmp(x, p + (n ? at : 0), 4 * n) == 0);
+            for (size_t i = 0; fits && i < n; i++) {
+                uint32_t bits;
+                memcpy(&bits, &x[i], 4);
+                c.at = at + 4 * i;
+                CHECK(mfn_cur_u32(&c, &v) && bits == v);
+            }
         }
         c.at = at;
         CHECK(!mfn_cur_f32(&c, x, (size_t)-1) && !mfn_cur_f32(&c, x, ((size_t)-1) / 4 + 2));

@@ -45,9 +45,13 @@ static void one(const uint8_t *data, size_t size) {
 }
 
 static int replay(int n, char **files) {
-    static uint8_t data[1 << 20];
+    static uint8_t data[16 << 20];
     for (int i = 0; i < n; i++) {
         size_t size = slurp(files[i], data, sizeof data);
+        if (size == sizeof data) {
+            fprintf(stderr, "%s: too large\n", files[i]);
+            return 2;
+        }
         MfnEngine e;
         int rc = mfn_engine_init_memory(data, size, NULL, &e, NULL);
         if (!rc) mfn_engine_free(&e);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Plain C: the reference that every other row is compared with. Each product and each sum is rounded
-// on its own (no contraction), in the order of k.
+// on its own, in the order of k: no contraction, and each product has a variable, since a compiler may
+// evaluate float in a wider type (x87, s390x) and rounds only what is stored.
 #include "../kernels.h"
 
 #if defined(__clang__)
@@ -31,7 +32,10 @@ static void gemm_tile__scalar(const MfnGemm *g, const float *w, size_t m0, size_
     for (size_t k = 0; k < g->k; k++, w += SCALAR_WIDE) {
         const float *a = g->a + m0 * g->a_px + (g->taps ? (size_t)g->taps[k] : k);
         for (size_t i = 0; i < tall; i++)
-            for (size_t j = 0; j < SCALAR_WIDE; j++) acc[i][j] += a[i * g->a_px] * w[j];
+            for (size_t j = 0; j < SCALAR_WIDE; j++) {
+                float product = a[i * g->a_px] * w[j];
+                acc[i][j] += product;
+            }
     }
     for (size_t i = 0; i < tall; i++) {
         size_t at = (m0 + i) * g->out_px + n0;
@@ -65,7 +69,10 @@ static void f32_dw3__scalar(const MfnDw *d) {
                         if (at < 1 || at > d->w_in) continue;
                         const float *in = d->rows[y * d->stride + ky] + (at - 1) * d->px + c0;
                         const float *tap = w + (ky * 3 + kx) * MFN_BLOCK;
-                        for (size_t c = 0; c < MFN_BLOCK; c++) acc[c] += in[c] * tap[c];
+                        for (size_t c = 0; c < MFN_BLOCK; c++) {
+                            float product = in[c] * tap[c];
+                            acc[c] += product;
+                        }
                     }
                 float *out = d->out + (y * d->w_out + x) * d->px + c0;
                 for (size_t c = 0; c < MFN_BLOCK; c++)
@@ -80,8 +87,10 @@ static void f32_gdc__scalar(const MfnGdc *g) {
         float acc[MFN_BLOCK];
         for (size_t c = 0; c < MFN_BLOCK; c++) acc[c] = w[g->pixels * MFN_BLOCK + c];
         for (size_t p = 0; p < g->pixels; p++)
-            for (size_t c = 0; c < MFN_BLOCK; c++)
-                acc[c] += g->in[p * g->px + c0 + c] * w[p * MFN_BLOCK + c];
+            for (size_t c = 0; c < MFN_BLOCK; c++) {
+                float product = g->in[p * g->px + c0 + c] * w[p * MFN_BLOCK + c];
+                acc[c] += product;
+            }
         for (size_t c = 0; c < MFN_BLOCK; c++) g->out[c0 + c] = acc[c];
     }
 }

@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Part E: the suite on other machines under qemu-user, and on processors that lack AVX2."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import _book
+import machines
+import mutate_c
+import numpy as np
+
+from efm3 import sample
+from efm3.conformance import cases, engines
+
+COMMAND = "python tools/evidence foreign"
+VECTORS = ("nano", "odd_a", "odd_b")
+_WORST = re.compile(r"^(\w+) +(\w+) +(\d+) values, worst ([\d.]+)", re.MULTILINE)
+
+
+class Seen(machines.Foreign):
+    """Keeps what the last embedding was."""
+
+    last: Any = None
+
+    def embed(self, model: bytes, x: Any) -> Any:
+        """See Subject."""
+        answer = super().embed(model, x)
+        self.last = answer.value[0] if answer.kind == "ok" else None
+        return answer
+
+
+@lru_cache(maxsize=1)
+def _files() -> tuple[tempfile.TemporaryDirectory[str], dict[str, str]]:
+    """A folder with every reader case, the checker's pack and small files; status by name."""
+    home = tempfile.TemporaryDirectory()
+    folder, want = Path(home.name), {}
+    for case in cases.corpus():
+        if case.kind == "reader":
+            (folder / f"{case.id}.case").write_bytes(case.data())
+            want[f"{case.id}.case"] = case.status
+        elif case.id == "run-minimal":
+            (folder / "least.bin").write_bytes(case.data())
+    (folder / "small.bin").write_bytes(sample.base())
+    mutate_c.write_pack(folder / "cases.pack")
+    return home, want
+
+
+@lru_cache(maxsize=1)
+def _engine_cases() -> tuple[cases.Case, ...]:
+    return tuple(c for c in cases.corpus() if c.kind == "engine")
+
+
+def _embeddings(machine: machines.Machine, work: Path, isa: str) -> dict[str, Any]:
+    """Every engine case by its judge, and the originals' vectors. Raises RuntimeError."""
+    subject = Seen(machine, work / "mfn", work, isa)
+    for case in _engine_cases():
+        outcome = engines.judge(case, subject)
+        if outcome.verdict != "pass":
+            raise RuntimeError(f"{machine.name} {isa}: {case.id}: {outcome.detail}")
+    judged, worst = subject.embeddings, 0.0
+    for name in VECTORS:
+        path = _book.ROOT / "spec/vectors" / f"{name}.bin"
+        want = np.load(path.with_suffix(".npz"))
+        for x, right in zip(want["x"], want["embedding"], strict=True):
+            subject.embed(path.read_bytes(), x)
+            error = float(np.abs(subject.last - right).max())
+            if not error <= 1e-5:
+                raise RuntimeError(f"{machine.name} {isa}: {name} is off by {error}")
+            worst = max(worst, error)
+    return {"engine_cases": len(_engine_cases()), "embeddings": judged,
+            "vectors": subject.embeddings - judged, "vectors_max_error": float(f"{worst:.2g}")}
+
+
+def _isa(machine: machines.Machine, work: Path) -> dict[str, Any]:
+    model = _book.ROOT / "spec/vectors/odd_b.bin"
+    chosen = machines.chosen(machine, work / "mfn", model)
+    refused = [i for i in machine.refused if machines.refuses(machine, work / "mfn", model, i)]
+    if chosen != machine.isas[0] or len(refused) != len(machine.refused):
+        raise RuntimeError(f"{machine.name}: {chosen} is chosen; of {machine.refused} it refuses "
+                           f"{refused}")
+    return {"chosen": chosen, "refused_when_forced": refused}
+
+
+def _kernels(machine: machines.Machine, work: Path, *words: str) -> dict[str, Any]:
+    """Values and the worst part of the bound by instruction set. Raises RuntimeError."""
+    out: dict[str, Any] = {}
+    for isa, _, values, worst in _WORST.findall(
+            machines.run(machine, work / "kernels", *words)):
+        row = out.setdefault(isa, {"kernel_values": 0, "worst_part_of_the_bound": 0.0})
+        row["kernel_values"] += int(values)
+        row["worst_part_of_the_bound"] = max(row["worst_part_of_the_bound"], float(worst))
+    if sorted(out) != sorted(machine.isas):
+        raise RuntimeError(f"{machine.name}: kernels of {sorted(out)}")
+    return out
+
+
+def _architecture(machine: machines.Machine) -> dict[str, Any]:
+    home, want = _files()
+    files = Path(home.name)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        machines.build(machine, work)
+        machines.build_loader(machine, work)
+        have = machines.verdicts(machine, work / "drive", sorted(files.glob("*.case")))
+        wrong = [f"{n}: {have.get(n)}, not {s}" for n, s in want.items() if have.get(n) != s]
+        if wrong:
+            raise RuntimeError(f"{machine.name}: {wrong[:5]}")
+        out: dict[str, Any] = {"corpus_files": len(want), "verdicts_equal": len(have)}
+        pack = machines.run(machine, work / "loader", "pack", files / "cases.pack")
+        out["files_before_a_faulting_page"] = int(pack.split()[1])
+        for verb in ("cursor", "file"):
+            machines.run(machine, work / "loader", verb, files / "small.bin")
+        for verb in ("misuse", "nomem"):
+            machines.run(machine, work / "engine", verb, files / "least.bin")
+        out |= _isa(machine, work)
+        kernels = _kernels(machine, work)
+        for isa in machine.isas:
+            out[isa] = _embeddings(machine, work, isa) | kernels[isa]
+    return out
+
+
+def _processors() -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        machines.build(machines.PROCESSORS[0], work, ["mfn", "kernels"])
+        for machine in machines.PROCESSORS:
+            row = out[machine.name] = _isa(machine, work)
+            row |= _embeddings(machine, work, machine.isas[0])
+            row |= _kernels(machine, work, "--few")[machine.isas[0]]
+    return out
+
+
+def _same_bytes() -> dict[str, Any]:
+    command = machines.big_endian_python()
+    if not command:
+        raise RuntimeError("no big-endian Python: tools/install_cross.sh")
+    packages = [p for p in sys.path if p.endswith("site-packages")]
+    there, here = (json.loads(subprocess.run(
+        [*words, str(_book.ROOT / "tools/same_bytes.py"), *extra], capture_output=True, text=True,
+        check=True).stdout) for words, extra in ((command, packages), ([sys.executable], [])))
+    unequal = [k for k, v in here["cases"].items() if there["cases"].get(k) != v]
+    if unequal or there["byteorder"] != "big" or here["byteorder"] != "little":
+        raise RuntimeError(f"s390x python: {unequal[:5]}")
+    written = [v for v in here["cases"].values() if len(v.split()[-1]) == 32]
+    return {"python": f"{there['machine']}, numpy {there['numpy']}", "cases": len(here["cases"]),
+            "findings_and_bytes_equal": len(here["cases"]) - len(unequal),
+            "files_written_there_and_here_identical": len(written)}
+
+
+def run(long: bool) -> dict[str, Any]:
+    """A figure for each architecture, the processors of x86-64, and the bytes written.
+
+    Raises RuntimeError where something differs or is not installed.
+    """
+    lost = [machines.missing(m) for m in (*machines.MACHINES, *machines.PROCESSORS)]
+    if any(lost):
+        raise RuntimeError(f"not installed: {sorted(set(filter(None, lost)))}")
+    out = {m.name: _book.figure(COMMAND, _architecture(m)) for m in machines.MACHINES}
+    out["x86-64 processors"] = _book.figure(COMMAND, _processors())
+    out["big-endian writer"] = _book.figure(COMMAND, _same_bytes())
+    return out

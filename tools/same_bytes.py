@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What efm3's Python part reads and writes on this machine, as digests for another to compare.
+
+    same_bytes.py [--few] [FOLDER ...]      folders to take pure Python packages from
+
+Prints one JSON object: machine and byte order, and by case the digest of what came of it: a reader
+case's findings and the bytes of its model saved anew, a writer's and an editor's bytes. `--few`
+leaves out the reader cases that are not in the smoke set, and files beyond 64 KiB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+FEW = "--few" in sys.argv
+sys.path[:0] = [str(ROOT)]
+sys.path += [w for w in sys.argv[1:] if w != "--few"]
+
+import numpy as np  # noqa: E402
+
+import efm3  # noqa: E402
+from efm3 import sample  # noqa: E402
+from efm3.conformance import runner  # noqa: E402
+from efm3.conformance.builtin import Own  # noqa: E402
+from efm3.conformance.cases import corpus  # noqa: E402
+
+
+def digest(data: bytes) -> str:
+    """The first half of a SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+class Watched(Own):
+    """The suite's writer and editor; keeps the digests of what they gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[str] = []
+
+    def _keep(self, answer: Any) -> Any:
+        self.given.append(digest(answer.value) if answer.kind == "ok" else answer.kind)
+        return answer
+
+    def write(self, arch: Any, tensors: Any) -> Any:
+        """See Subject."""
+        return self._keep(super().write(arch, tensors))
+
+    def edit(self, data: bytes, change: Any) -> Any:
+        """See Subject."""
+        return self._keep(super().edit(data, change))
+
+
+def saved(data: bytes) -> str:
+    """Digest of the model loaded and written anew, once from arrays of the other byte order."""
+    try:
+        model = efm3.load(data)
+        swapped = {k: v.astype(">f4") for k, v in model.tensors.items()}
+        text = [efm3.dumps(model.arch, t, finite=False) for t in (model.tensors, swapped)]
+    except efm3.Efm3Error as e:
+        return e.code
+    return digest(text[0]) if text[0] == text[1] else "differs by the arrays' byte order"
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    """Case ID to what came of it."""
+    for case in corpus():
+        if case.kind in ("writer", "editor"):
+            subject = Watched()
+            verdict = runner.judge_of(case.kind, "values", "fp32")(case, subject).verdict
+            yield case.id, " ".join([verdict, *subject.given])
+        elif case.kind == "reader" and (case.smoke or not FEW):
+            data = case.data()
+            if not FEW or len(data) <= 1 << 16:
+                found = [f.to_json() for f in efm3.validate(data).findings]
+                yield case.id, f"{digest(json.dumps(found).encode())} {saved(data)}"
+
+
+def main() -> int:
+    """Print the object."""
+    x = np.float32(1.5).tobytes()
+    print(json.dumps({"machine": platform.machine(), "byteorder": sys.byteorder,
+                      "numpy": np.__version__, "float": x.hex(), "sample": digest(sample.base()),
+                      "cases": dict(cases())}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
