@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Identity and nuisance vectors to pictures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from . import occlude
+from .albedo import Colour, blend, hair_colour, paint, skin_colour
+from .camera import Camera, see
+from .identity import traits
+from .nuisance import shot
+from .photo import expose
+from .shape import Point, build
+from .soft import bump, noise, oval, ramp
+
+SIDE = 112
+# Pictures at once: planes that stay in a core's cache; a GPU wants many.
+CHUNK_CPU, CHUNK_GPU = 8, 256
+
+
+@torch.no_grad()
+def render(identity: Tensor, nuisance: Tensor, side: int = SIDE,
+           device: torch.device | str | None = None) -> Tensor:
+    """Pictures uint8 [N, 3, side, side], RGB, for vectors [N, DIM] and [N, SIZE].
+
+    The device is the vectors' own unless given. The side is a multiple of 8 from 32 to 112.
+    A picture depends on its two vectors alone: not on the batch, nor on the threads.
+    """
+    if side % 8 or not 32 <= side <= SIDE:
+        raise ValueError(f"side must be a multiple of 8 from 32 to {SIDE}, found {side}")
+    if len(identity) != len(nuisance):
+        raise ValueError(f"{len(identity)} identities, but {len(nuisance)} nuisances")
+    where = torch.device(device) if device is not None else identity.device
+    identity, nuisance = identity.to(where), nuisance.to(where)
+    out = torch.empty(len(identity), 3, side, side, dtype=torch.uint8, device=where)
+    chunk = CHUNK_CPU if where.type == "cpu" else CHUNK_GPU
+    for at in range(0, len(identity), chunk):
+        part = slice(at, at + chunk)
+        i, n = traits(identity[part]), shot(nuisance[part])
+        out[part] = expose(_scene(i, n, side), n, side)
+    return out
+
+
+def _scene(i: SimpleNamespace, n: SimpleNamespace, side: int) -> Tensor:
+    """The picture before the camera: [N, 3, side · side]."""
+    rest, place, marks = build(i, n)
+    camera = Camera(n, marks, side)
+    seen, normal, cover = see(camera, rest, place)
+    colour, gloss = paint(i, n, seen)
+    colour = occlude.mask(i, n, colour, seen)
+    colour = _lit(n, colour, gloss, normal)
+    up = camera.upright()
+    scene = blend(_behind(i, n, camera, up), colour, cover)
+    scene = occlude.glasses(i, n, scene, camera, up)
+    scene = occlude.hand(i, n, scene, camera)
+    return torch.stack(scene, 1)
+
+
+def _lit(n: SimpleNamespace, colour: Colour, gloss: Tensor, normal: Point) -> Colour:
+    """A sky, one lamp and a light from behind."""
+    nx, ny, nz = normal
+    lx, ly = n.light_x, n.light_y
+    length = (lx * lx + ly * ly + 1.0).sqrt()
+    lx, ly, lz = lx / length, ly / length, 1.0 / length
+    lamp = ((nx * lx + ny * ly + nz * lz) * 0.85 + 0.15).clamp_(min=0.0) * n.key
+    sky = (0.82 - ny * 0.28) * n.ambient
+    edge = (1.0 - nz).clamp_(0.0, 1.0)
+    rim = edge * edge * (nx * n.rim_side + 0.4).clamp_(min=0.0) * n.rim
+    half = (lx * lx + ly * ly + (lz + 1.0) * (lz + 1.0)).sqrt()
+    shine = ((nx * lx + ny * ly + nz * (lz + 1.0)) / half).clamp_(min=0.0)
+    for _ in range(4):
+        shine = shine * shine
+    shine = shine * gloss * n.key
+    white = sky + rim
+    r, g, b = (c * (lamp * w + white) + shine for c, w in
+               zip(colour, (1.0 + n.warm * 0.6, 1.0, 1.0 - n.warm), strict=True))
+    return r, g, b
+
+
+def _behind(i: SimpleNamespace, n: SimpleNamespace, camera: Camera,
+            up: tuple[Tensor, Tensor]) -> Colour:
+    """Background, shoulders, neck and the hair at the back, in the plane of the photograph."""
+    x, y = up
+    gx, gy = camera.grid()
+    gx, gy = (v / camera.size for v in (gx, gy))
+    edge = ramp((gx - 56.0) + (gy - 56.0) * n.back_slope - n.back_at, 30.0)
+    spots = noise(gx * n.back_scale + n.back_x, gy * n.back_scale + n.back_y) * 0.09 + 1.0
+    back = blend((n.back_r, n.back_g, n.back_b), (n.back2_r, n.back2_g, n.back2_b), edge)
+    level = n.ambient * 0.8 + n.key * 0.4
+    back = (back[0] * spots, back[1] * spots, back[2] * spots)
+
+    long = i.hair_long.clamp(min=0.0)
+    width = 41.0 * i.skull_width + i.hair_thick.clamp(min=1.0) + 2.0 + long * 6.0
+    fall = oval(x, y + 12.0, width, 48.0 + long.clamp(max=1.0) * 55.0)
+    tress = ramp(1.0 - fall, 0.12) * ramp(long - 0.2, 0.3)
+    lock = (noise(x * 1.6, y * 0.25 + n.hair_x) * 0.1 + 0.55) * level
+    back = blend(back, tuple(c * lock for c in hair_colour(i)), tress)
+    body = ramp(1.0 - oval(x, y - 128.0, 92.0, 66.0), 0.04)
+    down = y - 40.0
+    half = 24.0 * i.skull_width + down.clamp(min=0.0) * down.clamp(min=0.0) * 0.012
+    neck = ramp(half - x.abs(), 2.0) * ramp(y - 18.0, 4.0)
+    throat = (0.62 - bump(oval(x, y - 40.0, 34.0, 26.0)) * 0.28 - n.light_x * x * 0.004) * level
+    cloth = (noise(x * 0.6, y * 0.6 + n.back_y) * 0.05 + 0.9) * level
+    back = blend(back, tuple(c * throat for c in skin_colour(i, n)), neck)
+    collar = ramp(1.0 - oval(x, y - 128.0, 92.0, 58.0), 0.04)
+    body = body * (1.0 - neck) + collar * neck
+    return blend(back, tuple(c * cloth for c in (n.shirt_r, n.shirt_g, n.shirt_b)), body)
