@@ -159,13 +159,28 @@ def _mouth(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor,
     return blend(base, (0.12, 0.04, 0.04), torch.maximum(torch.maximum(line, corner), hole)), lips
 
 
-def paint(i: SimpleNamespace, n: SimpleNamespace, rest: Point) -> tuple[Colour, Tensor]:
+def _rows(colour: Colour, rows: slice) -> Colour:
+    return colour[0][:, rows], colour[1][:, rows], colour[2][:, rows]
+
+
+def _put(colour: Colour, rows: slice, part: Colour) -> None:
+    for whole, new in zip(colour, part, strict=True):
+        whole[:, rows] = new
+
+
+def paint(i: SimpleNamespace, n: SimpleNamespace, rest: Point,
+          side: int) -> tuple[Colour, Tensor]:
     """The colour of each rest place [N, P] and how glossy it is (0 … 1)."""
     x, y, z = rest
     ax = x.abs()
     dark = hair_colour(i)
     colour = _skin(i, n, x, y, ax)
-    colour, lips = _mouth(i, n, colour, x, y)
+    # The crop is aligned: eyes and mouth cannot be elsewhere than in these rows.
+    high, low = (slice(side * a // 112 * side, side * b // 112 * side)
+                 for a, b in ((21, 73), (58, 112)))
+    lips = torch.zeros_like(x)
+    part, lips[:, low] = _mouth(i, n, _rows(colour, low), x[:, low], y[:, low])
+    _put(colour, low, part)
     strong = (i.beard + n.shave * (i.beard > 0.0)).clamp(0.0, 1.0)
     stubble = noise(x * 2.4, y * 1.7 + n.hair_x)
     cheek = ramp(y - i.beard_top - 12.0 + ax * 0.55 + stubble, 7.0) * ramp(z - 2.0, 12.0)
@@ -174,7 +189,7 @@ def paint(i: SimpleNamespace, n: SimpleNamespace, rest: Point) -> tuple[Colour, 
                           * (i.moustache + strong * 0.8).clamp(0.0, 1.0))
     hairs = hairs * (stubble * 0.16 + 0.84) * (1.0 - lips)
     colour = blend(colour, dark, hairs.clamp_(0.0, 0.95))
-    colour = _eyes(i, n, colour, x, y, ax, dark)
+    _put(colour, high, _eyes(i, n, _rows(colour, high), x[:, high], y[:, high], ax[:, high], dark))
 
     rough = noise(x * 1.1 + n.hair_x, y * 0.5 + z * 0.8)
     strands = noise(x * 1.7 + z * 1.3 + i.hair_wave * 4.0, y * 0.28 + z * 0.2 + n.hair_x)

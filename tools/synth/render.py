@@ -16,11 +16,11 @@ from .identity import traits
 from .nuisance import shot
 from .photo import expose
 from .shape import Point, build
-from .soft import bump, noise, oval, ramp
+from .soft import bump, mix, noise, oval, ramp
 
 SIDE = 112
 # Pictures at once: planes that stay in a core's cache; a GPU wants many.
-CHUNK_CPU, CHUNK_GPU = 8, 256
+CHUNK_CPU, CHUNK_GPU = 16, 256
 
 
 @torch.no_grad()
@@ -51,7 +51,7 @@ def _scene(i: SimpleNamespace, n: SimpleNamespace, side: int) -> Tensor:
     rest, place, marks = build(i, n)
     camera = Camera(n, marks, side)
     seen, normal, cover = see(camera, rest, place)
-    colour, gloss = paint(i, n, seen)
+    colour, gloss = paint(i, n, seen, side)
     colour = occlude.mask(i, n, colour, seen)
     colour = _lit(n, colour, gloss, normal)
     up = camera.upright()
@@ -86,6 +86,7 @@ def _behind(i: SimpleNamespace, n: SimpleNamespace, camera: Camera,
             up: tuple[Tensor, Tensor]) -> Colour:
     """Background, shoulders, neck and the hair at the back, in the plane of the photograph."""
     x, y = up
+    side = camera.side
     gx, gy = camera.grid()
     gx, gy = (v / camera.size for v in (gx, gy))
     edge = ramp((gx - 56.0) + (gy - 56.0) * n.back_slope - n.back_at, 30.0)
@@ -94,12 +95,32 @@ def _behind(i: SimpleNamespace, n: SimpleNamespace, camera: Camera,
     level = n.ambient * 0.8 + n.key * 0.4
     back = (back[0] * spots, back[1] * spots, back[2] * spots)
 
-    long = i.hair_long.clamp(min=0.0)
-    width = 41.0 * i.skull_width + i.hair_thick.clamp(min=1.0) + 2.0 + long * 6.0
+    _tresses(i, n, back, x, y, level)
+    low = slice(side // 2 * side, None)
+    for whole, part in zip(back, _body(i, n, tuple(c[:, low] for c in back), x[:, low],
+                                       y[:, low], level), strict=True):
+        whole[:, low] = part
+    return back
+
+
+def _tresses(i: SimpleNamespace, n: SimpleNamespace, back: Colour, x: Tensor, y: Tensor,
+             level: Tensor) -> None:
+    """Long hair, on the pictures that have it."""
+    at = (i.hair_long[:, 0] > 0.05).nonzero()[:, 0]
+    if not len(at):
+        return
+    x, y, level, long, hair_x = (v[at] for v in (x, y, level, i.hair_long, n.hair_x))
+    width = 41.0 * i.skull_width[at] + i.hair_thick[at].clamp(min=1.0) + 2.0 + long * 6.0
     fall = oval(x, y + 12.0, width, 48.0 + long.clamp(max=1.0) * 55.0)
     tress = ramp(1.0 - fall, 0.12) * ramp(long - 0.2, 0.3)
-    lock = (noise(x * 1.6, y * 0.25 + n.hair_x) * 0.1 + 0.55) * level
-    back = blend(back, tuple(c * lock for c in hair_colour(i)), tress)
+    lock = (noise(x * 1.6, y * 0.25 + hair_x) * 0.1 + 0.55) * level
+    for whole, c in zip(back, hair_colour(i), strict=True):
+        whole[at] = mix(whole[at], c[at] * lock, tress)
+
+
+def _body(i: SimpleNamespace, n: SimpleNamespace, back: Colour, x: Tensor, y: Tensor,
+          level: Tensor) -> Colour:
+    """Neck and shoulders, which the lower half of a picture alone can hold."""
     body = ramp(1.0 - oval(x, y - 128.0, 92.0, 66.0), 0.04)
     down = y - 40.0
     half = 24.0 * i.skull_width + down.clamp(min=0.0) * down.clamp(min=0.0) * 0.012

@@ -22,24 +22,24 @@ _TABLE = 256
 
 def ramp(x: Tensor, width: float | Tensor = 1.0) -> Tensor:
     """A soft step: 0 below -width/2, 1 above width/2, linear between."""
-    return (x / width + 0.5).clamp_(0.0, 1.0)
+    return (x / width).add_(0.5).clamp_(0.0, 1.0)
 
 
 def bump(q: Tensor) -> Tensor:
     """A soft hill of a squared distance: 1 at 0, 0 from 1 on."""
     hill = (1.0 - q).clamp_(min=0.0)
-    return hill * hill
+    return hill.mul_(hill)
 
 
 def oval(x: Tensor, y: Tensor, rx: float | Tensor, ry: float | Tensor) -> Tensor:
     """The squared distance of bump, in half-axes."""
     x, y = x / rx, y / ry
-    return x * x + y * y
+    return x.mul_(x) + y.mul_(y)
 
 
 def mix(a: Tensor | float, b: Tensor | float, share: Tensor) -> Tensor:
     """a where the share is 0, b where it is 1."""
-    return share * (b - a) + a
+    return (share * (b - a)).add_(a)
 
 
 def sine_cosine(angle: Tensor) -> tuple[Tensor, Tensor]:
