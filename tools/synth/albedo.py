@@ -31,13 +31,14 @@ def _ladder(t: Tensor, *steps: tuple[float, float, float]) -> Colour:
 def skin_colour(i: SimpleNamespace, n: SimpleNamespace) -> Colour:
     """[N, 1] each, 0 … 1."""
     r, g, b = _ladder(i.skin_tone + n.tan, (0.97, 0.80, 0.70), (0.84, 0.60, 0.46),
-                      (0.28, 0.16, 0.11))
+                      (0.33, 0.20, 0.14))
     return r * (1.0 + 0.02 * i.skin_hue), g, b * (1.0 - 0.05 * i.skin_hue)
 
 
 def hair_colour(i: SimpleNamespace) -> Colour:
     """[N, 1] each, 0 … 1."""
-    base = _ladder(i.hair_tone, (0.05, 0.04, 0.04), (0.26, 0.15, 0.08), (0.90, 0.72, 0.44))
+    tone = i.hair_tone - (i.skin_tone - 0.35).clamp(min=0.0) * 0.8
+    base = _ladder(tone, (0.05, 0.04, 0.04), (0.26, 0.15, 0.08), (0.90, 0.72, 0.44))
     base = blend(base, (0.52, 0.20, 0.08), (i.hair_red - 0.35).clamp(0.0, 0.8))
     return blend(base, (0.66, 0.65, 0.64), i.hair_grey.clamp(0.0, 1.0))
 
@@ -58,11 +59,11 @@ def _skin(i: SimpleNamespace, n: SimpleNamespace, x: Tensor, y: Tensor, ax: Tens
     fold = ax - i.ala_x - 3.0 - along * (i.mouth_width * 1.15 - i.ala_x)
     deep = n.smile.clamp(min=0.0) * 0.15 + i.wrinkles.clamp(min=0.0) * 0.25 + 0.06
     off = (along - 0.5) * 1.6
-    shade = shade - bump(fold * fold * 0.3) * bump(off * off) * deep
+    shade = shade - bump(fold * fold * 0.13) * bump(off * off) * deep
     wave = y * 0.17 + i.texture_x
     wave = (wave - wave.floor() - 0.5).abs()
-    lines = ramp(wave - 0.42, 0.1) * bump(oval(x, y + 30.0, 26.0, 16.0))
-    crow = ramp(wave - 0.4, 0.1) * bump(oval(ax - i.eye_apart - 12.0, y - i.eye_y, 5.0, 7.0))
+    lines = ramp(wave - 0.37, 0.2) * bump(oval(x, y + 30.0, 26.0, 16.0))
+    crow = ramp(wave - 0.36, 0.2) * bump(oval(ax - i.eye_apart - 12.0, y - i.eye_y, 5.0, 7.0))
     shade = shade - (lines + crow) * (i.wrinkles.clamp(min=0.0) * 0.2)
     spots = noise(x * 1.5 + ty, y * 1.5 + tx) - 1.9 + i.freckles.clamp(max=1.2) * 0.8
     where = bump(oval(ax - 14.0, y - 8.0, 26.0, 22.0)) * (i.freckles > 0.0)
@@ -132,7 +133,7 @@ def _mouth(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor,
            y: Tensor) -> tuple[Colour, Tensor]:
     """Nostrils and lips; also where the lips are."""
     ax = x.abs()
-    hole = bump(oval(ax - i.ala_x * 0.52, y - i.nose_y - 3.4, 3.2, 2.0)) * 0.8
+    hole = bump(oval(ax - i.ala_x * 0.6, y - i.nose_y - 3.6, 2.8, 1.9)) * 0.75
     width = i.mouth_width * (1.0 + n.smile * 0.08)
     share = x / width
     lens = 1.0 - share * share
@@ -146,10 +147,10 @@ def _mouth(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor,
     within = ramp(lens, 0.12)
     lips = ramp(yl + gap * 0.35 + upper, 1.3) * ramp(gap + lower - yl, 1.6) * within
     red = (i.lip_red + n.makeup.clamp(min=0.0) * 0.35).clamp(0.1, 1.0)
-    tint = tuple(mix(c, d, red * 0.75) for c, d in zip(skin_colour(i, n), (0.62, 0.20, 0.20),
+    tint = tuple(mix(c, d, red * 0.75) for c, d in zip(skin_colour(i, n), (0.66, 0.21, 0.22),
                                                        strict=True))
-    tint = tuple(c * 0.92 for c in tint)
-    base = blend(base, tint, lips * 0.9)
+    tint = tuple(c * 0.9 for c in tint)
+    base = blend(base, tint, lips * 0.95)
     inside = ramp(yl + gap * 0.35, 1.0) * ramp(gap - yl, 1.0) * ramp(gap - 0.5, 0.8)
     base = blend(base, (0.16, 0.05, 0.05), inside)
     teeth = inside * ramp(gap * 0.45 - yl, 0.8) * ramp(n.smile - 0.1, 0.3)
@@ -191,7 +192,7 @@ def paint(i: SimpleNamespace, n: SimpleNamespace, rest: Point,
     colour = blend(colour, dark, hairs.clamp_(0.0, 0.95))
     _put(colour, high, _eyes(i, n, _rows(colour, high), x[:, high], y[:, high], ax[:, high], dark))
 
-    rough = noise(x * 1.1 + n.hair_x, y * 0.5 + z * 0.8)
+    rough = noise(x * 0.9 + n.hair_x, y * 0.4 + z * 0.7)
     strands = noise(x * 1.7 + z * 1.3 + i.hair_wave * 4.0, y * 0.28 + z * 0.2 + n.hair_x)
     strands = strands * 0.16 + rough * 0.07 + 0.95
     cover = hair(i, n, x, y, z, rough * 1.4)

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from .shape import COLUMNS, ROWS, Point
-from .soft import sine_cosine
+from .soft import sine_cosine, smooth
 
 # Where five landmarks lie in an aligned crop of 112 × 112, from its middle at (55.5, 55.5).
 AIM = ((38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20))
 MIDDLE = 55.5
-_DEPTHS, _PLACES = 1024, 16384  # a key of 24 bits, which a float32 holds exactly
+_DEPTHS, _PLACES, _BEHIND = 1024, 16384, 15  # a key of 24 bits, which a float32 holds exactly
 
 
 class Camera:
@@ -111,12 +111,11 @@ def see(camera: Camera, rest: Point, place: Point) -> tuple[Point, Point, Tensor
     px, py = camera.pixels(*camera.plane((grids[0].reshape(count, -1),
                                           grids[1].reshape(count, -1), depth)))
     facing = (nx * grids[0] + ny * grids[1] + nz * (grids[2] - camera.focal[:, :, None])) < 0
-    pick = _visible(px, py, depth, facing.reshape(count, -1), camera.side)
+    empty, edge, at = _visible(px, py, depth, facing.reshape(count, -1), camera.side)
 
     (pu, pv), (qu, qv) = (_slopes(p.reshape(count, ROWS, COLUMNS)) for p in (px, py))
     area = pu * qv - pv * qu
     area = torch.where(area.abs() < 0.15, 0.15 * (1.0 - 2.0 * (area < 0)), area)
-    at = pick[1]
 
     def take(values: Tensor) -> Tensor:
         return torch.gather(values.reshape(count, -1), 1, at)
@@ -133,13 +132,14 @@ def see(camera: Camera, rest: Point, place: Point) -> tuple[Point, Point, Tensor
     length = (nx * nx + ny * ny + nz * nz).clamp_(min=1e-6).sqrt_()
     normal = tuple(take(v / length) for v in (nx, ny, nz))
     miss = ((dx - take(pu) * du - take(pv) * dv).abs() + (dy - take(qu) * du - take(qv) * dv).abs())
-    cover = pick[0] * (1.6 - miss).clamp_(0.0, 1.0)
+    cover = (1.0 - empty) * torch.maximum((1.6 - miss).clamp_(0.0, 1.0), 1.0 - edge)
+    cover = smooth(cover, camera.side)
     return (seen[0], seen[1], seen[2]), (normal[0], normal[1], normal[2]), cover
 
 
 def _visible(px: Tensor, py: Tensor, depth: Tensor, facing: Tensor,
-             side: int) -> tuple[Tensor, Tensor]:
-    """For each pixel, whether a vertex lies near (0 or 1) and the number of the front one."""
+             side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For each pixel: 1 if no vertex is near, 1 if that is so for a neighbour, the front vertex."""
     count, vertices = px.shape
     ix, iy = (px + 0.5).floor(), (py + 0.5).floor()
     inside = (ix >= 0) & (ix < side) & (iy >= 0) & (iy < side) & facing
@@ -149,6 +149,11 @@ def _visible(px: Tensor, py: Tensor, depth: Tensor, facing: Tensor,
     keys = level * _PLACES + own
     front = torch.zeros(count, side * side + 1, device=px.device)
     front.scatter_reduce_(1, slot, keys, "amax")
-    front = max_pool2d(front[:, :-1].reshape(count, 1, side, side), 3, 1, 1).reshape(count, -1)
+    own_key = front[:, :-1].reshape(count, 1, side, side)
+    # A neighbour's vertex counts where the pixel has none, or one that lies well behind.
+    front = torch.maximum(max_pool2d(own_key, 3, 1, 1) - _BEHIND * _PLACES, own_key)
+    empty = (front <= 0).float()
+    edge = max_pool2d(empty, 3, 1, 1).reshape(count, -1)
+    front = front.clamp_(min=0.0).reshape(count, -1)
     level = (front / _PLACES).floor()
-    return (front > 0).float(), (front - level * _PLACES).to(torch.int64)
+    return empty.reshape(count, -1), edge, (front - level * _PLACES).to(torch.int64)

@@ -39,22 +39,22 @@ TRAITS = (
     # nose
     ("nose_y", 15.7, 1.6), ("nose_root", -6.0, 2.0), ("nose_bridge", 5.0, 1.5),
     ("nose_tip", 15.0, 2.6), ("nose_hump", 0.5, 1.4), ("nose_thin", 5.6, 0.8),
-    ("nose_wide", 8.2, 1.0), ("ala_x", 7.2, 1.0), ("ala_out", 5.0, 1.2), ("nose_under", 6.5, 1.0),
+    ("nose_wide", 8.2, 1.0), ("ala_x", 7.2, 1.0), ("ala_out", 5.0, 1.2), ("nose_under", 8.0, 1.0),
     ("nose_bend", 0.0, 0.8),
     # mouth
-    ("mouth_y", 36.5, 1.5), ("mouth_width", 14.4, 1.5), ("lip_upper", 3.3, 0.9),
-    ("lip_lower", 4.5, 1.0), ("lip_bow", 1.0, 0.5), ("lip_out", 2.5, 0.9),
-    ("lip_red", 0.5, 0.2), ("mouth_curve", 0.0, 0.7), ("philtrum", 0.8, 0.5),
+    ("mouth_y", 36.5, 1.5), ("mouth_width", 14.4, 1.5), ("lip_upper", 3.9, 1.0),
+    ("lip_lower", 5.4, 1.1), ("lip_bow", 1.0, 0.5), ("lip_out", 2.5, 0.9),
+    ("lip_red", 0.6, 0.2), ("mouth_curve", 0.0, 0.7), ("philtrum", 0.8, 0.5),
     # ears
     ("ear_size", 1.0, 0.12), ("ear_out", 8.0, 2.5), ("ear_y", 7.0, 2.2), ("ear_lobe", 0.0, 1.0),
     # skin
-    ("skin_tone", 0.45, 0.27), ("skin_hue", 0.0, 1.0), ("blush", 0.3, 0.25),
+    ("skin_tone", 0.42, 0.27), ("skin_hue", 0.0, 1.0), ("blush", 0.3, 0.25),
     ("mottle", 0.5, 0.3), ("freckles", -0.6, 0.8), ("wrinkles", 0.0, 0.5), ("shine", 0.12, 0.06),
     ("texture_x", 0.0, 60.0), ("texture_y", 0.0, 60.0),
     # hair
     ("hair_tone", 0.3, 0.26), ("hair_red", 0.2, 0.25), ("hair_grey", -0.5, 0.6),
-    ("hair_line", -41.0, 5.0), ("hair_curve", 0.010, 0.009), ("hair_peak", 0.0, 2.0),
-    ("hair_side", 8.0, 5.0), ("hair_long", -0.3, 1.0), ("hair_thick", 4.5, 2.0),
+    ("hair_line", -40.0, 6.5), ("hair_curve", 0.010, 0.009), ("hair_peak", 0.0, 2.0),
+    ("hair_side", 8.0, 8.0), ("hair_long", -0.3, 1.0), ("hair_thick", 5.0, 3.0),
     ("fringe", -0.8, 1.0), ("parting", 0.0, 0.1), ("hair_wave", 0.0, 1.0),
     # beard
     ("beard", -0.6, 0.8), ("beard_top", 26.0, 4.0), ("moustache", -0.5, 0.7),

@@ -66,6 +66,11 @@ def shot(nuisance: Tensor) -> SimpleNamespace:
     n.yaw = n.yaw * (n.yaw.abs() * 0.6 + 0.4) * MAX_YAW
     n.pitch = n.pitch * (n.pitch.abs() * 0.6 + 0.4) * MAX_PITCH
     n.roll = n.roll * (n.roll.abs() * 0.6 + 0.4) * MAX_ROLL
+    for name in ("back", "back2", "shirt"):  # walls and cloth are seldom of pure colours
+        parts = [getattr(n, f"{name}_{c}") for c in "rgb"]
+        grey = (parts[0] + parts[1] + parts[2]) * 0.2
+        for c, part in zip("rgb", parts, strict=True):
+            setattr(n, f"{name}_{c}", part * 0.4 + grey)
     for name in ("open", "rim", "blur", "noise", "squeeze"):
         setattr(n, name, getattr(n, name).clamp(min=0.0))
     n.blink = (n.blink < 0.05).float()

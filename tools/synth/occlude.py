@@ -14,7 +14,7 @@ from .camera import Camera
 from .shape import Point
 from .soft import bump, oval, ramp, sine_cosine
 
-_LENS_Z = 57.0  # the plane of the lenses
+_LENS_Z = 51.0  # the plane of the lenses, for a head of middling depth
 
 
 def _pick(at: Tensor, *columns: Tensor) -> list[Tensor]:
@@ -57,16 +57,17 @@ def glasses(i: SimpleNamespace, n: SimpleNamespace, colour: Colour, camera: Came
         return colour
     px, py = _pick(at, *up)
     rows = [_pick(at, *r) for r in camera.rows]
-    focal, size, shape, dark, apart, eye_y, r, g, b = _pick(
+    focal, size, shape, dark, apart, eye_y, lens_z, r, g, b = _pick(
         at, n.focal, n.glasses_size, n.glasses_shape, n.dark, i.eye_apart, i.eye_y,
+        i.skull_depth * _LENS_Z,
         n.shirt_g, n.shirt_b, n.shirt_r)
     # focal · (row · p) = pixel · (focal - row₂ · p), two equations in the plane's x and y.
     a = focal * rows[0][0] + px * rows[2][0]
     c = focal * rows[0][1] + px * rows[2][1]
-    e = px * (focal - rows[2][2] * _LENS_Z) - focal * rows[0][2] * _LENS_Z
+    e = px * (focal - rows[2][2] * lens_z) - focal * rows[0][2] * lens_z
     d = focal * rows[1][0] + py * rows[2][0]
     f = focal * rows[1][1] + py * rows[2][1]
-    h = py * (focal - rows[2][2] * _LENS_Z) - focal * rows[1][2] * _LENS_Z
+    h = py * (focal - rows[2][2] * lens_z) - focal * rows[1][2] * lens_z
     area = a * f - c * d
     x, y = (e * f - c * h) / area, (a * h - e * d) / area - eye_y - 1.5
 
@@ -79,7 +80,7 @@ def glasses(i: SimpleNamespace, n: SimpleNamespace, colour: Colour, camera: Came
     bridge = ramp(1.1 - (y + 2.0 - x * x * 0.02).abs(), 1.2)
     bridge = bridge * ramp(apart - size + 0.5 - x.abs(), 1.5)
     arms = ramp(1.3 - (y + 3.0).abs(), 1.2) * ramp(-(apart + size - x.abs()), 1.5)
-    arms = arms * ramp(42.0 - x.abs(), 2.0)
+    arms = arms * ramp(apart + size + 4.0 - x.abs(), 2.0)
     frame = torch.maximum(torch.maximum(frame, bridge), arms)
     part = tuple(_pick(at, *colour))
     glare = bump(oval(ax + y * 0.8 - 2.0, y * 0.0, 3.0, 1.0)) * inside * 0.14

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from .soft import grain, mix
+from .soft import grain, mix, tap
 
 # How coarsely compression rounds a frequency, at mid quality: brightness and colour alike.
 _COARSE = tuple(tuple(0.022 + 0.010 * (u + v) + 0.0022 * (u + v) * (u + v) for u in range(8))
@@ -29,19 +29,12 @@ def develop(rgb: Tensor, n: SimpleNamespace) -> Tensor:
     return out + out * (1.0 - out) * column[2]
 
 
-def _tap(p: Tensor, share: Tensor, step: int) -> Tensor:
-    """One blur of three taps along the last axis; the share is what each neighbour gives."""
-    left = torch.cat([p[..., :1].expand(*p.shape[:-1], step), p[..., :-step]], -1)
-    right = torch.cat([p[..., step:], p[..., -1:].expand(*p.shape[:-1], step)], -1)
-    return (left + right - p * 2.0) * share + p
-
-
 def blur(picture: Tensor, amount: Tensor) -> Tensor:
     """Blur of pictures [N, 3, H, W] by an amount [N, 1] of 0 … 1: up to about 2 pixels."""
     share = amount[:, :, None, None] * 0.33
     for step in (1, 2):
         for _ in range(2):
-            picture = _tap(picture, share, step).transpose(2, 3)
+            picture = tap(picture, share, step).transpose(2, 3)
     return picture
 
 

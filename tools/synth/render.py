@@ -16,7 +16,7 @@ from .identity import traits
 from .nuisance import shot
 from .photo import expose
 from .shape import Point, build
-from .soft import bump, mix, noise, oval, ramp
+from .soft import bump, mix, noise, oval, ramp, smooth
 
 SIDE = 112
 # Pictures at once: planes that stay in a core's cache; a GPU wants many.
@@ -53,7 +53,7 @@ def _scene(i: SimpleNamespace, n: SimpleNamespace, side: int) -> Tensor:
     seen, normal, cover = see(camera, rest, place)
     colour, gloss = paint(i, n, seen, side)
     colour = occlude.mask(i, n, colour, seen)
-    colour = _lit(n, colour, gloss, normal)
+    colour = _lit(n, colour, gloss, normal, side)
     up = camera.upright()
     scene = blend(_behind(i, n, camera, up), colour, cover)
     scene = occlude.glasses(i, n, scene, camera, up)
@@ -61,7 +61,8 @@ def _scene(i: SimpleNamespace, n: SimpleNamespace, side: int) -> Tensor:
     return torch.stack(scene, 1)
 
 
-def _lit(n: SimpleNamespace, colour: Colour, gloss: Tensor, normal: Point) -> Colour:
+def _lit(n: SimpleNamespace, colour: Colour, gloss: Tensor, normal: Point,
+         side: int) -> Colour:
     """A sky, one lamp and a light from behind."""
     nx, ny, nz = normal
     lx, ly = n.light_x, n.light_y
@@ -76,7 +77,7 @@ def _lit(n: SimpleNamespace, colour: Colour, gloss: Tensor, normal: Point) -> Co
     for _ in range(4):
         shine = shine * shine
     shine = shine * gloss * n.key
-    white = sky + rim
+    lamp, white = smooth(lamp, side), smooth(sky + rim, side)
     r, g, b = (c * (lamp * w + white) + shine for c, w in
                zip(colour, (1.0 + n.warm * 0.6, 1.0, 1.0 - n.warm), strict=True))
     return r, g, b

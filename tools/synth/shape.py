@@ -66,17 +66,20 @@ def _towards(i: SimpleNamespace, x: Tensor, y: Tensor) -> Point:
 
 
 def hair(i: SimpleNamespace, n: SimpleNamespace, x: Tensor, y: Tensor, z: Tensor,
-         rough: Tensor | float = 0.0) -> Tensor:
-    """How much of a rest place is hair, 0 … 1; `rough` frays the edge, in pixels."""
+         rough: Tensor | float = 0.0, soft: float = 1.0) -> Tensor:
+    """How much of a rest place is hair, 0 … 1.
+
+    `rough` moves the edge inwards (in pixels) where it is negative, `soft` makes it wider.
+    """
     off = x - 12.0 * i.parting
     line = (i.hair_line + n.hair_fall * 0.5 - off * off * i.hair_curve * 0.5
             + bump(off * off * 0.02) * i.hair_peak)
     line = line + i.fringe.clamp(min=0.0) * 14.0 * bump(off * off * 0.0006)
-    top = ramp(line + off.abs() * 0.12 - y + rough, 3.0)
+    top = ramp(line + off.abs() * 0.12 - y + rough, 4.0 * soft)
     long = i.hair_long.clamp(min=0.0)
     side = i.hair_side + n.hair_fall + long * 40.0
-    edge = 22.0 - long * 5.0 - (y - EQUATOR).clamp(min=0.0) * (0.45 - long.clamp(max=1.0) * 0.25)
-    temple = ramp(edge - z + rough, 5.0) * ramp(side - y + rough, 4.0)
+    edge = 22.0 + long.clamp(max=1.0) * 6.0 - (y - EQUATOR).clamp(min=0.0) * (0.45 - long.clamp(max=1.0) * 0.25)
+    temple = ramp(edge - z + rough, 5.0 * soft) * ramp(side - y + rough, 4.0 * soft)
     ear = oval(y - i.ear_y, z + 2.0, 19.0, 12.0)
     free = 1.0 - ramp(1.0 - ear, 0.4) * (1.0 - ramp(long - 0.35, 0.3))
     return torch.maximum(top, temple * free)
@@ -147,8 +150,8 @@ def build(i: SimpleNamespace, n: SimpleNamespace) -> tuple[Point, Point, Point]:
     d = _directions(i.skull_width.device)
     rest = _rest(i, d)
     x, y, z = _features(i, n, rest, d[2])
-    thick = hair(i, n, *rest) * (i.hair_thick + n.hair_more).clamp(min=0.5)
-    bald = n.hat * ramp(n.hat_line - rest[1], 4.0)
+    thick = hair(i, n, *rest, rough=-5.0, soft=3.0) * (i.hair_thick + n.hair_more).clamp(min=0.5)
+    bald = n.hat * ramp(n.hat_line - rest[1] - 3.0, 8.0)
     thick = mix(thick, 5.0, bald)
     grown = thick * 0.02
     place = (x + x * grown, y + (y - EQUATOR) * grown, z + z * grown)

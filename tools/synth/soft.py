@@ -79,3 +79,17 @@ def grain(start: Tensor, count: int) -> Tensor:
     table = _tables(start.device)[1]
     first = (start * (65536 - count)).to(torch.int64)
     return table[first + torch.arange(count, device=start.device)]
+
+
+def tap(p: Tensor, share: Tensor | float, step: int = 1) -> Tensor:
+    """One blur of three taps along the last axis; the share is what each neighbour gives."""
+    left = torch.cat([p[..., :1].expand(*p.shape[:-1], step), p[..., :-step]], -1)
+    right = torch.cat([p[..., step:], p[..., -1:].expand(*p.shape[:-1], step)], -1)
+    return (left.add_(right) - p * 2.0).mul_(share).add_(p)
+
+
+def smooth(plane: Tensor, side: int) -> Tensor:
+    """A plane [N, side · side] with every pixel half its own, half its neighbours'."""
+    picture = plane.reshape(-1, side, side)
+    picture = tap(tap(picture, 0.25).transpose(1, 2), 0.25).transpose(1, 2)
+    return picture.reshape(plane.shape)
