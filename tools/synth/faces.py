@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .identity import DIM, SPREAD, identities
 from .nuisance import nuisances
-from .render import SIDE, render
+from .scene import SIDE, render
 
 FORMAT = 1  # of the cache and of the pictures: it grows when a seed's pictures change
 

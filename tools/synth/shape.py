@@ -78,7 +78,8 @@ def hair(i: SimpleNamespace, n: SimpleNamespace, x: Tensor, y: Tensor, z: Tensor
     top = ramp(line + off.abs() * 0.12 - y + rough, 4.0 * soft)
     long = i.hair_long.clamp(min=0.0)
     side = i.hair_side + n.hair_fall + long * 40.0
-    edge = 22.0 + long.clamp(max=1.0) * 6.0 - (y - EQUATOR).clamp(min=0.0) * (0.45 - long.clamp(max=1.0) * 0.25)
+    full = long.clamp(max=1.0)
+    edge = full * 6.0 + 22.0 - (y - EQUATOR).clamp(min=0.0) * (0.45 - full * 0.25)
     temple = ramp(edge - z + rough, 5.0 * soft) * ramp(side - y + rough, 4.0 * soft)
     ear = oval(y - i.ear_y, z + 2.0, 19.0, 12.0)
     free = 1.0 - ramp(1.0 - ear, 0.4) * (1.0 - ramp(long - 0.35, 0.3))
