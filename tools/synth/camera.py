@@ -152,6 +152,9 @@ def _visible(px: Tensor, py: Tensor, depth: Tensor, facing: Tensor,
     own_key = front[:, :-1].reshape(count, 1, side, side)
     # A neighbour's vertex counts where the pixel has none, or one that lies well behind.
     front = torch.maximum(max_pool2d(own_key, 3, 1, 1) - _BEHIND * _PLACES, own_key)
+    # Where the surface is stretched, as on the side of a nose, its dots lie further apart.
+    for _ in range(2):
+        front = torch.where(front > 0, front, max_pool2d(front, 3, 1, 1))
     empty = (front <= 0).float()
     edge = max_pool2d(empty, 3, 1, 1).reshape(count, -1)
     front = front.clamp_(min=0.0).reshape(count, -1)

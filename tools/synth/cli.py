@@ -58,12 +58,19 @@ def _report(as_json: bool, facts: dict[str, Any], words: str) -> None:
 
 
 def _faces(options: dict[str, Any]) -> Any:
+    import torch
+
     from .faces import Faces
 
     try:
+        torch.zeros(1, device=options["device"]).cpu()
+    except (RuntimeError, AssertionError) as e:
+        reason = str(e).partition("\n")[0]
+        raise click.UsageError(f"--device {options['device']}: {reason}") from None
+    try:
         return Faces(options["seed"], options["first"], options["identities"], options["shots"],
                      spread=options["spread"], device=options["device"])
-    except (ValueError, RuntimeError) as e:
+    except ValueError as e:
         raise click.UsageError(str(e)) from None
 
 
@@ -102,10 +109,10 @@ def _write(kind: str, out: Path, options: dict[str, Any], total: Callable[[Any],
         count = total(faces)
         with _bar(count, options["as_json"]) as progress:
             work(faces, progress)
-    except (ValueError, RuntimeError) as e:
+    except ValueError as e:
         raise click.UsageError(str(e)) from None
     except OSError as e:
-        raise click.ClickException(str(e)) from None
+        raise click.ClickException(f"{out}: {e.strerror or e}") from None
     facts = {"kind": kind, "out": str(out), "pictures": count, "identities": faces.classes,
              "seconds": round(time.perf_counter() - start, 3)}
     _report(options["as_json"], facts, f"{out}: {count} pictures of {faces.classes} identities")
@@ -173,14 +180,11 @@ def speed(pictures: int, threads: int, **options: Any) -> None:
     torch.set_num_threads(threads)  # of this process, whose end is near
     wait = torch.cuda.synchronize if options["device"].startswith("cuda") else lambda: None
     at = [k % len(faces) for k in range(pictures)]
-    try:
-        faces.batch(at[:32])
-        wait()
-        wall, own = time.perf_counter(), time.process_time()
-        faces.batch(at)
-        wait()
-    except (RuntimeError, AssertionError) as e:
-        raise click.UsageError(str(e)) from None
+    faces.batch(at[:32])
+    wait()
+    wall, own = time.perf_counter(), time.process_time()
+    faces.batch(at)
+    wait()
     wall, own = time.perf_counter() - wall, time.process_time() - own
     facts = {"device": options["device"], "threads": threads, "pictures": pictures,
              "per_second": round(pictures / wall, 1), "per_cpu_second": round(pictures / own, 1)}

@@ -26,7 +26,7 @@ def _directions(device: torch.device) -> Point:
     """Unit vectors [1, ROWS · COLUMNS]: ±150° around, closer together where the face is."""
     across = torch.linspace(-1, 1, COLUMNS, dtype=torch.float64)
     down = torch.linspace(-1, 1, ROWS, dtype=torch.float64)
-    around = (across * 0.72 + across**3 * 0.28) * 2.62
+    around = (across * 0.62 + across**3 * 0.38) * 2.62
     height = (down * 0.96 + (1 - down * down) * 0.12) * 1.56
     half_s, half_c = sine_cosine(around * 0.5)
     sin_a, cos_a = half_s * half_c * 2, half_c * half_c - half_s * half_s

@@ -105,10 +105,10 @@ def _open(folder: Path, facts: dict[str, object]) -> bool:
             except ValueError:
                 found = None
             if found != facts:
-                raise Occupied(f"{folder}: holds other pictures, {path.name} says")
+                raise Occupied(f"holds other pictures, {path.name} says")
             return path is done
     if any(folder.iterdir()):
-        raise Occupied(f"{folder}: is not empty, and its files are not from here")
+        raise Occupied("the folder is not empty, and its files are not from here")
     _whole(begun, (json.dumps(facts) + "\n").encode())
     return False
 
