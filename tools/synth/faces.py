@@ -99,6 +99,7 @@ def finish(folder: Path, facts: dict[str, object]) -> None:
     part = folder / f"synth.{os.getpid()}.part"
     part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     os.replace(part, folder / "synth.json")
+    (folder / "synth.part.json").unlink(missing_ok=True)
 
 
 def _read(path: Path) -> object:

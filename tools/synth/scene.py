@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import torch
@@ -23,7 +24,6 @@ SIDE = 112
 CHUNK_CPU, CHUNK_GPU = 16, 256
 
 
-@torch.no_grad()
 def render(identity: Tensor, nuisance: Tensor, side: int = SIDE,
            device: torch.device | str | None = None) -> Tensor:
     """Pictures uint8 [N, 3, side, side], RGB, for vectors [N, DIM] and [N, SIZE].
@@ -37,12 +37,28 @@ def render(identity: Tensor, nuisance: Tensor, side: int = SIDE,
         raise ValueError(f"{len(identity)} identities, but {len(nuisance)} nuisances")
     where = torch.device(device) if device is not None else identity.device
     identity, nuisance = identity.to(where), nuisance.to(where)
-    out = torch.empty(len(identity), 3, side, side, dtype=torch.uint8, device=where)
-    chunk = CHUNK_CPU if where.type == "cpu" else CHUNK_GPU
-    for at in range(0, len(identity), chunk):
+    count = len(identity)
+    out = torch.empty(count, 3, side, side, dtype=torch.uint8, device=where)
+    threads = torch.get_num_threads() if where.type == "cpu" else 1
+    chunk = min(CHUNK_CPU, -(-count // threads)) if where.type == "cpu" else CHUNK_GPU
+
+    @torch.no_grad()
+    def draw(at: int) -> None:
         part = slice(at, at + chunk)
         i, n = traits(identity[part]), shot(nuisance[part])
         out[part] = expose(_scene(i, n, side), n, side)
+
+    starts = range(0, count, max(chunk, 1))
+    if threads == 1:
+        for at in starts:
+            draw(at)
+    else:
+        # Threads for pictures, not for operations: these are small, and to wait for one another
+        # after each would cost more than the work. A setting inside a thread is that thread's own,
+        # but for the start value of later threads, which the last line puts back.
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(draw, starts))
+        torch.set_num_threads(threads)
     return out
 
 
