@@ -62,7 +62,7 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
     for axis in (0, 1):  # sums of integers: exact
         for _ in range(2):
             whole = np.roll(whole, 1, axis) + 2 * whole + np.roll(whole, -1, axis)
-    smooth = (whole.astype(np.float64) / 256 - 2048) / 430
+    smooth = (whole.astype(np.float64) / 256 - 2048) / 324
     return (torch.from_numpy(smooth.astype(np.float32)).reshape(-1).to(device),
             torch.from_numpy(rough).to(device))
 
