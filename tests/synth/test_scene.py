@@ -170,7 +170,7 @@ def test_every_trait_shows():
     for beard in (-1.0, 1.5):
         base = torch.full((count, count), 0.3)
         for name in ("beard", "scar", "mole2_size", "mole3_size", "freckles"):
-            base[:, names.index(name)] = beard if name == "beard" else 1.0
+            base[:, names.index(name)] = {"beard": beard, "scar": 1.8}.get(name, 1.0)
         n = plain(count, yaw=0.7)
         pictures = [synth.render(v, n, 64).float() for v in (base, base + torch.eye(count) * 1.5)]
         most = torch.maximum(most, (pictures[0] - pictures[1]).abs().amax((1, 2, 3)))

@@ -8,10 +8,9 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from .shape import COLUMNS, ROWS, Point
-from .soft import sine_cosine, smooth
+from .soft import sine_cosine, smooth, spread
 
 # Where five landmarks lie in an aligned crop of 112 × 112, from its middle at (55.5, 55.5).
 AIM = ((38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20))
@@ -149,14 +148,14 @@ def _visible(px: Tensor, py: Tensor, depth: Tensor, facing: Tensor,
     keys = level * _PLACES + own
     front = torch.zeros(count, side * side + 1, device=px.device)
     front.scatter_reduce_(1, slot, keys, "amax")
-    own_key = front[:, :-1].reshape(count, 1, side, side)
+    own_key = front[:, :-1].reshape(count, side, side)
     # A neighbour's vertex counts where the pixel has none, or one that lies well behind.
-    front = torch.maximum(max_pool2d(own_key, 3, 1, 1) - _BEHIND * _PLACES, own_key)
+    front = torch.maximum(spread(own_key) - _BEHIND * _PLACES, own_key)
     # Where the surface is stretched, as on the side of a nose, its dots lie further apart.
     for _ in range(2):
-        front = torch.where(front > 0, front, max_pool2d(front, 3, 1, 1))
+        front = torch.where(front > 0, front, spread(front))
     empty = (front <= 0).float()
-    edge = max_pool2d(empty, 3, 1, 1).reshape(count, -1)
+    edge = spread(empty).reshape(count, -1)
     front = front.clamp_(min=0.0).reshape(count, -1)
     level = (front / _PLACES).floor()
     return empty.reshape(count, -1), edge, (front - level * _PLACES).to(torch.int64)

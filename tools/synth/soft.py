@@ -93,3 +93,14 @@ def smooth(plane: Tensor, side: int) -> Tensor:
     picture = plane.reshape(-1, side, side)
     picture = tap(tap(picture, 0.25).transpose(1, 2), 0.25).transpose(1, 2)
     return picture.reshape(plane.shape)
+
+
+def spread(picture: Tensor) -> Tensor:
+    """The largest of each pixel's 3 × 3 neighbours, [N, H, W]: much faster than max_pool2d."""
+    across = picture.clone()
+    torch.maximum(across[..., 1:], picture[..., :-1], out=across[..., 1:])
+    torch.maximum(across[..., :-1], picture[..., 1:], out=across[..., :-1])
+    out = across.clone()
+    torch.maximum(out[:, 1:], across[:, :-1], out=out[:, 1:])
+    torch.maximum(out[:, :-1], across[:, 1:], out=out[:, :-1])
+    return out
