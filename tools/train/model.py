@@ -23,6 +23,34 @@ KEYS = {"conv.w": "conv.weight", "bn.w": "bn.weight", "bn.b": "bn.bias",
 """A layer's tensors in EFM3 and in PyTorch."""
 
 
+class _PReLU(torch.autograd.Function):
+    """PReLU out of vectorised operations: PyTorch's own backward on a CPU is a scalar loop."""
+
+    @staticmethod
+    def forward(x: Tensor, slope: Tensor) -> Tensor:
+        return torch.addcmul(x.clamp(min=0), x.clamp(max=0), slope)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        x, slope = ctx.saved_tensors
+        above = torch.ops.aten.threshold_backward(grad, x, 0)
+        below = grad - above
+        return above.addcmul_(below, slope), below.mul_(x).sum((0, 2, 3), keepdim=True)
+
+
+class PReLU(nn.PReLU):
+    """`nn.PReLU` with one slope a channel, the same numbers, faster in training on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return super().forward(x)
+        return _PReLU.apply(x, self.weight.view(1, -1, 1, 1))
+
+
 class Unit(nn.Module):
     """A convolution, its BatchNorm and, where the layer has one, its PReLU."""
 
@@ -31,7 +59,7 @@ class Unit(nn.Module):
         self.conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel, layer.stride,
                               layer.padding, groups=layer.groups, bias=False)
         self.bn = nn.BatchNorm2d(layer.out_channels, eps=fmt.BN_EPS, momentum=MOMENTUM)
-        self.act = nn.PReLU(layer.out_channels) if layer.act else None
+        self.act = PReLU(layer.out_channels) if layer.act else None
         nn.init.kaiming_normal_(self.conv.weight, a=0.25 if layer.act else 1.0)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ def describe(config: dict[str, Any], source: Any, processes: int, device: str) -
         "commit": commit(), "data": source.name, "identities": source.classes,
         "images": len(source), "processes": processes,
         "versions": {"efm3": efm3.__version__, "python": platform.python_version(),
-                     "torch": torch.__version__, "numpy": np.__version__, "pillow": _version("pillow")},
+                     "torch": torch.__version__, "numpy": np.__version__,
+                     "pillow": _version("pillow")},
         "machine": {"system": platform.platform(), "cpu": cpu(), "threads": torch.get_num_threads(),
                     "device": torch.cuda.get_device_name() if device == "cuda" else "cpu"},
     }
