@@ -4,7 +4,9 @@
 
 A head holds one centre a class, [classes, D]. The logit of class j is s·cos(angle to centre j);
 that of the image's own class is made smaller by a margin, so that the network must do better
-than merely being right. `target(cos, margin, norms)` is all in which the three differ.
+than merely being right. `target(cos, margin, norms, rows)` is all in which the three differ:
+cosines [R] to the own centres, the lengths [B] of the whole batch's embeddings, and which
+images of the batch the cosines belong to (all, in order, where `rows` is None).
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ EPS = 1e-6
 """Added below the root of sin² = 1 - cos², whose slope at cos = ±1 would be infinite."""
 
 
-def arcface(cos: Tensor, margin: float, norms: Tensor | None = None) -> Tensor:
+def arcface(cos: Tensor, margin: float, norms: Tensor | None = None,
+            rows: Tensor | None = None) -> Tensor:
     """cos(angle + margin) by the addition formula; no arccos, whose slope at ±1 is infinite.
 
     Where angle + margin passes pi the cosine would rise again; there the curve goes on as the
@@ -30,12 +33,14 @@ def arcface(cos: Tensor, margin: float, norms: Tensor | None = None) -> Tensor:
     return _add_angle(cos, torch.full_like(cos, margin))
 
 
-def cosface(cos: Tensor, margin: float, norms: Tensor | None = None) -> Tensor:
+def cosface(cos: Tensor, margin: float, norms: Tensor | None = None,
+            rows: Tensor | None = None) -> Tensor:
     """cos - margin (Wang et al. 2018)."""
     return cos - margin
 
 
-def adaface(cos: Tensor, margin: float, norms: Tensor | None = None) -> Tensor:
+def adaface(cos: Tensor, margin: float, norms: Tensor | None = None,
+            rows: Tensor | None = None) -> Tensor:
     """cos(angle - margin·q) - (margin + margin·q), q in [-1, 1] the image's quality.
 
     The quality is the embedding's length, in standard deviations of the batch over 3
@@ -46,6 +51,7 @@ def adaface(cos: Tensor, margin: float, norms: Tensor | None = None) -> Tensor:
     norms = norms.detach().clamp(0.001, 100)
     spread = norms.std(correction=0) if len(norms) > 1 else norms.new_tensor(1.0)
     quality = ((norms - norms.mean()) / (spread + 1e-3) * 0.333).clamp(-1, 1)
+    quality = quality if rows is None else quality[rows]
     return _add_angle(cos, -margin * quality) - margin * (1 + quality)
 
 
@@ -61,7 +67,7 @@ def _add_angle(cos: Tensor, angle: Tensor) -> Tensor:
 class Kind(NamedTuple):
     """A head's own-class curve and its usual margin and scale."""
 
-    target: Callable[[Tensor, float, Tensor | None], Tensor]
+    target: Callable[..., Tensor]
     margin: float
     scale: float
 
