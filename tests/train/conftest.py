@@ -11,6 +11,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """The tests share the machine; more threads than cores cost far more than they give."""
+    pytest.importorskip("torch").set_num_threads(1)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """run(*options, source=...) trains as the command does, on drawn patterns; its exit code."""

@@ -17,7 +17,7 @@ import torch
 from efm3 import ARCHS
 from efm3.findings import Efm3Error
 
-from . import checkpoint, export, parallel, runs
+from . import checkpoint, export, memory, parallel, runs
 from .config import Config
 from .heads import KINDS
 from .logs import Log
@@ -97,6 +97,8 @@ def train(config: Config, stored: dict[str, Any] | None) -> int:
     if config.threads:
         torch.set_num_threads(config.threads)
     world = parallel.join(config.device)
+    if world.device.type == "cpu":
+        memory.keep()
     source = _open(config.data)
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -98,7 +98,7 @@ class Head(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss (mean over the batch) and how many images are nearest to their own centre."""
         check_labels(labels, self.classes)
-        embeddings = embeddings.float()
+        embeddings = wide(embeddings)
         norms = embeddings.norm(dim=1)
         cos = functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
         right = (cos.detach().argmax(1) == labels).sum()
@@ -106,6 +106,11 @@ class Head(nn.Module):
         moved = self.target(own.clamp(-1, 1), self.margin, norms)
         logits = self.scale * cos.scatter(1, labels[:, None], moved[:, None])
         return functional.cross_entropy(logits, labels), right
+
+
+def wide(x: Tensor) -> Tensor:
+    """float32, or float64 where it was: a head never computes in half precision."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def check_labels(labels: Tensor, classes: int) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -71,5 +72,8 @@ def wrapped(module: torch.nn.Module, world: World) -> Any:
     if world.size == 1 or not any(p.requires_grad for p in module.parameters()):
         return module
     ids = [world.device.index] if world.device.type == "cuda" else None
-    return torch.nn.parallel.DistributedDataParallel(module, device_ids=ids,
-                                                     broadcast_buffers=False)
+    ddp = torch.nn.parallel.DistributedDataParallel
+    # BatchNorm's statistics stay each process's own; rank 0's are stored. PyTorch renamed this.
+    names = inspect.signature(ddp).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+    return ddp(module, device_ids=ids, **{sync: False})

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
-from .heads import KINDS, check_labels
+from .heads import KINDS, check_labels, wide
 from .parallel import World
 
 
@@ -117,7 +117,7 @@ class ShardedHead(nn.Module):
         """The loss and how many of this process's images are nearest to their own centre."""
         check_labels(labels, self.classes)
         rank, size, n = self.world.rank, self.world.size, len(labels)
-        x = _Gather.apply(embeddings.float(), rank, size)
+        x = _Gather.apply(wide(embeddings), rank, size)
         everyone = [torch.empty_like(labels) for _ in range(size)]
         distributed.all_gather(everyone, labels)
         own = torch.cat(everyone) - self.first
@@ -141,7 +141,7 @@ class ShardedHead(nn.Module):
     def clip(self, parameters: Any, limit: float) -> None:
         """Scale all gradients so that their norm, over all processes' parts, is `limit` at most."""
         others = [p.grad for p in parameters if p.grad is not None and p is not self.weight]
-        square = torch.stack([g.float().pow(2).sum() for g in others]).sum()
+        square = torch.stack([g.pow(2).sum() for g in others]).sum()
         mine = self.weight.grad
         part = mine.pow(2).sum() if mine is not None else square.new_zeros(())
         distributed.all_reduce(part)
