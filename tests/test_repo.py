@@ -20,7 +20,8 @@ ROWS = (
     ("findings", "source", "pictures"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
     ("sample", "rules"), ("places", "coherence", "model", "validator", "reporting"),
     ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("verification",),
-    ("convert", "conformance"), ("examples",), ("forms",), ("cli",), ("__main__", "_engine_build"),
+    ("convert", "conformance", "evaluation"), ("examples",), ("forms",), ("cli",),
+    ("__main__", "_engine_build"),
 )
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 
