@@ -81,6 +81,7 @@ def test_corrupt_pictures_are_counted_and_replaced(tree):
     assert source[0] is not None and source.skipped == 7
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_the_count_is_one_for_all_workers(tree):
     (tree / "a" / "2.png").write_bytes(b"")
     source = data.open_data(str(tree))

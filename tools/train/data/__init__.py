@@ -18,15 +18,24 @@ import os
 
 from ._cache import CacheSource, SynthSource
 from ._folder import FolderSource
-from ._source import SIDE, Batch, Corrupt, Sample, Source, Stream, collate
+from ._rec import RecSource
+from ._shards import ShardStream
+from ._source import SIDE, Batch, Corrupt, Sample, Source, Stream, collate, refuse
 
 __all__ = ["SIDE", "Batch", "Corrupt", "Sample", "Source", "Stream", "collate", "open_data"]
 
 
 def open_data(spec: str, side: int = SIDE) -> Source | Stream:
     """The source that `spec` names; see this module. Raises Efm3Error, NoPillow when read."""
-    if spec.startswith("synth:"):
-        return SynthSource(spec, side)
-    if os.path.exists(os.path.join(spec, "images.npy")):
-        return CacheSource(spec, side)
-    return FolderSource(spec, side)
+    try:
+        if spec.startswith("synth:"):
+            return SynthSource(spec, side)
+        if os.path.exists(os.path.join(spec, "images.npy")):
+            return CacheSource(spec, side)
+        if spec.endswith(".rec"):
+            return RecSource(spec, side)
+        if spec.endswith(".tar"):
+            return ShardStream(spec, side)
+        return FolderSource(spec, side)
+    except OSError as e:
+        refuse("F020", spec, str(e), "data that can be read")

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from efm3.findings import Efm3Error, Finding
 from efm3.pictures import BadPicture, decode
@@ -20,6 +19,8 @@ BAD_IN_A_ROW = 1000
 """After so many corrupt pictures in a row the source as a whole counts as broken."""
 MAX_BYTES = 1 << 26
 """An encoded picture of more bytes counts as corrupt."""
+
+MAX_WORKERS = 255
 
 Sample = tuple[torch.Tensor, int]
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -64,16 +65,17 @@ class _Counting:
 
     def __init__(self, name: str, classes: int) -> None:
         self.name, self.classes = name, classes
-        self._skipped = multiprocessing.Value("q", 0)
+        # A place of its own for this process and for each worker: no count is lost.
+        self._skips = torch.zeros(MAX_WORKERS + 1, dtype=torch.int64).share_memory_()
 
     @property
     def skipped(self) -> int:
         """How often a corrupt sample was met, in this process and in its workers."""
-        return int(self._skipped.value)
+        return int(self._skips.sum())
 
     def _skip(self) -> None:
-        with self._skipped.get_lock():
-            self._skipped.value += 1
+        worker = get_worker_info()
+        self._skips[worker.id % MAX_WORKERS + 1 if worker else 0] += 1
 
 
 class Source(_Counting, Dataset):
