@@ -26,14 +26,15 @@ class NoMatplotlib(RuntimeError):
     """matplotlib is not installed."""
 
 
-def figure(width: float = 6, height: float = 4.5) -> tuple[Any, Any]:
-    """A figure and its axes, without a window. Raises NoMatplotlib."""
+def figure(width: float = 6, height: float = 4.5, panels: tuple[int, int] = (1, 1),
+           ) -> tuple[Any, Any]:
+    """A figure and its axes, rows and columns of them, without a window. Raises NoMatplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise NoMatplotlib(MISSING) from None
     made = Figure(figsize=(width, height), layout="constrained")
-    return made, made.subplots()
+    return made, made.subplots(*panels)
 
 
 def save(made: Any, path: str) -> None:

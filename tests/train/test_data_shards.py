@@ -120,6 +120,32 @@ def test_a_loader_with_workers(shards):
     assert batches[0][0].shape == (4, 3, 112, 112) and batches[0][1].dtype == torch.int64
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_resuming_inside_an_epoch(shards, monkeypatch, workers):
+    """A loader that begins after `done` batches gives the rest of the same epoch."""
+    (shards / "train-0001.tar").write_bytes(packed([("x.png", b"junk"), ("x.cls", b"1"),
+                                                    *sample(4), *sample(5)]))
+    stream = data.open_data(str(shards / "train-*.tar"))
+
+    def batches(done):
+        """What a DataLoader with these workers makes of it."""
+        stream.set_epoch(3, done, 3)
+        parts = []
+        for worker in range(workers):
+            info = type("Info", (), {"num_workers": workers, "id": worker})
+            monkeypatch.setattr(_shards, "get_worker_info", lambda info=info: info)
+            mine = numbers(stream)
+            parts.append([mine[i:i + 3] for i in range(0, len(mine) - 2, 3)])
+        turn = done % workers
+        return [part[k] for k in range(len(parts[0]) + 1)
+                for part in (*parts[turn:], *parts[:turn]) if k < len(part)]
+
+    whole = batches(0)
+    full = min(3, len(whole))
+    for done in range(full):
+        assert batches(done)[:full - done] == whole[done:full]
+
+
 def test_every_form_of_tar(tmp_path):
     long = "a/" * 120
     for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):

@@ -53,8 +53,9 @@ class ShardStream(Stream):
     def __iter__(self) -> Iterator[Sample]:
         rank, world = _rank()
         info = get_worker_info()
-        workers = info.num_workers if info else 1
-        stream, streams = rank * workers + (info.id if info else 0), world * workers
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        stream, streams = rank * workers + worker, world * workers
+        behind = self.passed_over(worker, workers)
         rng = random.Random(f"{self._seed} {self.epoch}")
         shards = list(self._shards)
         if self._shuffle:
@@ -78,6 +79,9 @@ class ShardStream(Stream):
                            "pictures that can be decoded")
                 continue
             bad = 0
+            if behind:
+                behind -= 1
+                continue
             yield picture, label
 
     def _samples(self, shards: list[str]) -> Iterator[Encoded]:

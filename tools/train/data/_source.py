@@ -118,8 +118,16 @@ class Source(_Counting, Dataset):
 class Stream(_Counting, IterableDataset):
     """Samples one after the other. `set_epoch` chooses the order, which hangs on nothing else."""
 
-    epoch = 0
+    epoch, done, batch = 0, 0, 1
 
-    def set_epoch(self, epoch: int) -> None:
-        """Call before a DataLoader's iterator is made."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, done: int = 0, batch: int = 1) -> None:
+        """Call before a DataLoader's iterator is made.
+
+        To resume inside an epoch: the first `done` batches of `batch` samples of this rank are
+        passed over. They are decoded for that, since corrupt ones count for nothing.
+        """
+        self.epoch, self.done, self.batch = epoch, done, batch
+
+    def passed_over(self, worker: int, workers: int) -> int:
+        """Samples of a worker that a resumed run has had: a loader takes turns batch by batch."""
+        return (self.done + workers - 1 - worker) // workers * self.batch
