@@ -23,6 +23,8 @@ SIDE = fmt.INPUT_SIDE
 CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
 HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
 
+RULE_OF_THUMB = 0.3
+"""The original page's threshold of the similarity, for trained weights."""
 
 MISSING = ("the C engine was not built: install a C compiler, then install efm3 again "
            "(every other part of efm3 works without it)")
