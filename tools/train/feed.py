@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from efm3 import format as fmt
+
 from .sampler import Batches, mix
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -38,6 +40,14 @@ def collate(batch: Any) -> tuple[Tensor, Tensor]:
         return batch
     images, labels = zip(*batch, strict=True)
     return torch.stack(images), torch.as_tensor(labels, dtype=torch.int64)
+
+
+def check(images: Tensor, labels: Tensor, name: str) -> None:
+    """Raises ValueError for a batch that is none of uint8 [B, 3, 112, 112] and B labels."""
+    side = fmt.INPUT_SIDE
+    if images.dtype != torch.uint8 or images.shape != (len(labels), 3, side, side):
+        raise ValueError(f"{name} gives {images.dtype} {list(images.shape)} and {len(labels)} "
+                         f"labels, expected torch.uint8 [{len(labels)}, 3, {side}, {side}]")
 
 
 def loader(source: Any, batches: Batches, workers: int, pin: bool) -> Iterator[Any]:

@@ -168,6 +168,7 @@ class Trainer:
 
     def _take(self, images: Tensor, labels: Tensor, mark: float) -> None:
         c, w = self.config, self.world
+        feed.check(images, labels, self.source.name)
         g = feed.generator(w.device, c.seed, self.step, w.rank)
         labels = labels.to(w.device, non_blocking=True)
         x = self.augment(images.to(w.device, non_blocking=True), g)
