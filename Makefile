@@ -26,7 +26,8 @@ test: $(BIN)/.installed
 # The tests that need PyTorch, in a step of their own: the pinned build is for the CPU.
 test-torch: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pytest tests/convert/test_torch.py -rs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/train tests/synth) -rs
 
 # The corpus through everything that is ours, the mutants' score, and the frozen expectations.
 conformance: $(BIN)/.installed

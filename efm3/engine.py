@@ -25,6 +25,8 @@ HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
 # Images of one call into C: between two calls Python sees a Ctrl-C.
 _PIECE = 256
 
+RULE_OF_THUMB = 0.3
+"""The original page's threshold of the similarity, for trained weights."""
 
 MISSING = ("the C engine was not built: install a C compiler, then install efm3 again "
            "(every other part of efm3 works without it)")

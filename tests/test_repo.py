@@ -17,10 +17,11 @@ SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
 
 # A module imports only from rows above its own; a package's parts import one another freely.
 ROWS = (
-    ("findings", "source"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
+    ("findings", "source", "pictures"), ("format",), ("arch",), ("network", "mirror"), ("scan",),
     ("sample", "rules"), ("places", "coherence", "model", "validator", "reporting"),
     ("reference", "diffing", "inspection", "engine"), ("synthesis",), ("verification",),
-    ("convert", "conformance"), ("examples",), ("forms",), ("cli",), ("__main__", "_engine_build"),
+    ("convert", "conformance", "evaluation"), ("examples",), ("forms",), ("cli",),
+    ("__main__", "_engine_build"),
 )
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 

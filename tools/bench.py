@@ -6,6 +6,8 @@
     make bench                             the tool beside gguf-dump and onnx.checker
     python tools/bench.py engine --peers   the engine beside other runtimes
     python tools/bench.py conformance      the conformance kit
+    python tools/bench.py eval             6,000 pairs of faces
+    python tools/bench.py train            a training step beside plain PyTorch
 
 Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors,
 onnx.checker with full_check and onnx.load on the same network.
@@ -127,7 +129,7 @@ def conversion(command: str, onnx: Path, small: Path, rounds: int) -> dict[str, 
 
 def main() -> None:
     """Run everything and print a table, or JSON."""
-    if sys.argv[1:2] in (["engine"], ["conformance"]):
+    if sys.argv[1:2] in (["engine"], ["conformance"], ["train"], ["eval"]):
         other = import_module(f"bench_{sys.argv[1]}")
         sys.argv[:2] = [f"bench.py {sys.argv[1]}"]
         other.main()

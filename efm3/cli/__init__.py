@@ -32,6 +32,7 @@ VERBS = {
     "extract": "write one tensor to a .npy file",
     "embed": "embeddings of aligned faces",
     "compare": "the similarity of two faces",
+    "eval": "accuracy and error rates on a set of pairs of faces",
     "verify": "check the engine against the reference, on every instruction set",
     "convert": "checkpoints, ONNX and other formats to EFM3, and back",
     "bench": "how fast the engine runs a file here",

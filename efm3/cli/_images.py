@@ -10,19 +10,24 @@ import click
 import numpy as np
 
 from efm3.findings import printable
+from efm3.pictures import SIDE, BadPicture, NoPillow, decode
 from efm3.source import read
-
-SIDE = 112
 
 
 def load_image(path: str, resize: bool) -> Any:
     """A .npy file of uint8 [112, 112, 3], or a picture that Pillow reads. Raises ClickException."""
     data = bytes(read(path))
-    image = _npy(path, data) if data.startswith(b"\x93NUMPY") else _picture(path, data, resize)
+    if not data.startswith(b"\x93NUMPY"):
+        try:
+            return decode(data, resize)
+        except NoPillow as e:
+            raise click.ClickException(str(e)) from None
+        except BadPicture as e:
+            raise click.ClickException(f"{printable(path)}: {printable(str(e))}") from None
+    image = _npy(path, data)
     if image.dtype != np.uint8 or image.shape != (SIDE, SIDE, 3):
         raise click.ClickException(
-            f"{printable(path)}: {image.dtype} {list(image.shape)}, not a 112x112 RGB picture; "
-            "crop and align the face, or give --resize")
+            f"{printable(path)}: {image.dtype} {list(image.shape)}, not uint8 [112, 112, 3]")
     return image
 
 
@@ -33,24 +38,6 @@ def _npy(path: str, data: bytes) -> Any:
         return np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as e:
         raise click.ClickException(f"{printable(path)}: {printable(str(e))}") from None
-
-
-def _picture(path: str, data: bytes, resize: bool) -> Any:
-    import io
-
-    try:
-        from PIL import Image
-    except ImportError:
-        raise click.ClickException(
-            "pictures need Pillow: pip install 'efm3[images]' (.npy files do not)") from None
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            rgb = picture.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as e:
-        raise click.ClickException(f"{printable(path)}: {printable(str(e))}") from None
-    if resize and rgb.size != (SIDE, SIDE):
-        rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return np.asarray(rgb)
 
 
 def load_inputs(path: str) -> Any:

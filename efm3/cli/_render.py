@@ -263,10 +263,10 @@ def tensors(rows: list[TensorRow], width: int) -> Lines:
         if not t["size"] == t["present"] == 4 * math.prod(t["shape"]):
             shape = (f"{t['present']:,} B", BAD)
         bad = " ".join(f"{n} {w}" for n, w in ((t["nan"], "NaN"), (t["inf"], "Inf")) if n)
-        bars = _bars(t["histogram"], 1 if width >= 100 else 2)
+        shown = bars(t["histogram"], 1 if width >= 100 else 2)
         table.append([(f" {name}", ""), (str(t["offset"]), LABEL), shape,
                       *(_number(t[k]) for k in ("min", "max", "mean", "std")),
-                      (bad or bars, BAD if bad else "cyan")])
+                      (bad or shown, BAD if bad else "cyan")])
     for n, line in enumerate(grid(table, "<><>>>><", 1)):
         if n in heads:
             yield text((heads[n], "bold"))
@@ -277,7 +277,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _bars(counts: list[int], merge: int) -> str:
+def bars(counts: list[int], merge: int) -> str:
+    """A histogram in one line, `merge` bins a character."""
     bins = [sum(counts[i:i + merge]) for i in range(0, len(counts), merge)]
     most = max(bins, default=0)
     return "".join(BARS[math.ceil(n / most * (len(BARS) - 1))] for n in bins)

@@ -10,9 +10,6 @@ import click
 
 from efm3.cli import needs_engine, source
 
-THRESHOLD = 0.3
-"""The original page's rule of thumb for trained weights."""
-
 
 @click.command("compare", short_help="the similarity of two faces")
 @click.argument("file")
@@ -29,7 +26,7 @@ def command(file: str, a: str, b: str, resize: bool, as_json: bool) -> None:
     import numpy as np
 
     from efm3.cli._images import load_image
-    from efm3.engine import Engine, similarity
+    from efm3.engine import RULE_OF_THUMB, Engine, similarity
 
     with needs_engine():
         engine = Engine(source(file))
@@ -37,8 +34,8 @@ def command(file: str, a: str, b: str, resize: bool, as_json: bool) -> None:
     value = similarity(first, second)
     if as_json:
         click.echo(json.dumps({"file": file, "a": a, "b": b, "similarity": value,
-                               "rule_of_thumb": THRESHOLD}))
+                               "rule_of_thumb": RULE_OF_THUMB}))
         return
-    side = "above" if value > THRESHOLD else "not above"
-    click.echo(f"similarity {value:.4f}: {side} {THRESHOLD}, the rule of thumb for one person "
+    side = "above" if value > RULE_OF_THUMB else "not above"
+    click.echo(f"similarity {value:.4f}: {side} {RULE_OF_THUMB}, the rule of thumb for one person "
                "with trained weights")

@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of an evaluation as lines of styled text."""
+
+from __future__ import annotations
+
+from efm3.cli._render import LABEL, Cell, Lines, bars, grid, text
+from efm3.evaluation.scores import At, Scores
+from efm3.findings import printable
+
+WARN = "yellow"
+
+
+def table(s: Scores) -> Lines:
+    """What `efm3 eval` prints."""
+    yield text((printable(s.name), "bold"), f": {s.pairs:,} pairs, {s.genuine:,} of one person, "
+               f"{s.impostors:,} of two" + (", with mirrored pictures" if s.flip else ""))
+    if s.left_out:
+        yield text((f"{s.left_out:,} pairs left out: a picture cannot be decoded", WARN))
+    mean = sum(s.fold_threshold) / len(s.fold_threshold)
+    rows: list[list[Cell]] = [
+        ["accuracy", (_percent(s.accuracy), "bold green"),
+         (f"± {100 * s.std:.2f}, {len(s.fold_accuracy)} folds, threshold {mean:.3f} on average",
+          LABEL)]]
+    for tar in s.tar_at_far:
+        need = round(1 / tar.far)
+        note: Cell = (f"threshold {tar.threshold:.3f}", LABEL)
+        if not tar.enough:
+            note = (f"too few impostor pairs ({s.impostors:,} of {need:,}): none is accepted", WARN)
+        rows.append([f"TAR at FAR {tar.far:g}", _percent(tar.tar), note])
+    rows.append(["equal error rate", _percent(s.eer), (f"AUC {s.auc:.5f}", LABEL)])
+    rows.append(_at("best threshold", s.best, "; chosen on these pairs"))
+    rows.append(_at("rule of thumb", s.rule_of_thumb, ""))
+    yield from grid(rows, "<><")
+    yield text()
+    yield from histograms(s)
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2f} %"
+
+
+def _at(label: str, at: At, note: str) -> list[Cell]:
+    return [f"{label} {at.threshold:.3f}", _percent(at.accuracy),
+            (f"false accepts {_percent(at.false_accepts)}, false rejects "
+             f"{_percent(at.false_rejects)}{note}", LABEL)]
+
+
+def histograms(s: Scores) -> Lines:
+    """One line of bars for each kind of pair, over similarities of -1 to 1."""
+    width = len(s.genuine_histogram)
+    marks = [" "] * width
+    for at in (s.rule_of_thumb, s.best):
+        marks[min(width - 1, max(0, int((at.threshold + 1) / 2 * width)))] = "│"
+    for label, counts, style in (("one person", s.genuine_histogram, "green"),
+                                 ("two people", s.impostor_histogram, "red")):
+        yield text((f"{label:12}", LABEL), (bars(counts, 1), style))
+    yield text(" " * 12, ("".join(marks), LABEL))
+    half = width // 2
+    yield text((f"{'similarity':12}{'-1':<{half}}{'0':<{half - 1}}1", LABEL))

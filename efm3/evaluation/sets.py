@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Sets of pairs: InsightFace's verification `.bin`, pairs files beside pictures, arrays."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from efm3.evaluation import pickles
+from efm3.evaluation._errors import refuse
+from efm3.pictures import SIDE, BadPicture, Pixels, decode
+from efm3.source import Source, name_of, read
+
+FOLDS = 10
+SUFFIXES = (".jpg", ".png", ".jpeg", ".webp", ".bmp")
+"""Tried in this order for a picture that the LFW form names without one."""
+_WHOLE = re.compile(r"[0-9]{1,9}")
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """`load(i)` gives picture i of `count`, uint8 [112, 112, 3] RGB, or raises BadPicture.
+
+    Pair k is pictures `first[k]` and `second[k]`; `same[k]` where they show one person; `fold[k]`,
+    0 to folds - 1, is its part in the protocol. `title(i)` names a picture in messages.
+    """
+
+    name: str
+    count: int
+    load: Callable[[int], Pixels]
+    title: Callable[[int], str]
+    first: Indices
+    second: Indices
+    same: npt.NDArray[np.bool_]
+    fold: Indices
+
+    @property
+    def folds(self) -> int:
+        """How many parts the pairs come in."""
+        return int(self.fold.max()) + 1
+
+
+def open_pairs(source: Source, images: str | None = None, resize: bool = False) -> PairSet:
+    """The set in a file: a pickle, or a pairs file whose pictures are below `images`.
+
+    `images` is the file's own folder where it is not given. A folder stands for its `pairs.txt`.
+    Pictures of another size than 112x112 are scaled with `resize`, else refused when loaded.
+    Raises Efm3Error, IO001 or F001 to F005 and F007; Unreadable.
+    """
+    if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        source = os.path.join(source, "pairs.txt")
+    place, data = name_of(source), bytes(read(source))
+    if data[:4] == b"EFM3":
+        refuse("F001", "this is a weight file, not a set of pairs", place)
+    if _is_text(data) and not place.endswith(".bin"):
+        folder = os.path.dirname(place) if images is None else images
+        return _folder(data.decode("utf-8"), place, folder or ".", resize)
+    return _pickled(data, place, resize)
+
+
+def _is_text(data: bytes) -> bool:
+    """Pairs files are lines of UTF-8 text. A pickle begins with 0x80 or ends with a point."""
+    if data[:1] == b"\x80" or data[-1:] == b"." or b"\0" in data:
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return bool(data)
+
+
+def from_arrays(name: str, images: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike,
+                same: npt.ArrayLike, fold: npt.ArrayLike | None = None) -> PairSet:
+    """A set of pictures in memory: uint8 [N, 112, 112, 3] and, for each pair, two indices, the
+    answer, and the fold. Raises Efm3Error F001 or F007."""
+    pictures = np.asarray(images)
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != (SIDE, SIDE, 3):
+        refuse("F001", f"pictures are {pictures.dtype} {list(pictures.shape)}", name,
+               expected="uint8 [N, 112, 112, 3]")
+    return _set(name, len(pictures), lambda i: pictures[i], lambda i: f"{name}, picture {i}",
+                first, second, same, fold)
+
+
+def _set(name: str, count: int, load: Callable[[int], Pixels], title: Callable[[int], str],
+         first: npt.ArrayLike, second: npt.ArrayLike, same: npt.ArrayLike,
+         fold: npt.ArrayLike | None = None) -> PairSet:
+    one, two = (np.asarray(v, np.int64) for v in (first, second))
+    answers = np.asarray(same, bool)
+    if not one.shape == two.shape == answers.shape or one.ndim != 1:
+        refuse("F001", f"pairs of shapes {one.shape}, {two.shape} and {answers.shape}", name,
+               expected="one length")
+    if len(one) < FOLDS or answers.all() or not answers.any():
+        refuse("F007", f"{len(one)} pairs, {int(answers.sum())} of the same person; the protocol "
+               f"needs {FOLDS} pairs, some of them of the same and some of different people", name)
+    if min(one.min(), two.min()) < 0 or max(one.max(), two.max()) >= count:
+        refuse("F001", f"a pair names a picture that is none of the {count}", name)
+    parts = contiguous(len(one)) if fold is None else np.asarray(fold, np.int64)
+    known = np.unique(parts)
+    if parts.shape != one.shape or len(known) < 2 or (known != np.arange(len(known))).any():
+        refuse("F001", "folds are not numbered 0, 1, ... without a gap, at least two", name)
+    return PairSet(name, count, load, title, one, two, answers, parts)
+
+
+def contiguous(pairs: int, folds: int = FOLDS) -> Indices:
+    """Fold of each pair where a set has none of its own: blocks in the set's order."""
+    sizes = [pairs // folds + (i < pairs % folds) for i in range(folds)]
+    return np.repeat(np.arange(folds), sizes)
+
+
+def _pickled(data: bytes, place: str, resize: bool) -> PairSet:
+    value = pickles.loads(data, place)
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        refuse("F001", "the pickle does not hold two things, pictures and answers", place,
+               type(value).__name__, "(list of encoded pictures, list of answers)")
+    pictures, answers = (pickles.value_of(v) for v in value)
+    for what, part in (("pictures", pictures), ("answers", answers)):
+        if not isinstance(part, (list, tuple)):
+            refuse("F001", f"its {what} are no list", place, type(part).__name__, "list")
+    if len(pictures) != 2 * len(answers):
+        refuse("F001", f"{len(pictures)} pictures for {len(answers)} answers", place,
+               len(pictures), 2 * len(answers))
+    # A picture may be part of many pairs: equal bytes are decoded and embedded once.
+    unique: dict[memoryview, int] = {}
+    at = np.empty(len(pictures), np.int64)
+    for i, item in enumerate(pictures):
+        picture = pickles.value_of(item)
+        if not isinstance(picture, memoryview):
+            refuse("F001", f"picture {i} is {type(picture).__name__}, not bytes", place)
+        at[i] = unique.setdefault(picture, len(unique))
+    for i, answer in enumerate(answers):
+        if answer not in (0, 1) or not isinstance(answer, int):
+            refuse("F001", f"answer {i} is {type(answer).__name__}, not true or false", place)
+    encoded = list(unique)
+    firsts = np.unique(at, return_index=True)[1]
+    return _set(place, len(encoded), lambda i: decode(bytes(encoded[i]), resize),
+                lambda i: f"{place}, picture {firsts[i]}", at[::2], at[1::2], answers)
+
+
+def _folder(text: str, place: str, folder: str, resize: bool) -> PairSet:
+    rows, fold = _parse(text, place)
+    unique: dict[str, int] = {}
+    lines: list[int] = []
+    for number, names, _ in rows:
+        for name in names:
+            if name not in unique:
+                unique[name] = len(unique)
+                lines.append(number)
+    found = [_find(name, folder, f"{place}, line {line}")
+             for name, line in zip(unique, lines, strict=True)]
+
+    def load(i: int) -> Pixels:
+        try:
+            return decode(bytes(read(found[i])), resize)
+        except OSError as e:
+            raise BadPicture(str(e)) from None
+
+    return _set(place, len(found), load, lambda i: found[i],
+                [unique[names[0]] for _, names, _ in rows],
+                [unique[names[1]] for _, names, _ in rows],
+                [same for _, _, same in rows], fold)
+
+
+Row = tuple[int, tuple[str, str], bool]
+
+
+def _parse(text: str, place: str) -> tuple[list[Row], Indices | None]:
+    """Rows of line number, two pictures and the answer; and the folds where the file has them."""
+    rows: list[Row] = []
+    header: tuple[int, int] | None = None
+    own: list[int] = []
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        fields = line.split("\t") if line.count("\t") >= 2 else line.split()
+        fields = [f.strip() for f in fields]
+        if not line.strip() or line.startswith("#"):
+            continue
+        whole = [_WHOLE.fullmatch(f) is not None for f in fields]
+        if not rows and header is None and len(fields) <= 2 and all(whole):
+            header = (int(fields[0]), int(fields[1])) if len(fields) == 2 else (1, int(fields[0]))
+        elif len(fields) == 3 and whole[1] and whole[2]:
+            rows.append((number, (_lfw(fields[0], fields[1]), _lfw(fields[0], fields[2])), True))
+        elif len(fields) == 4 and whole[1] and whole[3]:
+            rows.append((number, (_lfw(fields[0], fields[1]), _lfw(fields[2], fields[3])), False))
+        elif len(fields) in (3, 4) and fields[2] in ("0", "1") and (len(fields) == 3 or whole[3]):
+            rows.append((number, (fields[0], fields[1]), fields[2] == "1"))
+            own += [int(f) for f in fields[3:]]
+        else:
+            refuse("F004", f"{line[:80]!r} is no pair", f"{place}, line {number}", line[:80],
+                   "`name i j`, `name i other j`, or `path path 0|1 [fold]`")
+    return rows, _folds(place, len(rows), header, own)
+
+
+def _folds(place: str, pairs: int, header: tuple[int, int] | None,
+           own: Sequence[int]) -> Indices | None:
+    if own:
+        if len(own) != pairs:
+            refuse("F004", f"{len(own)} of {pairs} lines say a fold", place, len(own), pairs)
+        return np.array(own)
+    if header is None:
+        return None
+    folds, each = header
+    if 2 * folds * each != pairs:
+        refuse("F004", f"the first line says {folds} x {each} pairs of each kind, and "
+               f"{pairs} pairs follow", place, pairs, 2 * folds * each)
+    return np.repeat(np.arange(folds), 2 * each) if folds > 1 else None
+
+
+def _lfw(name: str, number: str) -> str:
+    """LFW's name of a picture, without its suffix."""
+    return f"{name}/{name}_{int(number):04d}"
+
+
+def _find(name: str, folder: str, place: str) -> str:
+    path: Any = os.path.normpath(os.path.join(folder, name))
+    if os.path.isabs(name) or os.path.relpath(path, folder).split(os.sep)[0] == os.pardir:
+        refuse("F005", f"{name} is not below {folder}", place, name,
+               "a path below the folder of pictures (--images)")
+    for candidate in (path, *(path + s for s in SUFFIXES)):
+        if os.path.isfile(candidate):
+            return str(candidate)
+    refuse("F005", f"no picture {name} in {folder}", place, name, "a picture, or --images")

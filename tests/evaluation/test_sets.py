@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Sets of pairs from pickles, pairs files and arrays, and what is refused."""
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+
+from efm3 import Efm3Error, synthesis
+from efm3.evaluation import from_arrays, open_pairs
+from efm3.evaluation.sets import contiguous
+from efm3.pictures import BadPicture
+
+Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+
+PICTURES = synthesis.images(3, 4)
+SAME = [True, False] * 6
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+ENCODED = [png(p) for p in PICTURES]
+
+
+def refused(code, *args, **kw):
+    with pytest.raises(Efm3Error) as e:
+        open_pairs(*args, **kw)
+    assert e.value.code == code, str(e.value)
+    return e.value.finding
+
+
+def dumped(pictures, answers, protocol=2):
+    return pickle.dumps((pictures, answers), protocol)
+
+
+def test_a_pickled_set():
+    order = [0, 1, 2, 3, 0, 2, 3, 3] * 3
+    for protocol in (2, 3, 4):
+        got = open_pairs(dumped([ENCODED[i] for i in order], SAME, protocol))
+        # Equal pictures are one.
+        assert got.count == 4 and got.folds == 10
+        assert got.first.tolist() == order[::2] and got.second.tolist() == order[1::2]
+        assert got.same.tolist() == SAME and got.fold.tolist() == [0, 0, 1, 1, *range(2, 10)]
+        assert all(np.array_equal(got.load(i), PICTURES[i]) for i in range(4))
+        assert got.title(2) == "<bytes>, picture 2"
+        flags = open_pairs(dumped([ENCODED[i] for i in order], np.array(SAME), protocol))
+        assert flags.same.tolist() == SAME
+
+
+@pytest.mark.parametrize("value", [
+    ENCODED, "text", (ENCODED,), (ENCODED * 6, SAME, 1), (ENCODED * 6, True), (3, SAME),
+    (ENCODED * 6, SAME[:-1]), (["text"] * 24, SAME), ([[]] * 24, SAME), (ENCODED * 6, [2] * 12),
+    (ENCODED * 6, ["x"] * 12), (ENCODED * 6, [None] * 12), ([None] * 24, SAME),
+])
+def test_pickles_of_something_else(value):
+    assert refused("F001", pickle.dumps(value, 2)).message
+
+
+def test_a_pickle_of_laughs():
+    steps = b"".join(b"](" + b"h%c" % i * 10 + b"eq%c" % (i + 1) for i in range(200))
+    data = b"\x80\x02](]q\x00" + steps + b"e]\x88a\x86."
+    refused("F001", data)
+
+
+def test_too_few_pairs():
+    refused("F007", dumped(ENCODED * 4, [True, False] * 4))
+    refused("F007", dumped(ENCODED * 6, [True] * 12))
+    refused("F007", dumped(ENCODED * 6, [False] * 12))
+    refused("F007", dumped([], []))
+
+
+def test_a_weight_file_is_told_apart():
+    assert "weight file" in refused("F001", b"EFM3" + bytes(100)).message
+    refused("F003", b"\xff\xd8\xff\xe0")
+    refused("F003", b"")
+
+
+def test_broken_pictures_are_found_when_loaded():
+    got = open_pairs(dumped([*ENCODED[:3], b"junk"] * 6, SAME))
+    with pytest.raises(BadPicture):
+        got.load(3)
+    small = png(PICTURES[0][:50])
+    with pytest.raises(BadPicture, match="112x50"):
+        open_pairs(dumped([*ENCODED[:3], small] * 6, SAME)).load(3)
+    assert open_pairs(dumped([*ENCODED[:3], small] * 6, SAME), resize=True).load(3).shape == (
+        112, 112, 3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """LFW's folders: Ann with pictures 1 and 2, Bob with 1, 2 of other suffixes."""
+    for i, name in enumerate(("Ann/Ann_0001.png", "Ann/Ann_0002.png", "Bob_B/Bob_B_0001.bmp",
+                              "Bob_B/Bob_B_0002.png")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(PICTURES[i]).save(tmp_path / name)
+    return tmp_path
+
+
+LFW = ["Ann\t1\t2", "Bob_B\t1\t2", "Ann\t1\tBob_B\t1", "Ann\t2\tBob_B\t2"]
+
+
+def write(folder, lines, name="pairs.txt"):
+    (folder / name).write_text("\n".join([*lines, ""]))
+    return str(folder / name)
+
+
+def test_lfw_lines(folder):
+    got = open_pairs(write(folder, ["3\t2", *LFW * 3]))
+    assert got.count == 4 and got.folds == 3 and got.fold.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert got.same.tolist() == [True, True, False, False] * 3
+    assert got.first.tolist() == [0, 2, 0, 1] * 3 and got.second.tolist() == [1, 3, 2, 3] * 3
+    assert np.array_equal(got.load(2), PICTURES[2])
+    assert open_pairs(str(folder)).count == 4
+    # No header, or the header of LFW's training set, which has one number: ten blocks.
+    assert open_pairs(write(folder, LFW * 3)).folds == 10
+    assert open_pairs(write(folder, ["6", *LFW * 3])).folds == 10
+
+
+def test_explicit_lines(folder):
+    lines = ["# ours", "Ann/Ann_0001.png Ann/Ann_0002.png 1", "",
+             "Ann/Ann_0001.png\tBob_B/Bob_B_0001.bmp\t0"] * 5
+    got = open_pairs(write(folder, lines))
+    assert got.count == 3 and got.same.tolist() == [True, False] * 5 and got.folds == 10
+    lines = [f"Ann/Ann_0001.png Ann/Ann_0002.png {k % 2} {k // 4}" for k in range(12)]
+    assert open_pairs(write(folder, lines)).fold.tolist() == [k // 4 for k in range(12)]
+    (folder / "with space.png").write_bytes(ENCODED[0])
+    lines = [f"with space.png\tAnn/Ann_0001.png\t{k % 2}" for k in range(12)]
+    assert open_pairs(write(folder, lines)).count == 2
+
+
+def test_pictures_elsewhere(folder, tmp_path):
+    away = tmp_path / "away"
+    away.mkdir()
+    path = write(away, LFW * 3)
+    refused("F005", path)
+    got = open_pairs(path, images=str(folder))
+    assert got.count == 4
+    (folder / "Ann" / "Ann_0001.png").unlink()
+    with pytest.raises(BadPicture):
+        got.load(0)
+
+
+@pytest.mark.parametrize("line", ["Ann", "Ann 1", "Ann 1 2 3 4", "a.png b.png 2", "a.png b.png",
+                                  "a.png b.png 1 x", "<html>", "a.png b.png 1 -1"])
+def test_lines_that_are_no_pair(folder, line):
+    finding = refused("F004", write(folder, [*LFW * 3, line]))
+    assert finding.path.endswith("pairs.txt, line 13") and finding.expected
+
+
+@pytest.mark.parametrize("lines", [
+    ["10 300", *LFW], ["3 1", *LFW * 3],
+    [*["Ann/Ann_0001.png Ann/Ann_0002.png 1 0"] * 11, "Ann/Ann_0001.png Ann/Ann_0002.png 0"],
+])
+def test_numbers_that_do_not_fit(folder, lines):
+    refused("F004", write(folder, lines))
+
+
+def test_folds_with_a_gap(folder):
+    lines = [f"Ann/Ann_0001.png Ann/Ann_0002.png {k % 2} {k % 2 * 999999999}" for k in range(12)]
+    refused("F001", write(folder, lines))
+
+
+@pytest.mark.parametrize("name", ["Cid/Cid_0001", "../secret.png", "/etc/passwd",
+                                  "Ann/../../secret.png", "Ann", "."])
+def test_pictures_that_are_not_there(folder, name):
+    inner = folder / "Ann"
+    (folder / "secret.png").write_bytes(ENCODED[0])
+    lines = [f"{name}\tAnn_0001.png\t{k % 2}" for k in range(12)]
+    finding = refused("F005", write(folder, lines), images=str(inner))
+    assert finding.path.endswith("line 1") and name in finding.message
+
+
+def test_arrays():
+    got = from_arrays("mine", PICTURES, [0] * 12, [1, 2] * 6, SAME, [0, 1] * 6)
+    assert got.folds == 2 and np.array_equal(got.load(2), PICTURES[2])
+    one, two = [0] * 12, [1] * 12
+    for args in ((PICTURES.astype(float), one, two, SAME), (PICTURES, one[1:], two, SAME),
+                 (PICTURES, one, [4] * 12, SAME), (PICTURES, [-1] * 12, two, SAME),
+                 (PICTURES, one, two, SAME, one), (PICTURES, one, two, SAME, [0, 2] * 6)):
+        with pytest.raises(Efm3Error) as e:
+            from_arrays("mine", *args)
+        assert e.value.code == "F001"
+
+
+def test_contiguous_folds():
+    assert contiguous(12).tolist() == [0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert np.bincount(contiguous(6000)).tolist() == [600] * 10

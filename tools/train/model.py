@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The network as a PyTorch module, built from `efm3.network.layers`, in the original's naming."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from efm3 import format as fmt
+from efm3.arch import Arch
+from efm3.network import Layer, layers, tensor_layout
+
+MOMENTUM = 0.1
+KEYS = {"conv.w": "conv.weight", "bn.w": "bn.weight", "bn.b": "bn.bias",
+        "bn.mean": "bn.running_mean", "bn.var": "bn.running_var", "act.w": "act.weight"}
+"""A layer's tensors in EFM3 and in PyTorch."""
+
+
+CHUNK = 1 << 18
+"""Values that several passes should find in a core's cache: 1 MiB."""
+
+
+class _PReLU(torch.autograd.Function):
+    """PReLU with a backward of its own: PyTorch's is, on a CPU, a scalar loop.
+
+    Images are taken a few at a time, so that the second to fifth pass read from the cache.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, slope: Tensor) -> Tensor:
+        return torch.prelu(x, slope)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        x, slope = ctx.saved_tensors
+        wide = slope.view(1, -1, 1, 1)
+        out, slopes = torch.empty_like(x), torch.zeros_like(slope)
+        step = max(1, CHUNK // max(1, x[0].numel()))
+        for g, own, to in zip(grad.split(step), x.split(step), out.split(step), strict=True):
+            torch.ops.aten.threshold_backward.grad_input(g, own, 0, grad_input=to)
+            below = g - to
+            to.addcmul_(below, wide)
+            slopes += below.mul_(own).sum((0, 2, 3))
+        return out, slopes
+
+
+class PReLU(nn.PReLU):
+    """`nn.PReLU` with one slope a channel, the same numbers, faster in training on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return super().forward(x)
+        return _PReLU.apply(x, self.weight)
+
+
+class Unit(nn.Module):
+    """A convolution, its BatchNorm and, where the layer has one, its PReLU."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel, layer.stride,
+                              layer.padding, groups=layer.groups, bias=False)
+        self.bn = nn.BatchNorm2d(layer.out_channels, eps=fmt.BN_EPS, momentum=MOMENTUM)
+        self.act = PReLU(layer.out_channels) if layer.act else None
+        nn.init.kaiming_normal_(self.conv.weight, a=0.25 if layer.act else 1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(self.conv(x))
+        return x if self.act is None else self.act(x)
+
+
+class Block(nn.Module):
+    """expand, dw, project; the input is added where the layers say so."""
+
+    def __init__(self, expand: Layer, dw: Layer, project: Layer) -> None:
+        super().__init__()
+        self.expand, self.dw, self.project = Unit(expand), Unit(dw), Unit(project)
+        self.residual = bool(project.residual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.dw(self.expand(x)))
+        return x + y if self.residual else y
+
+
+class MobileFaceNet(nn.Module):
+    """Images [N, 3, 112, 112], (pixel - 127.5) / 128, to embeddings [N, D].
+
+    The embeddings are not divided by their length: the heads need it, `embed` does it.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__()
+        self.arch = arch
+        stem, dw_stem, *nested, final_conv, gdconv, embed_proj = layers(arch)
+        self.stem, self.dw_stem = Unit(stem), Unit(dw_stem)
+        self.stages = nn.ModuleList(Block(*nested[i:i + 3]) for i in range(0, len(nested), 3))
+        self.final_conv, self.gdconv = Unit(final_conv), Unit(gdconv)
+        self.embed_proj = Unit(embed_proj)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dw_stem(self.stem(x))
+        for block in self.stages:
+            x = block(x)
+        return self.embed_proj(self.gdconv(self.final_conv(x))).flatten(1)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embeddings of length 1, float32 [N, D]."""
+        return functional.normalize(self(x).float())
+
+
+def key_of(name: str, arch: Arch) -> str:
+    """The state_dict's key of an EFM3 tensor: `stage2.block0.dw.bn.w`, `stages.5.dw.bn.weight`."""
+    path, kind = re.fullmatch(r"(.+)\.(\w+\.\w+)", name).groups()  # type: ignore[union-attr]
+    nested = re.fullmatch(r"stage(\d+)\.block(\d+)\.(\w+)", path)
+    if nested:
+        stage, block = int(nested[1]), int(nested[2])
+        path = f"stages.{sum(s.n for s in arch.stages[:stage - 1]) + block}.{nested[3]}"
+    return f"{path}.{KEYS[kind]}"
+
+
+def tensors(model: MobileFaceNet) -> OrderedDict[str, Any]:
+    """The tensors that `efm3.save` takes: float32 numpy arrays by name, copies."""
+    state = model.state_dict()
+    out: OrderedDict[str, Any] = OrderedDict()
+    for name, _ in tensor_layout(model.arch):
+        value = state[key_of(name, model.arch)].detach().cpu().float().contiguous()
+        out[name] = np.array(value.numpy(), np.float32)
+    return out

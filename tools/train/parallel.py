@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One process or many: what torchrun says, and the few things that all must agree on."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's place: rank 0..size-1 and its device."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """True for the process that writes and speaks."""
+        return self.rank == 0
+
+    def total(self, *values: float) -> list[float]:
+        """Each value summed over the processes."""
+        if self.size == 1:
+            return list(values)
+        t = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(t)
+        return t.tolist()
+
+    def gather_rows(self, own: Tensor, rows: list[int]) -> Tensor:
+        """The processes' tensors [rows[r], ...] one under the other, on every process."""
+        if self.size == 1:
+            return own
+        most = max(rows)
+        padded = own.new_zeros(most, *own.shape[1:])
+        padded[:len(own)] = own
+        parts = [torch.empty_like(padded) for _ in rows]
+        distributed.all_gather(parts, padded)
+        return torch.cat([p[:n] for p, n in zip(parts, rows, strict=True)])
+
+
+def join(device: str) -> World:
+    """Join the other processes where torchrun started this one; choose the device."""
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    if place.type == "cuda" and place.index is None:
+        place = torch.device("cuda", local)
+        torch.cuda.set_device(place)
+    if size > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    return World(distributed.get_rank() if size > 1 else 0, size, place)
+
+
+def leave() -> None:
+    """The end of what `join` began."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def wrapped(module: torch.nn.Module, world: World) -> Any:
+    """The module, or its DistributedDataParallel: gradients are means over the processes."""
+    if world.size == 1 or not any(p.requires_grad for p in module.parameters()):
+        return module
+    ids = [world.device.index] if world.device.type == "cuda" else None
+    ddp = torch.nn.parallel.DistributedDataParallel
+    # BatchNorm's statistics stay each process's own; rank 0's are stored. PyTorch renamed this.
+    names = inspect.signature(ddp).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+    return ddp(module, device_ids=ids, **{sync: False})

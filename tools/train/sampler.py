@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which images a batch holds: a function of seed, epoch, batch number and rank alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+
+class Batches:
+    """Batches of indices for one rank, from the middle of an epoch too.
+
+    Every epoch has its own shuffle of all `count` images. A step takes `batch` of them for
+    each of `world` ranks; the rest that fills no step is left to the next epoch's shuffle.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if count < batch * world:
+            raise ValueError(f"{count} images fill no step of {batch * world}")
+        self.count, self.batch, self.seed, self.rank, self.world = count, batch, seed, rank, world
+        self.epoch = self.first = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return self.count // (self.batch * self.world)
+
+    def start(self, epoch: int, first: int = 0) -> None:
+        """The next iteration gives the batches of `epoch` from number `first` on."""
+        self.epoch, self.first = epoch, first
+
+    def __len__(self) -> int:
+        return self.steps - self.first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        g = torch.Generator().manual_seed(mix(self.seed, self.epoch))
+        order = torch.randperm(self.count, generator=g)
+        for step in range(self.first, self.steps):
+            at = (step * self.world + self.rank) * self.batch
+            yield order[at:at + self.batch].tolist()
+
+
+def mix(*numbers: int) -> int:
+    """One 63-bit seed out of several numbers (SplitMix64's last step, chained)."""
+    z = 0
+    for n in numbers:
+        z = (z + n + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        z ^= z >> 31
+    return z >> 1

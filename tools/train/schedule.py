@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Learning rate and margin as plain functions of the step: nothing to store, nothing to lose."""
+
+from __future__ import annotations
+
+import math
+
+FLOOR = 0.01
+"""Where the cosine ends, as a part of the peak."""
+
+
+def rate(step: int, steps: int, warmup: int, peak: float) -> float:
+    """The learning rate of step 0..steps-1: linear up to `peak`, then half a cosine down."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return peak * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def margin(step: int, ramp: int, full: float) -> float:
+    """The margin of a step: 0 at first, linear up to `full` over `ramp` steps."""
+    return full if step >= ramp else full * step / ramp
