@@ -10,9 +10,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from standin import Patterns  # noqa: E402
+from standin import Patterns
 
-from tools.train import cli, export, feed  # noqa: E402
+from tools.train import cli, export, feed
 
 
 def double():

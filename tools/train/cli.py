@@ -17,11 +17,12 @@ import torch
 from efm3 import ARCHS
 from efm3.findings import Efm3Error
 
-from . import checkpoint, export, memory, parallel, runs
+from . import checkpoint, export, feed, memory, parallel, runs
 from .config import Config
 from .heads import KINDS
 from .logs import Log
-from .loop import Diverged, Trainer
+from .loop import Diverged, Trainer, Validate
+from .model import MobileFaceNet
 
 STOPPED = 75
 """Exit code of a run that was stopped with a checkpoint: the same command with --resume goes on."""
@@ -102,7 +103,7 @@ def train(config: Config, stored: dict[str, Any] | None) -> int:
     source = _open(config.data)
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, source, world, validate=_validation(config))
+    trainer = Trainer(config, source, world, validate=_validation(config, world))
     log = trainer.log = Log(folder, world.first, trainer.total)
     run = runs.describe(config.json(), source, world.size, world.device.type)
     if stored:
@@ -137,5 +138,19 @@ def _open(spec: str) -> Any:
     return open_data(spec)
 
 
-def _validation(config: Config) -> Any:
-    return None
+def _validation(config: Config, world: parallel.World) -> Validate | None:
+    """The 10-fold accuracy on --eval-pairs as a function of the network, read once."""
+    if not config.eval_pairs or not world.first:
+        return None
+    from efm3.evaluation import evaluate
+
+    from .data.pairs import pair_set
+
+    pairs = pair_set(config.eval_pairs)
+
+    def validate(model: MobileFaceNet) -> float:
+        def embed(pictures: Any) -> Any:
+            x = torch.from_numpy(pictures).to(world.device).permute(0, 3, 1, 2)
+            return model.embed(feed.scale(x, None)).cpu().numpy()
+        return float(evaluate(embed, pairs, skip_broken=True).accuracy)
+    return validate

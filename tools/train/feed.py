@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from .sampler import Batches, mix
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
+FAR = 1_000_000
 
 
-def scale(images: Tensor, generator: torch.Generator) -> Tensor:
+def scale(images: Tensor, generator: torch.Generator | None) -> Tensor:
     """uint8 [B, 3, H, W] to the engine's input, (x - 127.5) / 128; nothing else."""
     return (images.float() - 127.5) / 128
 
@@ -39,12 +40,31 @@ def collate(batch: Any) -> tuple[Tensor, Tensor]:
     return torch.stack(images), torch.as_tensor(labels, dtype=torch.int64)
 
 
-def loader(source: Any, batches: Batches, workers: int, pin: bool) -> DataLoader[Any]:
-    """A DataLoader of (uint8 [B, 3, 112, 112], int64 [B]) that draws on no global generator."""
+def loader(source: Any, batches: Batches, workers: int, pin: bool) -> Iterator[Any]:
+    """(uint8 [B, 3, 112, 112], int64 [B]) of the epoch's rest; draws on no global generator.
+
+    A stream that ends before its epoch does (corrupt samples count for nothing) goes on in the
+    order of an epoch far away.
+    """
     own = torch.Generator().manual_seed(mix(batches.seed, batches.epoch, 1))
     more: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
-    return DataLoader(source, batch_sampler=batches, num_workers=workers, collate_fn=collate,
-                      pin_memory=pin, generator=own, **more)
+    more |= {"num_workers": workers, "collate_fn": collate, "pin_memory": pin, "generator": own}
+    if not isinstance(source, IterableDataset):
+        yield from DataLoader(source, batch_sampler=batches, **more)
+        return
+    left, epoch, done = len(batches), batches.epoch, batches.first
+    while left:
+        before = left
+        source.set_epoch(epoch, done, batches.batch)
+        for batch in DataLoader(source, batch_size=batches.batch, drop_last=True, **more):
+            yield batch
+            left -= 1
+            if not left:
+                return
+        if left == before and not done:
+            raise ValueError(f"{source.name} does not give one batch of {batches.batch} images "
+                             "to each worker of each process")
+        epoch, done = epoch + FAR, 0
 
 
 def generator(device: torch.device, seed: int, step: int, rank: int) -> torch.Generator:
