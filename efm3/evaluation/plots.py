@@ -65,7 +65,7 @@ def roc_curve(results: Mapping[str, Measured]) -> tuple[Any, Any]:
         axes.step(np.maximum(far, least), tar, where="post", label=_plain(name))
     axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.01), xlabel="false accept rate",
              ylabel="true accept rate", title=_plain(_title(results)))
-    return _finish(made, axes)
+    return _finish(made, axes, "lower right")
 
 
 def det_curve(results: Mapping[str, Measured]) -> tuple[Any, Any]:
@@ -99,9 +99,9 @@ def histogram(measured: Measured) -> tuple[Any, Any]:
     return _finish(made, axes)
 
 
-def _finish(made: Any, axes: Any) -> tuple[Any, Any]:
+def _finish(made: Any, axes: Any, legend: str = "upper right") -> tuple[Any, Any]:
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc=legend)
     return made, axes
 
 

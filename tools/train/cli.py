@@ -17,12 +17,11 @@ import torch
 from efm3 import ARCHS
 from efm3.findings import Efm3Error
 
-from . import checkpoint, export, feed, memory, parallel, runs
+from . import checkpoint, export, memory, parallel, runs
 from .config import Config
 from .heads import KINDS
 from .logs import Log
 from .loop import Diverged, Trainer, Validate
-from .model import MobileFaceNet
 
 STOPPED = 75
 """Exit code of a run that was stopped with a checkpoint: the same command with --resume goes on."""
@@ -142,15 +141,6 @@ def _validation(config: Config, world: parallel.World) -> Validate | None:
     """The 10-fold accuracy on --eval-pairs as a function of the network, read once."""
     if not config.eval_pairs or not world.first:
         return None
-    from efm3.evaluation import evaluate
+    from .eval import validator
 
-    from .data.pairs import pair_set
-
-    pairs = pair_set(config.eval_pairs)
-
-    def validate(model: MobileFaceNet) -> float:
-        def embed(pictures: Any) -> Any:
-            x = torch.from_numpy(pictures).to(world.device).permute(0, 3, 1, 2)
-            return model.embed(feed.scale(x, None)).cpu().numpy()
-        return float(evaluate(embed, pairs, skip_broken=True).accuracy)
-    return validate
+    return validator(config.eval_pairs)

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from efm3 import ARCHS, Engine, evaluation
 from efm3.evaluation import plots
@@ -31,27 +30,30 @@ from efm3.source import write_atomic
 
 from . import checkpoint
 from .data.pairs import FORM, pair_set
+from .feed import scale
 from .model import MobileFaceNet
 
 BATCH = 256
 
 
-def embedder(model: nn.Module) -> Embed:
-    """The network as a function of pictures, uint8 [N, 112, 112, 3]; the model is in eval mode."""
-    first = next(model.parameters())
+def embedder(model: MobileFaceNet) -> Embed:
+    """The network, in eval mode, as a function of pictures: uint8 [N, 112, 112, 3]."""
+    device = next(model.parameters()).device
 
     def embed(pictures: Pixels) -> npt.NDArray[np.float32]:
-        x = torch.from_numpy(pictures).to(first.device).permute(0, 3, 1, 2)
+        x = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
         with torch.no_grad():
-            found = model(((x.float() - 127.5) / 128).to(first.dtype))
-        return np.asarray(found.float().cpu().numpy())
+            return np.asarray(model.embed(scale(x)).cpu().numpy())
     return embed
 
 
-def validator(spec: str, flip: bool = False) -> Callable[[nn.Module], float]:
-    """A function that gives a model's accuracy on the pairs that `spec` names."""
+def validator(spec: str) -> Callable[[MobileFaceNet], float]:
+    """A function that gives a model's accuracy on the pairs that `spec` names.
+
+    Pairs with a broken picture are left out. Raises Efm3Error, OSError.
+    """
     pairs = pair_set(spec)
-    return lambda model: evaluation.evaluate(embedder(model), pairs, flip=flip, batch=BATCH,
+    return lambda model: evaluation.evaluate(embedder(model), pairs, skip_broken=True, batch=BATCH,
                                              threads=_threads()).accuracy
 
 

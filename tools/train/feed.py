@@ -13,13 +13,14 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from efm3 import format as fmt
 
+from .data import collate
 from .sampler import Batches, mix
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 FAR = 1_000_000
 
 
-def scale(images: Tensor, generator: torch.Generator | None) -> Tensor:
+def scale(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """uint8 [B, 3, H, W] to the engine's input, (x - 127.5) / 128; nothing else."""
     return (images.float() - 127.5) / 128
 
@@ -32,14 +33,6 @@ def augmenter(wanted: bool) -> Augment:
 
     recipe = Recipe()
     return lambda images, generator: augment(images, generator, recipe)
-
-
-def collate(batch: Any) -> tuple[Tensor, Tensor]:
-    """A batch as it is, or a list of (image, label) stacked."""
-    if isinstance(batch, tuple) and isinstance(batch[0], Tensor):
-        return batch
-    images, labels = zip(*batch, strict=True)
-    return torch.stack(images), torch.as_tensor(labels, dtype=torch.int64)
 
 
 def check(images: Tensor, labels: Tensor, name: str) -> None:
