@@ -31,7 +31,7 @@ VERBS = {
     "diff": "compare two files, tensor by tensor",
     "extract": "write one tensor to a .npy file",
     "embed": "embeddings of aligned faces",
-    "compare": "the similarity of two faces",
+    "compare": "the similarities of two faces or more",
     "eval": "accuracy and error rates on a set of pairs of faces",
     "verify": "check the engine against the reference, on every instruction set",
     "convert": "checkpoints, ONNX and other formats to EFM3, and back",

@@ -1,8 +1,11 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of an evaluation as lines of styled text."""
+"""Scores of an evaluation, and similarities, as lines of styled text."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
 
 from efm3.cli._render import LABEL, Cell, Lines, bars, grid, text
 from efm3.evaluation.scores import At, Scores
@@ -58,3 +61,17 @@ def histograms(s: Scores) -> Lines:
     yield text(" " * 12, ("".join(marks), LABEL))
     half = width // 2
     yield text((f"{'similarity':12}{'-1':<{half}}{'0':<{half - 1}}1", LABEL))
+
+
+def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: float) -> Lines:
+    """Similarities of each picture with each; those above the threshold are green."""
+    stems = [printable(PurePath(name).stem) for name in names]
+    wide = max(5, *map(len, stems))
+    yield text(" " * wide, *((f"  {s[-5:]:>5}", LABEL) for s in stems))
+    for i, (stem, row) in enumerate(zip(stems, values, strict=True)):
+        cells: list[Cell] = [(f"{stem:<{wide}}", LABEL)]
+        for j, value in enumerate(row):
+            style = "dim" if i == j else "bold green" if value > threshold else "red"
+            cells.append((f"  {value:5.2f}", style))
+        yield text(*cells)
+    yield text((f"green: above {threshold}, the rule of thumb for one person", LABEL))

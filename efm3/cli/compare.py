@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 compare`: the similarity of two faces."""
+"""`efm3 compare`: the similarities of faces, two or more."""
 
 from __future__ import annotations
 
@@ -11,30 +11,43 @@ import click
 from efm3.cli import needs_engine, source
 
 
-@click.command("compare", short_help="the similarity of two faces")
+@click.command("compare", short_help="the similarities of two faces or more")
 @click.argument("file")
-@click.argument("a")
-@click.argument("b")
+@click.argument("pictures", nargs=-1, required=True, metavar="A B ...")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @click.option("--json", "as_json", is_flag=True)
-def command(file: str, a: str, b: str, resize: bool, as_json: bool) -> None:
-    """Embed pictures A and B with FILE's network and print their cosine similarity.
+def command(file: str, pictures: tuple[str, ...], resize: bool, as_json: bool) -> None:
+    """Embed pictures with FILE's network and print their cosine similarities.
 
-    Above 0.3 is usually the same person, with trained weights: a rule of thumb, not a
-    decision. Measure a threshold of your own on your own pictures.
+    Two pictures give one number, more a table of each with each. Above 0.3 is usually the
+    same person, with trained weights: a rule of thumb, not a decision. Measure a threshold of
+    your own on your own pictures (`efm3 eval`).
     """
     import numpy as np
 
     from efm3.cli._images import load_image
     from efm3.engine import RULE_OF_THUMB, Engine, similarity
 
+    if len(pictures) < 2:
+        raise click.UsageError("compare wants two pictures or more")
     with needs_engine():
         engine = Engine(source(file))
-    first, second = engine.embed(np.stack([load_image(p, resize) for p in (a, b)]))
-    value = similarity(first, second)
+    faces = engine.embed(np.stack([load_image(p, resize) for p in pictures]))
+    values = [[similarity(a, b) for b in faces] for a in faces]
+    if len(pictures) > 2:
+        if as_json:
+            click.echo(json.dumps({"file": file, "pictures": pictures, "similarities": values,
+                                   "rule_of_thumb": RULE_OF_THUMB}))
+            return
+        from efm3.cli._render import show
+        from efm3.cli._scores import matrix
+
+        show(matrix(pictures, values, RULE_OF_THUMB))
+        return
+    (_, value), _ = values
     if as_json:
-        click.echo(json.dumps({"file": file, "a": a, "b": b, "similarity": value,
-                               "rule_of_thumb": RULE_OF_THUMB}))
+        click.echo(json.dumps({"file": file, "a": pictures[0], "b": pictures[1],
+                               "similarity": value, "rule_of_thumb": RULE_OF_THUMB}))
         return
     side = "above" if value > RULE_OF_THUMB else "not above"
     click.echo(f"similarity {value:.4f}: {side} {RULE_OF_THUMB}, the rule of thumb for one person "

@@ -26,3 +26,20 @@ def test_compare(cli, scene):
     assert other["similarity"] < 0.99
     assert "rule of thumb" in cli(*args, scene / "0.npy").stdout
     assert cli(*args, scene / "2.npy").exit_code == 3
+
+
+def test_more_than_two_give_a_table(cli, scene):
+    pictures = [scene / "0.npy", scene / "1.npy", scene / "0.npy"]
+    found = json.loads(cli("compare", scene / "w.bin", *pictures, "--json").stdout)
+    values = np.array(found["similarities"])
+    assert found["pictures"] == [str(p) for p in pictures] and values.shape == (3, 3)
+    assert np.allclose(values, values.T) and abs(values[0, 2] - 1) < 1e-6
+    assert values[0, 1] < 0.99
+    lines = cli("compare", scene / "w.bin", *pictures).stdout.splitlines()
+    assert lines[0].split() == ["0", "1", "0"]
+    assert [line.split()[0] for line in lines[1:4]] == ["0", "1", "0"]
+    assert lines[2].split()[1] == f"{values[1, 0]:.2f}" and "0.3" in lines[4]
+
+
+def test_one_picture_is_usage(cli, scene):
+    assert cli("compare", scene / "w.bin", scene / "0.npy").exit_code == 2
