@@ -15,12 +15,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 import gen_coverage  # noqa: E402
 import gen_security  # noqa: E402
 import gen_spec  # noqa: E402
+import gen_weights  # noqa: E402
 
 from efm3.forms import FORMS  # noqa: E402
 
 # Pages come last: they may show a form.
 OUTPUTS: dict[str, Callable[[], str]] = {f.path: f.text for f in FORMS.values()} | (
-    gen_coverage.PAGES | gen_security.PAGES | gen_spec.PAGES)
+    gen_coverage.PAGES | gen_security.PAGES | gen_spec.PAGES | gen_weights.PAGES)
 
 
 def main(check: bool) -> int:
