@@ -60,7 +60,7 @@ def run(tmp_path):
         csv.writer(f).writerows([["epoch", "epoch_s"], [1, 30], [2, 10], [3, 20]])
     model = efm3.load(synthesis.dumps(sample.ARCH, 1))
     meta = {"trained": True, "scores": {"train_acc": 0.5}, "licence": "Apache-2.0"}
-    efm3.save(folder / "nano.bin", model.arch, model.tensors, mirror_extra={"meta": meta},
+    efm3.save(folder / "facex_nano.bin", model.arch, model.tensors, mirror_extra={"meta": meta},
               seal=True)
     return folder
 
@@ -92,5 +92,5 @@ def test_a_run_becomes_a_file_that_says_what_it_was_measured_on(run, pairs, tmp_
     assert meta["seconds_per_epoch"] == 20 and meta["scores"]["train_acc"] == 0.5
     assert "drawn identities only" in meta["description"]
     assert efm3.validate(out, "coherence").findings == [], "the seal is that of the new file"
-    old = efm3.load(run / "nano.bin").tensors
+    old = efm3.load(run / "facex_nano.bin").tensors
     assert all(np.array_equal(old[k], v) for k, v in made.tensors.items())

@@ -59,7 +59,7 @@ def take(run: Path, pairs: Path, threads: int, target: Path | None = None) -> st
     with open(run / "log.csv", encoding="utf-8", newline="") as f:
         seconds = [float(row["epoch_s"]) for row in csv.DictReader(f)]
     name, machine = config["config"]["arch"], config["machine"]
-    model = efm3.load(run / f"{name}.bin")
+    model = efm3.load(run / f"facex_{name}.bin")
     meta = {k: v for k, v in model.mirror["meta"].items() if k != "sha256"}
     meta |= {
         "description": f"MobileFaceNet {name}. {LIMITS}",
