@@ -84,7 +84,7 @@ def _constant(rng, tensor):
         entry.key = rng.choice(("location", "offset", "length", "x"))
         entry.value = rng.choice(("", "x", "..", "/dev/zero", "a\0b", "-1", str(2**70)))
     else:
-        tensor.name = rng.choice(("", tensor.name + "x"))
+        tensor.name = rng.choice(("", "x", f"{tensor.name!r}x"))
 
 
 def _model(rng, proto):
@@ -93,7 +93,9 @@ def _model(rng, proto):
         proto.opset_import[0].version = rng.choice(EDGES)
     elif kind == 1 and proto.metadata_props:
         entry = rng.choice(proto.metadata_props)
-        entry.value = raw(rng, entry.value.encode()).decode("utf-8", "replace")
+        # Text that is no UTF-8 comes from the parser as bytes.
+        value = entry.value if isinstance(entry.value, bytes) else entry.value.encode()
+        entry.value = raw(rng, value).decode("utf-8", "replace")
     elif kind == 2 and proto.graph.input:
         entry = proto.graph.input[0]
         dims = entry.type.tensor_type.shape.dim
