@@ -34,13 +34,22 @@ def drive(*words: object) -> dict[str, Any]:
     return figure(shown, numbers | {"torn or lost": 0}, SEED if "--seed" in words else None)
 
 
+def special() -> dict[str, Any]:
+    """What the readers and the writer say to odd files."""
+    found = json.loads(_engine.run(sys.executable, "tests/faults/special.py"))
+    return figure("python tests/faults/special.py", {
+        "load": {k: " / ".join(v) for k, v in found["load"].items()}, "save": found["save"]})
+
+
 def no_memory() -> dict[str, Any]:
     """Every allocation and new thread of an engine's life fails, under ASan and UBSan."""
+    # Load from memory and from a file, forward, batches of floats and of pixels with a pool.
     program, command = _engine.check("asan")
     said = _engine.run(program, "nomem", ROOT / "spec/vectors/odd_b.bin")
     once, ever = (int(line.split("each of ")[1].split()[0]) for line in said.splitlines())
     return figure(f"{command} && check-asan nomem spec/vectors/odd_b.bin",
-                  {"failed once": once, "failed from there on": ever, "leaks or crashes": 0})
+                  {"in": "load, forward, batch, trace, profile",
+                   "failed once": once, "failed from there on": ever, "leaks or crashes": 0})
 
 
 def drives(long: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,7 +66,7 @@ def drives(long: bool) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def run(long: bool) -> dict[str, Any]:
     """The figures by name; each is recorded as soon as it is there."""
-    out = {"no memory": no_memory()}
+    out = {"no memory": no_memory(), "special files": special()}
     for name, found in drives(long):
         out[name] = found
         record("faults", {name: found})
