@@ -64,6 +64,17 @@ def test_two_writers_to_one_path():
     assert figures["seen"] == ["new", "old"]
 
 
+def test_an_allocation_of_the_interpreter_that_fails():
+    done = subprocess.run([sys.executable, ROOT / "tests/faults/nomemory.py", "--step", "173"],
+                          cwd=ROOT, timeout=300, capture_output=True, text=True, check=False)
+    if done.returncode == 77:
+        pytest.skip("this interpreter has no such hook")
+    assert done.stdout, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["bad"], done.returncode) == ([], 0)
+    assert figures["load"]["MemoryError"] > 10 < figures["save"]["MemoryError"]
+
+
 @needs_cc
 @pytest.mark.parametrize("words,said", [
     (("sweep", "--step", 25, "--plant", "in-place"), "torn"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,15 +16,16 @@ import _engine
 from _book import ROOT, figure, record
 
 DRIVER = "tests/faults/syscalls.py"
+NO_MEMORY = "tests/faults/nomemory.py"
 SEED = 6
 # Syncing costs nothing there, so that kills fall between and within the other calls.
 MEMORY = Path("/dev/shm")
 
 
-def drive(*words: object) -> dict[str, Any]:
+def drive(*words: object, driver: str = DRIVER) -> dict[str, Any]:
     """A verb of the driver as a figure; raises where anything was torn or lost."""
-    shown = " ".join(map(str, ("python", DRIVER, *words)))
-    done = subprocess.run([sys.executable, ROOT / DRIVER, *map(str, words)], capture_output=True,
+    shown = " ".join(map(str, ("python", driver, *words)))
+    done = subprocess.run([sys.executable, ROOT / driver, *map(str, words)], capture_output=True,
                           text=True, check=False, cwd=ROOT)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{shown}: {done.stderr}")
@@ -67,6 +69,8 @@ def drives(long: bool) -> Iterator[tuple[str, dict[str, Any]]]:
 def run(long: bool) -> dict[str, Any]:
     """The figures by name; each is recorded as soon as it is there."""
     out = {"no memory": no_memory(), "special files": special()}
+    if hasattr(importlib.import_module("_testcapi"), "set_nomemory"):
+        out["no memory, in Python"] = drive("--step", 1 if long else 41, driver=NO_MEMORY)
     for name, found in drives(long):
         out[name] = found
         record("faults", {name: found})
