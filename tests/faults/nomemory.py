@@ -97,7 +97,7 @@ def main() -> int:
             return len(model.tensors) == len(bench.models[0].tensors)
 
         def save() -> bool:
-            bench.save(1)
+            bench.models[1].save(path)
             return True
 
         actions: dict[str, Callable[[], bool]] = {"load": load, "save": save}
