@@ -69,9 +69,10 @@ PROMISES = (
              "tests/faults/test_faults.py::test_every_failing_call_leaves_the_old_file_or_the_new",
              "tests/faults/test_faults.py::test_a_kill_at_each_call_leaves_the_old_file_or_the_new",
              "tests/faults/test_faults.py::test_two_writers_to_one_path"), "C"),
-    Promise("FIFOs, devices and folders are refused at once; a file that changes while it is read "
-            "is an error; a model is whole after its file was cut.",
+    Promise("FIFOs, devices and folders are refused at once, and never replaced by a save; a file "
+            "that changes while it is read is an error; a model is whole after its file was cut.",
             ("tests/test_source.py::test_unreadable_paths",
+             "tests/faults/test_faults.py::test_special_files_and_full_disks",
              "tests/faults/test_faults.py::test_a_file_that_shrinks_and_grows_while_it_is_read",
              "tests/faults/test_faults.py::test_a_file_cut_while_its_model_lives"), "C"),
     Promise("The C API checks every pointer, size and state it can, and reports memory that runs "
@@ -79,7 +80,13 @@ PROMISES = (
             ("engine/tests/check_engine.c", "engine/tests/check_loader.c"), "C"),
     Promise("One engine serves many threads at once, bitwise equal to serial use on the same "
             "instruction set; parent and child go on after a fork.",
-            ("tests/test_engine.py", "engine/tests/check_engine.c"), "D"),
+            ("tests/test_engine.py", "engine/tests/check_engine.c",
+             "tests/processes/test_processes.py::test_it_ends_well"), "D"),
+    Promise("Engines may be dropped, closed, forked, interrupted or left alive at exit in any "
+            "order: nothing crashes, hangs or leaks memory or files.",
+            ("tests/processes/test_processes.py::test_it_ends_well",
+             "tests/processes/test_processes.py::test_many_loads_in_c",
+             "tests/processes/test_processes.py::test_many_loads_in_python"), "D"),
     Promise("Big-endian, 32-bit and strictly aligned machines give the same verdicts and write the "
             "same bytes; a processor without AVX2 takes another path.",
             ("tests/test_engine_foreign.py",), "E"),

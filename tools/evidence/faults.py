@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,15 +16,16 @@ import _engine
 from _book import ROOT, figure, record
 
 DRIVER = "tests/faults/syscalls.py"
+NO_MEMORY = "tests/faults/nomemory.py"
 SEED = 6
 # Syncing costs nothing there, so that kills fall between and within the other calls.
 MEMORY = Path("/dev/shm")
 
 
-def drive(*words: object) -> dict[str, Any]:
+def drive(*words: object, driver: str = DRIVER) -> dict[str, Any]:
     """A verb of the driver as a figure; raises where anything was torn or lost."""
-    shown = " ".join(map(str, ("python", DRIVER, *words)))
-    done = subprocess.run([sys.executable, ROOT / DRIVER, *map(str, words)], capture_output=True,
+    shown = " ".join(map(str, ("python", driver, *words)))
+    done = subprocess.run([sys.executable, ROOT / driver, *map(str, words)], capture_output=True,
                           text=True, check=False, cwd=ROOT)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{shown}: {done.stderr}")
@@ -34,13 +36,22 @@ def drive(*words: object) -> dict[str, Any]:
     return figure(shown, numbers | {"torn or lost": 0}, SEED if "--seed" in words else None)
 
 
+def special() -> dict[str, Any]:
+    """What the readers and the writer say to odd files."""
+    found = json.loads(_engine.run(sys.executable, "tests/faults/special.py"))
+    return figure("python tests/faults/special.py", {
+        "load": {k: " / ".join(v) for k, v in found["load"].items()}, "save": found["save"]})
+
+
 def no_memory() -> dict[str, Any]:
     """Every allocation and new thread of an engine's life fails, under ASan and UBSan."""
+    # Load from memory and from a file, forward, batches of floats and of pixels with a pool.
     program, command = _engine.check("asan")
     said = _engine.run(program, "nomem", ROOT / "spec/vectors/odd_b.bin")
     once, ever = (int(line.split("each of ")[1].split()[0]) for line in said.splitlines())
     return figure(f"{command} && check-asan nomem spec/vectors/odd_b.bin",
-                  {"failed once": once, "failed from there on": ever, "leaks or crashes": 0})
+                  {"in": "load, forward, batch, trace, profile",
+                   "failed once": once, "failed from there on": ever, "leaks or crashes": 0})
 
 
 def drives(long: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,7 +68,9 @@ def drives(long: bool) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def run(long: bool) -> dict[str, Any]:
     """The figures by name; each is recorded as soon as it is there."""
-    out = {"no memory": no_memory()}
+    out = {"no memory": no_memory(), "special files": special()}
+    if hasattr(importlib.import_module("_testcapi"), "set_nomemory"):
+        out["no memory, in Python"] = drive("--step", 1 if long else 41, driver=NO_MEMORY)
     for name, found in drives(long):
         out[name] = found
         record("faults", {name: found})

@@ -70,11 +70,11 @@ def run(long: bool) -> dict[str, Any]:
     """The figures by name; each is recorded as soon as it is there."""
     out = {}
     for name, measure, much in (("threads under ThreadSanitizer", lambda n: crowd("tsan", n),
-                                 100 if long else 3),
+                                 10 if long else 3),
                                 ("threads, bit for bit", lambda n: crowd("plain", n),
-                                 2000 if long else 20),
+                                 100 if long else 20),
                                 ("fork", lambda _: forks(), 0),
-                                ("ends of a process", lives, 20 if long else 1)):
+                                ("ends of a process", lives, 5 if long else 1)):
         out[name] = measure(much)
         record("threads", {name: out[name]})
     return out
