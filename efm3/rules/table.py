@@ -18,12 +18,12 @@ F = Iterator[Finding]
 def infer(s: Scan) -> tuple[str, TensorSpan | None]:
     """(rule code, first entry) of one mistake that explains the whole table, or ("", None)."""
     bad = [t for t in s.tensors if t.shape and t.size != t.expected]
-    if not bad or not s.arch:
+    if not bad:  # also where there is no arch: then no entry has a shape
         return "", None
     first = bad[0]
     have = [t.size for t in s.tensors]
     want = [t.expected for t in s.tensors]
-    if len(bad) > len(have) // 2 and len(have) > 1:
+    if len(have) > 1:
         if all(2 * h == w for h, w in zip(have, want, strict=True)):
             return "T003", first
         if all(h == 2 * w for h, w in zip(have, want, strict=True)):
@@ -32,7 +32,7 @@ def infer(s: Scan) -> tuple[str, TensorSpan | None]:
     full = [4 * _count(shape) for _, shape in s.layout]
     if s.n_tensors == len(full) - 1 and have[i:] == full[i + 1:]:
         return "T008", first
-    if s.n_tensors == len(full) + 1 and len(have) == s.n_tensors and have[i + 1:] == full[i:]:
+    if len(have) == s.n_tensors and have[i + 1:] == full[i:]:
         return "T009", first
     if first.size * 4 == first.expected:
         return "T005", first
@@ -87,7 +87,8 @@ def size(ctx: Context) -> F:
 def _inferred(ctx: Context, words: str) -> F:
     assert ctx.rule is not None
     code, t = ctx.table_cause
-    if code == ctx.rule.code and t is not None:
+    if code == ctx.rule.code:
+        assert t is not None
         yield _entry(ctx, t, f"{t.name}: {words}")
 
 

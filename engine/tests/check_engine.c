@@ -19,6 +19,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "../src/engine.h"
 #include "facex_mfn.h"
 
 enum { VALUES = 3 * 112 * 112, PIXELS = 112 * 112 * 3, BATCH = 9 };
@@ -145,6 +146,7 @@ static bool life(const unsigned char *data, size_t size, float *out) {
     int rc = mfn_engine_init_memory(data, size, &options, &e, NULL);
     CHECK(rc == MFN_OK || rc == MFN_E_NOMEM);
     if (rc) return false;
+    CHECK(!refused);  // every allocation of a load is needed
     MfnInfo info;
     CHECK(mfn_engine_info(&e, &info) == MFN_OK);
     float *trace = __real_malloc((size_t)info.trace_floats * sizeof *trace);
@@ -182,6 +184,18 @@ static void nomem(const unsigned char *data, size_t size) {
         printf("nomem: each of %ld allocations and new threads failed%s; %ld did no harm\n", k - 1,
                ever ? ", and all after it" : "", harmless);
     }
+    // No scratch is left and none can be had: the call says so, and the next one is well.
+    MfnEngine e;
+    CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
+    float *only = mfn_scratch_take(e.impl);
+    CHECK(only);
+    for_ever = true;
+    budget = 0;
+    int rc = mfn_engine_forward(&e, input, out);
+    budget = -1;
+    mfn_scratch_give(e.impl, only);
+    CHECK(rc == MFN_E_NOMEM && mfn_engine_forward(&e, input, out) == MFN_OK);
+    CHECK(mfn_engine_free(&e) == MFN_OK);
     free(out);
 }
 
