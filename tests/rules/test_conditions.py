@@ -16,6 +16,7 @@ from efm3 import format as fmt
 from efm3 import sample
 from efm3.arch import ARCHS
 from efm3.network import tensor_layout
+from efm3.scan import scan
 
 
 def found(data):
@@ -71,6 +72,33 @@ def test_an_unknown_magic_says_all_of_a_whole_file():
 @pytest.mark.parametrize("cut", [50, 91, fmt.PREFIX_SIZE + 20, fmt.PREFIX_SIZE + 400, -1])
 def test_another_version_explains_a_cut_file(cut):
     assert found(patched(sample.base(), "version", 4)[:cut]) == {"C003"}
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_another_version_explains_sizes(size):
+    name, values = table()[0]
+    data = sample.build(table=[(name, values[:size]), *table()[1:]])
+    assert found(patched(data, "version", 4)) == {"C003"}
+
+
+def test_another_version_explains_a_file_cut_between_tensors():
+    start = scan(sample.base()).tensors[3].offset
+    assert found(sample.base()[:start]) == {"T013"}
+    assert found(patched(sample.base(), "version", 4)[:start]) == {"C003"}
+
+
+def test_the_words_for_a_cut_file_know_what_is_known():
+    start = scan(sample.base()).tensors[3]
+    (f,) = efm3.validate(sample.base()[:start.data_offset + 4], select=["T012"]).findings
+    assert "bytes are missing in all" in f.message
+    more = counted(table(), len(table()) + 3)[:start.data_offset + 4]
+    (f,) = efm3.validate(more, select=["T012"]).findings
+    assert f.message.endswith("; by its own size field")
+    unknown = patched(sample.base(), "arch.stages[0].t", 0)
+    for cut, code, words in ((start.offset, "T013", "the size of tensor 3 should stand"),
+                             (start.data_offset + 4, "T012", "; by its own size field")):
+        (f,) = efm3.validate(unknown[:cut], select=[code]).findings
+        assert f.message.endswith(words)
 
 
 @pytest.mark.parametrize("path,value", [
