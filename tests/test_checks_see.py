@@ -52,7 +52,7 @@ def test_a_check_in_python_taken_out_is_noticed(tool, name, by):
 
 def test_every_listed_exception_is_a_mutant_or_a_line(tool):
     see, names = tool("mutate_checks"), set()
-    for module in (see.mutate_c, see.mutate_python):
+    for module in (see.mutate_c, see.mutate_engine, see.mutate_python):
         names |= {m.name for m in module.mutants()}
     assert set(see.excuses()) <= names
     assert all(see.excuses().values())

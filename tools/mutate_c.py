@@ -22,7 +22,8 @@ CHECKED = ("cursor.h", "loader.c", "file.c")
 FLAGS = ["-std=c11", "-O1", "-w", "-ftrivial-auto-var-init=pattern", "-fsanitize=undefined",
          "-fsanitize-undefined-trap-on-error"]
 _FUNCTION = re.compile(r"^[a-z][\w *]*?\b(\w+)\(", re.MULTILINE)
-_SITE = re.compile(r"\bif \(|\breturn |\bfits = |^ +LIMITS\(.*;", re.MULTILINE)
+_SITE = re.compile(r"\bif \(|\breturn |\bfits = |\bbool ok = |\bint rc = |^ +LIMITS\(.*;",
+                   re.MULTILINE)
 
 
 class Mutant(NamedTuple):
@@ -63,7 +64,8 @@ def _parts(text: str, start: int, end: int, operator: str) -> list[tuple[int, in
 
 
 def _operands(masked: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
-    """(start, end, neutral form) of each operand of the condition."""
+    """(start, end, neutral form) of each operand of the condition, which ends before a `?`."""
+    end = _parts(masked, start, end, " ?")[0][1]
     ors = _parts(masked, start, end, "||")
     for s, e in ors:
         ands = _parts(masked, s, e, "&&")
@@ -73,10 +75,10 @@ def _operands(masked: str, start: int, end: int) -> Iterator[tuple[int, int, str
             yield from ((x, y, "(({}) || 1)") for x, y in ands)
 
 
-def mutants() -> list[Mutant]:
-    """Every check of the loader taken out in turn."""
+def mutants(files: tuple[str, ...] = CHECKED) -> list[Mutant]:
+    """Every check of some files (the loader's) taken out in turn."""
     out: list[Mutant] = []
-    for file in CHECKED:
+    for file in files:
         text = (SRC / file).read_text(encoding="utf-8")
         masked = _masked(text)
         for m in _SITE.finditer(masked):

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tests")]
 
 import mutate_c  # noqa: E402
+import mutate_engine  # noqa: E402
 import mutate_python  # noqa: E402
 
 if sys.version_info >= (3, 11):
@@ -53,7 +54,7 @@ def excuses() -> dict[str, str]:
 def results(words: list[str]) -> Iterator[Result]:
     """Every mutant whose name holds one of the words (none: all)."""
     known = excuses()
-    for mutants in (mutate_c, mutate_python):
+    for mutants in (mutate_c, mutate_engine, mutate_python):
         chosen = [m for m in mutants.mutants() if not words or any(w in m.name for w in words)]
         for m, killer in mutants.kill(chosen):
             yield Result(m.name, killer, known.get(m.name, ""))

@@ -158,8 +158,8 @@ def width_mult(ctx: Context) -> F:
     Why: It names the multiplier of the channel counts, and there is no such network.
     Fix: write the multiplier, 1.0 where there is none
     """
-    w = (ctx.mirror or {}).get("width_mult")
-    if mirrors.is_kind(w, "number") and w is not None and w <= 0:
+    w = (ctx.mirror or {}).get("width_mult", 1.0)
+    if mirrors.is_kind(w, "number") and w <= 0:
         yield _json(ctx, "width_mult", "width_mult is not above zero", w, "> 0")
 
 

@@ -31,7 +31,7 @@ def infer(s: Scan) -> tuple[str, TensorSpan | None]:
     i = first.number
     if s.n_tensors == len(full) - 1 and have[i:] == full[i + 1:]:
         return "T008", first
-    if s.n_tensors == len(full) + 1 and len(have) == s.n_tensors and have[i + 1:] == full[i:]:
+    if len(have) == s.n_tensors and have[i + 1:] == full[i:]:
         return "T009", first
     if first.size * 4 == first.expected:
         return "T005", first
@@ -78,7 +78,8 @@ def size(ctx: Context) -> F:
 def _inferred(ctx: Context, words: str) -> F:
     assert ctx.rule is not None
     code, t = ctx.table_cause
-    if code == ctx.rule.code and t is not None:
+    if code == ctx.rule.code:
+        assert t is not None
         yield _entry(ctx, t, f"{t.name}: {words}")
 
 
@@ -179,7 +180,8 @@ def truncated(ctx: Context) -> F:
     last = s.tensors[-1] if s.tensors else None
     explained = ctx.cause[0] or ctx.table_cause[0] in ("T005", "T006")
     if last and last.present < last.size and not explained:
-        if s.arch and last.size == last.expected and s.n_tensors == len(s.layout):
+        if last.size == last.expected and s.n_tensors == len(s.layout):
+            assert s.arch is not None
             missing = f"{file_size(s.arch, s.json_len or 0) - s.size} bytes are missing in all"
         else:
             missing = "by its own size field"
@@ -198,10 +200,9 @@ def table_short(ctx: Context) -> F:
     """
     s = ctx.scan
     want = min(s.n_tensors or 0, 2 * len(s.layout) or s.n_tensors or 0)
-    whole = not s.tensors or s.tensors[-1].present == s.tensors[-1].size
     miscounted = s.arch is not None and len(s.tensors) == len(s.layout)
-    ends = s.end + fmt.COUNT_SIZE > s.size
-    if len(s.tensors) < want and whole and ends and not miscounted and not ctx.cause[0]:
+    ends = s.end + fmt.COUNT_SIZE > s.size  # not where a tensor's values are cut
+    if len(s.tensors) < want and ends and not miscounted and not ctx.cause[0]:
         n = len(s.tensors)
         name = s.layout[n][0] if n < len(s.layout) else f"tensor {n}"
         yield ctx.at(f"the file ends where the size of {name} should stand",
@@ -211,7 +212,7 @@ def table_short(ctx: Context) -> F:
 
 def _tail(ctx: Context) -> bytes | None:
     s = ctx.scan
-    if s.n_tensors is None or len(s.tensors) != s.n_tensors or s.end >= s.size or ctx.cause[0]:
+    if len(s.tensors) != s.n_tensors or s.end >= s.size or ctx.cause[0]:
         return None
     if ctx.table_cause[0] in ("T005", "T006"):
         return None

@@ -24,6 +24,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "../src/engine.h"
 #include "facex_mfn.h"
 
 enum { VALUES = 3 * 112 * 112, PIXELS = 112 * 112 * 3, BATCH = 9 };
@@ -150,6 +151,7 @@ static bool life(const unsigned char *data, size_t size, float *out) {
     int rc = mfn_engine_init_memory(data, size, &options, &e, NULL);
     CHECK(rc == MFN_OK || rc == MFN_E_NOMEM);
     if (rc) return false;
+    CHECK(!refused);  // every allocation of a load is needed
     MfnInfo info;
     CHECK(mfn_engine_info(&e, &info) == MFN_OK);
     float *trace = __real_malloc((size_t)info.trace_floats * sizeof *trace);
@@ -187,6 +189,18 @@ static void nomem(const unsigned char *data, size_t size) {
         printf("nomem: each of %ld allocations and new threads failed%s; %ld did no harm\n", k - 1,
                ever ? ", and all after it" : "", harmless);
     }
+    // No scratch is left and none can be had: the call says so, and the next one is well.
+    MfnEngine e;
+    CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
+    float *only = mfn_scratch_take(e.impl);
+    CHECK(only);
+    for_ever = true;
+    budget = 0;
+    int rc = mfn_engine_forward(&e, input, out);
+    budget = -1;
+    mfn_scratch_give(e.impl, only);
+    CHECK(rc == MFN_E_NOMEM && mfn_engine_forward(&e, input, out) == MFN_OK);
+    CHECK(mfn_engine_free(&e) == MFN_OK);
     free(out);
 }
 
@@ -308,11 +322,64 @@ static void forks(const unsigned char *data, size_t size) {
     printf("fork: parent, child and its child go on; %d forks during batches\n", FORKS);
 }
 
+static void inspection(const MfnEngine *e) {
+    enum { MOST = 1024 };
+    static double seconds[MOST];
+    MfnEngine dead;
+    MfnInfo info;
+    MfnLayerInfo layer;
+    memset(&dead, 0, sizeof dead);
+    CHECK(mfn_engine_info(NULL, &info) == MFN_E_ARG && mfn_engine_info(e, NULL) == MFN_E_ARG);
+    CHECK(mfn_engine_info(&dead, &info) == MFN_E_STATE && mfn_engine_info(e, &info) == MFN_OK);
+    CHECK(mfn_engine_layer(NULL, 0, &layer) == MFN_E_ARG);
+    CHECK(mfn_engine_layer(&dead, 0, &layer) == MFN_E_STATE);
+    CHECK(mfn_engine_layer(e, 0, NULL) == MFN_E_ARG && mfn_engine_layer(e, -1, &layer) == MFN_E_ARG);
+    CHECK(mfn_engine_layer(e, info.n_layers, &layer) == MFN_E_ARG);
+    CHECK(mfn_engine_layer(e, info.n_layers - 1, &layer) == MFN_OK);
+    CHECK(info.n_layers <= MOST);
+    size_t n = (size_t)info.n_layers, floats = (size_t)info.trace_floats;
+    float *trace = malloc(floats * sizeof *trace);
+    CHECK(trace);
+    CHECK(mfn_engine_trace(NULL, input, trace, floats) == MFN_E_ARG);
+    CHECK(mfn_engine_trace(&dead, input, trace, floats) == MFN_E_STATE);
+    CHECK(mfn_engine_trace(e, NULL, trace, floats) == MFN_E_ARG);
+    CHECK(mfn_engine_trace(e, input, NULL, floats) == MFN_E_ARG);
+    CHECK(mfn_engine_trace(e, input, trace, floats - 1) == MFN_E_CAPACITY);
+    CHECK(mfn_engine_trace(e, input, trace, floats) == MFN_OK);
+    free(trace);
+    CHECK(mfn_engine_profile(NULL, input, 1, seconds, n) == MFN_E_ARG);
+    CHECK(mfn_engine_profile(&dead, input, 1, seconds, n) == MFN_E_STATE);
+    CHECK(mfn_engine_profile(e, NULL, 1, seconds, n) == MFN_E_ARG);
+    CHECK(mfn_engine_profile(e, input, 1, NULL, n) == MFN_E_ARG);
+    CHECK(mfn_engine_profile(e, input, 0, seconds, n) == MFN_E_ARG);
+    CHECK(mfn_engine_profile(e, input, 1, seconds, n - 1) == MFN_E_CAPACITY);
+    CHECK(mfn_engine_profile(e, input, 2, seconds, n) == MFN_OK);
+    for (size_t i = 0; i < n; i++) CHECK(seconds[i] >= 0 && seconds[i] < 1000);
+}
+
+// Counts of pictures whose bytes, or whose embeddings' bytes, no address space holds.
+static void counts(const unsigned char *data, size_t size) {
+    MfnEngine e;
+    float out[1];
+    CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
+    size_t dim = (size_t)mfn_embedding_dim(&e), wider = dim > VALUES ? dim : VALUES;
+    size_t too_many[] = {SIZE_MAX / (wider * sizeof(float)) + 1, SIZE_MAX / 2, SIZE_MAX};
+    for (int i = 0; i < 3; i++) {
+        CHECK(mfn_engine_forward_batch(&e, input, too_many[i], out) == MFN_E_ARG);
+        CHECK(mfn_engine_forward_u8(&e, pixels, too_many[i], out) == MFN_E_ARG);
+    }
+    CHECK(mfn_engine_forward_u8(&e, pixels, 1, NULL) == MFN_E_ARG);
+    CHECK(mfn_engine_forward_u8(&e, NULL, 1, out) == MFN_E_ARG);
+    CHECK(mfn_engine_free(&e) == MFN_OK);
+    printf("counts: none beyond the address space\n");
+}
+
 static void misuse(const unsigned char *data, size_t size) {
     MfnEngine e;
     MfnError error;
     memset(&e, 0xa5, sizeof e);
     float out[1024], a[2] = {1, 0};
+    CHECK(mfn_engine_forward(&e, input, out) == MFN_E_STATE && mfn_engine_free(&e) == MFN_E_STATE);
     CHECK(mfn_engine_init(NULL, &e) == MFN_E_ARG);
     CHECK(mfn_engine_init("/", NULL) == MFN_E_ARG);
     CHECK(mfn_engine_init("/nonexistent", &e) == MFN_E_OPEN);
@@ -332,8 +399,25 @@ static void misuse(const unsigned char *data, size_t size) {
     CHECK(mfn_engine_forward_batch(&e, NULL, 0, NULL) == MFN_OK);
     CHECK(mfn_engine_trace(&e, input, out, 1) == MFN_E_CAPACITY);
     CHECK(mfn_engine_layer(&e, -1, NULL) == MFN_E_ARG);
-    CHECK(mfn_similarity(NULL, a, 2) != mfn_similarity(NULL, a, 2));
+    const float *none = NULL;
+    float wrong[] = {mfn_similarity(none, a, 2), mfn_similarity(a, none, 2),
+                     mfn_similarity(a, a, 0), mfn_similarity(a, a, -1)};
+    for (int i = 0; i < 4; i++) CHECK(wrong[i] != wrong[i]);
     CHECK(mfn_similarity(a, a, 2) == 1.0f);
+    inspection(&e);
+    // No allocation once an engine is there: all that is left would fail.
+    for_ever = true;
+    budget = 0;
+    int rc = mfn_engine_forward(&e, input, out);
+    budget = -1;
+    CHECK(rc == MFN_OK);
+    // A handle that is initialised anew in vain is dead, whatever it held.
+    MfnEngine twin = e;
+    CHECK(mfn_engine_init_memory(data, 3, NULL, &twin, NULL) == MFN_E_TRUNCATED);
+    CHECK(mfn_engine_free(&twin) == MFN_E_STATE);
+    twin = e;
+    CHECK(mfn_engine_init_file(NULL, NULL, &twin, NULL) == MFN_E_ARG);
+    CHECK(mfn_engine_free(&twin) == MFN_E_STATE);
 #if defined(__x86_64__)
     unsigned before = _mm_getcsr();
     CHECK(mfn_engine_forward_u8(&e, pixels, 1, out) == MFN_OK);
@@ -439,7 +523,7 @@ int main(int argc, char **argv) {
         void (*run)(const unsigned char *, size_t);
     } verbs[] = {{"any", any}, {"hostile", hostile}, {"nomem", nomem}, {"threads", threads},
                  {"fork", forks},
-                 {"misuse", misuse}, {"soak", soak}};
+                 {"misuse", misuse}, {"counts", counts}, {"soak", soak}};
     CHECK(argc == 3);
     fill();
     size_t size;

@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that nearly are what a rule looks for, and files with two faults of which one is told.
+
+The corpus has no case for them: each fails where one condition of a rule is taken out.
+"""
+
+import math
+import struct
+from dataclasses import replace
+
+import pytest
+
+import efm3
+from efm3 import format as fmt
+from efm3 import sample
+from efm3.arch import ARCHS
+from efm3.network import tensor_layout
+from efm3.scan import scan
+
+
+def found(data):
+    """The codes of a file's findings, without those on portability."""
+    return {f.code for f in efm3.validate(data).findings if not f.code.startswith("P")}
+
+
+def table(arch=sample.ARCH):
+    return [(n, sample.values(n, math.prod(shape))) for n, shape in tensor_layout(arch)]
+
+
+def counted(entries, count):
+    """A file of these entries that says it has `count`."""
+    data = bytearray(sample.build(table=entries))
+    at = fmt.PREFIX_SIZE + struct.unpack_from("<I", data, fmt.PREFIX_SIZE - 4)[0]
+    data[at:at + 4] = struct.pack("<I", count)
+    return bytes(data)
+
+
+def patched(data, path, value):
+    """A file with another value in a field of the prefix."""
+    f = fmt.FIELDS[path]
+    return data[:f.offset] + value.to_bytes(f.size, "little") + data[f.offset + f.size:]
+
+
+@pytest.mark.parametrize("data", [
+    struct.pack("<Q", 1000) + b"{}",           # a header longer than the file: no safetensors
+    struct.pack("<Q", 3) + b"[]xx",
+    b"\x09\x05\x12" + b"\1" * 30,              # an ONNX model in all but one byte
+    b"\x08\x25\x12" + b"\1" * 30,
+    b"\x08\x05\x99" + b"\1" * 30,
+    b"\x08\x05\x12",
+    b"\x08",
+    b"XXXX" + struct.pack(">I", fmt.VERSION) + bytes(100),
+    b"XXXX" + b"\xef\xbf\xbd" * 20,            # no EFM3 file after a transfer as text
+])
+def test_what_is_nearly_another_file_is_none(data):
+    assert found(data) == {"C002"}
+
+
+def test_a_whole_file_with_marks_of_a_text_transfer_is_fine():
+    entries = table()
+    name, values = entries[0]
+    entries[0] = name, b"\xef\xbf\xbd\x3e" * 12 + values[48:]
+    assert found(sample.build(table=entries)) == set()
+
+
+def test_an_unknown_magic_says_all_of_a_whole_file():
+    data = b"EFMX" + struct.pack("<I", 4) + sample.base()[8:]
+    assert found(data) == {"C002"}
+
+
+@pytest.mark.parametrize("cut", [50, 91, fmt.PREFIX_SIZE + 20, fmt.PREFIX_SIZE + 400, -1])
+def test_another_version_explains_a_cut_file(cut):
+    assert found(patched(sample.base(), "version", 4)[:cut]) == {"C003"}
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_another_version_explains_sizes(size):
+    name, values = table()[0]
+    data = sample.build(table=[(name, values[:size]), *table()[1:]])
+    assert found(patched(data, "version", 4)) == {"C003"}
+
+
+def test_another_version_explains_a_file_cut_between_tensors():
+    start = scan(sample.base()).tensors[3].offset
+    assert found(sample.base()[:start]) == {"T013"}
+    assert found(patched(sample.base(), "version", 4)[:start]) == {"C003"}
+
+
+def test_the_words_for_a_cut_file_know_what_is_known():
+    start = scan(sample.base()).tensors[3]
+    (f,) = efm3.validate(sample.base()[:start.data_offset + 4], select=["T012"]).findings
+    assert "bytes are missing in all" in f.message
+    more = counted(table(), len(table()) + 3)[:start.data_offset + 4]
+    (f,) = efm3.validate(more, select=["T012"]).findings
+    assert f.message.endswith("; by its own size field")
+    unknown = patched(sample.base(), "arch.stages[0].t", 0)
+    for cut, code, words in ((start.offset, "T013", "the size of tensor 3 should stand"),
+                             (start.data_offset + 4, "T012", "; by its own size field")):
+        (f,) = efm3.validate(unknown[:cut], select=[code]).findings
+        assert f.message.endswith(words)
+
+
+@pytest.mark.parametrize("path,value", [
+    ("json_len", 1 << 30), ("json_len", 1 << 19), ("arch.hdr_version", 9), ("arch.pad", 7),
+    ("arch.n_stages", 0), ("arch.n_stages", 9), ("arch.stages[0].t", 0),
+    ("arch.stages[0].reserved", 5), ("arch.stages[7].t", 5), ("arch.gdc_kernel", 9)])
+def test_another_version_explains_every_other_field(path, value):
+    assert found(patched(patched(sample.base(), "version", 4), path, value)[:-1]) == {"C003"}
+
+
+def test_a_published_name_on_other_numbers_or_stages():
+    nano = ARCHS["nano"]
+    for arch, word in ((replace(nano, embedding_dim=nano.embedding_dim + 8), "embedding_dim"),
+                       (replace(nano, stages=(*nano.stages[:-1],
+                                              replace(nano.stages[-1], t=1))), "stages")):
+        (f,) = efm3.validate(sample.build(arch), select=["M028"]).findings
+        assert f.message.endswith(f"another {word}")
+
+
+def test_a_published_name_on_no_network_is_not_told():
+    data = patched(sample.build(ARCHS["nano"]), "arch.stages[0].t", 0)
+    assert not efm3.validate(data, select=["M028"]).findings
+
+
+def test_one_tensor_is_no_fp16_or_fp64():
+    (name, values), *_ = table()
+    for data in (values[:len(values) // 2], values * 2):
+        assert not found(counted([(name, data)], 1)) & {"T003", "T004"}
+
+
+def test_a_missing_tensor_is_missing_from_the_count_too():
+    whole = table()
+    for i in (0, 3):
+        short = whole[:i] + whole[i + 1:]
+        assert "T008" in found(sample.build(table=short))
+        assert "T008" not in found(counted(short, len(whole)))
+        twice = [*short[:-1], (short[-1][0], short[-1][1] + bytes(8))]
+        assert "T008" not in found(sample.build(table=twice))
+
+
+def test_an_extra_tensor_is_in_the_count_too():
+    whole, extra = table(), ("extra", bytes(12))
+    for i in (0, 3):
+        more = [*whole[:i], extra, *whole[i:]]
+        assert "T009" in found(sample.build(table=more))
+        assert "T009" not in found(counted(more, len(more) + 1))
+        twice = [*more[:-1], (more[-1][0], more[-1][1] + bytes(8))]
+        assert "T009" not in found(sample.build(table=twice))
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_an_extra_tensor_explains_its_own_size(size):
+    whole = table()
+    codes = found(sample.build(table=[*whole[:3], ("extra", bytes(size)), *whole[3:]]))
+    assert "T009" in codes and not codes & {"T010", "T011"}
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_a_size_beyond_the_layout_is_no_tensors(size):
+    codes = found(sample.build(table=[*table(), ("a", bytes(12)), ("b", bytes(size))]))
+    assert "T001" in codes and not codes & {"T010", "T011"}
+
+
