@@ -113,6 +113,10 @@ AREAS = (
 )
 
 SHORT: dict[str, str] = {
+    "B": "the counter of mutated files says how far the five million are: what the machine gave in "
+         "the time there was; `make evidence-long` goes on where it ended. Pairs of u32s go "
+         "through C at all 40 x 40 values, through Python at 12 x 12; the memory of Python is "
+         "measured on a sample.",
     "F": "a rule is taken out whole. Of the 294 conditions inside the rules, which mostly choose "
          "the words, the corpus alone notices 215 (a trial on 2026-11-24); the other 79 were "
          "neither run against the unit tests nor explained.",
