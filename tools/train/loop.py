@@ -187,8 +187,10 @@ class Trainer:
 
     def settle(self) -> None:
         """Add up what steps left on the device, in their order."""
+        if not self.pending:
+            return
         start = time.monotonic()
-        for loss, right in torch.stack(self.pending).tolist() if self.pending else ():
+        for loss, right in torch.stack(self.pending).tolist():
             if not math.isfinite(loss):
                 raise Diverged(f"the loss is {loss} at step {self.step - 1}: try a lower --lr, "
                                "a longer --warmup or --margin-warmup")

@@ -21,7 +21,7 @@ def capture(t: Trainer) -> dict[str, Any]:
     states = checkpoint.optimizer_state(t.optimizer, t.names)
     head = {"weight": t.head.weight.detach()}
     if t.config.shard_head:
-        own = {k: v for k, v in states.pop("head.weight", {}).items()}
+        own = states.pop("head.weight", {})
         head["weight"] = t.head.whole(head["weight"])
         states["head.weight"] = {k: v if k == "step" else t.head.whole(v).cpu()
                                  for k, v in own.items()}
@@ -50,7 +50,8 @@ def restore(t: Trainer, value: dict[str, Any]) -> None:
         with torch.no_grad():
             t.head.weight.copy_(weight)
     except (RuntimeError, KeyError, TypeError) as e:
-        raise checkpoint.BadCheckpoint(f"the checkpoint does not fit: {e}") from None
+        said = " ".join(str(e).split())[:200]
+        raise checkpoint.BadCheckpoint(f"the checkpoint does not fit: {said}") from None
     checkpoint.load_optimizer(t.optimizer, t.names, states)
     t.step, t.best = value["step"], value["best"]
     t.partial, t.history = dict(value["partial"]), list(value["history"])
