@@ -108,8 +108,11 @@ class Trainer:
                 # A signal to the whole process group ends the loader's workers too.
                 if not self.stop:
                     raise
-        if self.step % self.per_epoch or not self.history:
-            self.save()
+        if self.step % self.per_epoch:
+            if self.step >= self.total and self.partial["seen"]:
+                self._end_of_epoch()
+            else:
+                self.save()
         return self.step >= self.total
 
     def _rest_of_epoch(self) -> None:
@@ -209,8 +212,9 @@ class Trainer:
             with torch.no_grad():
                 val = self.validate(self.model)
             self.model.train()
-        row = {"epoch": self.epoch, "step": self.step, "loss": loss / seen,
-               "train_acc": right / seen, "lr": self.optimizer.param_groups[0]["lr"],
+        row = {"epoch": self.step / self.per_epoch if self.step % self.per_epoch else self.epoch,
+               "step": self.step, "loss": loss / seen, "train_acc": right / seen,
+               "lr": self.optimizer.param_groups[0]["lr"],
                "margin": self.head.margin, "images_per_s": seen / p["seconds"],
                "epoch_s": p["seconds"], "data_share": p["waited"] / p["seconds"], "val_acc": val}
         self.history.append(row)
