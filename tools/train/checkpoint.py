@@ -43,7 +43,8 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as e:
         # PyTorch raises nearly every kind of exception on a file that is none of its own.
         kind = "damaged" if zipfile.is_zipfile(path) else "no checkpoint"
-        raise BadCheckpoint(f"{path} is {kind}: {str(e).splitlines()[0][:120]}") from None
+        said = (str(e).splitlines() or ["it is empty"])[0][:120]
+        raise BadCheckpoint(f"{path} is {kind}: {said}") from None
     missing = [k for k in KEYS if not isinstance(value, dict) or k not in value]
     if missing:
         raise BadCheckpoint(f"{path} is no checkpoint to go on from: it lacks {missing[0]}")
