@@ -62,6 +62,12 @@ def test_damaged(image):
                 decode(bytes(broken), resize=True)
 
 
+def test_other_formats_are_not_tried(image):
+    for form in ("SGI", "TGA", "ICO"):
+        with pytest.raises(BadPicture):
+            decode(encoded(image, form), resize=True)
+
+
 def test_a_picture_that_is_a_program_is_not_run(image):
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 112 112\nshowpage\n%%EOF\n"
     with pytest.raises(BadPicture):

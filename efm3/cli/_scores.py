@@ -29,10 +29,10 @@ def table(s: Scores) -> Lines:
         need = round(1 / tar.far)
         note: Cell = (f"threshold {tar.threshold:.3f}", LABEL)
         if not tar.enough:
-            note = (f"too few impostor pairs ({s.impostors:,} of {need:,}): none is accepted", WARN)
+            note = (f"too few impostor pairs: {s.impostors:,} of {need:,}", WARN)
         rows.append([f"TAR at FAR {tar.far:g}", _percent(tar.tar), note])
     rows.append(["equal error rate", _percent(s.eer), (f"AUC {s.auc:.5f}", LABEL)])
-    rows.append(_at("best threshold", s.best, "; chosen on these pairs"))
+    rows.append(_at("best threshold", s.best, "; chosen on these"))
     rows.append(_at("rule of thumb", s.rule_of_thumb, ""))
     yield from grid(rows, "<><")
     yield text()
@@ -45,8 +45,7 @@ def _percent(rate: float) -> str:
 
 def _at(label: str, at: At, note: str) -> list[Cell]:
     return [f"{label} {at.threshold:.3f}", _percent(at.accuracy),
-            (f"false accepts {_percent(at.false_accepts)}, false rejects "
-             f"{_percent(at.false_rejects)}{note}", LABEL)]
+            (f"FAR {_percent(at.false_accepts)}, FRR {_percent(at.false_rejects)}{note}", LABEL)]
 
 
 def histograms(s: Scores) -> Lines:

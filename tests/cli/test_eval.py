@@ -72,7 +72,7 @@ def test_table(cli, scene):
     result = cli("eval", scene / "w.bin", scene / "set.bin", "--flip")
     assert result.exit_code == 0 and result.stderr == "" and "\x1b" not in result.stdout
     for words in ("24 pairs, 12 of one person, 12 of two, with mirrored pictures", "accuracy",
-                  "10 folds", "too few impostor pairs (12 of 1,000)", "equal error rate",
+                  "10 folds", "too few impostor pairs: 12 of 1,000", "equal error rate",
                   "best threshold", "rule of thumb 0.300", "one person", "two people"):
         assert words in result.stdout, words
     assert "left out" not in result.stdout

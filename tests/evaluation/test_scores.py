@@ -52,8 +52,10 @@ def test_all_or_none_above():
 
 def test_neighbours_of_float64_are_parted():
     low = 0.5
-    high = math.nextafter(low, 1)
-    assert low <= best((low, 0), (high, 1)) < high
+    for _ in range(4):
+        high = math.nextafter(low, 1)
+        assert low <= best((low, 0), (high, 1)) < high
+        low = high
 
 
 def test_best_threshold_is_the_best_of_all():
@@ -80,6 +82,17 @@ def test_each_fold_is_judged_by_the_others():
     assert got.rule_of_thumb == scores.At(0.3, 0.75, 0.5, 0.0)
 
 
+def test_a_pair_at_the_threshold_is_not_above_it():
+    s = np.array([0.25, 0.75, 0.5, 0.5])
+    y = np.array([False, True, False, True])
+    accuracy, threshold = scores.ten_fold(s, y, np.array([0, 0, 1, 1]))
+    assert threshold[1] == 0.5 and accuracy[1] == 0.5
+    assert scores.at(s, y, 0.5) == scores.At(0.5, 0.75, 0.0, 0.5)
+    accuracy, _ = scores.ten_fold(s, np.array([False, True, False, False]),
+                                  np.array([0, 0, 1, 1]))
+    assert accuracy[1] == 1
+
+
 def test_tar_at_far():
     s, y = arrays([0.95, 0.85, 0.5, 0.05], np.arange(10) / 10)
     assert scores.tar_at(s, y, 0.1) == scores.Tar(0.1, 0.5, 0.8, True)
@@ -97,6 +110,9 @@ def test_tar_counts_are_not_lost_to_rounding():
     s, y = arrays([0.9], impostors)
     assert scores.tar_at(s, y, 1e-3).threshold == impostors[2996]
     assert not scores.tar_at(s, y, 1e-4).enough
+    # In float64 0.29 * 100 is below 29.
+    s, y = arrays([0.9], np.arange(100) / 128)
+    assert 0.29 * 100 < 29 and scores.tar_at(s, y, 0.29).threshold == 70 / 128
     s, y = arrays([0.9], np.arange(10000) / 20000)
     assert scores.tar_at(s, y, 1e-4).enough
 

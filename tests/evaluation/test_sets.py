@@ -62,6 +62,11 @@ def test_pickles_of_something_else(value):
     assert refused("F001", pickle.dumps(value, 2)).message
 
 
+def test_numbers_of_pictures_and_answers_must_fit():
+    finding = refused("F001", dumped(ENCODED * 6, SAME[:-1]))
+    assert (finding.found, finding.expected) == ("24", "22")
+
+
 def test_a_pickle_of_laughs():
     steps = b"".join(b"](" + b"h%c" % i * 10 + b"eq%c" % (i + 1) for i in range(200))
     data = b"\x80\x02](]q\x00" + steps + b"e]\x88a\x86."

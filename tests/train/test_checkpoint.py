@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test
 
 from standin import Patterns  # noqa: E402
 
-from tools.train import checkpoint, loop, parallel  # noqa: E402
+from tools.train import checkpoint, loop, parallel, state  # noqa: E402
 from tools.train.config import Config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,8 +43,8 @@ def test_the_converter_reads_it(last, tmp_path):
 def test_it_goes_back_unchanged(last, tmp_path):
     t = trainer(tmp_path)
     before = checkpoint.load(last)
-    t.restore(before)
-    after = t.state()
+    state.restore(t, before)
+    after = state.capture(t)
     assert all(torch.equal(v, before["model"][k]) for k, v in after["model"].items())
     assert all(torch.equal(v, before["optimizer"][n][k])
                for n, s in after["optimizer"].items() for k, v in s.items())
@@ -113,11 +113,11 @@ def test_what_is_no_checkpoint_is_refused(last, spoil, word):
 def test_another_runs_checkpoint_is_refused(last, tmp_path):
     value = checkpoint.load(last)
     with pytest.raises(checkpoint.BadCheckpoint, match="4 classes, the data 5"):
-        trainer(tmp_path, classes=5).restore(value)
+        state.restore(trainer(tmp_path, classes=5), value)
     for key, bad in (("head", {"weight": torch.zeros(3, 3)}), ("model", {}), ("head", {})):
         with pytest.raises(checkpoint.BadCheckpoint, match="does not fit"):
-            trainer(tmp_path).restore(value | {key: bad})
+            state.restore(trainer(tmp_path), value | {key: bad})
     bad = dict(value["optimizer"])
     bad["model.stem.bn.weight"] = bad["model.stem.conv.weight"]
     with pytest.raises(checkpoint.BadCheckpoint, match=r"model\.stem\.bn\.weight has shape"):
-        trainer(tmp_path).restore(value | {"optimizer": bad})
+        state.restore(trainer(tmp_path), value | {"optimizer": bad})

@@ -97,8 +97,31 @@ class Shaped(Patterns):
         return torch.zeros(3, 56, 56, dtype=torch.uint8), 0
 
 
+@pytest.mark.parametrize("options,word", [
+    (("--device", "cuda:7"), "no such GPU"), (("--device", "abacus"), "none of cpu"),
+    (("--sync-bn",), "GPUs only"), (("--shard-head",), "start it by torchrun"),
+])
+def test_what_this_machine_cannot_do_is_refused(run, capfd, options, word):
+    assert run(*SMALL, *options) == 1
+    err = capfd.readouterr().err
+    assert word in err and len(err.splitlines()) == 1
+
+
+def test_an_error_in_a_worker_ends_in_one_line(run, capfd):
+    assert run(*SMALL, "--workers", 1, source=Broken(4, 4)) == 1
+    err = capfd.readouterr().err
+    assert "Input/output error" in err.splitlines()[-1] and "Traceback" not in err
+
+
+def test_workers_give_the_same_run(run, tmp_path):
+    for n in (0, 2):
+        assert run(*SMALL, "--workers", n, out=tmp_path / str(n)) == 0
+    a, b = (checkpoint.load(tmp_path / n / "last.pt")["model"] for n in "02")
+    assert all(torch.equal(v, b[k]) for k, v in a.items())
+
+
 @pytest.mark.parametrize("source,word", [
-    (WrongLabels(4, 4), "labels reach from 99 to 99, the data states 4 classes"),
+    (WrongLabels(4, 4), "labels reach from 99 to 99, it states 4 classes"),
     (Broken(4, 4), "Input/output error"), (Patterns(1, 2), "2 images fill no step of 4"),
     (Shaped(4, 4), "3, 56, 56"),
 ])

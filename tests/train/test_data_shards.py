@@ -208,7 +208,8 @@ def tampered(size=None, kind=None):
 
 
 @pytest.mark.parametrize("kw", [
-    {"size": b"77777777777\0"}, {"size": b"\xff" * 12}, {"size": b"\x80" + b"\x7f" * 11},
+    {"size": b"77777777777\0"}, {"size": b"\xff" * 12}, {"size": b"\xff" * 10 + b"\xfc\0"},
+    {"size": b"\x80" + b"\x7f" * 11},
     {"size": b"zzzzzzzzzzz\0"}, {"size": b"00000200000\0", "kind": b"x"},
     {"size": b"00000200000\0", "kind": b"L"}, {"kind": b"x"},
 ])

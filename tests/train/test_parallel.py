@@ -24,7 +24,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test
 import process  # noqa: E402
 from standin import Patterns  # noqa: E402
 
-from tools.train import checkpoint, feed, loop, parallel, schedule  # noqa: E402
+from tools.train import checkpoint, feed, loop, parallel, schedule, state  # noqa: E402
 from tools.train.config import Config  # noqa: E402
 from tools.train.sampler import Batches  # noqa: E402
 
@@ -84,7 +84,7 @@ def by_halves(out, halves):
             group["lr"] = schedule.rate(step, 2, 0, config.lr)
         torch.nn.utils.clip_grad_norm_(list(t.names), config.clip)
         t.optimizer.step()
-    return t.state()
+    return state.capture(t)
 
 
 def close(a, b, tolerance=1e-9):

@@ -17,7 +17,7 @@ import torch
 from efm3 import ARCHS
 from efm3.findings import Efm3Error
 
-from . import checkpoint, export, memory, parallel, runs
+from . import checkpoint, export, memory, parallel, runs, state
 from .config import Config
 from .heads import KINDS
 from .logs import Log
@@ -86,7 +86,13 @@ def main(words: Sequence[str] | None = None) -> int:
             config = config.resumed(stored["config"], given)
         return train(config, stored)
     except (Efm3Error, ValueError, OSError, ImportError, Diverged, export.NotVerified) as e:
-        print(f"train: {e}", file=sys.stderr)
+        print(f"train: {str(e).strip().splitlines()[-1]}", file=sys.stderr)
+        return 1
+    except RuntimeError as e:
+        # What fails in a loader's worker comes with the worker's traceback in its text.
+        if "DataLoader worker" not in str(e) and not isinstance(e, torch.OutOfMemoryError):
+            raise
+        print(f"train: {str(e).strip().splitlines()[-1]}", file=sys.stderr)
         return 1
     finally:
         parallel.leave()
@@ -106,7 +112,7 @@ def train(config: Config, stored: dict[str, Any] | None) -> int:
     log = trainer.log = Log(folder, world.first, trainer.total)
     run = runs.describe(config.json(), source, world.size, world.device.type)
     if stored:
-        trainer.restore(stored)
+        state.restore(trainer, stored)
         log.say(f"going on from step {trainer.step}")
     if world.first:
         runs.write(folder, run)

@@ -26,11 +26,13 @@ def meta(checkpoint: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
     """What the file says of itself: data, recipe, epochs, commit, scores, licence."""
     c, history = checkpoint["config"], checkpoint["history"]
     last = history[-1] if history else {}
-    scores = {k: round(last[k], 6) for k in ("train_acc", "loss", "val_acc")
+    scores: dict[str, Any] = {k: round(last[k], 6) for k in ("train_acc", "loss", "val_acc")
               if last.get(k) is not None}
     recipe = {k: c[k] for k in ("head", "margin", "scale", "margin_warmup", "batch", "lr",
                                 "warmup", "decay", "clip", "augment", "bf16")}
     recipe |= {"optimizer": "AdamW, cosine", "processes": run.get("processes", 1)}
+    if "val_acc" in scores:
+        scores["val_pairs"] = c["eval_pairs"]
     said = {
         "licence": c["licence"], "source": "tools.train",
         "training_data": run.get("data", c["data"]),
@@ -38,7 +40,7 @@ def meta(checkpoint: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
                                     f"{run.get('data', c['data'])}",
         "trained": True, "seed": c["seed"],
         "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
-        "epochs": last.get("epoch", 0), "steps": checkpoint["step"],
+        "epochs": round(last.get("epoch", 0), 3), "steps": checkpoint["step"],
         "identities": checkpoint["classes"], "recipe": recipe, "scores": scores,
         "commit": run.get("commit", ""),
     }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,12 +36,22 @@ def augmenter(wanted: bool) -> Augment:
     return lambda images, generator: augment(images, generator, recipe)
 
 
-def check(images: Tensor, labels: Tensor, name: str) -> None:
+def check(images: Tensor, labels: Tensor, source: Any) -> None:
     """Raises ValueError for a batch that is none of uint8 [B, 3, 112, 112] and B labels."""
     side = fmt.INPUT_SIDE
     if images.dtype != torch.uint8 or images.shape != (len(labels), 3, side, side):
-        raise ValueError(f"{name} gives {images.dtype} {list(images.shape)} and {len(labels)} "
-                         f"labels, expected torch.uint8 [{len(labels)}, 3, {side}, {side}]")
+        raise ValueError(f"{source.name} gives {images.dtype} {list(images.shape)} and "
+                         f"{len(labels)} labels, expected torch.uint8 "
+                         f"[{len(labels)}, 3, {side}, {side}]")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= source.classes:
+        raise ValueError(f"{source.name}: labels reach from {low} to {high}, it states "
+                         f"{source.classes} classes")
+
+
+def _deaf(worker: int) -> None:
+    """A Ctrl-C is for the process that trains; the workers serve it until it has stopped."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def loader(source: Any, batches: Batches, workers: int, pin: bool) -> Iterator[Any]:
@@ -51,7 +62,8 @@ def loader(source: Any, batches: Batches, workers: int, pin: bool) -> Iterator[A
     """
     own = torch.Generator().manual_seed(mix(batches.seed, batches.epoch, 1))
     more: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
-    more |= {"num_workers": workers, "collate_fn": collate, "pin_memory": pin, "generator": own}
+    more |= {"num_workers": workers, "worker_init_fn": _deaf if workers else None,
+             "collate_fn": collate, "pin_memory": pin, "generator": own}
     if not isinstance(source, IterableDataset):
         yield from DataLoader(source, batch_sampler=batches, **more)
         return

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from efm3.arch import ARCHS
 
-from . import checkpoint, feed, parallel, schedule
+from . import checkpoint, feed, parallel, schedule, state
 from .config import Config
 from .heads import Head
 from .logs import Log
@@ -45,6 +45,8 @@ class Trainer:
         self.model.to(world.device)
         self.head.to(world.device)
         net: nn.Module = self.model
+        if config.sync_bn and world.device.type == "cpu":
+            raise ValueError("--sync-bn: PyTorch has it for GPUs only")
         if config.sync_bn and world.size > 1:
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         self.net = parallel.wrapped(net, world)
@@ -62,6 +64,9 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.log = log or Log(Path(config.out), False, self.total)
         self.stop = ""
+        self.pending: list[Tensor] = []
+        # Reading a number waits for a GPU to finish, so there it is done now and then.
+        self.every = 1 if world.device.type == "cpu" else 10
 
     def _head(self) -> Any:
         c = self.config
@@ -83,92 +88,62 @@ class Trainer:
         """Whole epochs done."""
         return self.step // self.per_epoch
 
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs; every process must call it."""
-        states = checkpoint.optimizer_state(self.optimizer, self.names)
-        head = {"weight": self.head.weight.detach()}
-        if self.config.shard_head:
-            own = {k: v for k, v in states.pop("head.weight", {}).items()}
-            head["weight"] = self.head.whole(head["weight"])
-            states["head.weight"] = {k: v if k == "step" else self.head.whole(v).cpu()
-                                     for k, v in own.items()}
-        rng = {"torch": torch.get_rng_state()}
-        return {"config": self.config.json(), "arch": asdict(self.model.arch),
-                "classes": self.source.classes,
-                "model": {k: v.detach().cpu().contiguous()
-                          for k, v in self.model.state_dict().items()},
-                "head": {k: v.cpu() for k, v in head.items()}, "optimizer": states,
-                "step": self.step, "partial": dict(self.partial), "history": list(self.history),
-                "best": self.best, "rng": rng}
-
-    def restore(self, value: dict[str, Any]) -> None:
-        """Go on from a checkpoint. Raises BadCheckpoint for one of another run."""
-        if value["classes"] != self.source.classes:
-            raise checkpoint.BadCheckpoint(f"the checkpoint has {value['classes']} classes, the "
-                                           f"data {self.source.classes}")
-        try:
-            self.model.load_state_dict(value["model"])
-            weight, states = value["head"]["weight"], dict(value["optimizer"])
-            if self.config.shard_head:
-                weight = self.head.part(weight)
-                states["head.weight"] = {k: v if k == "step" else self.head.part(v)
-                                         for k, v in states.get("head.weight", {}).items()}
-            with torch.no_grad():
-                self.head.weight.copy_(weight)
-        except (RuntimeError, KeyError, TypeError) as e:
-            raise checkpoint.BadCheckpoint(f"the checkpoint does not fit: {e}") from None
-        checkpoint.load_optimizer(self.optimizer, self.names, states)
-        self.step, self.best = value["step"], value["best"]
-        self.partial, self.history = dict(value["partial"]), list(value["history"])
-        torch.set_rng_state(value["rng"]["torch"])
-
     def save(self, best: bool = False) -> None:
         """Write last.pt, and best.pt too where asked."""
-        value = self.state()
+        value = state.capture(self)
         if self.world.first:
             folder = Path(self.config.out)
             checkpoint.save(value, folder / "last.pt", *([folder / "best.pt"] if best else []))
+        self._saved = time.monotonic()
 
     def run(self) -> bool:
         """Train until the end (True) or until something stops it (False), then checkpoint."""
-        began = saved = time.monotonic()
         self.net.train()
+        self._began = self._saved = time.monotonic()
         while self.step < self.total and not self.stop:
             self.batches.start(self.epoch, self.step % self.per_epoch)
-            workers = self.config.workers
-            source = feed.loader(self.source, self.batches, workers,
-                                 self.world.device.type == "cuda")
-            mark = time.monotonic()
-            for images, labels in source:
-                self._take(images, labels, mark)
-                mark = time.monotonic()
-                if self.step % self.per_epoch == 0:
-                    self._end_of_epoch()
-                    saved = mark = time.monotonic()
-                self._look_at_clock(began)
-                if self.stop or self.step >= self.total:
-                    break
-                if self._all_agree(mark - saved > 60 * self.config.save_every):
-                    self.save()
-                    saved = mark = time.monotonic()
+            try:
+                self._rest_of_epoch()
+            except RuntimeError:
+                # A signal to the whole process group ends the loader's workers too.
+                if not self.stop:
+                    raise
         if self.step % self.per_epoch:
-            self.save()
+            if self.step >= self.total and self.partial["seen"]:
+                self._end_of_epoch()
+            else:
+                self.save()
         return self.step >= self.total
 
-    def _look_at_clock(self, began: float) -> None:
-        limit = 60 * self.config.max_minutes
-        if limit and time.monotonic() - began > limit:
-            self.stop = self.stop or f"{self.config.max_minutes:g} minutes are over"
-        if self.world.size > 1 and self._all_agree(bool(self.stop)):
-            self.stop = self.stop or "another process was told to stop"
+    def _rest_of_epoch(self) -> None:
+        batches = feed.loader(self.source, self.batches, self.config.workers,
+                              self.world.device.type == "cuda")
+        mark = time.monotonic()
+        for images, labels in batches:
+            self._take(images, labels, mark)
+            if self.step % self.per_epoch == 0:
+                self._end_of_epoch()
+            if self.step % self.every == 0 or self.step == self.total:
+                self._look_around()
+            if self.stop or self.step >= self.total:
+                return
+            mark = time.monotonic()
 
-    def _all_agree(self, own: bool) -> bool:
-        """True where any process says so: all act alike."""
-        return self.world.total(float(own))[0] > 0
+    def _look_around(self) -> None:
+        """Stop or save, where the clock or a signal says so to any process: all act alike."""
+        now, limit = time.monotonic(), 60 * self.config.max_minutes
+        if limit and now - self._began > limit:
+            self.stop = self.stop or f"{self.config.max_minutes:g} minutes are over"
+        due = now - self._saved > 60 * self.config.save_every
+        stop, save = self.world.total(bool(self.stop), due)
+        if stop:
+            self.stop = self.stop or "another process was told to stop"
+        elif save:
+            self.save()
 
     def _take(self, images: Tensor, labels: Tensor, mark: float) -> None:
         c, w = self.config, self.world
-        feed.check(images, labels, self.source.name)
+        feed.check(images, labels, self.source)
         g = feed.generator(w.device, c.seed, self.step, w.rank)
         labels = labels.to(w.device, non_blocking=True)
         x = self.augment(images.to(w.device, non_blocking=True), g)
@@ -200,23 +175,35 @@ class Trainer:
     def _count(self, loss: Tensor, right: Tensor, n: int, mark: float, waited: float,
                lr: float) -> None:
         p = self.partial
-        value = float(loss.detach())
-        if value != value:
-            raise Diverged(f"the loss is NaN at step {self.step}: try a lower --lr, a longer "
-                           "--warmup or --margin-warmup")
-        p["loss"] += value * n
-        p["right"] += float(right)
+        self.pending.append(torch.stack((loss.detach().double() * n, right.double())))
         p["seen"] += n
         p["waited"] += waited
         p["seconds"] += time.monotonic() - mark
         self.step += 1
-        seen = p["seen"] * self.world.size
-        self.log.step(self.step, f"epoch {self.step / self.per_epoch:.2f}  loss "
-                      f"{p['loss'] / p['seen']:.3f}  acc {p['right'] / p['seen']:.1%}  lr {lr:.2e}"
-                      f"  {seen / p['seconds']:.0f} images/s",
-                      self.step % self.config.log_every == 0)
+        if self.step % self.every == 0:
+            self.settle()
+            seen = p["seen"] * self.world.size
+            self.log.step(self.step, f"epoch {self.step / self.per_epoch:.2f}  loss "
+                          f"{p['loss'] / p['seen']:.3f}  acc {p['right'] / p['seen']:.1%}  "
+                          f"lr {lr:.2e}  {seen / p['seconds']:.0f} images/s",
+                          self.step % self.config.log_every == 0)
+
+    def settle(self) -> None:
+        """Add up what steps left on the device, in their order."""
+        if not self.pending:
+            return
+        start = time.monotonic()
+        for loss, right in torch.stack(self.pending).tolist():
+            if not math.isfinite(loss):
+                raise Diverged(f"the loss is {loss} at step {self.step - 1}: try a lower --lr, "
+                               "a longer --warmup or --margin-warmup")
+            self.partial["loss"] += loss
+            self.partial["right"] += right
+        self.pending.clear()
+        self.partial["seconds"] += time.monotonic() - start
 
     def _end_of_epoch(self) -> None:
+        self.settle()
         p = self.partial
         loss, right, seen = self.world.total(p["loss"], p["right"], p["seen"])
         val = None
@@ -225,14 +212,15 @@ class Trainer:
             with torch.no_grad():
                 val = self.validate(self.model)
             self.model.train()
-        row = {"epoch": self.epoch, "step": self.step, "loss": loss / seen,
-               "train_acc": right / seen, "lr": self.optimizer.param_groups[0]["lr"],
+        row = {"epoch": self.step / self.per_epoch if self.step % self.per_epoch else self.epoch,
+               "step": self.step, "loss": loss / seen, "train_acc": right / seen,
+               "lr": self.optimizer.param_groups[0]["lr"],
                "margin": self.head.margin, "images_per_s": seen / p["seconds"],
                "epoch_s": p["seconds"], "data_share": p["waited"] / p["seconds"], "val_acc": val}
         self.history.append(row)
         self.partial = dict(ZERO)
         score = row["train_acc"] if val is None else val
-        best = self._all_agree(self.world.first and score >= self.best)
+        best = self.world.total(self.world.first and score >= self.best)[0] > 0
         self.best = max(self.best, score)
         self.save(best)
         with suppress(OSError):

@@ -47,12 +47,20 @@ class World:
 
 
 def join(device: str) -> World:
-    """Join the other processes where torchrun started this one; choose the device."""
+    """Join the other processes where torchrun started this one; choose the device.
+
+    Raises ValueError for a device that is not there.
+    """
     local = int(os.environ.get("LOCAL_RANK", 0))
     size = int(os.environ.get("WORLD_SIZE", 1))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    place = torch.device(device)
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"--device {device} is none of cpu, cuda, cuda:N, auto") from None
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"--device {device}: PyTorch sees no such GPU here")
     if place.type == "cuda" and place.index is None:
         place = torch.device("cuda", local)
         torch.cuda.set_device(place)
