@@ -181,9 +181,20 @@ def _figure_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, 
 
 
 def _counter_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, ...]]:
-    return [(name, row["sanitizer"] or "none", _number(row["executions"]),
-             _number(round(row["seconds"])), row["findings"], row["date"], row["commit"],
-             f"`{row['command']}`") for name in names for row in found[name]]
+    """A line a target, sanitizer and command: the runs on all commits, and the newest commit."""
+    out = []
+    for name in names:
+        kinds = dict.fromkeys((row["sanitizer"], row["command"]) for row in found[name])
+        for sanitizer, command in kinds:
+            rows = [r for r in found[name]
+                    if (r["sanitizer"], r["command"]) == (sanitizer, command)]
+            last = sorted(rows, key=lambda r: r["date"])[-1]
+            out.append((name, sanitizer or "none", _number(sum(r["executions"] for r in rows)),
+                        _number(round(sum(r["seconds"] for r in rows))),
+                        sum(r["findings"] for r in rows), last["date"],
+                        last["commit"] + (f" and {len(rows) - 1} before" if rows[1:] else ""),
+                        f"`{command}`"))
+    return out
 
 
 def figures() -> Iterator[str]:
