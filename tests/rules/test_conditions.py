@@ -162,3 +162,23 @@ def test_a_size_beyond_the_layout_is_no_tensors(size):
     assert "T001" in codes and not codes & {"T010", "T011"}
 
 
+
+
+def with_values(**kinds):
+    """The sample file with all values of some kinds (bn_var=...) set to given four bytes."""
+    return sample.build(table=[
+        (n, kinds[k] * (len(v) // 4) if (k := "_".join(n.rsplit(".", 2)[1:])) in kinds else v)
+        for n, v in table()])
+
+
+def test_variances_that_make_sense_both_ways_are_not_swapped():
+    assert found(with_values(bn_var=b"\x3f\x80\x80\x3f")) == set()
+
+
+def test_one_layer_of_identity_is_not_all():
+    one, none = struct.pack("<f", 1), bytes(4)
+    identity = {"bn_w": one, "bn_b": none, "bn_mean": none, "bn_var": one}
+    assert "V014" in found(with_values(**identity))
+    for kind in identity:
+        other = identity | {kind: struct.pack("<f", 0.5)}
+        assert "V014" not in found(with_values(**other))
