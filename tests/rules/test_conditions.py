@@ -52,7 +52,7 @@ def patched(data, path, value):
     b"\x08",
     b"XXXX" + struct.pack(">I", fmt.VERSION) + bytes(100),
     b"XXXX" + b"\xef\xbf\xbd" * 20,            # no EFM3 file after a transfer as text
-])
+], ids=lambda data: data[:12].hex())
 def test_what_is_nearly_another_file_is_none(data):
     assert found(data) == {"C002"}
 
