@@ -182,3 +182,12 @@ def test_one_layer_of_identity_is_not_all():
     for kind in identity:
         other = identity | {kind: struct.pack("<f", 0.5)}
         assert "V014" not in found(with_values(**other))
+
+
+@pytest.mark.parametrize("word", ["7fc00000", "7f800000"])
+def test_swapped_bytes_explain_a_value_that_is_not_finite(word):
+    swapped = [(n, b"".join(v[i:i + 4][::-1] for i in range(0, len(v), 4))) for n, v in table()]
+    name, v = swapped[0]
+    for raw in (bytes.fromhex(word), bytes.fromhex(word)[::-1]):
+        codes = found(sample.build(table=[(name, raw + v[4:]), *swapped[1:]]))
+        assert "V001" in codes and not codes & {"V002", "V003"}
