@@ -34,7 +34,8 @@ CHECKED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "efm3.source": ((),
                     ("tests/test_source.py", "tests/faults")),
 }
-RULES_TESTS = ("tests/rules", "tests/test_scan.py", "tests/test_validator.py",
+RULES_TESTS = ("tests/rules/test_conditions.py", "tests/rules/test_rules.py",
+               "tests/test_scan.py", "tests/test_validator.py",
                "tests/test_coherence.py")
 CHECKED |= {f"efm3.rules.{m}": ((), RULES_TESTS) for m in (
     "container", "header", "mirror", "table", "values", "portability")}

@@ -52,7 +52,7 @@ def patched(data, path, value):
     b"\x08",
     b"XXXX" + struct.pack(">I", fmt.VERSION) + bytes(100),
     b"XXXX" + b"\xef\xbf\xbd" * 20,            # no EFM3 file after a transfer as text
-])
+], ids=lambda data: data[:12].hex())
 def test_what_is_nearly_another_file_is_none(data):
     assert found(data) == {"C002"}
 
@@ -162,3 +162,32 @@ def test_a_size_beyond_the_layout_is_no_tensors(size):
     assert "T001" in codes and not codes & {"T010", "T011"}
 
 
+
+
+def with_values(**kinds):
+    """The sample file with all values of some kinds (bn_var=...) set to given four bytes."""
+    return sample.build(table=[
+        (n, kinds[k] * (len(v) // 4) if (k := "_".join(n.rsplit(".", 2)[1:])) in kinds else v)
+        for n, v in table()])
+
+
+def test_variances_that_make_sense_both_ways_are_not_swapped():
+    assert found(with_values(bn_var=b"\x3f\x80\x80\x3f")) == set()
+
+
+def test_one_layer_of_identity_is_not_all():
+    one, none = struct.pack("<f", 1), bytes(4)
+    identity = {"bn_w": one, "bn_b": none, "bn_mean": none, "bn_var": one}
+    assert "V014" in found(with_values(**identity))
+    for kind in identity:
+        other = identity | {kind: struct.pack("<f", 0.5)}
+        assert "V014" not in found(with_values(**other))
+
+
+@pytest.mark.parametrize("word", ["7fc00000", "7f800000"])
+def test_swapped_bytes_explain_a_value_that_is_not_finite(word):
+    swapped = [(n, b"".join(v[i:i + 4][::-1] for i in range(0, len(v), 4))) for n, v in table()]
+    name, v = swapped[0]
+    for raw in (bytes.fromhex(word), bytes.fromhex(word)[::-1]):
+        codes = found(sample.build(table=[(name, raw + v[4:]), *swapped[1:]]))
+        assert "V001" in codes and not codes & {"V002", "V003"}
