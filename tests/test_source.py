@@ -137,6 +137,19 @@ def test_a_source_of_parts_that_raises_leaves_nothing(target):
     assert os.listdir(target.parent) == [target.name]
 
 
+def test_a_check_that_raises_leaves_the_old_file(target):
+    seen = []
+
+    def check(path):
+        with open(path, "rb") as f:
+            seen.append(f.read())
+        raise ValueError("not good")
+    with pytest.raises(ValueError, match="not good"):
+        write_atomic(target, [b"n", b"ew"], check)
+    assert seen == [b"new"] and target.read_bytes() == b"old"
+    assert os.listdir(target.parent) == [target.name]
+
+
 def test_the_temporary_name_is_never_an_existing_file(target, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
     squat = target.parent / f".{target.name}.{'0' * 16}.tmp"
