@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Part B: the most memory that Python takes for a refusal, by tracemalloc.
 
-Nothing is remembered from one reading to the next. Tracing is slow, so it sees every u32 at 40 values, one in 97 of the other sets, and two slices of
-mutated files; one in nine of these in the short form.
+Nothing is remembered from one reading to the next. Tracing is slow, so it sees every u32 at 40
+values, one in 97 of the other sets, and two slices of mutated files; one in nine of these in the
+short form.
 """
 
 from __future__ import annotations
