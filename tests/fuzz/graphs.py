@@ -22,14 +22,22 @@ def graph(rng, data):
     except Exception:
         return raw(rng, data)
     for _ in range(rng.randint(1, 3)):
-        g = proto.graph
-        if g.node and rng.random() < 0.6:
-            _node(rng, g)
-        elif g.initializer and rng.random() < 0.8:
-            _constant(rng, rng.choice(g.initializer))
-        else:
-            _model(rng, proto)
+        try:
+            _change(rng, proto)
+        except UnicodeDecodeError:
+            # A name that is no UTF-8, of an earlier change of raw bytes, cannot be set again.
+            return raw(rng, data)
     return proto.SerializeToString()
+
+
+def _change(rng, proto):
+    g = proto.graph
+    if g.node and rng.random() < 0.6:
+        _node(rng, g)
+    elif g.initializer and rng.random() < 0.8:
+        _constant(rng, rng.choice(g.initializer))
+    else:
+        _model(rng, proto)
 
 
 def _node(rng, g):
