@@ -72,8 +72,9 @@ def killer(work: Path) -> str:
         except subprocess.TimeoutExpired:
             return f"{program} {words[0]}: no end"
         if done.returncode:
-            lines = (done.stderr.strip() or f"exit {done.returncode}").splitlines()
-            return f"{program} {words[0]}: {lines[0] or lines[-1]}"[:150]
+            lines = [t for t in done.stderr.splitlines() if any(map(str.isalpha, t))]
+            said = lines[0] if lines else f"exit {done.returncode}"
+            return f"{program} {words[0]}: {said}"[:150]
         if program == "mfn":
             have = np.array(done.stdout.split(), float)
             if have.shape != want.shape or not np.abs(have - want).max() <= 1e-5:

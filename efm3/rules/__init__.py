@@ -165,8 +165,9 @@ class Context:
         """
         meta, start = (self.mirror or {}).get("meta"), self.scan.table_offset
         stated = meta.get("sha256") if isinstance(meta, dict) else None
-        if not mirrors.is_digest(stated) or start is None or not self.scan.complete:
+        if not mirrors.is_digest(stated) or not self.scan.complete:
             return None
+        assert start is not None
         return Digest(self.scan.data[start:], start, str(stated))
 
     @cached_property

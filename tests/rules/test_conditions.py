@@ -191,3 +191,37 @@ def test_swapped_bytes_explain_a_value_that_is_not_finite(word):
     for raw in (bytes.fromhex(word), bytes.fromhex(word)[::-1]):
         codes = found(sample.build(table=[(name, raw + v[4:]), *swapped[1:]]))
         assert "V001" in codes and not codes & {"V002", "V003"}
+
+
+def test_a_negative_variance_explains_a_scale():
+    entries = table()
+    at = [i for i, (n, _) in enumerate(entries) if n.endswith("bn.var")]
+    tiny, negative = bytes(4), struct.pack("<f", -1)
+    weight = next(i for i in range(at[0], 0, -1) if entries[i][0].endswith("bn.w"))
+    large = struct.pack("<f", 100)
+    entries[weight] = entries[weight][0], large + entries[weight][1][4:]
+    entries[at[0]] = entries[at[0]][0], tiny + entries[at[0]][1][4:]
+    assert "V013" in found(sample.build(table=entries))
+    entries[at[1]] = entries[at[1]][0], negative + entries[at[1]][1][4:]
+    codes = found(sample.build(table=entries))
+    assert "V004" in codes and "V013" not in codes
+
+
+@pytest.mark.parametrize("channels,constant", [(2, False), (3, True)])
+def test_a_convolution_of_sixteen_weights_may_be_constant(channels, constant):
+    arch = replace(sample.ARCH, final_channels=channels, embedding_dim=8)
+    entries = [(n, struct.pack("<f", 0.5) * (len(v) // 4)
+                if n.endswith("conv.w") and len(v) == 32 * channels else v)
+               for n, v in table(arch)]
+    assert ("V015" in found(sample.build(arch, entries))) == constant
+
+
+def test_another_version_explains_sizes_of_another_type():
+    half = [(n, v[:len(v) // 2]) for n, v in table()]
+    assert "T003" in found(sample.build(table=half))
+    assert found(patched(sample.build(table=half), "version", 4)) == {"C003"}
+
+
+def test_a_digest_is_not_compared_with_a_cut_table():
+    assert "M042" not in found(sample.sealed()[:-1])
+    assert "M042" not in found(sample.sealed() + b"x")
