@@ -64,6 +64,7 @@ def test_select_and_ignore_take_prefixes():
     data = example("M022")[1]
     assert {f.code for f in efm3.validate(data, select=["M"]).findings} == {"M022"}
     assert {f.code for f in efm3.validate(data, ignore=["M02", "P"]).findings} == set()
+    assert {f.code for f in efm3.validate(data, ignore=["T", "P"]).findings} == {"M022"}
 
 
 def test_unknown_level_is_refused():
