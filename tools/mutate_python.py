@@ -193,16 +193,14 @@ def mutants() -> list[Mutant]:
 
 
 def _apply(m: Mutant) -> None:
+    rules = vars(import_module("efm3.rules"))
+    for cached in rules.values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
     if m.code is None:
-        rules = vars(import_module("efm3.rules"))
         own = rules["RULES"]
         own[m.function] = own[m.function]._replace(check=lambda ctx: iter(()))
-        for cached in rules.values():
-            if hasattr(cached, "cache_clear"):
-                cached.cache_clear()
         return
-    from efm3.rules import load_rules
-
     target: Any = import_module(m.module)
     for name in m.function.split("."):
         target = vars(target)[name]
@@ -211,7 +209,7 @@ def _apply(m: Mutant) -> None:
     target.__code__ = m.code
     # Rules that were made by the function, when the module was loaded.
     made = {c.co_name: c for c in m.code.co_consts if isinstance(c, CodeType)}
-    for r in load_rules().values():
+    for r in rules["RULES"].values():
         maker, _, own = r.check.__qualname__.partition(".<locals>.")
         if r.check.__module__ == m.module and maker == m.function and own in made:
             r.check.__code__ = made[own]  # type: ignore[attr-defined]

@@ -200,7 +200,7 @@ def _loaded(level: str) -> dict[str, Rule]:
 
 def selected(code: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
     """True where a code prefix of `select` (none: all) takes it and the ignores leave it."""
-    return (not select or code.startswith(select)) and not (ignore and code.startswith(ignore))
+    return (not select or code.startswith(select)) and not code.startswith(ignore)
 
 
 def check_level(level: str) -> int:

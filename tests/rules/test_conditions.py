@@ -81,10 +81,12 @@ def test_another_version_explains_sizes(size):
     assert found(patched(data, "version", 4)) == {"C003"}
 
 
-def test_another_version_explains_a_file_cut_between_tensors():
-    start = scan(sample.base()).tensors[3].offset
-    assert found(sample.base()[:start]) == {"T013"}
-    assert found(patched(sample.base(), "version", 4)[:start]) == {"C003"}
+def test_another_version_explains_a_file_cut_between_parts():
+    whole = sample.base()
+    count = scan(whole).tensors[0].offset - 2
+    for cut, code in ((scan(whole).tensors[3].offset, "T013"), (count, "C007")):
+        assert found(whole[:cut]) == {code}
+        assert found(patched(whole, "version", 4)[:cut]) == {"C003"}
 
 
 def test_the_words_for_a_cut_file_know_what_is_known():

@@ -5,7 +5,7 @@
 import pytest
 
 import efm3
-from efm3 import sample
+from efm3 import rules, sample
 from efm3.examples import EXAMPLES, example
 from efm3.rules import GROUPS, LEVELS, load_rules
 
@@ -64,6 +64,16 @@ def test_select_and_ignore_take_prefixes():
     data = example("M022")[1]
     assert {f.code for f in efm3.validate(data, select=["M"]).findings} == {"M022"}
     assert {f.code for f in efm3.validate(data, ignore=["M02", "P"]).findings} == set()
+    assert {f.code for f in efm3.validate(data, ignore=["T", "P"]).findings} == {"M022"}
+
+
+def test_values_are_imported_for_their_level_alone(monkeypatch):
+    for level, wanted in (("coherence", {*GROUPS} - {"values"}), ("values", {*GROUPS})):
+        seen = set()
+        monkeypatch.setattr(rules, "import_module", seen.add)
+        levels = {r.level for r in rules._loaded.__wrapped__(level).values()}
+        assert seen == {f"efm3.rules.{g}" for g in wanted}
+        assert levels == set(LEVELS[:LEVELS.index(level) + 1])
 
 
 def test_unknown_level_is_refused():
