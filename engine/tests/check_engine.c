@@ -5,98 +5,8 @@
 //   check_engine VERB FILE     exit 0 and a line that says how much was done, or 1
 // Build with -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create for the
 // verb nomem.
-#define _DEFAULT_SOURCE 1
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
-#include "../src/engine.h"
-#include "facex_mfn.h"
-
-enum { VALUES = 3 * 112 * 112, PIXELS = 112 * 112 * 3, BATCH = 9 };
-
-#define CHECK(x)                                                               \
-    do {                                                                       \
-        if (!(x)) {                                                            \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #x); \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
-
-// Allocations and new threads left before one fails, and all later ones where `for_ever`; below
-// zero: none fails. The pool's threads allocate too.
-static _Atomic long budget = -1;
-static bool for_ever;
-static _Atomic bool refused;
-
-static bool refuse(int number) {
-    if (budget < 0) return false;
-    if (atomic_fetch_sub(&budget, 1) > 0) return false;
-    budget = for_ever ? 0 : -1;
-    refused = true;
-    errno = number;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-int __real_posix_memalign(void **p, size_t align, size_t n);
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_posix_memalign(void **p, size_t align, size_t n);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg);
-void *__wrap_malloc(size_t n) { return refuse(ENOMEM) ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) {
-    return refuse(ENOMEM) ? NULL : __real_calloc(n, size);
-}
-int __wrap_posix_memalign(void **p, size_t align, size_t n) {
-    return refuse(ENOMEM) ? ENOMEM : __real_posix_memalign(p, align, n);
-}
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg) {
-    return refuse(EAGAIN) ? EAGAIN : __real_pthread_create(t, a, f, arg);
-}
-
-static const char *path;
-static float input[BATCH * VALUES];
-static uint8_t pixels[BATCH * PIXELS];
-
-static void fill(void) {
-    uint32_t s = 7;
-    for (size_t i = 0; i < BATCH * VALUES; i++) {
-        s = s * 1664525u + 1013904223u;
-        input[i] = (float)(s >> 8) / 8388608.0f - 1.0f;
-        pixels[i] = (uint8_t)(s >> 24);
-    }
-}
-
-static unsigned char *slurp(const char *name, size_t *size) {
-    FILE *f = fopen(name, "rb");
-    CHECK(f && fseek(f, 0, SEEK_END) == 0);
-    long n = ftell(f);
-    CHECK(n >= 0);
-    rewind(f);
-    unsigned char *data = malloc((size_t)n + 1);
-    CHECK(data && fread(data, 1, (size_t)n, f) == (size_t)n);
-    fclose(f);
-    *size = (size_t)n;
-    return data;
-}
+#include "check_tools.h"
+#include "check_soak.h"
 
 // An exact copy, so that a sanitizer sees a read of the byte behind it. Gives 0 or the status.
 static int load_copy(const unsigned char *data, size_t size, bool run) {
@@ -210,7 +120,7 @@ static void nomem(const unsigned char *data, size_t size) {
 }
 
 // Threads on one engine; `want` and `want_u8` are what serial use gave for each picture.
-enum { MANY = 64, MAX_DIM = 1024 };
+enum { MANY = 64 };
 typedef struct Shared {
     MfnEngine engine;
     float want[BATCH * MAX_DIM], want_u8[BATCH * MAX_DIM];
@@ -446,96 +356,6 @@ static void misuse(const unsigned char *data, size_t size) {
     for (int s = 0; s >= -21; s--) CHECK(mfn_strerror(s)[0] && mfn_status_name(s)[0]);
     CHECK(mfn_strerror(-9999) && mfn_isa_name(-1) == NULL && mfn_isa_name(99) == NULL);
     printf("misuse: a status for each\n");
-}
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = true };
-#elif defined(__has_feature)
-enum { SANITIZED = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) };
-#else
-enum { SANITIZED = false };
-#endif
-
-static long resident_kib(void) {
-    long pages = -1;
-    FILE *f = fopen("/proc/self/statm", "r");
-    CHECK(f && fscanf(f, "%*d %ld", &pages) == 1);
-    fclose(f);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-static int open_files(void) {
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    CHECK(d);
-    while (readdir(d)) n++;
-    closedir(d);
-    return n - 3;  // `.`, `..` and the folder itself
-}
-
-// Bytes that malloc has given and not got back; 0 where the library does not tell.
-static long allocated(void) {
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-    struct mallinfo2 m = mallinfo2();
-    return (long)(m.uordblks + m.hblkhd);
-#else
-    return 0;
-#endif
-}
-
-// One load, call and end, by turns from memory and from the file, and loads that are refused.
-static void use(const unsigned char *data, size_t size, long i) {
-    static float out[BATCH * MAX_DIM];
-    MfnOptions options = {.threads = i % 1000 ? 1 : 3};
-    MfnEngine e;
-    if (i % 2)
-        CHECK(mfn_engine_init_file(path, &options, &e, NULL) == MFN_OK);
-    else
-        CHECK(mfn_engine_init_memory(data, size, &options, &e, NULL) == MFN_OK);
-    if (i % 1000)
-        CHECK(mfn_engine_forward(&e, input, out) == MFN_OK);
-    else
-        CHECK(mfn_engine_forward_batch(&e, input, BATCH, out) == MFN_OK);
-    CHECK(mfn_engine_free(&e) == MFN_OK);
-    CHECK(mfn_engine_init_memory(data, size - 1, NULL, &e, NULL) == MFN_E_TRUNCATED);
-    const char *leak = getenv("LEAK");
-    static void *volatile lost;
-    if (leak && strcmp(leak, "memory") == 0) lost = malloc(64);
-    if (leak && strcmp(leak, "file") == 0) CHECK(open(path, O_RDONLY) >= 0);
-    (void)lost;
-    if (i % 10 == 0) CHECK(mfn_engine_init_file("/", NULL, &e, NULL) == MFN_E_NOT_REGULAR);
-}
-
-// LOADS (1000) lives of an engine. After the first tenth, resident memory may not grow by more
-// than 128 KiB, allocated memory by 16 KiB, nor the number of open files at all (under a
-// sanitizer: only that). Needs /proc.
-// LEAK=memory or LEAK=file loses 64 bytes or an open file each time, to show that it is seen.
-static void soak(const unsigned char *data, size_t size) {
-    enum { SAMPLES = 50, SLACK_KIB = 128, SLACK = 16 << 10 };
-    const char *word = getenv("LOADS");
-    long loads = word ? atol(word) : 1000, warm = loads / 10;
-    CHECK(loads >= SAMPLES * 2);
-    for (long i = 0; i < warm; i++) use(data, size, i);
-    // The slope of the least-squares line through the samples.
-    double x = 0, y = 0, xx = 0, xy = 0;
-    long first = resident_kib(), last = first, most = first;
-    long held = allocated();
-    int files = open_files();
-    for (int k = 0; k < SAMPLES; k++) {
-        long end = warm + (loads - warm) * (k + 1) / SAMPLES;
-        for (long i = warm + (loads - warm) * k / SAMPLES; i < end; i++) use(data, size, i);
-        last = resident_kib();
-        most = last > most ? last : most;
-        x += (double)end, y += (double)last * 1024;
-        xx += (double)end * (double)end, xy += (double)end * (double)last * 1024;
-    }
-    printf("soak: %ld loads; resident KiB %ld after %ld, %ld at the end, %ld at most; "
-           "slope %.4f bytes a load; allocated %ld, %ld at the end; open files %d, %d at the end\n",
-           loads, first, warm, last, most, (SAMPLES * xy - x * y) / (SAMPLES * xx - x * x), held,
-           allocated(), files, open_files());
-    // A sanitizer keeps what was freed; it looks for leaks itself.
-    CHECK(SANITIZED || (last - first <= SLACK_KIB && allocated() - held <= SLACK));
-    CHECK(open_files() == files);
 }
 
 int main(int argc, char **argv) {

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import damaged
 import mutators
-from graphs import graph
+from onnx_graphs import graph
 
 import efm3
 from efm3 import convert, sample
