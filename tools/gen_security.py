@@ -113,10 +113,9 @@ AREAS = (
 )
 
 SHORT: dict[str, str] = {
-    "B": "the counter of mutated files says how far the five million are: what the machine gave in "
-         "the time there was; `make evidence-long` goes on where it ended. Pairs of u32s go "
-         "through C at all 40 x 40 values, through Python at 12 x 12; the memory of Python is "
-         "measured on a sample.",
+    "B": "five million files through all four readers are the mutated ones and the exhaustive sets "
+         "together. Pairs of u32s go through C at all 40 x 40 values, through Python at 12 x 12, "
+         "on the smallest file alone; the memory of Python is measured on a sample.",
     "E": "the machines are emulated (qemu-user), not real ones. The emulator has no AVX-512: that "
          "row is checked only on a processor that has it. Fork is not tried there, since the "
          "emulator itself fails in a child of a process with threads.",
