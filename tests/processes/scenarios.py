@@ -173,9 +173,10 @@ class Pressing:
         return getattr(self.lib, name)
 
     def mfn_engine_forward_u8(self, *words: object) -> int:
-        if self.images == 0:
-            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        first = self.images == 0
         self.images += words[2]  # type: ignore[operator]
+        if first:  # counted before: the signal may come at once, and must come once
+            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
         return int(self.lib.mfn_engine_forward_u8(*words))  # type: ignore[attr-defined]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import efm3
 from efm3 import format as fmt
-from efm3 import sample
+from efm3 import rules, sample
 from efm3.arch import ARCHS
 from efm3.network import tensor_layout
 from efm3.scan import scan
@@ -227,3 +227,7 @@ def test_another_version_explains_sizes_of_another_type():
 def test_a_digest_is_not_compared_with_a_cut_table():
     assert "M042" not in found(sample.sealed()[:-1])
     assert "M042" not in found(sample.sealed() + b"x")
+
+
+def test_nothing_is_found_where_every_rule_is_left_out():
+    assert rules.run(scan(sample.base()), ignore=tuple("CHMTVP")) == []
