@@ -231,3 +231,9 @@ def test_a_digest_is_not_compared_with_a_cut_table():
 
 def test_nothing_is_found_where_every_rule_is_left_out():
     assert rules.run(scan(sample.base()), ignore=tuple("CHMTVP")) == []
+
+
+def test_halves_with_an_entry_too_many_are_no_half_precision():
+    halves = [(name, values[:len(values) // 2]) for name, values in table()]
+    assert found(sample.build(table=halves)) >= {"T003"}
+    assert "T003" not in found(sample.build(table=[*halves, halves[-1]]))
