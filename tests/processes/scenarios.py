@@ -164,7 +164,7 @@ def gc_orders() -> None:
 
 
 class Pressing:
-    """The engine's library, where Ctrl-C is pressed during the first batch."""
+    """The engine's library, where Ctrl-C was pressed when the first call into C returns."""
 
     def __init__(self, lib: object) -> None:
         self.lib, self.images = lib, 0
@@ -175,9 +175,10 @@ class Pressing:
     def mfn_engine_forward_u8(self, *words: object) -> int:
         first = self.images == 0
         self.images += words[2]  # type: ignore[operator]
-        if first:  # counted before: the signal may come at once, and must come once
-            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
-        return int(self.lib.mfn_engine_forward_u8(*words))  # type: ignore[attr-defined]
+        status = int(self.lib.mfn_engine_forward_u8(*words))  # type: ignore[attr-defined]
+        if first:  # as Python sees a signal that came while C ran
+            os.kill(os.getpid(), signal.SIGINT)
+        return status
 
 
 def interrupt() -> None:

@@ -237,3 +237,8 @@ def test_halves_with_an_entry_too_many_are_no_half_precision():
     halves = [(name, values[:len(values) // 2]) for name, values in table()]
     assert found(sample.build(table=halves)) >= {"T003"}
     assert "T003" not in found(sample.build(table=[*halves, halves[-1]]))
+
+
+def test_more_stages_than_records_say_nothing_of_the_records():
+    many = patched(sample.base(), "arch.n_stages", fmt.STAGE_SLOTS + 1)
+    assert found(patched(many, "arch.stages[0].pad", 1)) == found(many)
