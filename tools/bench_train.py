@@ -105,6 +105,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--compile", action="store_true", help="ours through torch.compile")
     parser.add_argument("--bf16", action="store_true", help="ours in bfloat16, another arithmetic")
+    parser.add_argument("--plain-channels-last", action="store_true",
+                        help="the peer with NHWC memory too, which plain code seldom asks for")
     parser.add_argument("--cpu-time", action="store_true",
                         help="the processor's seconds, for a machine that others use too")
     parser.add_argument("--json", action="store_true")
@@ -123,11 +125,15 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):
             return run(x.contiguous(memory_format=torch.channels_last))
     other = plain(arch.stem_channels, arch.block_channels, arch.final_channels, arch.embedding_dim)
+    plain_x = x
+    if o.plain_channels_last:
+        other.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        plain_x = x.contiguous(memory_format=torch.channels_last)
     other_head = PlainArcFace(CLASSES, arch.embedding_dim)
     assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in other.parameters())
     sides = {"ours": stepper(ours, lambda e, y: head(e, y)[0], x, y,
                              [*net.parameters(), *head.parameters()], True),
-             "plain": stepper(other, other_head, x, y,
+             "plain": stepper(other, other_head, plain_x, y,
                               [*other.parameters(), *other_head.parameters()], False)}
     clock = time.process_time if o.cpu_time else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in sides}
