@@ -101,6 +101,8 @@ sanitize: $(BIN)/.installed
 	build/check-asan nomem spec/vectors/odd_b.bin
 	build/check-asan threads spec/vectors/odd_b.bin
 	build/check-asan misuse weights/facex_nano.bin
+	$(CC) -o build/check-plain $(CHECK)
+	build/check-plain fork $(SMALL)
 	$(CC) -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g -DFUZZ_DRIVER -Iengine/src -o build/drive-asan tests/fuzz/*.c $(MFN)
 	build/drive-asan random 300000 1 $$(find build/cases/reader -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)

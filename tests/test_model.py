@@ -3,6 +3,7 @@
 """Load and save: same bytes back, any array in, nothing half done."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import sample
+from efm3 import mirror, sample
 from efm3.examples import example
 
 ARCH = sample.ARCH
@@ -237,6 +238,14 @@ def test_a_models_own_mirror_is_written_where_it_differs_from_the_files(model, t
     again = efm3.load(path)
     again.save(path, seal=True)
     assert "sha256" in efm3.load(path).mirror["meta"]
+
+
+def test_the_mirrors_text_is_the_files_own_until_the_mirror_changes(model):
+    text = b'{ "meta": {"note": "as read"}}'
+    own = efm3.Model(ARCH, model.tensors, json.loads(text), text)
+    assert own.mirror_text() == text
+    own.mirror["meta"]["note"] = "changed"
+    assert own.mirror_text() == mirror.canonical(ARCH, {"meta": {"note": "changed"}})
 
 
 def test_loading_opens_the_path_and_does_nothing_else(tmp_path):

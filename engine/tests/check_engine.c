@@ -219,8 +219,20 @@ static void *fork_once(void *arg) {
     return NULL;
 }
 
+// AddressSanitizer's allocator (gcc 12's, say) is not made whole at a fork: its child hangs where
+// another thread was inside malloc. There, only a process at rest forks.
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+enum { FORKS = 0 };
+#else
+enum { FORKS = 20 };
+#endif
+
 static void forks(const unsigned char *data, size_t size) {
-    enum { FORKS = 20 };
     static Shared s;
     share(&s, data, size, NULL);
     crowd(&s);

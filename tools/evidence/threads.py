@@ -39,10 +39,10 @@ def crowd(kind: str, rounds: int) -> dict[str, Any]:
 
 def forks() -> dict[str, Any]:
     """Parent, child and its child; forks while other threads are inside a batch."""
-    program, command = _engine.check("asan")
+    program, command = _engine.check("plain")
     said = _engine.run(program, "fork", ROOT / SAMPLE)
     many = int(re.findall(r"(\d+) forks during batches", said)[0])
-    return figure(f"{command} && check-asan fork {SAMPLE}", {
+    return figure(f"{command} && check-plain fork {SAMPLE}", {
         "generations": 3, "forks during batches": many, "hangs, crashes, wrong results": 0})
 
 

@@ -84,7 +84,9 @@ def main(words: Sequence[str] | None = None) -> int:
         config = Config(**{"data": "", **given})
         if stored:
             config = config.resumed(stored["config"], given)
-        return train(config, stored)
+        code = train(config, stored)
+        parallel.leave(together=True)
+        return code
     except (Efm3Error, ValueError, OSError, ImportError, Diverged, export.NotVerified) as e:
         print(f"train: {str(e).strip().splitlines()[-1]}", file=sys.stderr)
         return 1

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import os
 from dataclasses import dataclass
@@ -69,10 +71,19 @@ def join(device: str) -> World:
     return World(distributed.get_rank() if size > 1 else 0, size, place)
 
 
-def leave() -> None:
-    """The end of what `join` began."""
+def leave(together: bool = False) -> None:
+    """The end of what `join` began; `together` first waits for the others, who may still need us.
+
+    One that waits for a process that failed leaves too: that one has said why.
+    """
     if distributed.is_initialized():
+        if together:
+            with contextlib.suppress(RuntimeError):
+                distributed.barrier()
+        # What still holds the group keeps its threads, which must not outlive the interpreter.
+        gc.collect()
         distributed.destroy_process_group()
+        gc.collect()
 
 
 def wrapped(module: torch.nn.Module, world: World) -> Any:
