@@ -14,11 +14,11 @@ $(BIN)/.installed: pyproject.toml setup.py efm3/_engine_build.py $(ENGINE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-# Inspect and validate a weight file, and embed two pictures with it.
+# Inspect and validate a weight file, embed drawn faces with it and compare them.
 demo: $(BIN)/.installed
 	$(BIN)/efm3 inspect weights/facex_nano.bin
 	$(BIN)/efm3 validate weights
-	$(BIN)/python tools/demo.py weights/facex_nano.bin
+	$(BIN)/python tools/demo.py weights/facex_nano.bin examples/*.png
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest -n 2

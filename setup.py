@@ -9,7 +9,7 @@ from setuptools import setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from efm3 import _engine_build  # noqa: E402
+from efm3 import _engine_build
 
 extension = _engine_build.builder().distutils_extension()
 extension.optional = True

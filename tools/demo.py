@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Embed drawn pictures with a weight file and compare them, in C or else in numpy."""
+"""Embed pictures with a weight file and show their similarities, in C or else in numpy.
+
+    python tools/demo.py weights/facex_nano.bin examples/*.png
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,15 @@ import time
 import numpy as np
 
 import efm3
-from efm3 import reference, synthesis
+from efm3 import reference
+from efm3.cli import _images, _render, _scores
+from efm3.engine import RULE_OF_THUMB
 
 
-def main(path: str) -> None:
-    """Two pictures, the first one again with noise, and their similarities."""
+def main(path: str, *names: str) -> None:
+    """The time a picture takes, and each picture's similarity to each."""
     model = efm3.load(path)
-    a, b = synthesis.images(seed=2, count=2)
-    noise = np.random.default_rng(0).integers(-8, 9, a.shape)
-    again = np.clip(a + noise, 0, 255).astype(np.uint8)
-    pictures = np.stack([a, again, b])
+    pictures = np.stack([_images.load_image(name, False) for name in names])
     try:
         engine = efm3.Engine(model)
     except RuntimeError as error:
@@ -34,13 +36,12 @@ def main(path: str) -> None:
         start = time.perf_counter()
         e = engine.embed(pictures)
     took = (time.perf_counter() - start) / len(e)
-    print(f"embedded 3 pictures with {path} in {how}: {e.shape[1]} values each, "
-          f"{took * 1e3:.2f} ms a picture")
-    print(f"  a picture and its noisy copy: similarity {float(e[0] @ e[1]):.3f}")
-    print(f"  two different pictures:       similarity {float(e[0] @ e[2]):.3f}")
+    print(f"{len(e)} drawn faces embedded with {path} in {how}: {e.shape[1]} values each, "
+          f"{took * 1e3:.2f} ms a picture\n")
+    _render.show(_scores.matrix(names, (e @ e.T).tolist(), RULE_OF_THUMB))
     if not model.mirror.get("meta", {}).get("trained", True):
-        print("  (untrained weights: the pipeline works, the scores mean nothing)")
+        print("(untrained weights: the pipeline works, the similarities mean nothing)")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
