@@ -148,7 +148,8 @@ def test_readme_starts_with_the_two_commands():
 
 
 def test_readme_efm3_commands_run(cli, tmp_path, monkeypatch):
-    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    for folder in ("weights", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     ran = 0
     for block in blocks("sh"):

@@ -42,6 +42,13 @@ def test_other_matrix_kernels_give_the_same_bytes(core):
     assert done.stdout.strip() == want
 
 
+@pytest.mark.parametrize(("name", "digest"), [
+    ("nano", "407e76c232fc8855e952964a3e43765eb2645f3c4ecd46be4fe149a4a7748bb0"),
+    ("tiny", "5180be5c5327633077e895fe1cbe12dcdc780f5897d719fd677ce23d1329b932")])
+def test_a_seeds_bytes_stay_what_they_were(name, digest):
+    assert hashlib.sha256(synthesis.dumps(efm3.ARCHS[name], 1)).hexdigest() == digest
+
+
 def test_seeds_differ():
     assert synthesis.dumps(sample.ARCH, 1) != synthesis.dumps(sample.ARCH, 2)
 

@@ -5,7 +5,6 @@
 
     python tools/make_weights.py --pairs DIR/pairs.txt RUN ...   runs of `python -m tools.train`
     python tools/make_weights.py --untrained nano ...            what `efm3 new` writes
-    python tools/make_weights.py --check                         untrained files are their seed's
 
 A run's network is measured on the held-out pairs (`efm3-synth pairs`) by the C engine, and the
 scores go into the file's `meta`. `python tools/gen.py` makes the manifest and the tables of
@@ -73,28 +72,16 @@ def take(run: Path, pairs: Path, threads: int, target: Path | None = None) -> st
     return f"{name}: {100 * got['accuracy']:.2f} % of {got['pairs']} held-out pairs"
 
 
-def differing() -> list[str]:
-    """Untrained files that are not what `efm3 new` gives for their seed."""
-    return [gen_weights.path(name).name for name, arch in efm3.ARCHS.items()
-            if not (said := gen_weights.meta(name))["trained"]
-            and gen_weights.path(name).read_bytes() != synthesis.dumps(arch, said["seed"])]
-
-
 def main() -> int:
-    """Install or check; 1 where a file is not its seed's."""
+    """Install."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("names", nargs="*", metavar="RUN")
     parser.add_argument("--pairs", type=Path, help="pairs.txt of efm3-synth pairs")
     parser.add_argument("--untrained", action="store_true", help="names of sizes, not runs")
-    parser.add_argument("--check", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    if args.check:
-        for name in (wrong := differing()):
-            print(f"weights/{name}: differs from its seed's")
-        return 1 if wrong else 0
     if not args.names or not (args.untrained or args.pairs):
-        parser.error("--check, or --untrained with sizes, or --pairs with runs")
+        parser.error("--untrained with sizes, or --pairs with runs")
     for name in args.names:
         if args.untrained:
             write_atomic(gen_weights.path(name), [synthesis.dumps(efm3.ARCHS[name], SEED)])
