@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from gen_spec import table  # noqa: E402
+from gen_spec import fill, table  # noqa: E402
 
 BOOK = ROOT / "docs" / "evidence.json"
-_BLOCK = re.compile(r"(<!-- gen:(\w+) -->\n)(.*?)(<!-- /gen -->)", re.DOTALL)
 
 
 class Unproved(Exception):
@@ -226,7 +225,7 @@ BLOCKS = {"promises": promises, "figures": figures}
 def text() -> str:
     """SECURITY.md with its blocks made anew. Raises KeyError, Unproved."""
     page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    return _BLOCK.sub(lambda m: m[1] + "\n".join(BLOCKS[m[2]]()) + "\n" + m[4], page)
+    return fill(page, lambda name: BLOCKS[name]())
 
 
 PAGES = {"SECURITY.md": text}

@@ -278,20 +278,20 @@ def source(path: str, read: Callable[[Path], str] = lambda p: p.read_text(encodi
     yield "```"
 
 
-def block(name: str) -> str:
-    """The text of the block of that name. Raises KeyError for a name that is not in BLOCKS."""
+def block(name: str) -> Iterator[str]:
+    """The lines of the block of that name. Raises KeyError for a name that is not in BLOCKS."""
     word, _, path = name.partition(" ")
-    lines = (source(path) if word == "file" else source(path, core) if word == "core"
-             else BLOCKS[name]())
-    return "\n".join(lines) + "\n"
+    return (source(path) if word == "file" else source(path, core) if word == "core"
+            else BLOCKS[name]())
 
 
-def fill(text: str) -> str:
-    """`text` with every block made anew. Raises KeyError, or ValueError for a lone marker."""
+def fill(text: str, lines: Callable[[str], Iterator[str]] = block) -> str:
+    """`text` with every block made anew by its name. Raises KeyError, or ValueError for a lone
+    marker."""
     pairs = len(_BLOCK.findall(text))
     if not pairs == text.count("<!-- gen:") == text.count("<!-- /gen -->"):
         raise ValueError("a gen marker has no partner")
-    return _BLOCK.sub(lambda m: m[1] + block(m[2]) + m[4], text)
+    return _BLOCK.sub(lambda m: m[1] + "\n".join(lines(m[2])) + "\n" + m[4], text)
 
 
 def _page(path: Path) -> Callable[[], str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from gen_spec import table  # noqa: E402
+from gen_spec import fill, table  # noqa: E402
 
 import efm3  # noqa: E402
 from efm3.arch import ARCHS  # noqa: E402
 from efm3.network import macs, parameters  # noqa: E402
 
 FOLDER = ROOT / "weights"
-_BLOCK = re.compile(r"(<!-- gen:(\w+) -->\n)(.*?)(<!-- /gen -->)", re.DOTALL)
 CARD = ("description", "training_data", "identities", "epochs", "steps", "seed", "recipe",
         "machine", "seconds_per_epoch", "created", "commit", "licence")
 """What a model card shows of `meta`, in this order."""
@@ -101,7 +99,7 @@ BLOCKS = {"scores": scores, "cards": cards}
 def text() -> str:
     """weights/README.md with its blocks made anew."""
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
-    return _BLOCK.sub(lambda m: m[1] + "\n".join(BLOCKS[m[2]]()) + "\n" + m[4], page)
+    return fill(page, lambda name: BLOCKS[name]())
 
 
 PAGES = {"weights/manifest.json": manifest, "weights/README.md": text}
