@@ -46,8 +46,10 @@ def run(tmp_path):
     """A run folder as training leaves it, of a small network that nobody trained."""
     folder = tmp_path / "run"
     folder.mkdir()
-    config = {"config": {"arch": "nano"}, "machine": {"cpu": "a CPU", "device": "cpu",
-                                                      "threads": 1}}
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "synth.json").write_text(json.dumps({"seed": 8}))
+    config = {"config": {"arch": "nano", "data": str(tmp_path / "faces")},
+              "machine": {"cpu": "a CPU", "device": "cpu", "threads": 1}}
     (folder / "config.json").write_text(json.dumps(config))
     with open(folder / "log.csv", "w", newline="") as f:
         csv.writer(f).writerows([["epoch", "epoch_s"], [1, 30], [2, 10], [3, 20]])
@@ -84,6 +86,16 @@ def test_a_run_becomes_a_file_that_says_what_it_was_measured_on(run, pairs, tmp_
     assert held["tar_at_far_1e-3"] is None, "ten impostor pairs say nothing of one in a thousand"
     assert meta["seconds_per_epoch"] == 20 and meta["scores"]["train_acc"] == 0.5
     assert "drawn identities only" in meta["description"]
+    assert meta["training_data"] == "tools/synth: seed 8"
     assert efm3.validate(out, "coherence").findings == [], "the seal is that of the new file"
     old = efm3.load(run / "facex_nano.bin").tensors
     assert all(np.array_equal(old[k], v) for k, v in made.tensors.items())
+
+
+def test_a_run_on_other_data_is_not_taken(run, pairs, tmp_path):
+    if not engine.available():
+        pytest.skip("the C engine was not built")
+    (tmp_path / "faces" / "synth.json").unlink()
+    with pytest.raises(OSError, match=r"synth\.json"):
+        tool("make_weights").take(run, pairs, 1, tmp_path / "out.bin")
+    assert not (tmp_path / "out.bin").exists()

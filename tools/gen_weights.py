@@ -54,7 +54,7 @@ def _percent(value: float | None) -> str:
 
 
 def scores() -> Iterator[str]:
-    """The table like that of the published files: size, accuracies, time."""
+    """The table like that of the published files: size, accuracies, time and machine."""
     rows = []
     for name, arch in ARCHS.items():
         said = meta(name)
@@ -62,17 +62,17 @@ def scores() -> Iterator[str]:
                 f"{parameters(arch) / 1000:,.0f} kB",
                 f"{path(name).stat().st_size / 1000:,.0f} kB")
         if not said["trained"]:
-            rows.append((*size, "untrained", *["-"] * 5))
+            rows.append((*size, "untrained", *["-"] * 6))
             continue
         got, held = said["scores"], said["scores"]["held_out"]
         rows.append((
             *size, said["epochs"], _percent(got.get("train_acc")),
             f"{_percent(held['accuracy'])} ± {100 * held['std']:.1f}",
             _percent(held["tar_at_far_1e-3"]), f"{held['threshold']:.3f}",
-            f"{said['seconds_per_epoch']:,.0f} s"))
+            f"{said['seconds_per_epoch']:,.0f} s", said["machine"]))
     yield from table(("file", "parameters", "MACs", "INT8 size", "FP32 size", "epochs",
                       "train accuracy", "held-out accuracy, 10 folds", "TAR at FAR 0.1 %",
-                      "best threshold", "time an epoch"), rows)
+                      "best threshold", "time an epoch", "machine"), rows)
 
 
 def _said(value: Any) -> str:

@@ -37,14 +37,19 @@ PROTOCOL = ("10 folds, each with the threshold that is best on the other nine; n
             "trained on")
 
 
+def drawn(folder: Path) -> str:
+    """What the generator was asked for. Raises OSError for a folder that it did not fill."""
+    facts = json.loads((folder / "synth.json").read_text(encoding="utf-8"))
+    return "tools/synth: " + ", ".join(f"{k} {v}" for k, v in facts.items())
+
+
 def held_out(model: efm3.Model, pairs: Path, threads: int) -> dict[str, Any]:
     """The scores on drawn pairs; a rate with too few impostor pairs is null."""
     with efm3.Engine(model, threads=threads) as engine:
         got = evaluation.evaluate(engine.embed, evaluation.open_pairs(pairs), threads=threads)
-    drawn = json.loads((pairs.parent / "synth.json").read_text(encoding="utf-8"))
     tar = {round(1 / t.far): round(t.tar, 5) if t.enough else None for t in got.tar_at_far}
     return {
-        "set": "tools/synth: " + ", ".join(f"{k} {v}" for k, v in drawn.items()),
+        "set": drawn(pairs.parent),
         "protocol": PROTOCOL, "pairs": got.pairs, "accuracy": round(got.accuracy, 5),
         "std": round(got.std, 5), "threshold": round(got.best.threshold, 4),
         "accuracy_at_0.3": round(got.rule_of_thumb.accuracy, 5),
@@ -62,11 +67,12 @@ def take(run: Path, pairs: Path, threads: int, target: Path | None = None) -> st
     meta = {k: v for k, v in model.mirror["meta"].items() if k != "sha256"}
     meta |= {
         "description": f"MobileFaceNet {name}. {LIMITS}",
+        "training_data": drawn(Path(config["config"]["data"])),
         "machine": f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, "
                    f"{machine['threads']} thread(s)",
         "seconds_per_epoch": round(statistics.median(seconds), 1),
         "scores": meta["scores"] | {"held_out": held_out(model, pairs, threads)}}
-    efm3.save(target or gen_weights.path(name), model.arch, model.tensors, seal=True,
+    efm3.save(target or gen_weights.path(name), model.arch, model.tensors, seal=True, align=True,
               mirror_extra={"meta": meta})
     got = meta["scores"]["held_out"]
     return f"{name}: {100 * got['accuracy']:.2f} % of {got['pairs']} held-out pairs"

@@ -194,8 +194,8 @@ def headed(rng, data):
         value = json.loads(head)
         own = value["__metadata__"]
         key = rng.choice([k for k in value if k != "__metadata__"])
-        name = rng.choice(sorted(own))
-    except (ValueError, LookupError, TypeError, RecursionError):
+        name = rng.choice(sorted(own.keys()))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return raw(rng, data)
     kind = rng.randrange(6)
     if kind == 0:
@@ -203,7 +203,9 @@ def headed(rng, data):
     else:
         entry = value[key]
         if kind == 1 and isinstance(entry, dict):
-            entry |= rng.choice(({"shape": [*entry.get("shape", []), 1]}, {"dtype": "I32"},
+            shape = entry.get("shape")
+            entry |= rng.choice(({"shape": [shape, 1]}, {"dtype": "I32"},
+                                 {"shape": [*(shape if isinstance(shape, list) else ()), 1]},
                                  {"dtype": "BF16"}, {"shape": [0]}, {"data_offsets": [4, 0]}))
         elif kind == 2:
             new = rng.choice((key + "x", key.replace("bn", "norm"), "stem.conv.w"))

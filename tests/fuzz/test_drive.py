@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fuzz target, driven without coverage feedback: the corpus replayed, and mutated inputs."""
 
+import random
 import shutil
 import subprocess
 import zipfile
@@ -109,3 +110,12 @@ def test_a_finding_of_a_python_target_is_kept(capsys, monkeypatch, tmp_path):
     assert program.run(5, 1, chosen) == 1
     assert "KeyError" in capsys.readouterr().err
     assert len(list((tmp_path / "build/fuzz").glob("finding-scan-*"))) == 1
+
+
+@pytest.mark.parametrize("head", [
+    b'{"__metadata__":"no object","a":{}}', b'{"__metadata__":{"x":1},"a":{"shape":7}}',
+    b'{"__metadata__":{},"a":{}}', b'{"__metadata__":{"x":"y"},"a":[]}', b"[]"])
+def test_the_mutator_of_safetensors_takes_any_header(head):
+    mutate = module(ROOT / "tests/fuzz/mutators.py").headed
+    data = len(head).to_bytes(8, "little") + head
+    assert len({mutate(random.Random(i), data) for i in range(60)}) > 5
