@@ -3,6 +3,7 @@
 """The command: usage, refusals, what it says; hostile data does not crash it."""
 
 import json
+import sys
 
 import pytest
 
@@ -55,6 +56,17 @@ def test_a_file_that_computes_something_else_is_not_verified(run, monkeypatch, c
     monkeypatch.setattr(export, "tensors", wrong)
     assert run(*SMALL) == 1
     assert "differs from" in capfd.readouterr().err
+
+
+def test_without_the_engine_nothing_is_verified_and_it_can_be_later(run, monkeypatch, capfd,
+                                                                    tmp_path):
+    with monkeypatch.context() as m:
+        m.setitem(sys.modules, "efm3._engine", None)
+        assert run(*SMALL) == 1
+    assert "the C engine was not built" in capfd.readouterr().err.splitlines()[-1]
+    assert run("--resume") == 0
+    assert "verified against last.pt" in capfd.readouterr().err
+    assert (tmp_path / "run" / "facex_nano.bin").is_file()
 
 
 def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from efm3 import ARCHS
+from efm3.engine import EngineMissing
 from efm3.findings import Efm3Error
 
 from . import checkpoint, export, memory, parallel, runs, state
@@ -87,7 +88,8 @@ def main(words: Sequence[str] | None = None) -> int:
         code = train(config, stored)
         parallel.leave(together=True)
         return code
-    except (Efm3Error, ValueError, OSError, ImportError, Diverged, export.NotVerified) as e:
+    except (Efm3Error, ValueError, OSError, ImportError, Diverged, EngineMissing,
+            export.NotVerified) as e:
         print(f"train: {str(e).strip().splitlines()[-1]}", file=sys.stderr)
         return 1
     except RuntimeError as e:
