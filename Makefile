@@ -53,6 +53,7 @@ gen: $(BIN)/.installed
 screenshot: $(BIN)/.installed
 	$(BIN)/python -c "from efm3.cli._render import screenshot; \
 	  screenshot('weights/facex_nano.bin', 'docs/inspect.svg')"
+	$(BIN)/python tools/demo.py --svg docs/compare.svg weights/facex_nano.bin examples/*.png
 
 # Ratios against named tools, both sides in one run.
 bench: $(BIN)/.installed

@@ -4,11 +4,12 @@
 """Embed pictures with a weight file and show their similarities, in C or else in numpy.
 
     python tools/demo.py weights/facex_nano.bin examples/*.png
+    python tools/demo.py --svg docs/compare.svg weights/facex_nano.bin examples/*.png
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -19,8 +20,8 @@ from efm3.cli import _images, _render, _scores
 from efm3.engine import RULE_OF_THUMB
 
 
-def main(path: str, *names: str) -> None:
-    """The time a picture takes, and each picture's similarity to each."""
+def main(path: str, names: list[str], svg: str | None) -> None:
+    """The time a picture takes, and each picture's similarity to each; the latter as SVG too."""
     model = efm3.load(path)
     pictures = np.stack([_images.load_image(name, False) for name in names])
     try:
@@ -38,10 +39,18 @@ def main(path: str, *names: str) -> None:
     took = (time.perf_counter() - start) / len(e)
     print(f"{len(e)} drawn faces embedded with {path} in {how}: {e.shape[1]} values each, "
           f"{took * 1e3:.2f} ms a picture\n")
-    _render.show(_scores.matrix(names, (e @ e.T).tolist(), RULE_OF_THUMB))
+    table = list(_scores.matrix(names, (e @ e.T).tolist(), RULE_OF_THUMB))
+    _render.show(table)
+    if svg:
+        _render.picture(table, svg, f"efm3 compare {path} {names[0]} ...", 90)
     if not model.mirror.get("meta", {}).get("trained", True):
         print("(untrained weights: the pipeline works, the similarities mean nothing)")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("file")
+    parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--svg", help="write the table as a picture of a terminal")
+    args = parser.parse_args()
+    main(args.file, args.pictures, args.svg)

@@ -11,8 +11,10 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
@@ -286,8 +288,14 @@ def bars(counts: list[int], merge: int) -> str:
 
 def screenshot(file: str, svg: str, width: int = 80) -> None:
     """Write the first screen of `efm3 inspect FILE` as SVG; raises OSError."""
-    data = scan(read(file))
+    lines = first_screen(inspect(scan(read(file)), file), width)
+    picture(lines, svg, f"efm3 inspect {os.path.basename(file)}", width)
+
+
+def picture(lines: Iterable[Text], svg: str, title: str, width: int = 80) -> None:
+    """Write lines as the SVG of a terminal, which fetches no fonts; raises OSError."""
     out = console(record=True, width=width, force_terminal=True, color_system="truecolor",
                   file=io.StringIO())
-    show(first_screen(inspect(data, file), width), out)
-    out.save_svg(svg, title=f"efm3 inspect {os.path.basename(file)}")
+    show(lines, out)
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", out.export_svg(title=title), flags=re.DOTALL)
+    Path(svg).write_text(drawn.replace("Fira Code, ", ""), encoding="utf-8")

@@ -209,5 +209,6 @@ def test_screenshot_is_one_whole_svg(tmp_path, vector):
     screenshot(str(vector), str(target))
     text = target.read_text()
     assert text.startswith("<svg") and "coherence" in text and vector.name in text
+    assert 'url("' not in text and "font-family" in text, "no font is fetched"
     screenshot(str(vector), str(target))
     assert target.read_text() == text
