@@ -52,7 +52,7 @@ def run(tmp_path):
               "machine": {"cpu": "a CPU", "device": "cpu", "threads": 1}}
     (folder / "config.json").write_text(json.dumps(config))
     with open(folder / "log.csv", "w", newline="") as f:
-        csv.writer(f).writerows([["epoch", "epoch_s"], [1, 30], [2, 10], [3, 20]])
+        csv.writer(f).writerows([["epoch", "epoch_s"], [1, 30], [2, 10], [2.5, 10]])
     model = efm3.load(synthesis.dumps(sample.ARCH, 1))
     meta = {"trained": True, "scores": {"train_acc": 0.5}, "licence": "Apache-2.0"}
     efm3.save(folder / "facex_nano.bin", model.arch, model.tensors, mirror_extra={"meta": meta},

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def take(run: Path, pairs: Path, threads: int, target: Path | None = None) -> st
     """Install the file of a run; returns a line for a person. Raises Efm3Error, OSError."""
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     with open(run / "log.csv", encoding="utf-8", newline="") as f:
-        seconds = [float(row["epoch_s"]) for row in csv.DictReader(f)]
+        rows = [(float(row["epoch"]), float(row["epoch_s"])) for row in csv.DictReader(f)]
     name, machine = config["config"]["arch"], config["machine"]
     model = efm3.load(run / f"facex_{name}.bin")
     meta = {k: v for k, v in model.mirror["meta"].items() if k != "sha256"}
@@ -70,7 +69,7 @@ def take(run: Path, pairs: Path, threads: int, target: Path | None = None) -> st
         "training_data": drawn(Path(config["config"]["data"])),
         "machine": f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, "
                    f"{machine['threads']} thread(s)",
-        "seconds_per_epoch": round(statistics.median(seconds), 1),
+        "seconds_per_epoch": round(sum(s for _, s in rows) / rows[-1][0], 1),
         "scores": meta["scores"] | {"held_out": held_out(model, pairs, threads)}}
     efm3.save(target or gen_weights.path(name), model.arch, model.tensors, seal=True, align=True,
               mirror_extra={"meta": meta})
