@@ -42,7 +42,7 @@ def main(path: str, names: list[str], svg: str | None) -> None:
     table = list(_scores.matrix(names, (e @ e.T).tolist(), RULE_OF_THUMB))
     _render.show(table)
     if svg:
-        _render.picture(table, svg, f"efm3 compare {path} {names[0]} ...", 90)
+        _render.picture(table, svg, f"efm3 compare {path} {names[0]} ...", 80)
     if not model.mirror.get("meta", {}).get("trained", True):
         print("(untrained weights: the pipeline works, the similarities mean nothing)")
 

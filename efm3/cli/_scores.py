@@ -63,14 +63,17 @@ def histograms(s: Scores) -> Lines:
 
 
 def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: float) -> Lines:
-    """Similarities of each picture with each; those above the threshold are green."""
+    """Similarities of each picture with each; those above the threshold are green.
+
+    A dozen pictures fit a terminal of 80 columns.
+    """
     stems = [printable(PurePath(name).stem) for name in names]
     wide = max(5, *map(len, stems))
-    yield text(" " * wide, *((f"  {s[-5:]:>5}", LABEL) for s in stems))
+    yield text(" " * wide, *((f" {s[-5:]:>5}", LABEL) for s in stems))
     for i, (stem, row) in enumerate(zip(stems, values, strict=True)):
         cells: list[Cell] = [(f"{stem:<{wide}}", LABEL)]
         for j, value in enumerate(row):
             style = "dim" if i == j else "bold green" if value > threshold else "red"
-            cells.append((f"  {value:5.2f}", style))
+            cells.append((f" {value:5.2f}", style))
         yield text(*cells)
     yield text((f"green: above {threshold}, the rule of thumb for one person", LABEL))

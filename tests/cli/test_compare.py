@@ -41,5 +41,12 @@ def test_more_than_two_give_a_table(cli, scene):
     assert lines[2].split()[1] == f"{values[1, 0]:.2f}" and "0.3" in lines[4]
 
 
+def test_a_dozen_fit_a_terminal(cli, scene):
+    lines = cli("compare", scene / "w.bin", *[scene / "0.npy", scene / "1.npy"] * 6
+                ).stdout.splitlines()
+    assert len(lines) == 14 and max(map(len, lines)) <= 80
+    assert len(lines[1].split()) == 13
+
+
 def test_one_picture_is_usage(cli, scene):
     assert cli("compare", scene / "w.bin", scene / "0.npy").exit_code == 2
