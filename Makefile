@@ -18,7 +18,7 @@ $(BIN)/.installed: pyproject.toml setup.py efm3/_engine_build.py $(ENGINE)
 demo: $(BIN)/.installed
 	$(BIN)/efm3 inspect weights/facex_nano.bin
 	$(BIN)/efm3 validate weights
-	$(BIN)/python tools/demo.py weights/facex_nano.bin examples/*.png
+	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest -n 2
@@ -27,7 +27,7 @@ test: $(BIN)/.installed
 test-torch: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
-	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/train tests/synth) -rs
+	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/train tests/drawn) -rs
 
 # The corpus through everything that is ours, the mutants' score, and the frozen expectations.
 conformance: $(BIN)/.installed
@@ -35,10 +35,10 @@ conformance: $(BIN)/.installed
 	  --engine @engine --level coherence
 	$(BIN)/efm3 conformance run --reader @engine --engine @reference
 	[ ! -d build/kaitai/node_modules ] || $(BIN)/efm3 conformance run --protocol lines \
-	  --reader "$(BIN)/python tools/kaitai_reader.py --lines"
+	  --reader "$(BIN)/python -m tools.foreign.kaitai_reader --lines"
 	$(BIN)/efm3 conformance diff --a @python --b @engine --files 20000
-	$(BIN)/python tools/mutants.py | tail -1
-	$(BIN)/python tools/make_expected.py --check
+	$(BIN)/python -m tools.mutants | tail -1
+	$(BIN)/python -m tools.gen.expected --check
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check efm3 tests tools
@@ -48,17 +48,17 @@ types: $(BIN)/.installed
 
 # Generated files, from the declaration and the rules.
 gen: $(BIN)/.installed
-	$(BIN)/python tools/gen.py
+	$(BIN)/python -m tools.gen
 
 screenshot: $(BIN)/.installed
 	$(BIN)/python -c "from efm3.cli._render import screenshot; \
 	  screenshot('weights/facex_nano.bin', 'docs/inspect.svg')"
-	$(BIN)/python tools/demo.py --svg docs/compare.svg weights/facex_nano.bin examples/*.png
+	$(BIN)/python -m tools.demo --svg docs/compare.svg weights/facex_nano.bin examples/*.png
 
 # Ratios against named tools, both sides in one run.
 bench: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
-	$(BIN)/python tools/bench.py
+	$(BIN)/python -m tools.bench
 
 CFLAGS ?= -O2
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
@@ -66,7 +66,7 @@ MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels
 # The engine's diagnostic command; its example; the engine as one .c and one .h.
 bench-engine: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[peers]'
-	$(BIN)/python tools/bench.py engine --peers
+	$(BIN)/python -m tools.bench engine --peers
 
 mfn-cli:
 	mkdir -p build
@@ -78,7 +78,7 @@ mfn-example:
 	build/mfn-example weights/facex_nano.bin
 
 amalgamation:
-	$(PY) tools/amalgamate.py build
+	$(PY) -m tools.gen.amalgamation build
 
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
@@ -112,10 +112,10 @@ sanitize: $(BIN)/.installed
 # The figures of SECURITY.md into docs/evidence.json: minutes, or hours at low priority.
 # PARTS="fuzz exhaustive" measures these alone.
 evidence: $(BIN)/.installed
-	$(BIN)/python tools/evidence $(PARTS)
+	$(BIN)/python -m tools.evidence $(PARTS)
 
 evidence-long: $(BIN)/.installed
-	nice -n 19 $(BIN)/python tools/evidence --long $(PARTS)
+	nice -n 19 $(BIN)/python -m tools.evidence --long $(PARTS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

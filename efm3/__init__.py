@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from efm3.network import tensor_layout as tensor_layout
     from efm3.validator import validate as validate
 
-__version__ = "0.1.0"
+from efm3.version import __version__ as __version__
 
 _HOMES = {
     "ARCHS": "arch", "Arch": "arch", "Stage": "arch",

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from efm3 import format as fmt
-from efm3.findings import Efm3Error, Finding
+from efm3.findings import refuse
 
 
 class Problem(NamedTuple):
@@ -38,6 +38,9 @@ LIMIT_CODES = {
 }
 """The rule that speaks for each field's limits."""
 
+PROBLEM_CODES = ("H003", *LIMIT_CODES.values(), "H014", "H015", "H016")
+"""The rules that `problems` speaks for."""
+
 
 @dataclass(frozen=True)
 class Arch:
@@ -57,8 +60,7 @@ class Arch:
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
         for p in problems(self):
-            raise Efm3Error(Finding(p.code, "error", p.message, path=f"arch.{p.path}",
-                                    found=p.found, expected=p.expected))
+            refuse(p.code, p.message, f"arch.{p.path}", p.found, p.expected)
 
     @classmethod
     def scaled(cls, name: str, width: float, embedding_dim: int = 512) -> Arch:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage
-from efm3.findings import Efm3Error, Finding
+from efm3.findings import error as failure
+from efm3.findings import refuse
 from efm3.model import Model, dumps
 from efm3.source import Source, Unreadable, name_of, read
 
@@ -126,7 +127,7 @@ class Engine:
             try:
                 data = read(source)
             except Unreadable as e:
-                raise Efm3Error(Finding("IO001", "error", str(e), path=name)) from e
+                raise failure("IO001", str(e), name) from e
         ffi, lib = self._ffi, self._lib
         word = ffi.new("char[]", isa.encode()) if isa is not None else ffi.NULL
         options = ffi.new("MfnOptions *", {"isa": word, "threads": threads})
@@ -136,8 +137,8 @@ class Engine:
         if lib.mfn_engine_init_memory(buffer, len(buffer), options, handle, error):
             code = ffi.string(lib.mfn_status_name(error.status)).decode()
             offset = int(error.offset)
-            raise Efm3Error(Finding(code, "error", ffi.string(error.text).decode(),
-                                    offset if offset >= 0 else None, path=name))
+            refuse(code, ffi.string(error.text).decode(), name,
+                   offset=offset if offset >= 0 else None)
         # The handle outlives every call that holds it; freeing hangs on nobody using it any more.
         self._handle = ffi.gc(handle, lib.mfn_engine_free)
         self._info = ffi.new("MfnInfo *")
@@ -276,4 +277,4 @@ class Engine:
         if status:
             ffi, lib = self._ffi, self._lib
             code = ffi.string(lib.mfn_status_name(status)).decode()
-            raise Efm3Error(Finding(code, "error", ffi.string(lib.mfn_strerror(status)).decode()))
+            refuse(code, ffi.string(lib.mfn_strerror(status)).decode())

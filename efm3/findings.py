@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
+
+from efm3.codes import CODES
 
 SEVERITIES = ("info", "warning", "error")
 """Severities, mildest first."""
@@ -67,6 +69,31 @@ class Efm3Error(ValueError):
     def path(self) -> str:
         """Field or tensor path."""
         return self.finding.path
+
+
+MAX_MESSAGE, MAX_PART = 600, 200
+"""Most characters of a refusal's message, and of its path, found and expected: they hold foreign
+text."""
+
+
+def error(code: str, message: str = "", path: str = "", found: object = "",
+          expected: object = "", *, offset: int | None = None) -> Efm3Error:
+    """The exception of a code of the catalogue; `path` is a file, a key, a node or a line.
+
+    Without a message it says what was found and what was expected. Raises KeyError for a code
+    that is not listed.
+    """
+    known = CODES[code]
+    message = message or f"{found}; expected {expected}"
+    return Efm3Error(Finding(code, known.severity, message[:MAX_MESSAGE], offset, None,
+                             path[:MAX_PART], str(found)[:MAX_PART], str(expected)[:MAX_PART],
+                             known.fix, known.clause))
+
+
+def refuse(code: str, message: str = "", path: str = "", found: object = "",
+           expected: object = "", *, offset: int | None = None) -> NoReturn:
+    """Raise `error` of the same arguments."""
+    raise error(code, message, path, found, expected, offset=offset)
 
 
 @dataclass(frozen=True)

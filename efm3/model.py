@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from efm3 import format as fmt
 from efm3 import mirror as mirrors
 from efm3 import rules
 from efm3.arch import Arch
-from efm3.findings import Efm3Error, Finding
+from efm3.findings import Efm3Error, error, refuse
 from efm3.network import tensor_layout
 from efm3.scan import Scan, scan
 from efm3.source import Source, Unreadable, name_of, read, write_atomic
@@ -97,7 +97,7 @@ def load(source: Source, level: str = "coherence") -> Model:
     try:
         data = read(source)
     except Unreadable as e:
-        raise Efm3Error(Finding("IO001", "error", str(e), path=name_of(source))) from e
+        raise error("IO001", str(e), name_of(source)) from e
     if isinstance(data, (bytearray, memoryview)):
         data = bytes(data)
     scanned = scan(data)
@@ -136,28 +136,22 @@ def dumps(arch: Arch, tensors: Mapping[str, Any], *, mirror_extra: Mapping[str, 
     return b"".join(_parts(arch, tensors, dict(mirror_extra or {}), b"", align, finite, seal))
 
 
-def _refuse(code: str, message: str, path: str = "", found: Any = "",
-            expected: Any = "") -> NoReturn:
-    raise Efm3Error(Finding(code, "error", message, path=path, found=str(found),
-                            expected=str(expected)))
-
-
 def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None, text: bytes,
            align: bool, finite: bool, seal: bool) -> list[bytes]:
     layout = tensor_layout(arch)
     missing = [n for n, _ in layout if n not in tensors]
     if missing:
-        _refuse("W001", f"{len(missing)} tensors are missing, first {missing[0]}", missing[0])
+        refuse("W001", f"{len(missing)} tensors are missing, first {missing[0]}", missing[0])
     names = {n for n, _ in layout}
     unknown = [n for n in tensors if n not in names]
     if unknown:
-        _refuse("W002", f"{len(unknown)} tensors are not in the layout, first "
+        refuse("W002", f"{len(unknown)} tensors are not in the layout, first "
                         f"{mirrors.shown(unknown[0])}", str(unknown[0]))
     table: list[bytes] = []
     most = fmt.TENSOR.size.hi
     for name, shape in layout:
         if 4 * math.prod(shape) > most:
-            _refuse("T002", f"{name} needs {4 * math.prod(shape)} bytes, more than its size field "
+            refuse("T002", f"{name} needs {4 * math.prod(shape)} bytes, more than its size field "
                             "states", name, 4 * math.prod(shape), f"at most {most}")
         payload = _payload(name, shape, tensors[name], finite)
         table += (fmt.U32.build(len(payload)), payload)
@@ -166,7 +160,7 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None,
     if align:
         text = mirrors.pad(text.rstrip(b" "))
     if len(text) > fmt.MAX_JSON_LEN:
-        _refuse("C005", f"the mirror has {len(text)} bytes", "json_len", len(text),
+        refuse("C005", f"the mirror has {len(text)} bytes", "json_len", len(text),
                 f"at most {fmt.MAX_JSON_LEN}")
     prefix = fmt.PREFIX.build({"magic": fmt.MAGIC, "version": fmt.VERSION, "arch": arch.header(),
                                "json_len": len(text)})
@@ -176,9 +170,9 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None,
 def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -> bytes:
     taken = [k for k, _ in fmt.MIRROR_KEYS if k in extra]
     if taken:
-        _refuse("W006", f"mirror_extra may not set {taken[0]}: it comes from the arch", taken[0])
+        refuse("W006", f"mirror_extra may not set {taken[0]}: it comes from the arch", taken[0])
     if not arch.width_mult > 0:
-        _refuse("W007", f"width_mult is {arch.width_mult}", "json.width_mult", arch.width_mult,
+        refuse("W007", f"width_mult is {arch.width_mult}", "json.width_mult", arch.width_mult,
                 "> 0")
     if table is not None:
         digest = hashlib.sha256()
@@ -186,19 +180,19 @@ def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -
             digest.update(part)
         meta = extra.get("meta", {})
         if not isinstance(meta, dict):
-            _refuse("W007", f"meta is {mirrors.shown(meta)}: a digest has no place there",
+            refuse("W007", f"meta is {mirrors.shown(meta)}: a digest has no place there",
                     "json.meta", type(meta).__name__, "a dict")
         extra = extra | {"meta": meta | {"sha256": digest.hexdigest()}}
     try:
         text = mirrors.canonical(arch, extra)
         value = mirrors.parse(text)
     except mirrors.MirrorProblem as e:
-        _refuse("W007", f"the mirror would not be read back: {e.message}", "json")
+        refuse("W007", f"the mirror would not be read back: {e.message}", "json")
     except (TypeError, ValueError, RecursionError) as e:
-        _refuse("W007", f"the mirror cannot be written as JSON: {e}", "json")
+        refuse("W007", f"the mirror cannot be written as JSON: {e}", "json")
     problem = mirrors.schema_problem(value) if extra else ""
     if problem:
-        _refuse("W007", f"the mirror breaks its schema: {problem}", "json")
+        refuse("W007", f"the mirror breaks its schema: {problem}", "json")
     return text
 
 
@@ -206,12 +200,12 @@ def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> byt
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as e:
-        _refuse("W004", f"{name} is no array: {e}", name, type(value).__name__, "float32")
+        refuse("W004", f"{name} is no array: {e}", name, type(value).__name__, "float32")
     if array.shape != shape:
-        _refuse("W003", f"{name} has shape {array.shape}, the layout {shape}", name,
+        refuse("W003", f"{name} has shape {array.shape}, the layout {shape}", name,
                 array.shape, shape)
     if array.dtype.kind not in "fiub":
-        _refuse("W004", f"{name} has dtype {array.dtype}, not a real number type", name,
+        refuse("W004", f"{name} has dtype {array.dtype}, not a real number type", name,
                 array.dtype, "float32")
     if array.dtype != np.float32:
         with np.errstate(all="ignore"):
@@ -221,11 +215,11 @@ def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> byt
         if array.dtype.kind == "f":
             same |= np.isnan(array)
         if not bool(same.all()):
-            _refuse("W004", f"{name} has dtype {array.dtype} and values that float32 cannot hold",
+            refuse("W004", f"{name} has dtype {array.dtype} and values that float32 cannot hold",
                     name, array.dtype, "float32, or values that convert without loss")
         array = exact
     if finite and not bool(np.isfinite(array).all()):
-        _refuse("W005", f"{name} holds NaN or infinity", name, expected="finite values")
+        refuse("W005", f"{name} holds NaN or infinity", name, expected="finite values")
     data = np.ascontiguousarray(array, "<f4").tobytes()
     assert len(data) == 4 * math.prod(shape)
     return data

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from efm3.extras import need
+
 Pixels = npt.NDArray[np.uint8]
 
 SIDE = 112
@@ -17,30 +19,21 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "GIF", "TIFF")
 """What is decoded. Pillow knows more, and starts a program for one of them (EPS)."""
 MAX_PIXELS = 1 << 26
 """A picture of more pixels is refused before a pixel is decoded."""
-MISSING = "pictures need Pillow: pip install 'efm3[images]' (.npy files do not)"
-
-
-class NoPillow(RuntimeError):
-    """Pillow is not installed."""
-
 
 class BadPicture(ValueError):
     """Bytes that are not a picture, or a picture of another size."""
 
 
 def pillow() -> Any:
-    """Pillow's Image module. Raises NoPillow."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise NoPillow(MISSING) from None
-    return Image
+    """Pillow's Image module. Raises Efm3Error X002 where it is not installed."""
+    return need("PIL.Image", "images")
 
 
 def decode(data: bytes, resize: bool = False, side: int = SIDE) -> Pixels:
     """The picture in `data`: uint8 RGB [side, side, 3].
 
-    One of another size is scaled with `resize`, else refused. Raises BadPicture and NoPillow.
+    One of another size is scaled with `resize`, else refused. Raises BadPicture, and Efm3Error
+    X002 without Pillow.
     """
     image = pillow()
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from efm3 import engine, reference, synthesis
+from efm3 import engine, reference, untrained
 from efm3.model import Model
 from efm3.network import Layer, layers
 
@@ -52,9 +52,9 @@ class Outcome:
 
 def inputs() -> npt.NDArray[np.float32]:
     """Fixed inputs [4, 3, 112, 112]: two drawn pictures, noise, and a grey picture."""
-    noise = synthesis.images(13, 1)[:, ::-1, :, ::-1]
+    noise = untrained.images(13, 1)[:, ::-1, :, ::-1]
     grey = np.full_like(noise, 128)
-    return reference.prepare(np.concatenate([synthesis.images(11, 2), noise, grey]))
+    return reference.prepare(np.concatenate([untrained.images(11, 2), noise, grey]))
 
 
 def verify(model: Model, isas: Iterable[str] | None = None,

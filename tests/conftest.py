@@ -1,13 +1,16 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that several rooms' tests share."""
+"""Fixtures that several rooms' tests share, and tests whose library is not installed.
 
-import sys
+A test module names the optional libraries that it imports: `NEEDS = ("torch",)`. Where one of them
+is missing the module is not imported, and each of its tests is skipped and counted by itself.
+"""
+
+import ast
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 DATA = Path(__file__).parent.parent / "spec" / "vectors"
 
@@ -28,3 +31,64 @@ def cli():
     def run(*args, **kw):
         return CliRunner().invoke(command, [str(a) for a in args], **kw)
     return run
+
+
+def needs(tree):
+    """The value of a module's NEEDS, () where it has none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "NEEDS":
+            return ast.literal_eval(node.value)
+    return ()
+
+
+def times(function):
+    """How many tests a function is: the product of its literal parametrize lists."""
+    count = 1
+    for mark in function.decorator_list:
+        if isinstance(mark, ast.Call) and getattr(mark.func, "attr", "") == "parametrize":
+            values = mark.args[1]
+            count *= len(values.elts) if isinstance(values, (ast.List, ast.Tuple)) else 1
+    return count
+
+
+class Skipped(pytest.Item):
+    """A test of a module that cannot be imported here."""
+
+    def __init__(self, *, reason, **kw):
+        super().__init__(**kw)
+        self.add_marker(pytest.mark.skip(reason=reason))
+
+    def runtest(self):
+        """Never called: the mark skips it."""
+        raise AssertionError("a skipped test ran")
+
+    def reportinfo(self):
+        """Where it stands."""
+        return self.path, 0, self.name
+
+
+class Uninstalled(pytest.File):
+    """A test module of which a library is missing."""
+
+    def collect(self):
+        """Each of its tests, skipped."""
+        tree = ast.parse(self.path.read_text(encoding="utf-8"))
+        lost = [name for name in needs(tree) if find_spec(name) is None]
+        reason = f"{', '.join(lost)} not installed"
+        if "torch" in lost:
+            reason += " (make test-torch runs this)"
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                for i in range(times(node)):
+                    yield Skipped.from_parent(self, name=f"{node.name}[{i}]", reason=reason)
+
+
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path, parent):
+    """No module either, where `pytest_collect_file` has answered."""
+    tree = ast.parse(module_path.read_text(encoding="utf-8"))
+    if any(find_spec(name) is None for name in needs(tree)):
+        return Uninstalled.from_parent(parent, path=module_path)
+    return None

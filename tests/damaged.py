@@ -7,10 +7,11 @@ import struct
 from dataclasses import replace
 from types import SimpleNamespace
 
-from efm3 import Arch, Stage, sample
+from efm3 import Arch, Stage
 from efm3 import format as fmt
 from efm3.arch import last_side
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample
+from efm3.conformance.examples import EXAMPLES, example
 
 BASE = sample.base()
 EDGES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)

@@ -16,8 +16,3 @@ def module(path):
     sys.modules[spec.name] = loaded
     spec.loader.exec_module(loaded)
     return loaded
-
-
-def tool(name):
-    """tools/NAME.py."""
-    return module(ROOT / "tools" / f"{name}.py")

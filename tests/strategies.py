@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import efm3
 from efm3 import format as fmt
-from efm3 import sample
 from efm3.arch import last_side
+from efm3.conformance import sample
 from efm3.mirror import schema
 from efm3.network import tensor_layout
 from efm3.scan import scan

@@ -7,8 +7,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 import efm3
-from efm3 import sample
 from efm3.arch import Arch, Stage, problems
+from efm3.conformance import sample
 
 NANO = efm3.ARCHS["nano"]
 

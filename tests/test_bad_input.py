@@ -9,16 +9,16 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import accepts
 
 import efm3
 from efm3 import format as fmt
-from efm3 import sample
 from efm3 import scan as scan_module
 from efm3.arch import Stage
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.network import tensor_layout
 from efm3.rules import load_rules
+from tests.oracle import accepts
 
 BASE = sample.base()
 SIZES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)

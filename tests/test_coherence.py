@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from efm3 import ARCHS, Stage
-from efm3 import sample as s
 from efm3.coherence import coherence, from_table, lenient
+from efm3.conformance import sample as s
 from efm3.scan import scan
 
 DATA = Path(__file__).parent.parent / "spec" / "vectors"

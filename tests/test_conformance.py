@@ -5,12 +5,15 @@
 from pathlib import Path
 
 import pytest
-from loading import tool
 
 import efm3
 from efm3 import engine
+from efm3.codes import LEVELS
+from efm3.codes import RULE_GROUPS as GROUPS
 from efm3.conformance import author, cases, runner
-from efm3.rules import GROUPS, LEVELS, load_rules
+from efm3.rules import load_rules
+from tools.gen import expected
+from tools.mutants import programs
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = cases.corpus()
@@ -109,10 +112,10 @@ def test_groups_of_rules_are_all_exercised():
 
 
 def test_expectations_of_engine_cases_are_the_references():
-    assert tool("make_expected").main(check=True) == 0
+    assert expected.main(check=True) == 0
 
 
-MUTANTS = tool("mutants")
+MUTANTS = programs
 
 
 def test_there_are_mutants_of_every_class_and_of_every_requirement():

@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from efm3 import sample as s
+from efm3.conformance import sample as s
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.diffing import diff
-from efm3.examples import EXAMPLES, example
 from efm3.scan import scan
 
 BASE = s.base()

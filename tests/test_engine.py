@@ -16,7 +16,8 @@ import pytest
 
 import efm3
 from efm3 import engine as engines
-from efm3 import reference, sample
+from efm3 import reference
+from efm3.conformance import sample
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = 1e-5

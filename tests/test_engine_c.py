@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, synthesis
+from efm3 import reference, untrained
 
 ROOT = Path(__file__).resolve().parent.parent
 CC = shutil.which("cc")
@@ -72,7 +72,7 @@ def test_the_readmes_one_cc_line(tmp_path):
 
 
 def test_amalgamation(tmp_path):
-    run(sys.executable, ROOT / "tools/amalgamate.py", tmp_path)
+    run(sys.executable, ROOT / "-m tools.gen.amalgamation", tmp_path)
     program = tmp_path / "example"
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", tmp_path]
     run(CC, *flags, "-o", program, ROOT / "engine/examples/example_mfn.c",
@@ -101,7 +101,7 @@ def test_command_verbs(command):
 
 
 def test_command_embeds(command, tmp_path):
-    x = reference.prepare(synthesis.images(3, 1))
+    x = reference.prepare(untrained.images(3, 1))
     x.tofile(tmp_path / "x.raw")
     lines = run(command, "--isa", "scalar", "embed", NANO, tmp_path / "x.raw").stdout.split()
     want = reference.forward(efm3.load(NANO), x)[0]

@@ -2,35 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite on other machines, under qemu-user, and the engine under valgrind.
 
-tools/install_cross.sh installs what these tests want. The whole of it, with figures, is measured by
-`python tools/evidence foreign`.
+tools/foreign/install_cross.sh installs what these tests want. The whole of it, with figures, is
+measured by `python -m tools.evidence foreign`.
 """
 
-import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from loading import tool
 
-from efm3 import sample
-from efm3.conformance import cases
+from efm3.conformance import cases, sample
 from efm3.engine import Engine
+from tools.foreign import machines
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = {c.id: c for c in cases.corpus()}
 MOST = 64 << 10
 """Bytes of a case that is replayed here: most of them; the others are much of the same."""
 
-machines = tool("machines")
 
 
 def need(machine):
     if machines.missing(machine):
-        pytest.skip(f"{machines.missing(machine)} not installed (tools/install_cross.sh)")
+        pytest.skip(f"{machines.missing(machine)} not installed (tools/foreign/install_cross.sh)")
 
 
 def holds_the_vector(machine, folder, isa):
@@ -103,13 +99,10 @@ def test_x86_64_without_its_features(tmp_path):
 
 
 def test_a_big_endian_python_writes_the_same_bytes():
-    command = machines.big_endian_python()
-    if not command:
-        pytest.skip("no Python of s390x under build/, or no qemu-s390x (tools/install_cross.sh)")
-    packages = [p for p in sys.path if p.endswith("site-packages")]
-    there, here = (json.loads(subprocess.run(
-        [*words, ROOT / "tools/same_bytes.py", "--few", *extra], capture_output=True, text=True,
-        check=True).stdout) for words, extra in ((command, packages), ([sys.executable], [])))
+    if not machines.big_endian_python():
+        pytest.skip("no Python of s390x under build/, or no qemu-s390x "
+                    "(tools/foreign/install_cross.sh)")
+    there, here = machines.same_bytes("--few")
     assert (there["byteorder"], here["byteorder"]) == ("big", sys.byteorder)
     assert there["cases"] == here["cases"] and there["sample"] == here["sample"]
     assert len(here["cases"]) > 50
@@ -118,7 +111,7 @@ def test_a_big_endian_python_writes_the_same_bytes():
 @pytest.mark.parametrize("isa", ["avx2", "scalar"])
 def test_valgrind_sees_nothing(tmp_path, isa):
     if shutil.which("valgrind") is None or shutil.which("cc") is None:
-        pytest.skip("valgrind or cc not installed (tools/install_cross.sh)")
+        pytest.skip("valgrind or cc not installed (tools/foreign/install_cross.sh)")
     here = machines.Machine("here", "cc", ("-g",), ())
     machines.build(here, tmp_path, ["mfn"], optimize="-O1")
     (tmp_path / "small.bin").write_bytes(sample.base())

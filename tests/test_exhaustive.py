@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exhaustive sets and mutated files in short: one verdict of four readers, within the limits.
 
-The whole of them is `python tools/evidence --long exhaustive differential limits`.
+The whole of them is `python -m tools.evidence --long exhaustive differential limits`.
 """
 
-import importlib
 import shutil
 import subprocess
 import sys
@@ -15,34 +14,21 @@ from pathlib import Path
 import pytest
 
 import efm3
+from tools.evidence import _damage, _hostile, _mutants, differential, exhaustive, limits
 
 ROOT = Path(__file__).resolve().parent.parent
-EVIDENCE = ROOT / "tools" / "evidence"
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
 @pytest.fixture(scope="module")
-def tools():
-    """The modules of tools/evidence."""
-    sys.path.insert(0, str(EVIDENCE))
-    yield importlib.import_module
-    sys.path.remove(str(EVIDENCE))
+def guard(tmp_path_factory):
+    return _hostile.Guard(tmp_path_factory.mktemp("guard"), "-O0")
 
 
-@pytest.fixture(scope="module")
-def hostile(tools):
-    return tools("_hostile")
-
-
-@pytest.fixture(scope="module")
-def guard(hostile, tmp_path_factory):
-    return hostile.Guard(tmp_path_factory.mktemp("guard"), "-O0")
-
-
-def test_the_sets_leave_nothing_out(tools):
+def test_the_sets_leave_nothing_out():
     """Their sizes are what their names say, and the files are the ones they speak of."""
-    damage = tools("_damage")
+    damage = _damage
     files = damage.bases()
     scans = {name: efm3.scan.scan(data) for name, data in files.items()}
     assert all(s.complete for s in scans.values())
@@ -59,10 +45,10 @@ def test_the_sets_leave_nothing_out(tools):
     assert set(damage.size_fields(files["deep"])) < far and max(far) > damage.HEAD
 
 
-def test_each_figure_is_of_its_own_set(tools):
-    files = tools("_damage").bases()
+def test_each_figure_is_of_its_own_set():
+    files = _damage.bases()
     kinds = {}
-    for name, (inputs, more) in tools("exhaustive").plan(files).items():
+    for name, (inputs, more) in exhaustive.plan(files).items():
         seen = {(where[0], where[1]) for where, _ in islice(inputs, 0, None, 1000)}
         kinds[name] = {kind for kind, _ in seen}
         assert {file for _, file in seen} == ({"tiny"} if "pair" in name else set(files))
@@ -70,46 +56,44 @@ def test_each_figure_is_of_its_own_set(tools):
     assert list(kinds.values()) == [{"cut"}, {"flip"}, {"byte"}, {"u32"}, {"pair"}]
 
 
-def test_all_damage_to_the_tiny_file(tools, hostile, guard):
+def test_all_damage_to_the_tiny_file(guard):
     """Every cut, bit, byte and u32 in C, one in 29 through all four."""
-    damage, tally = tools("_damage"), hostile.Tally(guard)
+    damage, tally = _damage, _hostile.Tally(guard)
     for make in damage.SETS.values():
-        hostile.through(tally, make("tiny", damage.bases()["tiny"]), 29)
+        _hostile.through(tally, make("tiny", damage.bases()["tiny"]), 29)
     numbers = tally.numbers()
     assert numbers["C loader"] == 1556 * 9 + 25600 + 2760
     assert numbers["all four readers"] > 1400 and numbers["accepted"] > 3000
     assert "slowest refusal by all three in Python" in numbers
 
 
-def test_pairs_of_fields(tools, hostile, guard):
-    damage, tally = tools("_damage"), hostile.Tally(guard)
+def test_pairs_of_fields(guard):
+    damage, tally = _damage, _hostile.Tally(guard)
     pairs = damage.pairs("tiny", damage.bases()["tiny"], damage.FEW)
-    hostile.through(tally, islice(pairs, 0, None, 97), 11)
+    _hostile.through(tally, islice(pairs, 0, None, 97), 11)
     assert tally.numbers()["refused"] > 3000
 
 
-def test_mutated_files(tools, guard):
+def test_mutated_files(guard):
     """A seed gives the same files; both verdicts are met often."""
-    differential = tools("differential")
     tally, left = differential.one_slice(guard, 7, differential.Seen(), 1200)
     assert tally.inputs == tally.through_python == 1200 - left
     assert tally.numbers()["disagreements"] == 0
     assert tally.accepted > 150 and tally.refused > 500
-    files = [list(tools("_mutants").mutated(guard, 3, 200)) for _ in range(2)]
+    files = [list(_mutants.mutated(guard, 3, 200)) for _ in range(2)]
     assert files[0] == files[1]
 
 
-def test_memory_of_refusals_in_python(tools, guard):
-    limits = tools("limits")
+def test_memory_of_refusals_in_python(guard):
     numbers = limits.measure(islice(limits.inputs(guard), 0, None, 401))
     assert numbers["refused files"] > 50
 
 
 @pytest.mark.parametrize("reader", ["validate", "load"])
-def test_a_reader_that_differs_is_seen(hostile, guard, monkeypatch, tools, reader):
-    tally, tiny = hostile.Tally(guard), tools("_damage").bases()["tiny"]
+def test_a_reader_that_differs_is_seen(guard, monkeypatch, reader):
+    tally, tiny = _hostile.Tally(guard), _damage.bases()["tiny"]
     real, bad = getattr(efm3, reader), tiny[:-1]
-    monkeypatch.setattr(hostile.efm3, reader,
+    monkeypatch.setattr(_hostile.efm3, reader,
                         lambda data, *a, **k: real(tiny if data == bad else data, *a, **k))
     tally.all_four(("whole",), tiny)
     assert tally.numbers()["disagreements"] == 0
@@ -120,32 +104,30 @@ def test_a_reader_that_differs_is_seen(hostile, guard, monkeypatch, tools, reade
         tally.numbers()
 
 
-def test_a_scan_that_forgets_a_constant_is_seen(hostile, tools):
+def test_a_scan_that_forgets_a_constant_is_seen():
     """Every constant of the prefix is the scan's own affair too."""
-    tiny = tools("_damage").bases()["tiny"]
+    tiny = _damage.bases()["tiny"]
     scan = efm3.scan.scan
-    assert hostile.scan_accepts(scan(tiny))
+    assert _hostile.scan_accepts(scan(tiny))
     for at in (0, 4, 8, 21, 27, 28, 32, 33, 34, 35, 36, 87):
         bad = tiny[:at] + bytes([tiny[at] ^ 1]) + tiny[at + 1:]
-        assert not hostile.scan_accepts(scan(bad)), at
+        assert not _hostile.scan_accepts(scan(bad)), at
 
 
-def test_a_refusal_over_the_limit_is_seen(hostile, guard, tools, monkeypatch):
-    monkeypatch.setattr(hostile, "SLACK", 0)
-    tally = hostile.Tally(guard)
-    tally.c_only(("cut",), tools("_damage").bases()["tiny"][:-1])
+def test_a_refusal_over_the_limit_is_seen(guard, monkeypatch):
+    monkeypatch.setattr(_hostile, "SLACK", 0)
+    tally = _hostile.Tally(guard)
+    tally.c_only(("cut",), _damage.bases()["tiny"][:-1])
     assert tally.over == 1
     with pytest.raises(RuntimeError, match="1 over a limit"):
         tally.numbers()
 
 
 BROKEN = """
-import sys
 from pathlib import Path
-sys.path[:0] = [{evidence!r}, {root!r}]
-import _engine
+from tools.evidence import _engine
 _engine.SOURCES = sorted(Path({src!r}).rglob("*.c"))
-import _damage, _hostile
+from tools.evidence import _damage, _hostile
 guard = _hostile.Guard(Path({work!r}), "-O0", Path({src!r}))
 data = _damage.bases()["tiny"]
 for n in range(len(data)):
@@ -162,7 +144,7 @@ def test_a_byte_read_behind_the_end_faults(tmp_path):
     bound = "n <= c->size - c->at"
     assert bound in text
     cursor.write_text(text.replace(bound, "n <= c->size - c->at + 1"), encoding="utf-8")
-    code = BROKEN.format(evidence=str(EVIDENCE), root=str(ROOT), src=str(src),
+    code = BROKEN.format(src=str(src),
                          work=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == -11, done.stderr

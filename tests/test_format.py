@@ -6,7 +6,7 @@ import pytest
 from construct import Renamed
 
 from efm3 import format as fmt
-from efm3 import sample
+from efm3.conformance import sample
 
 # Offsets as the original's page states them, the header's counted from byte 8.
 OFFSETS = {

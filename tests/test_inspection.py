@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import sample as s
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample as s
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.inspection import inspect, schema, size_name
 from efm3.scan import scan
 

@@ -12,27 +12,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-import damaged
 import pytest
-from loading import tool
-from oracle import accepts
 
 import efm3
-from efm3 import Stage, sample
+from efm3 import Stage
 from efm3 import format as fmt
-from efm3.conformance import runner
+from efm3.conformance import runner, sample
 from efm3.conformance.document import document
 from efm3.conformance.lines import Lines
+from tests import damaged
+from tests.oracle import accepts
+from tools.foreign import kaitai_reader
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = ROOT / "tools" / "kaitai_reader.py"
+PROGRAM = Path(kaitai_reader.__file__)
 KINDS = damaged.all_kinds()
 
 
 @pytest.fixture(scope="module")
 def reader():
-    """tools/kaitai_reader.py with its parser compiled."""
-    module = tool("kaitai_reader")
+    """tools.foreign.kaitai_reader with its parser compiled."""
+    module = kaitai_reader
     try:
         module.parser()
     except module.Unavailable as e:
@@ -205,11 +205,11 @@ def test_the_reader_is_not_ours():
 
 
 @pytest.mark.parametrize("attribute,value,words", [
-    ("COMPILER", Path("/nowhere/package.json"), "run tools/install_kaitai.sh"),
+    ("COMPILER", Path("/nowhere/package.json"), "run tools/foreign/install_kaitai.sh"),
     ("PATH", "", "node is not there"),
 ])
 def test_what_is_missing_is_said(monkeypatch, tmp_path, attribute, value, words):
-    module = tool("kaitai_reader")
+    module = kaitai_reader
     monkeypatch.setattr(module, "BUILD", tmp_path)  # nothing is compiled yet
     if attribute == "PATH":
         monkeypatch.setenv("PATH", value)
@@ -221,7 +221,7 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path, attribute, value, words)
 
 
 def test_a_missing_runtime_is_said(monkeypatch):
-    module = tool("kaitai_reader")
+    module = kaitai_reader
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(module.Unavailable, match="pip install kaitaistruct"):
         module.parser()

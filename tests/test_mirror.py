@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import efm3
-from efm3 import mirror, sample
+from efm3 import mirror
+from efm3.conformance import sample
 
 TEXT = mirror.canonical(sample.ARCH)
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import mirror, sample
-from efm3.examples import example
+from efm3 import mirror
+from efm3.conformance import sample
+from efm3.conformance.examples import example
 
 ARCH = sample.ARCH
 

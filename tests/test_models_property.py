@@ -5,16 +5,16 @@
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from oracle import accepts
-from strategies import FINITE, archs, damaged, files, tensors
-from test_bad_input import check
-from test_engine import BUDGET, needs_engine
 
 import efm3
 from efm3 import format as fmt
 from efm3 import reference
-from efm3.convert._run import convert
+from efm3.convert.checked import convert
 from efm3.scan import scan
+from tests.oracle import accepts
+from tests.strategies import FINITE, archs, damaged, files, tensors
+from tests.test_bad_input import check
+from tests.test_engine import BUDGET, needs_engine
 
 # A whole model shrinks for minutes: the seed that is printed must do.
 few = settings(max_examples=15, deadline=None, print_blob=True,

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from efm3 import synthesis
-from efm3.pictures import BadPicture, NoPillow, decode
+from efm3 import Efm3Error, untrained
+from efm3.pictures import BadPicture, decode
 
-PICTURE = synthesis.images(4, 1)[0]
+PICTURE = untrained.images(4, 1)[0]
 
 
 @pytest.fixture
@@ -87,5 +87,5 @@ def test_too_many_pixels(image):
 
 def test_without_pillow(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(NoPillow, match="pip install"):
+    with pytest.raises(Efm3Error, match=r"X002.*extra `images`"):
         decode(b"")

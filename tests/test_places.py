@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from efm3 import sample as s
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample as s
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.places import describe, find
 from efm3.scan import scan
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, sample
+from efm3 import reference
+from efm3.conformance import sample
 from efm3.network import Layer, layers
 
 

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from loading import tool
+
+from tools.gen import __main__ as gen
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
@@ -93,8 +94,8 @@ def test_public_names_exist():
 
 
 def test_generated_files_are_fresh():
-    for name, make in tool("gen").OUTPUTS.items():
-        assert (ROOT / name).read_text(encoding="utf-8") == make(), f"run tools/gen.py: {name}"
+    for name, make in gen.OUTPUTS.items():
+        assert (ROOT / name).read_text(encoding="utf-8") == make(), f"make gen: {name}"
 
 
 def tracked():

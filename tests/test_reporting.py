@@ -8,8 +8,9 @@ import jsonschema
 import pytest
 
 import efm3
-from efm3 import reporting, sample
-from efm3.examples import EXAMPLES, example
+from efm3 import reporting
+from efm3.conformance import sample
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.findings import Finding, Report
 
 

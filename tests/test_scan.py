@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from efm3 import format as fmt
-from efm3 import sample
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.network import tensor_layout
 from efm3.scan import scan
 

@@ -7,19 +7,19 @@ import re
 from pathlib import Path
 
 import pytest
-from loading import tool
 
 from efm3 import ARCHS, Arch, Stage, layers, tensor_layout
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
-from efm3 import sample as s
 from efm3.arch import last_side
+from efm3.conformance import sample as s
 from efm3.conformance.cases import corpus
 from efm3.conformance.engines import COSINES
 from efm3.conformance.requirements import REQUIREMENTS
 from efm3.network import file_size
 from efm3.rules import load_rules, portability, values
 from efm3.verification import TOLERANCE
+from tools.gen import blocks, spec
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "spec" / "EFM3.md"
@@ -248,27 +248,26 @@ def test_the_schema_and_the_text_name_the_same_keys():
 
 
 def test_blocks_are_fresh():
-    g = tool("gen_spec")
-    assert "spec/EFM3.md" in g.PAGES
-    for name, make in g.PAGES.items():
+    assert "spec/EFM3.md" in spec.PAGES
+    for name, make in spec.PAGES.items():
         assert (ROOT / name).read_text(encoding="utf-8") == make(), name
 
 
 def test_blocks_are_filled_and_lone_markers_refused():
-    g = tool("gen_spec")
-    assert g.fill("a\n<!-- gen:meta -->\nold\n<!-- /gen -->\nb\n").count("`licence`") == 1
-    assert "old" not in g.fill("<!-- gen:meta -->\nold\n<!-- /gen -->\n")
+    page = blocks.fill("a\n<!-- gen:meta -->\nold\n<!-- /gen -->\nb\n", spec.block)
+    assert page.count("`licence`") == 1
+    assert "old" not in blocks.fill("<!-- gen:meta -->\nold\n<!-- /gen -->\n", spec.block)
     with pytest.raises(KeyError):
-        g.fill("<!-- gen:nothing -->\n<!-- /gen -->\n")
+        blocks.fill("<!-- gen:nothing -->\n<!-- /gen -->\n", spec.block)
     for text in ("<!-- gen:meta -->\n", "<!-- /gen -->\n",
                  "<!-- gen:meta -->\n<!-- gen:keys -->\n<!-- /gen -->\n"):
         with pytest.raises(ValueError):
-            g.fill(text)
-    pages = "".join((g.ROOT / page).read_text(encoding="utf-8") for page in g.PAGES)
-    assert {name for name in re.findall(r"<!-- gen:(\w+) -->", pages)} == set(g.BLOCKS)
+            blocks.fill(text, spec.block)
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in spec.PAGES)
+    assert {name for name in re.findall(r"<!-- gen:(\w+) -->", pages)} == set(spec.BLOCKS)
 
 
 def test_a_file_becomes_a_fenced_block():
-    text = tool("gen_spec").fill("<!-- gen:file setup.py -->\n<!-- /gen -->\n")
+    text = blocks.fill("<!-- gen:file setup.py -->\n<!-- /gen -->\n", spec.block)
     assert text.startswith("<!-- gen:file setup.py -->\n```python\n") and "SPDX" not in text
     assert text.endswith("```\n<!-- /gen -->\n")

@@ -5,7 +5,7 @@
 import pytest
 
 import efm3
-from efm3 import sample
+from efm3.conformance import sample
 from efm3.network import file_size
 from efm3.validator import expand
 

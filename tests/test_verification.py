@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import engine, reference, sample, verification
+from efm3 import engine, reference, verification
+from efm3.conformance import sample
 from efm3.network import layers
 
 HERE = [name for name, supported in engine.isas().items() if supported]

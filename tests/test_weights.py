@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loading import tool
 
 import efm3
-from efm3 import engine, mirror, sample, synthesis
+from efm3 import engine, mirror, untrained
+from efm3.conformance import sample
+from tools.gen import ship
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())["files"]
@@ -53,7 +54,7 @@ def run(tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     with open(folder / "log.csv", "w", newline="") as f:
         csv.writer(f).writerows([["epoch", "epoch_s"], [1, 30], [2, 10], [2.5, 10]])
-    model = efm3.load(synthesis.dumps(sample.ARCH, 1))
+    model = efm3.load(untrained.dumps(sample.ARCH, 1))
     meta = {"trained": True, "scores": {"train_acc": 0.5}, "licence": "Apache-2.0"}
     efm3.save(folder / "facex_nano.bin", model.arch, model.tensors, mirror_extra={"meta": meta},
               seal=True)
@@ -66,7 +67,7 @@ def pairs(tmp_path):
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     folder = tmp_path / "pairs"
     folder.mkdir()
-    for i, picture in enumerate(synthesis.images(3, 20)):
+    for i, picture in enumerate(untrained.images(3, 20)):
         image.fromarray(picture).save(folder / f"{i}.png")
     lines = [f"{i}.png {i}.png 1\n{i}.png {i + 10}.png 0\n" for i in range(10)]
     (folder / "pairs.txt").write_text("".join(lines))
@@ -78,7 +79,7 @@ def test_a_run_becomes_a_file_that_says_what_it_was_measured_on(run, pairs, tmp_
     if not engine.available():
         pytest.skip("the C engine was not built")
     out = tmp_path / "out.bin"
-    line = tool("make_weights").take(run, pairs, 1, out)
+    line = ship.take(run, pairs, 1, out)
     made, meta = efm3.load(out), efm3.load(out).mirror["meta"]
     held = meta["scores"]["held_out"]
     assert line == "nano: 100.00 % of 20 held-out pairs"
@@ -97,5 +98,5 @@ def test_a_run_on_other_data_is_not_taken(run, pairs, tmp_path):
         pytest.skip("the C engine was not built")
     (tmp_path / "faces" / "synth.json").unlink()
     with pytest.raises(OSError, match=r"synth\.json"):
-        tool("make_weights").take(run, pairs, 1, tmp_path / "out.bin")
+        ship.take(run, pairs, 1, tmp_path / "out.bin")
     assert not (tmp_path / "out.bin").exists()

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
 """Embed pictures with a weight file and show their similarities, in C or else in numpy.
 
-    python tools/demo.py weights/facex_nano.bin examples/*.png
-    python tools/demo.py --svg docs/compare.svg weights/facex_nano.bin examples/*.png
+    python -m tools.demo weights/facex_nano.bin examples/*.png
+    python -m tools.demo --svg docs/compare.svg weights/facex_nano.bin examples/*.png
 """
 
 from __future__ import annotations

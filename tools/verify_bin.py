@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
 """An alias of `efm3 verify BIN --against CKPT` for those who know the original page.
 
-    python tools/verify_bin.py --arch standard --bin weights/facex_standard.bin --ckpt last.pt
+    python -m tools.verify_bin --arch standard --bin weights/facex_standard.bin --ckpt last.pt
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from efm3.findings import printable
-from efm3.pictures import SIDE, BadPicture, NoPillow, decode
+from efm3.pictures import SIDE, BadPicture, decode
 from efm3.source import read
 
 
@@ -20,8 +20,6 @@ def load_image(path: str, resize: bool) -> Any:
     if not data.startswith(b"\x93NUMPY"):
         try:
             return decode(data, resize)
-        except NoPillow as e:
-            raise click.ClickException(str(e)) from None
         except BadPicture as e:
             raise click.ClickException(f"{printable(path)}: {printable(str(e))}") from None
     image = _npy(path, data)

@@ -30,12 +30,12 @@ def command(file: str, isa: str | None, threads: int, batch: int, runs: int, lay
     import numpy as np
 
     from efm3 import engine as engines
-    from efm3 import synthesis
+    from efm3 import untrained
     from efm3.reference import prepare
 
     with needs_engine():
         e = engines.Engine(source(file), isa=isa, threads=threads)
-    x = prepare(synthesis.images(11, batch))
+    x = prepare(untrained.images(11, batch))
     peak = engines.fma_peak(e.isa)
     for _ in range(min(20, runs)):
         e.embed(x)

@@ -63,7 +63,7 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
 
     Exit codes: 0 converted, 1 refused or OUT would be wrong, 2 usage, 3 unreadable.
     """
-    from efm3.convert._run import convert
+    from efm3.convert.checked import convert
 
     done = convert(source, target, arch=None if word == "auto" else arch_of(word), name=name,
                    meta=meta, from_format=from_format, to_format=to_format, fold=fold,

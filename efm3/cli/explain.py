@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 explain`: what a rule means, why it is there, how to mend it."""
+"""`efm3 explain`: what a code means, why it is there, how to mend it."""
 
 from __future__ import annotations
 
@@ -9,43 +9,61 @@ import json
 import click
 
 from efm3.cli import styler
-from efm3.examples import example
-from efm3.forms.rules_page import rows
-from efm3.rules import GROUPS, Rule, load_rules
+from efm3.codes import CODES, GROUPS, Code, near
+from efm3.findings import printable
 
 
-@click.command("explain", short_help="say what a rule means")
-@click.argument("codes", nargs=-1, metavar="CODE...")
-@click.option("--all", "every", is_flag=True, help="every rule")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def command(codes: tuple[str, ...], every: bool, form: str) -> None:
-    """Print what, why, fix and an example of each CODE."""
-    rules = load_rules()
-    wanted = list(rules) if every else [c.upper() for c in codes]
+def _named(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> list[Code]:
+    found = []
+    for word in words:
+        code = CODES.get(word) or CODES.get(word.upper())
+        if code is None:
+            likely = near(word)
+            hint = f"did you mean {' or '.join(likely)}?" if likely else "--all lists every code"
+            raise click.BadParameter(f"no code {printable(word)}; {hint}")
+        found.append(code)
+    return found
+
+
+def _complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    return [c for c in CODES if c.startswith(begun.upper())]
+
+
+@click.command("explain")
+@click.argument("codes", nargs=-1, metavar="CODE...", callback=_named, shell_complete=_complete)
+@click.option("--all", "every", is_flag=True, help="every code")
+@click.option("--format", "form", type=click.Choice(["text", "json", "md"]), default="text",
+              show_default=True)
+def command(codes: list[Code], every: bool, form: str) -> None:
+    """Print what, why and fix of each CODE that any part of efm3 reports.
+
+    Rules on files (C001, T012), requirements on programs (R004), refusals of converters (X005),
+    of evaluation and training data (F002), of the conformance kit (K006), and statuses of the C
+    engine (E_MAGIC). Exit codes: 0 printed, 2 no such code.
+    """
+    wanted = list(CODES.values()) if every else codes
     if not wanted:
         raise click.UsageError("give a CODE, or --all")
-    unknown = [c for c in wanted if c not in rules]
-    if unknown:
-        near = [c for c in rules if c[0] == unknown[0][:1]]
-        raise click.UsageError(f"no rule {unknown[0]}; rules of that letter: "
-                               f"{', '.join(near) or 'none'}")
-    if form == "json":
-        click.echo(json.dumps(rows(wanted), indent=2))
+    if form != "text":
+        from efm3.forms import codes_page
+
+        click.echo(json.dumps(codes_page.rows(wanted), indent=2) if form == "json" else
+                   codes_page.markdown(wanted), nl=form == "json")
     elif every:
         for group in GROUPS:
             click.echo(styler()(group, bold=True))
-            for r in rules.values():
-                if r.group == group:
-                    click.echo(f"  {r.code}  {r.severity:8}{r.level:11}{r.what}")
+            for c in wanted:
+                if c.group == group:
+                    click.echo(f"  {c.code:15} {c.severity:8}{c.level:11}{c.what}")
     else:
-        click.echo("\n".join(_page(rules[c]) for c in wanted))
+        click.echo("\n".join(_page(c) for c in wanted))
 
 
-def _page(r: Rule) -> str:
-    style = styler()
-    rows = [("what", r.what), ("why", r.why), ("fix", r.fix), ("example", example(r.code)[0]),
-            ("level", r.level), ("clause", r.clause)]
-    lines = [style(f"{r.code}  {r.severity}  ({r.group})", bold=True)]
+def _page(c: Code) -> str:
+    rows = [("what", c.sentence), ("why", c.why), ("fix", c.fix), ("example", c.example),
+            ("level", c.level), ("clause", c.clause)]
+    lines = [styler()(f"{c.code}  {c.severity}  ({c.group})", bold=True)]
     for k, v in rows:
-        lines.append(click.formatting.wrap_text(v, 78, f"  {k:8} ", " " * 11))
+        if v:
+            lines.append(click.formatting.wrap_text(v, 78, f"  {k:8} ", " " * 11))
     return "\n".join(lines) + "\n"

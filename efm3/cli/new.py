@@ -72,13 +72,13 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
     The same arch and seed give the same bytes on every machine. Nobody trained these
     weights: they are for conformance and speed, not for recognising people.
     """
-    from efm3 import synthesis
+    from efm3 import untrained
     from efm3.source import write_atomic
 
     network = _changed(arch_of(arch), numbers, stages)
     if name is not None:
         network = replace(network, name=name)
-    data = synthesis.dumps(network, seed, align=align)
+    data = untrained.dumps(network, seed, align=align)
     write_atomic(output, [data])
     digest = hashlib.sha256(data).hexdigest()
     if as_json:

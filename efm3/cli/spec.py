@@ -28,7 +28,7 @@ def command(name: str | None, as_json: bool) -> None:
             for n, form in FORMS.items():
                 click.echo(f"{n:15} {form.description}  ({form.path})")
     elif as_json and name == "rules":
-        from efm3.forms.rules_page import rows
+        from efm3.forms.codes_page import rows
 
         click.echo(json.dumps(rows(), indent=2))
     elif as_json and not FORMS[name].path.endswith(".json"):

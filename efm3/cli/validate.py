@@ -13,8 +13,8 @@ import click
 
 from efm3 import reporting
 from efm3.cli import styler
+from efm3.codes import LEVELS
 from efm3.findings import SEVERITIES, Report
-from efm3.rules import LEVELS
 from efm3.validator import SUFFIXES, expand, validate
 
 

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from efm3.conformance.recipe import HOME, RecipeError, arch_of, render
+from efm3.codes import LEVELS
+from efm3.conformance.home import HOME, RecipeError
+from efm3.conformance.recipe import arch_of, render
 from efm3.conformance.requirements import REQUIREMENTS
-from efm3.rules import LEVELS, load_rules
+from efm3.rules import load_rules
 
 if sys.version_info >= (3, 11):
     import tomllib

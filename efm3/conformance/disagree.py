@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from efm3 import format as fmt
-from efm3 import sample
-from efm3.conformance import document
-from efm3.conformance.recipe import RecipeError, render
+from efm3.conformance import document, sample
+from efm3.conformance.home import RecipeError
+from efm3.conformance.recipe import render
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import Subject
 from efm3.network import tensor_layout

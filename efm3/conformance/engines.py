@@ -13,8 +13,8 @@ import numpy as np
 from efm3 import reference, verification
 from efm3.conformance import symptoms, weights
 from efm3.conformance.cases import Case
+from efm3.conformance.home import HOME
 from efm3.conformance.judge import outcome, reason, unwanted
-from efm3.conformance.recipe import HOME
 from efm3.conformance.results import Answer, Outcome
 from efm3.conformance.subject import Subject
 from efm3.model import Model, load

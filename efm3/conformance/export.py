@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 import efm3
+from efm3.codes import LEVELS
 from efm3.conformance import weights
 from efm3.conformance.cases import Case, corpus, digest_of, writer_arch
 from efm3.conformance.document import document
-from efm3.rules import LEVELS
 
 INDEX_VERSION = 1
 

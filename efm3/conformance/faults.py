@@ -12,7 +12,8 @@ import numpy as np
 
 from efm3.conformance import weights
 from efm3.conformance.cases import Case, writer_arch
-from efm3.conformance.recipe import RecipeError, arch_of
+from efm3.conformance.home import RecipeError
+from efm3.conformance.recipe import arch_of
 from efm3.network import tensor_layout
 
 Tensors = dict[str, Any]

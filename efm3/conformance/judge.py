@@ -11,11 +11,11 @@ from typing import Any
 
 from efm3 import mirror as mirrors
 from efm3 import places
+from efm3.codes import LEVELS
 from efm3.conformance import document
 from efm3.conformance.cases import Case, writer_arch
 from efm3.conformance.results import Answer, Outcome
 from efm3.conformance.subject import Subject
-from efm3.rules import LEVELS
 from efm3.scan import scan
 
 Judge = Callable[[Case, Subject, str], Outcome]

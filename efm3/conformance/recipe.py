@@ -12,23 +12,14 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from efm3 import format as fmt
-from efm3 import sample
 from efm3.arch import ARCHS, Arch, Stage
-
-HOME = next((p for p in (Path(__file__).parent.parent / "spec",
-                         Path(__file__).parent.parent.parent / "spec") if p.is_dir()),
-            Path(__file__).parent.parent / "spec")
-"""The folder of the spec: beside the package in a checkout, inside it where it is installed."""
+from efm3.conformance import sample
+from efm3.conformance.home import HOME, RecipeError
 
 _PLACE = re.compile(r"(\d+|end|json|n_tensors|table|[\w.]+\.(?:size|data))([+-]\d+)?")
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be followed: an unknown op, place, tensor or argument."""
 
 
 def place(data: bytes, at: int | str) -> int:

@@ -10,13 +10,13 @@ from xml.sax.saxutils import escape
 
 import efm3
 from efm3 import mirror
+from efm3.codes import LEVELS
 from efm3.conformance.cases import digest_of
 from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.lines import CLASSES
 from efm3.conformance.results import RUN_VERSION, VERDICTS
 from efm3.conformance.runner import cases_of, set_digest
-from efm3.findings import Efm3Error, Finding
-from efm3.rules import LEVELS
+from efm3.findings import Finding, error
 
 STATEMENT_VERSION = 1
 _COUNTS = {"type": "object", "required": ["total", *VERDICTS], "additionalProperties": False,
@@ -48,12 +48,6 @@ def schema() -> dict[str, Any]:
             "claims": {"type": "array", "items": claim, "minItems": 1}, "digest": _SHA}}
 
 
-def _refuse(code: str, message: str, path: str = "", found: object = "",
-            expected: object = "") -> Efm3Error:
-    return Efm3Error(Finding(code, "error", message, path=path, found=str(found),
-                             expected=str(expected)))
-
-
 def make(results: Mapping[str, Any], name: str = "", version: str = "") -> dict[str, Any]:
     """The statement of what `run --format json` gave. Raises Efm3Error where it gave none.
 
@@ -61,18 +55,18 @@ def make(results: Mapping[str, Any], name: str = "", version: str = "") -> dict[
     """
     runs = results.get("runs")
     if results.get("run_version") != RUN_VERSION or not isinstance(runs, list) or not runs:
-        raise _refuse("K002", "these are no results of `efm3 conformance run --format json`")
+        raise error("K002", "these are no results of `efm3 conformance run --format json`")
     try:
         about = {**runs[0]["implementation"]}
         about |= {k: v for k, v in (("name", name), ("version", version)) if v}
         sets = {r["set"] for r in runs}
         claims = [_claim(r) for r in runs]
     except (KeyError, TypeError, AttributeError) as e:
-        raise _refuse("K002", f"the results lack {e}") from None
+        raise error("K002", f"the results lack {e}") from None
     if len(sets) != 1:
-        raise _refuse("K003", "the runs are of different sets of cases", "set")
+        raise error("K003", "the runs are of different sets of cases", "set")
     if not about.get("name"):
-        raise _refuse("K004", "the implementation has no name: give --name and --version",
+        raise error("K004", "the implementation has no name: give --name and --version",
                       "implementation.name")
     about.setdefault("version", "")
     out = {"statement_version": STATEMENT_VERSION, "kit": efm3.__version__, "set": sets.pop(),
@@ -96,14 +90,14 @@ def problems(statement: Any) -> Iterator[Finding]:
     """Everything that keeps a statement from being true of this kit's set."""
     against = mirror.checker(schema())(statement)
     if against:
-        yield _refuse("K005", f"against the schema: {against}").finding
+        yield error("K005", f"against the schema: {against}").finding
         return
     own = {k: v for k, v in statement.items() if k != "digest"}
     if digest_of(own) != statement["digest"]:
-        yield _refuse("K006", "the statement was changed after it was made", "digest",
+        yield error("K006", "the statement was changed after it was made", "digest",
                       statement["digest"], digest_of(own)).finding
     if statement["set"] != set_digest():
-        yield _refuse("K007", f"it is of another set of cases (kit {statement['kit']}, this is "
+        yield error("K007", f"it is of another set of cases (kit {statement['kit']}, this is "
                       f"{efm3.__version__})", "set", statement["set"], set_digest()).finding
         return
     for i, claim in enumerate(statement["claims"]):
@@ -115,18 +109,18 @@ def _claim_problems(claim: Mapping[str, Any], path: str) -> Iterator[Finding]:
     for key, level in (("must", "MUST"), ("should", "SHOULD")):
         counts, due = claim[key], sum(c.level == level for c in cases)
         if sum(counts[v] for v in VERDICTS) != counts["total"]:
-            yield _refuse("K008", "the verdicts do not add up", f"{path}.{key}",
+            yield error("K008", "the verdicts do not add up", f"{path}.{key}",
                           sum(counts[v] for v in VERDICTS), counts["total"]).finding
         if claim["complete"] and counts["total"] != due:
-            yield _refuse("K009", f"a complete run has {due} {level} cases", f"{path}.{key}.total",
+            yield error("K009", f"a complete run has {due} {level} cases", f"{path}.{key}.total",
                           counts["total"], due).finding
     if claim["must"]["known"] + claim["should"]["known"] != len(claim["known_failures"]):
-        yield _refuse("K008", "the known failures do not add up", f"{path}.known_failures").finding
+        yield error("K008", "the known failures do not add up", f"{path}.known_failures").finding
     must = claim["must"]
     wrong = must["fail"] + must["broken"] + must["unexpected"] + claim["should"]["broken"] + \
         claim["should"]["unexpected"]
     if claim["ok"] != (wrong == 0 and must["total"] > 0):
-        yield _refuse("K010", f"it says {'ok' if claim['ok'] else 'not ok'}, the counts say "
+        yield error("K010", f"it says {'ok' if claim['ok'] else 'not ok'}, the counts say "
                       "otherwise", f"{path}.ok", claim["ok"], not claim["ok"]).finding
 
 

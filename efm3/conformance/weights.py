@@ -17,10 +17,10 @@ import numpy.typing as npt
 from efm3 import format as fmt
 from efm3 import reference
 from efm3.arch import Arch
-from efm3.conformance.recipe import HOME, RecipeError
+from efm3.conformance.home import HOME, RecipeError
 from efm3.model import dumps
 from efm3.network import layers
-from efm3.synthesis import Random, images
+from efm3.untrained import Random, images
 
 Floats = npt.NDArray[np.float32]
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from efm3.convert._base import Format as Format
 from efm3.convert._base import Network as Network
-from efm3.convert._errors import CODES as CODES
-from efm3.convert._errors import refuse
+from efm3.findings import refuse
 
 if TYPE_CHECKING:
     from efm3.arch import Arch

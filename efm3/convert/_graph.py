@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from efm3.convert._errors import refuse
+from efm3.findings import refuse
 from efm3.source import Unreadable, open_regular
 
 Array = npt.NDArray[Any]

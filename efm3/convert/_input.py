@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from efm3 import format as fmt
-from efm3.convert._errors import refuse
 from efm3.convert._graph import FLOAT, Graph, Node
+from efm3.findings import refuse
 
 Array = npt.NDArray[Any]
 GREY, HALF_RANGE = 127.5, 128.0

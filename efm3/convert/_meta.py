@@ -11,8 +11,7 @@ from typing import Any
 
 from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
-from efm3.convert._errors import refuse
-from efm3.findings import Efm3Error
+from efm3.findings import Efm3Error, refuse
 from efm3.model import Model
 
 ARCH_KEY, MIRROR_KEY = "efm3.arch", "efm3.mirror"

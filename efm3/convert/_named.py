@@ -12,8 +12,8 @@ import numpy as np
 from efm3.arch import Arch
 from efm3.convert import _meta, _state_dict, _units
 from efm3.convert._base import Network
-from efm3.convert._errors import refuse
 from efm3.convert.bin import same_shape
+from efm3.findings import refuse
 from efm3.model import Model
 from efm3.network import tensor_layout
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from efm3.convert._errors import refuse
 from efm3.convert._graph import DTYPES, RESHAPING, Graph, Node, axes_of
+from efm3.findings import refuse
 
 Array = npt.NDArray[Any]
 MOST = 1 << 20

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from efm3.arch import Arch
-from efm3.convert._errors import refuse
 from efm3.convert._units import Unit, match
-from efm3.findings import Efm3Error
+from efm3.findings import Efm3Error, refuse
 from efm3.network import layers
 
 Array = npt.NDArray[Any]

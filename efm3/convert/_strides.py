@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from efm3 import format as fmt
 from efm3.arch import TOPOLOGY, Stage, conv_side
-from efm3.convert._errors import refuse
+from efm3.findings import refuse
 
 SHOWN = 6
 """Possibilities that a refusal lists."""

@@ -17,10 +17,9 @@ import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.arch import ARCHS, Arch
-from efm3.convert._errors import refuse
 from efm3.convert._fold import identity_bn
 from efm3.convert._strides import Block, infer, stages_of
-from efm3.findings import Efm3Error
+from efm3.findings import Efm3Error, refuse
 from efm3.network import Layer, layers
 
 Array = npt.NDArray[Any]

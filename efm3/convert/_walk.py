@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.convert import _norm
-from efm3.convert._errors import refuse
 from efm3.convert._fold import identity_bn
 from efm3.convert._graph import Graph, Node
 from efm3.convert._input import Input
 from efm3.convert._units import Unit
+from efm3.findings import refuse
 
 Array = npt.NDArray[Any]
 SQUEEZE = ("GlobalAveragePool", "Sigmoid", "HardSigmoid", "ReduceMean", "HardSwish")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from efm3.arch import Arch
 from efm3.convert._base import Network
-from efm3.convert._errors import refuse
+from efm3.findings import refuse
 from efm3.model import Model, load
 
 

@@ -12,8 +12,8 @@ from typing import cast
 
 from efm3.arch import Arch
 from efm3.convert._base import Network
-from efm3.convert._errors import refuse
 from efm3.convert.bin import same_shape
+from efm3.findings import refuse
 from efm3.model import Model, load
 from efm3.source import open_regular
 

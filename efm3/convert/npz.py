@@ -21,9 +21,9 @@ import numpy as np
 
 from efm3.arch import Arch
 from efm3.convert._base import Network
-from efm3.convert._errors import refuse
 from efm3.convert._meta import ARCH_KEY, MAX_TEXT, MIRROR_KEY, texts
 from efm3.convert._named import network_of
+from efm3.findings import refuse
 from efm3.model import Model
 from efm3.source import Unreadable, open_regular
 

@@ -14,18 +14,18 @@ from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.convert import _meta, _units
 from efm3.convert._base import Embed, Network
-from efm3.convert._errors import needs, refuse
 from efm3.convert._graph import Graph
 from efm3.convert._onnx_write import pieces
 from efm3.convert._walk import Walk
-from efm3.findings import printable
+from efm3.extras import need
+from efm3.findings import printable, refuse
 from efm3.model import Model
 from efm3.source import Unreadable, open_regular
 
 
 def read(path: str, arch: Arch | None) -> Network:
     """The network in a model. Raises Efm3Error, X002 without the library."""
-    library = needs("onnx", "onnx")
+    library = need("onnx", "onnx")
     proto = _parse(library, path)
     texts = {p.key: p.value for p in proto.metadata_props}
     folder = os.path.dirname(os.path.abspath(path))
@@ -77,13 +77,13 @@ def _embed(path: str, feed: tuple[float, float], bare: list[str]) -> Embed:
 
 
 def _session(path: str, bare: list[str]) -> Any:
-    runtime = needs("onnxruntime", "onnx")
+    runtime = need("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     source: Any = path
     if bare:
         # Slopes of shape [C] run along the width by the letter, or not at all.
-        library = needs("onnx", "onnx")
+        library = need("onnx", "onnx")
         proto = library.load(path)
         for t in proto.graph.initializer:
             if t.name in bare:
@@ -100,4 +100,4 @@ def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
 
     With `fold` BatchNorm is folded into the convolutions.
     """
-    return pieces(needs("onnx", "onnx"), model, fold)
+    return pieces(need("onnx", "onnx"), model, fold)

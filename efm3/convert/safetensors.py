@@ -9,16 +9,17 @@ from typing import Any
 
 from efm3.arch import Arch
 from efm3.convert._base import Network, spooled
-from efm3.convert._errors import needs, refuse
 from efm3.convert._meta import texts
 from efm3.convert._named import network_of
+from efm3.extras import need
+from efm3.findings import refuse
 from efm3.model import Model
 from efm3.source import open_regular
 
 
 def read(path: str, arch: Arch | None) -> Network:
     """The network in a file. Raises Efm3Error, X002 without the library."""
-    library = needs("safetensors", "safetensors")
+    library = need("safetensors", "safetensors")
     open_regular(path).close()
     found: dict[str, Any] = {}
     try:
@@ -33,7 +34,7 @@ def read(path: str, arch: Arch | None) -> Network:
 
 def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
     """The file's bytes."""
-    numpy = needs("safetensors.numpy", "safetensors")
+    numpy = need("safetensors.numpy", "safetensors")
     import numpy as np
 
     tensors = {k: np.ascontiguousarray(v) for k, v in model.tensors.items()}

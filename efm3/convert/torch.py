@@ -19,9 +19,9 @@ from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.convert import _meta, _state_dict, _units
 from efm3.convert._base import Embed, Network, spooled
-from efm3.convert._errors import needs, refuse
 from efm3.convert._named import single
-from efm3.findings import printable
+from efm3.extras import need
+from efm3.findings import printable, refuse
 from efm3.model import Model
 from efm3.network import layers
 from efm3.source import open_regular
@@ -34,7 +34,7 @@ ATTRIBUTE = "efm3"
 
 def read(path: str, arch: Arch | None) -> Network:
     """The network in a checkpoint. Raises Efm3Error, X002 without PyTorch."""
-    torch = needs("torch", "torch")
+    torch = need("torch", "torch")
     value, size = _load(torch, path)
     state = _state(torch, value, path)
     tensors, assumed = _arrays(torch, state, size)
@@ -168,7 +168,7 @@ def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> Embed:
 
 def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
     """A state_dict as a module of the original project loads it, with `strict=True` too."""
-    torch = needs("torch", "torch")
+    torch = need("torch", "torch")
     state: OrderedDict[str, Any] = OrderedDict()
     for key, value in _state_dict.original(model.arch, model.tensors):
         state[key] = (torch.tensor(0) if value is None

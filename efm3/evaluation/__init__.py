@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from efm3.evaluation._errors import CODES as CODES
 from efm3.evaluation.run import Measured as Measured
 from efm3.evaluation.run import evaluate as evaluate
 from efm3.evaluation.run import measure as measure

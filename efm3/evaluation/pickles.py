@@ -13,8 +13,8 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from efm3.evaluation._errors import refuse
 from efm3.evaluation._machine import MARK, Array, Machine, Refused
+from efm3.findings import refuse
 
 MAX_OPCODES = 4_000_000
 """A set of 12,000 pictures has about 60,000."""

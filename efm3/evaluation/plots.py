@@ -15,25 +15,17 @@ import numpy.typing as npt
 
 from efm3.evaluation.run import Measured
 from efm3.evaluation.scores import roc
+from efm3.extras import need
 from efm3.source import write_atomic
 
-MISSING = "plots need matplotlib: pip install 'efm3[plots]'"
 RATES = (1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8)
 """Ticks of the DET curve."""
 
 
-class NoMatplotlib(RuntimeError):
-    """matplotlib is not installed."""
-
-
 def figure(width: float = 6, height: float = 4.5, panels: tuple[int, int] = (1, 1),
            ) -> tuple[Any, Any]:
-    """A figure and its axes, rows and columns of them, without a window. Raises NoMatplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise NoMatplotlib(MISSING) from None
-    made = Figure(figsize=(width, height), layout="constrained")
+    """A figure and its axes, rows and columns of them, without a window. Raises X002."""
+    made = need("matplotlib.figure", "plots").Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots(*panels)
 
 
@@ -46,7 +38,7 @@ def save(made: Any, path: str) -> None:
 
 def write(folder: str, results: Mapping[str, Measured]) -> list[str]:
     """roc.png and det.png with a curve for each result, and histogram.png of the first one,
-    into `folder`, which is made; the paths. Raises NoMatplotlib, OSError."""
+    into `folder`, which is made; the paths. Raises Efm3Error X002, OSError."""
     made = {"roc.png": roc_curve(results), "det.png": det_curve(results),
             "histogram.png": histogram(next(iter(results.values())))}
     os.makedirs(folder, exist_ok=True)

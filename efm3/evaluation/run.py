@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from efm3.evaluation._errors import refuse
 from efm3.evaluation.scores import Scores, score
 from efm3.evaluation.sets import PairSet
+from efm3.findings import refuse
 from efm3.pictures import SIDE, BadPicture, Pixels
 
 Embed = Callable[[Pixels], npt.NDArray[np.float32]]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from efm3.evaluation import pickles
-from efm3.evaluation._errors import refuse
+from efm3.findings import refuse
 from efm3.pictures import SIDE, BadPicture, Pixels, decode
 from efm3.source import Source, name_of, read
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from efm3.findings import Finding
-from efm3.rules import Context, rule
+from efm3.rules._context import Context, Found
+from efm3.rules._registry import rule
 from efm3.rules._stats import INFINITY, SMALLEST_NORMAL, Stats
 from efm3.scan import TensorSpan
 
-F = Iterator[Finding]
+F = Iterator[Found]
 
 MAX_SHOWN = 20
 """Findings of one value rule in one file; the last one says how many more there are."""
@@ -45,7 +45,7 @@ def _each(ctx: Context, kinds: tuple[str, ...], test: Callable[[Any], Any], word
 
 
 def _value(ctx: Context, t: TensorSpan, first: int, message: str, found: float,
-           expected: str) -> Finding:
+           expected: str) -> Found:
     index = ",".join(map(str, np.unravel_index(first, t.shape)))
     return ctx.at(message, offset=t.data_offset + 4 * first, length=4,
                   path=f"{t.name}[{index}]", found=f"{found:.9g}", expected=expected)
@@ -71,12 +71,8 @@ def _swapped(stats: Stats) -> bool:
     return sense(var) < 0.5 and sense(var.byteswap()) > 0.9
 
 
-@rule("V001", "values")
+@rule("V001")
 def big_endian(ctx: Context) -> F:
-    """What: The weights make sense only with their bytes reversed.
-    Why: They were written big-endian; every value is another one.
-    Fix: write float32 little-endian
-    """
     if ctx.stats is not None and _swapped(ctx.stats):
         t = ctx.stats.tensors("bn.var")[0]
         values = ctx.stats.values(t)
@@ -84,66 +80,42 @@ def big_endian(ctx: Context) -> F:
                      f"{float(values.byteswap()[0]):.9g}")
 
 
-@rule("V002", "values")
+@rule("V002")
 def nan(ctx: Context) -> F:
-    """What: A weight is NaN.
-    Why: It spreads to every component of the embedding.
-    Fix: look for the step of training or conversion that made it
-    """
     if ctx.stats is not None and not ctx.stats.finite and not _swapped(ctx.stats):
         yield from _each(ctx, (), np.isnan, "are NaN", "a finite number")
 
 
-@rule("V003", "values")
+@rule("V003")
 def infinite(ctx: Context) -> F:
-    """What: A weight is infinite.
-    Why: Products with it are infinite or NaN.
-    Fix: look for the step of training or conversion that made it
-    """
     if ctx.stats is not None and not ctx.stats.finite and not _swapped(ctx.stats):
         yield from _each(ctx, (), lambda v: _bits(v) == INFINITY, "are infinite",
                          "a finite number")
 
 
-@rule("V004", "values")
+@rule("V004")
 def var_negative(ctx: Context) -> F:
-    """What: A BatchNorm variance is negative.
-    Why: Its root is no number; no training makes one.
-    Fix: check the order of the tensors: mean comes before var
-    """
     s = _sane(ctx)
     if s and bool((s.vectors["bn.var"] < 0).any()):
         yield from _each(ctx, ("bn.var",), lambda v: v < 0, "are negative", ">= 0")
 
 
-@rule("V005", "values", "warning")
+@rule("V005")
 def var_zero(ctx: Context) -> F:
-    """What: A BatchNorm variance is exactly zero.
-    Why: The channel never varied: it is dead, or the statistics were never gathered.
-    Fix: check the channel; run calibration where statistics are missing
-    """
     s = _sane(ctx)
     if s and bool((s.vectors["bn.var"] == 0).any()):
         yield from _each(ctx, ("bn.var",), lambda v: v == 0, "are zero", "> 0")
 
 
-@rule("V006", "values", "warning")
+@rule("V006")
 def var_huge(ctx: Context) -> F:
-    """What: A BatchNorm variance is over 1e8.
-    Why: No activation of this network spreads so far; the value is damaged or misplaced.
-    Fix: compare the tensor with the checkpoint
-    """
     s = _sane(ctx)
     if s and bool((s.vectors["bn.var"] > LARGE_VAR).any()):
         yield from _each(ctx, ("bn.var",), lambda v: v > LARGE_VAR, "are over 1e8", "<= 1e8")
 
 
-@rule("V007", "values", "warning")
+@rule("V007")
 def zero_channel(ctx: Context) -> F:
-    """What: A convolution has output channels whose weights are all zero.
-    Why: The channel is dead; engines still pay for it.
-    Fix: prune it, or check the export
-    """
     s = _sane(ctx)
     for owner, channels in (s.zero_channels() if s else {}).items():
         t = ctx.scan.tensors[owner]
@@ -154,12 +126,8 @@ def zero_channel(ctx: Context) -> F:
                          path=f"{t.name}[{channels[0]}]", found=0, expected="some weight")
 
 
-@rule("V008", "values", "warning")
+@rule("V008")
 def zero_tensor(ctx: Context) -> F:
-    """What: A whole convolution or all BatchNorm scales of a layer are zero.
-    Why: The layer passes nothing of its input on.
-    Fix: check that the export filled this tensor
-    """
     s = _sane(ctx)
     for owner, channels in (s.zero_channels() if s else {}).items():
         t = ctx.scan.tensors[owner]
@@ -169,24 +137,16 @@ def zero_tensor(ctx: Context) -> F:
                          path=t.name, found=0, expected="some weight")
 
 
-@rule("V009", "values", "warning")
+@rule("V009")
 def subnormal(ctx: Context) -> F:
-    """What: A weight is subnormal: smaller than 1.2e-38 and not zero.
-    Why: Arithmetic with it is up to a hundred times slower on many processors.
-    Fix: set such weights to zero
-    """
     s = _sane(ctx)
     if s and s.has_subnormal:
         yield from _each(ctx, (), lambda v: (_bits(v) > 0) & (_bits(v) < SMALLEST_NORMAL),
                          "are subnormal", "0 or at least 1.18e-38")
 
 
-@rule("V010", "values", "warning")
+@rule("V010")
 def weight_huge(ctx: Context) -> F:
-    """What: A weight other than a variance is over 1e4 in magnitude.
-    Why: Trained networks of this family stay far below; a flipped exponent bit looks so.
-    Fix: compare the tensor with the checkpoint
-    """
     s = _sane(ctx)
     limit = int(np.float32(LARGE_WEIGHT).view(np.uint32))
     if s and bool((s.channel_max > limit).any()):
@@ -194,24 +154,16 @@ def weight_huge(ctx: Context) -> F:
                          lambda v: _bits(v) > limit, "are over 1e4", "<= 1e4")
 
 
-@rule("V011", "values", "warning")
+@rule("V011")
 def slope_unusual(ctx: Context) -> F:
-    """What: A PReLU slope is over 4 in magnitude.
-    Why: Trained slopes lie near 0..1; others hint at tensors in the wrong order.
-    Fix: check that act.w holds the slopes
-    """
     s = _sane(ctx)
     if s and bool((np.abs(s.vectors["act.w"]) > USUAL_SLOPE).any()):
         yield from _each(ctx, ("act.w",), lambda v: np.abs(v) > USUAL_SLOPE,
                          "are over 4 in magnitude", "about 0..1")
 
 
-@rule("V012", "values", "info")
+@rule("V012")
 def slope_one(ctx: Context) -> F:
-    """What: All PReLU slopes of a layer are exactly 1.
-    Why: The activation does nothing; a network of such layers is linear.
-    Fix: check that the slopes were exported
-    """
     s = _sane(ctx)
     if s and bool((s.vectors["act.w"] == 1).any()):
         for t in s.tensors("act.w"):
@@ -220,12 +172,8 @@ def slope_one(ctx: Context) -> F:
                              path=t.name, found=1, expected="slopes below 1")
 
 
-@rule("V013", "values", "warning")
+@rule("V013")
 def scale_huge(ctx: Context) -> F:
-    """What: BatchNorm multiplies a channel by more than 1e4.
-    Why: Rounding errors of the convolution grow with it; the folded weights lose their digits.
-    Fix: check the variance; prune the channel where it is dead
-    """
     s = _sane(ctx)
     if s and not bool((s.vectors["bn.var"] < 0).any()):
         at = np.flatnonzero(s.folded_scale() > LARGE_SCALE)
@@ -238,12 +186,8 @@ def scale_huge(ctx: Context) -> F:
                          float(s.vectors["bn.var"][at[0]]), "a larger variance")
 
 
-@rule("V014", "values", "info")
+@rule("V014")
 def identity_bn(ctx: Context) -> F:
-    """What: Every BatchNorm is the identity (scale 1, bias 0, mean 0, variance 1).
-    Why: Statistics were never gathered: a fresh network, or an export that lost them.
-    Fix: export the running statistics, or calibrate
-    """
     s = _sane(ctx)
     if s and all(bool((s.vectors[k] == v).all())
                  for k, v in (("bn.w", 1), ("bn.b", 0), ("bn.mean", 0), ("bn.var", 1))):
@@ -252,12 +196,8 @@ def identity_bn(ctx: Context) -> F:
                      path=t.name)
 
 
-@rule("V015", "values", "warning")
+@rule("V015")
 def constant_conv(ctx: Context) -> F:
-    """What: All weights of a convolution are one non-zero value.
-    Why: Every channel computes the same; the tensor was filled, not trained.
-    Fix: check that the export wrote this tensor
-    """
     s = _sane(ctx)
     if s is None:
         return

@@ -4,7 +4,7 @@
 
 import json
 
-from efm3 import sample
+from efm3.conformance import sample
 from efm3.network import layers
 
 

@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from efm3 import sample, synthesis
+from efm3 import untrained
+from efm3.conformance import sample
 
 
 @pytest.fixture
 def scene(tmp_path):
-    (tmp_path / "w.bin").write_bytes(synthesis.dumps(sample.ARCH, 1))
-    for i, picture in enumerate(synthesis.images(4, 2)):
+    (tmp_path / "w.bin").write_bytes(untrained.dumps(sample.ARCH, 1))
+    for i, picture in enumerate(untrained.images(4, 2)):
         np.save(tmp_path / f"{i}.npy", picture)
     return tmp_path
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 import efm3
-from efm3 import mirror, sample
+from efm3 import mirror
+from efm3.conformance import sample
 from efm3.convert import FORMATS
 
 

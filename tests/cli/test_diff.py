@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from efm3 import sample as s
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample as s
+from efm3.conformance.examples import EXAMPLES, example
 
 
 @pytest.fixture

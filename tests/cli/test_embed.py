@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, sample, synthesis
+from efm3 import reference, untrained
+from efm3.conformance import sample
 
 
 @pytest.fixture
 def scene(tmp_path):
-    (tmp_path / "w.bin").write_bytes(synthesis.dumps(sample.ARCH, 1))
-    for i, picture in enumerate(synthesis.images(4, 2)):
+    (tmp_path / "w.bin").write_bytes(untrained.dumps(sample.ARCH, 1))
+    for i, picture in enumerate(untrained.images(4, 2)):
         np.save(tmp_path / f"{i}.npy", picture)
     return tmp_path
 
 
 def test_forms_agree_with_the_reference(cli, scene):
     pictures = [scene / "0.npy", scene / "1.npy"]
-    want = reference.forward(efm3.load(scene / "w.bin"), reference.prepare(synthesis.images(4, 2)))
+    want = reference.forward(efm3.load(scene / "w.bin"), reference.prepare(untrained.images(4, 2)))
     rows = json.loads(cli("embed", scene / "w.bin", *pictures).stdout)["embeddings"]
     assert np.abs(np.array([r["embedding"] for r in rows]) - want).max() < 1e-5
     for form in ("npy", "json", "csv"):
@@ -49,7 +50,7 @@ def test_refusals(cli, scene):
 
 def test_pictures(cli, scene):
     image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
-    picture = image.fromarray(synthesis.images(4, 2)[0])
+    picture = image.fromarray(untrained.images(4, 2)[0])
     picture.save(scene / "a.png")
     picture.resize((200, 150)).save(scene / "b.png")
     (scene / "c.png").write_bytes(b"\x89PNG junk")

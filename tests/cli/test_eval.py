@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`efm3 eval`: what is printed, written and refused."""
 
+
 import io
 import json
 import pickle
@@ -9,14 +10,16 @@ import sys
 
 import numpy as np
 import pytest
-from loading import ROOT
+from PIL import Image
 
 import efm3
-from efm3 import sample, synthesis
+from efm3 import untrained
+from efm3.conformance import sample
+from tests.loading import ROOT
 
-Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+NEEDS = ("PIL",)
 
-PICTURES = synthesis.images(3, 8)
+PICTURES = untrained.images(3, 8)
 ORDER = [0, 1, 2, 3, 4, 5, 6, 7, 0, 2, 1, 3] * 4
 SAME = [True, False, False, True] * 6
 
@@ -29,7 +32,7 @@ def png(pixels):
 
 @pytest.fixture
 def scene(tmp_path):
-    (tmp_path / "w.bin").write_bytes(synthesis.dumps(sample.ARCH, 1))
+    (tmp_path / "w.bin").write_bytes(untrained.dumps(sample.ARCH, 1))
     encoded = [png(p) for p in PICTURES]
     (tmp_path / "set.bin").write_bytes(pickle.dumps(([encoded[i] for i in ORDER], SAME)))
     lines = []

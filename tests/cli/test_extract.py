@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import sample as s
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample as s
+from efm3.conformance.examples import EXAMPLES, example
 
 
 def test_the_tensor_comes_out_bit_for_bit(cli, vector, tmp_path):

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 from rich.cells import cell_len
 
-from efm3 import sample as s
 from efm3.cli._render import screenshot
-from efm3.examples import EXAMPLES, example
+from efm3.conformance import sample as s
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.inspection import schema
 
 

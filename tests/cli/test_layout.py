@@ -5,7 +5,7 @@
 import json
 from pathlib import Path
 
-from efm3 import sample as s
+from efm3.conformance import sample as s
 from efm3.scan import scan
 
 DATA = Path(__file__).parent.parent / "data"

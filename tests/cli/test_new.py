@@ -8,7 +8,8 @@ import json
 import pytest
 
 import efm3
-from efm3 import mirror, sample
+from efm3 import mirror
+from efm3.conformance import sample
 
 
 def test_published(cli, tmp_path):

@@ -7,8 +7,8 @@ import json
 import pytest
 
 import efm3
-from efm3 import sample
-from efm3.examples import example
+from efm3.conformance import sample
+from efm3.conformance.examples import example
 
 
 @pytest.fixture

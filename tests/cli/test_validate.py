@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from efm3 import sample
-from efm3.examples import example
+from efm3.conformance import sample
+from efm3.conformance.examples import example
 
 
 @pytest.fixture

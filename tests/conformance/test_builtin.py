@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import engine, sample
+from efm3 import engine
+from efm3.conformance import sample
 from efm3.conformance.builtin import builtin
 
 BASE = sample.base()

@@ -5,7 +5,7 @@
 import pytest
 
 from efm3.conformance import cases
-from efm3.conformance.recipe import RecipeError
+from efm3.conformance.home import RecipeError
 
 CORPUS = cases.corpus()
 GOOD = 'about = "x"\ntests = ["H004"]\n'

@@ -8,8 +8,7 @@ import zlib
 
 import pytest
 
-from efm3 import sample
-from efm3.conformance import document
+from efm3.conformance import document, sample
 from efm3.scan import scan
 
 BASE = sample.base()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import examples, sample
+from efm3.conformance import examples, sample
 from efm3.conformance import scaffold as scaffolds
 
 ROOT = Path(__file__).resolve().parent.parent.parent

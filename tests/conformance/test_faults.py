@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from efm3.conformance import cases, faults
-from efm3.conformance.recipe import RecipeError, arch_of
+from efm3.conformance.home import RecipeError
+from efm3.conformance.recipe import arch_of
 from efm3.network import tensor_layout
 
 CASES = {c.id: c for c in cases.corpus()}

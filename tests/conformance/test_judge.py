@@ -4,8 +4,7 @@
 
 import pytest
 
-from efm3 import sample
-from efm3.conformance import cases, judge
+from efm3.conformance import cases, judge, sample
 from efm3.conformance.builtin import Own
 from efm3.conformance.document import document
 from efm3.conformance.results import Answer

@@ -7,8 +7,7 @@ import struct
 import pytest
 
 import efm3
-from efm3 import sample
-from efm3.conformance import recipe
+from efm3.conformance import recipe, sample
 from efm3.conformance.cases import corpus
 from efm3.scan import scan
 

@@ -13,19 +13,20 @@ import subprocess
 import sys
 from functools import cache
 
-import loading
 import numpy as np
 import pytest
-from conftest import DATA
-from oracle import accepts
 
 import efm3
-from efm3 import examples, reference, sample
+from efm3 import reference
+from efm3.conformance import examples, sample
 from efm3.conformance import scaffold as scaffolds
 from efm3.conformance.document import difference, document
 from efm3.conformance.lines import Lines
 from efm3.conformance.subject import Simple
 from efm3.rules import load_rules
+from tests import loading
+from tests.conftest import DATA
+from tests.oracle import accepts
 
 TOOLS = {"c": "cc", "rust": "rustc", "js": "node"}
 LANGS = list(scaffolds.LANGUAGES)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, sample
-from efm3.conformance import weights
+from efm3 import reference
+from efm3.conformance import sample, weights
 from efm3.network import tensor_layout
 
 

@@ -3,18 +3,14 @@
 """Small networks, and what every refusal owes: a code, the place, and no file."""
 
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, synthesis, verification
+from efm3 import reference, untrained, verification
 from efm3.convert import _state_dict
-from efm3.convert._run import convert
-
-sys.path.insert(0, str(Path(__file__).parent))
+from efm3.convert.checked import convert
 
 PUBLISHED = efm3.Arch("small", 0.125, 8, 16, 24, 12, 7, efm3.ARCHS["nano"].stages)
 """The published stages on few channels."""
@@ -23,7 +19,7 @@ PUBLISHED = efm3.Arch("small", 0.125, 8, 16, 24, 12, 7, efm3.ARCHS["nano"].stage
 @pytest.fixture(scope="session")
 def small():
     """A Model with the published stages, aligned, with meta."""
-    return efm3.load(synthesis.dumps(PUBLISHED, 3))
+    return efm3.load(untrained.dumps(PUBLISHED, 3))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +70,7 @@ def round_trip(tmp_path):
 @pytest.fixture
 def odd_text(tmp_path):
     """A file whose mirror is neither canonical nor padded as the writer would, with a seal."""
-    from efm3 import sample
+    from efm3.conformance import sample
     path = tmp_path / "odd.bin"
     path.write_bytes(sample.with_mirror(
         lambda m: m | {"author": "ü", "meta": {"x": [1, None], "licence": "MIT"}})(sample.base()))
@@ -85,7 +81,7 @@ def odd_text(tmp_path):
 @pytest.fixture
 def graph(small):
     """The graph of `small`, BatchNorm not folded, to be changed."""
-    import graphs
+    from tests.convert import graphs
 
     return graphs.proto(small)
 

@@ -8,7 +8,7 @@ Widths are small. `make` gives a network in eval mode whose BatchNorms saw some 
 import torch
 from torch import nn
 
-from efm3 import reference, synthesis
+from efm3 import reference, untrained
 
 # The tests share the machine; more threads than cores cost far more than they give.
 torch.set_num_threads(1)
@@ -184,7 +184,7 @@ def make(family, seed=5, **shape):
                 nn.init.uniform_(m.bias, -0.2, 0.2)
     net.train()
     with torch.no_grad():
-        net(torch.from_numpy(reference.prepare(synthesis.images(seed, 8))))
+        net(torch.from_numpy(reference.prepare(untrained.images(seed, 8))))
     return net.eval()
 
 

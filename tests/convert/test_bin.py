@@ -3,8 +3,8 @@
 """EFM3 to EFM3: the same bytes, or a new mirror on the same weights."""
 
 import efm3
-from efm3 import sample
-from efm3.convert._run import convert
+from efm3.conformance import sample
+from efm3.convert.checked import convert
 
 
 def test_the_same_bytes(vector, odd_text, tmp_path):

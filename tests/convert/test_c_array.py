@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 import efm3
-from efm3 import sample
+from efm3.conformance import sample
 from efm3.convert import write
-from efm3.convert._run import convert
+from efm3.convert.checked import convert
 
 
 def cc(*words):

@@ -2,21 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX: round trips, every spelling of the network, and everything that is another network."""
 
+
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime as runtime
 import pytest
 
 import efm3
-from efm3 import reference, synthesis
+from efm3 import reference, untrained
 from efm3.convert import read, read_network, write
 from efm3.convert._fold import IDENTITY_VAR
-from efm3.convert._run import convert
+from efm3.convert.checked import convert
+from tests.convert import graphs as g
 
-onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-
-import graphs as g  # noqa: E402 (it imports onnx)
+NEEDS = ("onnx", "onnxruntime",)
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
@@ -73,7 +74,7 @@ def test_folding_again_gives_the_same_bits(small, tmp_path):
 def test_the_engine_gives_the_folded_network_the_same_bits(small, tmp_path):
     write(small, tmp_path / "a.onnx", fold=True)
     convert(tmp_path / "a.onnx", tmp_path / "a.bin")
-    x = synthesis.images(3, 1)
+    x = untrained.images(3, 1)
     with efm3.Engine(small) as a, efm3.Engine(tmp_path / "a.bin") as b:
         assert np.array_equal(a.embed(x), b.embed(x))
 

@@ -2,22 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX files that are another network, broken or hostile: one error, no file."""
 
+
 import os
 import sys
 import tracemalloc
 
 import numpy as np
+import onnx
 import pytest
 
 import efm3
-from efm3 import sample
+from efm3.conformance import sample
 from efm3.convert import read, write
-from efm3.convert._run import convert
+from efm3.convert.checked import convert
+from tests.convert import graphs as g
 
-onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-
-import graphs as g  # noqa: E402 (it imports onnx)
+NEEDS = ("onnx", "onnxruntime",)
 
 F = onnx.TensorProto.FLOAT
 

@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """safetensors: round trips, what other tools read, and damage."""
 
+
 import sys
 
 import numpy as np
 import pytest
+from safetensors import numpy
 
 import efm3
 from efm3.convert import read, write
 from efm3.convert._meta import ARCH_KEY
 
-numpy = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+NEEDS = ("safetensors",)
 
 
 def test_round_trip(vector, odd_text, round_trip):

@@ -10,7 +10,8 @@ import pytest
 
 import efm3
 from efm3 import format as fmt
-from efm3 import sample, synthesis
+from efm3 import untrained
+from efm3.conformance import sample
 from efm3.convert import _state_dict, _units
 from efm3.convert._fold import IDENTITY_VAR, fold, identity_bn
 from efm3.network import layers
@@ -56,7 +57,7 @@ def test_the_engine_folds_the_identity_away(small):
                    **{f"{layer.name}.{k}": v for k, v in identity_bn(len(w), b).items()}}
         if layer.act:
             folded[f"{layer.name}.act.w"] = small.tensors[f"{layer.name}.act.w"]
-    x = synthesis.images(4, 2)
+    x = untrained.images(4, 2)
     with efm3.Engine(small) as a, efm3.Engine(efm3.dumps(small.arch, folded)) as b:
         assert np.array_equal(a.embed(x).view(np.uint32), b.embed(x).view(np.uint32))
 

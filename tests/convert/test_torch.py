@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PyTorch checkpoints. Without PyTorch these are skipped; `make test-torch` runs them."""
 
+
 import json
 import pickle
 import subprocess
@@ -13,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import efm3
 from efm3 import reference
 from efm3.convert import read, read_network, write
-from efm3.convert._run import convert
+from efm3.convert.checked import convert
+from tests.convert import families
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
-
-import families  # noqa: E402 (it imports torch)
+NEEDS = ("torch",)
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

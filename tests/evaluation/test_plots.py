@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plots: what is drawn, and files that are whole."""
 
+
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from efm3.evaluation import score
+from efm3 import Efm3Error
+from efm3.evaluation import plots, score
 from efm3.evaluation.run import Measured
 
-pytest.importorskip("matplotlib", reason="matplotlib is an extra")
-
-from efm3.evaluation import plots
+NEEDS = ("matplotlib",)
 
 
 def measured(shift, name="set.bin"):
@@ -61,6 +61,6 @@ def test_names_are_no_markup(tmp_path):
 
 def test_without_matplotlib(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(plots.NoMatplotlib, match="pip install"):
+    with pytest.raises(Efm3Error, match=r"X002.*extra `plots`"):
         plots.write(str(tmp_path / "x"), {"a": measured(0.5)})
     assert not (tmp_path / "x").exists()

@@ -5,7 +5,8 @@
 import numpy as np
 import pytest
 
-from efm3 import Efm3Error, Engine, sample, synthesis
+from efm3 import Efm3Error, Engine, untrained
+from efm3.conformance import sample
 from efm3.evaluation import evaluate, from_arrays, measure
 from efm3.evaluation.sets import PairSet
 from efm3.pictures import BadPicture
@@ -49,7 +50,7 @@ def test_similarities_and_scores():
 
 @pytest.mark.parametrize("threads,batch", [(1, 1), (2, 3), (4, 64), (3, 2)])
 def test_batches_and_threads_change_nothing(threads, batch):
-    images = synthesis.images(8, 13)
+    images = untrained.images(8, 13)
     first, second = np.arange(12), np.arange(1, 13)
     seen = []
 
@@ -120,8 +121,8 @@ def test_embeddings_are_checked(embed):
 
 
 def test_the_engine():
-    images = synthesis.images(8, 4)
-    with Engine(synthesis.dumps(sample.ARCH, 1), threads=2) as engine:
+    images = untrained.images(8, 4)
+    with Engine(untrained.dumps(sample.ARCH, 1), threads=2) as engine:
         got = measure(engine.embed, pairs(images), threads=2, batch=3)
         vectors = engine.embed(images).astype(float)
     assert np.allclose(got.similarity, np.sum(vectors[FIRST] * vectors[SECOND], 1), atol=1e-6)

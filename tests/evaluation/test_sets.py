@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sets of pairs from pickles, pairs files and arrays, and what is refused."""
 
+
 import io
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from efm3 import Efm3Error, synthesis
+from efm3 import Efm3Error, untrained
 from efm3.evaluation import from_arrays, open_pairs
 from efm3.evaluation.sets import contiguous
 from efm3.pictures import BadPicture
 
-Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+NEEDS = ("PIL",)
 
-PICTURES = synthesis.images(3, 4)
+PICTURES = untrained.images(3, 4)
 SAME = [True, False] * 6
 
 

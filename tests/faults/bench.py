@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, folder: Path, plant: str | None) -> None:
         import efm3
-        from efm3 import sample
+        from efm3.conformance import sample
 
         self.path = folder / "w.bin"
         self.folder = folder

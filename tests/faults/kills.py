@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from typing import NoReturn
 
-from bench import EVER, FAIL, KILL, KILL_HALF, Bench, attempt, points, shim
+from tests.faults.bench import EVER, FAIL, KILL, KILL_HALF, Bench, attempt, points, shim
 
 
 def kills(bench: Bench, args: argparse.Namespace) -> dict[str, object]:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load, save and embed while the interpreter's k-th allocation fails, or all that follow.
 
-    python tests/faults/nomemory.py [--step N]
+    python -m tests.faults.nomemory [--step N]
 
 Every k (or every N-th) in a child of its own: it must end with the right result, MemoryError or
 IO001, with the old file or the new and nothing beside it. construct words a MemoryError as its own
@@ -26,11 +26,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench import Bench
 from construct import ConstructError
 
 import efm3
 from efm3 import engine
+from tests.faults.bench import Bench
 
 try:
     import _testcapi

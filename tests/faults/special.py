@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What load, the C loader and save say to odd files and full disks.
 
-    python tests/faults/special.py
+    python -m tests.faults.special
 
 Prints {"load": {case: [code of efm3.load, status of the C loader]}, "save": {case: verdict}} as
 JSON. A save's verdict is an errno or `saved`, and what the target is after it. A case that this
@@ -26,7 +26,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import efm3
-from efm3 import engine, sample
+from efm3 import engine
+from efm3.conformance import sample
 
 OLD = sample.base()
 NEW = sample.with_mirror(lambda m: m | {"meta": {"note": "new"}})(OLD)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Save and load while file calls fail, stop short, or the process is killed.
 
-    python tests/faults/syscalls.py VERB [--count N] [--seed S] [--step N] [--plant BUG]
+    python -m tests.faults.syscalls VERB [--count N] [--seed S] [--step N] [--plant BUG]
         [--folder F]
 
 `sweep`: every file call k of a save and of the loads, spoilt in every way, once and for ever.
@@ -27,8 +27,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from bench import END, EVER, FAIL, SHORT, Bench, attempt, points
-from kills import kills, storm, writers
+from tests.faults.bench import END, EVER, FAIL, SHORT, Bench, attempt, points
+from tests.faults.kills import kills, storm, writers
 
 HERE = Path(__file__).resolve().parent
 NUMBERS = (errno.ENOSPC, errno.EIO, errno.EINTR, errno.EDQUOT)

@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import engine, sample, source
+from efm3 import engine, source
+from efm3.conformance import sample
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DRIVER = ROOT / "tests/faults/syscalls.py"
+DRIVER = "tests.faults.syscalls"
 TERABYTE = 1 << 40
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux calls")
@@ -30,7 +31,7 @@ needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"
 
 
 def driver(*words):
-    done = subprocess.run([sys.executable, DRIVER, *map(str, words)], capture_output=True,
+    done = subprocess.run([sys.executable, "-m", DRIVER, *map(str, words)], capture_output=True,
                           text=True, check=False, timeout=300, cwd=ROOT)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
@@ -65,7 +66,7 @@ def test_two_writers_to_one_path():
 
 
 def test_an_allocation_of_the_interpreter_that_fails():
-    done = subprocess.run([sys.executable, ROOT / "tests/faults/nomemory.py", "--step", "173"],
+    done = subprocess.run([sys.executable, "-m", "tests.faults.nomemory", "--step", "173"],
                           cwd=ROOT, timeout=300, capture_output=True, text=True, check=False)
     if done.returncode == 77:
         pytest.skip("this interpreter has no such hook")
@@ -137,7 +138,7 @@ ABSENT = "not possible here"
 
 @pytest.mark.skipif(not engine.available(), reason=engine.MISSING)
 def test_special_files_and_full_disks():
-    done = subprocess.run([sys.executable, ROOT / "tests/faults/special.py"], cwd=ROOT, timeout=60,
+    done = subprocess.run([sys.executable, "-m", "tests.faults.special"], cwd=ROOT, timeout=60,
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)

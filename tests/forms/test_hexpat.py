@@ -7,15 +7,15 @@ ImHex itself does not run here: what these tests know of its language is what th
 
 import re
 
-import damaged
-import hexpat
 import pytest
-from oracle import accepts
 
-from efm3 import Stage, sample
+from efm3 import Stage
 from efm3 import format as fmt
-from efm3.examples import example
+from efm3.conformance import sample
+from efm3.conformance.examples import example
 from efm3.forms import FORMS
+from tests import damaged, hexpat
+from tests.oracle import accepts
 
 TEXT = FORMS["hexpat"].text()
 PATTERN = hexpat.parse(TEXT)

@@ -6,7 +6,7 @@ import json
 
 from jsonschema import Draft202012Validator
 
-from efm3 import sample
+from efm3.conformance import sample
 from efm3.forms import FORMS
 from efm3.inspection import inspect
 from efm3.scan import scan

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from efm3 import format as fmt
-from efm3 import layers, sample
+from efm3 import layers
+from efm3.conformance import sample
 from efm3.forms import FORMS, _yaml
 from efm3.forms._shape import CLAUSES, VECTORS, block, outer
 from efm3.rules import load_rules

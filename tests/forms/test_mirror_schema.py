@@ -6,7 +6,8 @@ import json
 
 from jsonschema import Draft202012Validator
 
-from efm3 import mirror, sample
+from efm3 import mirror
+from efm3.conformance import sample
 from efm3.forms import FORMS
 
 

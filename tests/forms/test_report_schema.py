@@ -7,7 +7,8 @@ import json
 from jsonschema import Draft202012Validator
 
 import efm3
-from efm3 import reporting, sample
+from efm3 import reporting
+from efm3.conformance import sample
 from efm3.forms import FORMS
 
 

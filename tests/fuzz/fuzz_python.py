@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fuzzes what Python does with bytes of strangers: only the documented errors may escape.
 
-  fuzz_python.py run ROUNDS SEED [TARGET ...]    without coverage feedback; the same words give
-                                                 the same inputs. A line for each target:
-                                                 "TARGET EXECUTIONS SECONDS", seconds of CPU
-  fuzz_python.py one TARGET FILE ...             replays inputs
-  fuzz_python.py atheris TARGET [OPTION ...]     with atheris' coverage feedback; the options are
-                                                 libFuzzer's
+`python -m tests.fuzz.fuzz_python` and one of
+
+  run ROUNDS SEED [TARGET ...]    without coverage feedback; the same words give the same inputs. A
+                                  line for each target: "TARGET EXECUTIONS SECONDS", seconds of CPU
+  one TARGET FILE ...             replays inputs
+  atheris TARGET [OPTION ...]     with atheris' coverage feedback; the options are libFuzzer's
 
 One execution is one target given one input. An input at which something else escapes, or that
 takes longer than SLOWEST, is kept as build/fuzz/finding-TARGET-DIGEST and ends the run with 1.
@@ -23,8 +23,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# In this order for `import efm3` too, which atheris must see first.
-sys.path[:0] = [str(ROOT), str(HERE), str(HERE.parent)]
 
 SLOWEST = 5.0
 """CPU seconds; no input is larger than some KiB."""
@@ -35,7 +33,7 @@ def main(argv):
     """One of the three verbs; the exit code."""
     if len(argv) > 2 and argv[1] == "atheris":
         return guided(argv[2], argv[3:])
-    import targets
+    from tests.fuzz import targets
 
     if len(argv) > 3 and argv[1] == "run":
         known = targets.available()
@@ -120,7 +118,7 @@ def guided(name, options):
     import atheris
 
     with atheris.instrument_imports(include=["efm3"]):
-        import targets
+        from tests.fuzz import targets
 
         target = targets.available()[name]
         target.prepare()

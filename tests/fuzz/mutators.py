@@ -20,7 +20,7 @@ import numpy as np
 
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
-from efm3 import sample
+from efm3.conformance import sample
 from efm3.convert import _meta, c_array
 from efm3.scan import scan
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mutator of ONNX models for fuzz_python.py: the graph is changed, the encoding stays whole."""
 
-from mutators import raw
+from tests.fuzz.mutators import raw
 
 EDGES = (-2**63, -2**31, -1, 0, 1, 2, 3, 4, 7, 16, 112, 2**31 - 1, 2**63 - 1)
 OPS = ("Conv", "BatchNormalization", "PRelu", "Add", "Sub", "Mul", "Div", "Identity", "Reshape",

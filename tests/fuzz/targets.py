@@ -14,19 +14,20 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-import damaged
-import mutators
-from onnx_graphs import graph
-
 import efm3
-from efm3 import convert, sample
+from efm3 import convert
 from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
+from efm3.codes import LEVELS
+from efm3.conformance import sample
+from efm3.conformance.examples import EXAMPLES, example
 from efm3.convert import _meta
-from efm3.examples import EXAMPLES, example
-from efm3.rules import LEVELS, load_rules
+from efm3.rules import load_rules
 from efm3.scan import scan
 from efm3.source import Unreadable
+from tests import damaged
+from tests.fuzz import mutators
+from tests.fuzz.onnx_graphs import graph
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
 # Structure is what every load begins with; the other levels go on from there.

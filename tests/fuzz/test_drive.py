@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from loading import module
-from oracle import accepts
 
 import efm3
 from efm3.conformance.runner import cases_of
+from tests.fuzz import mutators
+from tests.oracle import accepts
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus.zip"
@@ -87,8 +87,8 @@ def test_what_the_fuzzers_found_has_one_verdict(drive, tmp_path):
 
 def test_python_targets_find_nothing_and_repeat(capsys):
     pytest.importorskip("onnx")
-    program = module(ROOT / "tests/fuzz/fuzz_python.py")
-    import targets
+    from tests.fuzz import fuzz_python as program
+    from tests.fuzz import targets
 
     out = []
     for _ in range(2):
@@ -99,8 +99,8 @@ def test_python_targets_find_nothing_and_repeat(capsys):
 
 
 def test_a_finding_of_a_python_target_is_kept(capsys, monkeypatch, tmp_path):
-    program = module(ROOT / "tests/fuzz/fuzz_python.py")
-    import targets
+    from tests.fuzz import fuzz_python as program
+    from tests.fuzz import targets
 
     def broken(data):
         raise KeyError(len(data))
@@ -116,6 +116,6 @@ def test_a_finding_of_a_python_target_is_kept(capsys, monkeypatch, tmp_path):
     b'{"__metadata__":"no object","a":{}}', b'{"__metadata__":{"x":1},"a":{"shape":7}}',
     b'{"__metadata__":{},"a":{}}', b'{"__metadata__":{"x":"y"},"a":[]}', b"[]"])
 def test_the_mutator_of_safetensors_takes_any_header(head):
-    mutate = module(ROOT / "tests/fuzz/mutators.py").headed
+    mutate = mutators.headed
     data = len(head).to_bytes(8, "little") + head
     assert len({mutate(random.Random(i), data) for i in range(60)}) > 5

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Lives and ends of engines in one process: `python tests/processes/scenarios.py NAME`.
+"""Lives and ends of engines in one process: `python -m tests.processes.scenarios NAME`.
 
 Each prints nothing on stderr and ends by itself with exit code 0; 77 means: not possible here.
 """
@@ -292,7 +292,7 @@ def subinterpreter() -> None:
     e = engine()
     want = e.embed(X)
     other = sub.create()
-    code = (f"import sys, warnings; sys.path.insert(0, {str(ROOT)!r}); "
+    code = (f"import warnings; "
             "warnings.simplefilter('ignore')\n"
             "try:\n import efm3, numpy as np\n"
             f" e = efm3.Engine({str(FILE)!r}, threads=2)\n"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load, use and let go engines and models N times; exit 1 where memory or open files grew.
 
-    python tests/processes/soak.py N [--plant memory|file]
+    python -m tests.processes.soak N [--plant memory|file]
 """
 
 from __future__ import annotations

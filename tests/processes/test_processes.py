@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from efm3 import engine
+from tests.processes import scenarios
+from tools.evidence import soak as soaking
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-HERE = ROOT / "tests" / "processes"
-sys.path.insert(0, str(HERE))
-import scenarios  # noqa: E402
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux calls"),
@@ -25,16 +24,16 @@ needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"
 
 @pytest.mark.parametrize("name", list(scenarios.SCENARIOS))
 def test_it_ends_well(name):
-    done = subprocess.run([sys.executable, HERE / "scenarios.py", name], cwd=ROOT, timeout=200,
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "tests.processes.scenarios", name], cwd=ROOT,
+                          timeout=200, capture_output=True, text=True, check=False)
     if done.returncode == 77:
         pytest.skip("not possible here")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def soak(*words):
-    done = subprocess.run([sys.executable, HERE / "soak.py", *map(str, words)], cwd=ROOT,
-                          timeout=200, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "tests.processes.soak", *map(str, words)],
+                          cwd=ROOT, timeout=200, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
 
@@ -50,21 +49,11 @@ def test_the_soak_sees_a_leak_in_python(plant, what):
     assert code == 1 and what in figures["grew"]
 
 
-@pytest.fixture(scope="module")
-def tools():
-    sys.path.insert(0, str(ROOT / "tools" / "evidence"))
-    try:
-        import soak as part
-        yield part
-    finally:
-        sys.path.remove(str(ROOT / "tools" / "evidence"))
-
-
 @needs_cc
-def test_many_loads_in_c(tools, tmp_path):
-    program = tools.planted("none", tmp_path / "check")
-    done = tools.run_soak(program, 800)
+def test_many_loads_in_c(tmp_path):
+    program = soaking.planted("none", tmp_path / "check")
+    done = soaking.run_soak(program, 800)
     assert done.returncode == 0, done.stderr
     for leak, said in (("memory", "allocated"), ("file", "open_files")):
-        done = tools.run_soak(program, 800, LEAK=leak)
+        done = soaking.run_soak(program, 800, LEAK=leak)
         assert done.returncode == 1 and f"{said}()" in done.stderr

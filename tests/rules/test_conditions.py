@@ -13,8 +13,9 @@ import pytest
 
 import efm3
 from efm3 import format as fmt
-from efm3 import rules, sample
+from efm3 import rules
 from efm3.arch import ARCHS
+from efm3.conformance import sample
 from efm3.network import tensor_layout
 from efm3.scan import scan
 

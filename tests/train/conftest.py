@@ -2,13 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training tests need PyTorch: `make test-torch` runs them."""
 
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,9 +15,8 @@ def one_thread():
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """run(*options, source=...) trains as the command does, on drawn patterns; its exit code."""
-    from standin import Patterns
-
-    from tools.train import cli
+    from efm3.train import cli
+    from tests.train.standin import Patterns
 
     def go(*options, source=None, out=tmp_path / "run"):
         monkeypatch.setattr(cli, "_open", lambda spec: source or Patterns(4, 4))

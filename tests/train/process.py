@@ -3,16 +3,11 @@
 """One process of a run that a test starts several of: RANK, WORLD_SIZE, ... are set."""
 
 import sys
-from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from standin import Patterns
-
-from tools.train import cli, export, feed
+from efm3.train import cli, export, feed
+from tests.train.standin import Patterns
 
 
 def double():

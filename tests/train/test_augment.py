@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Augmentation: what each step does to a batch, and that the generator alone decides."""
 
+
 import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="PyTorch is an extra")
+from efm3.train.augment import Recipe, augment
 
-from tools.train.augment import Recipe, augment  # noqa: E402
+NEEDS = ("torch",)
 
 NONE = Recipe.none()
 

@@ -8,16 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import efm3
-from efm3.convert._run import convert
+from efm3.convert.checked import convert
+from efm3.train import checkpoint, loop, parallel, state
+from efm3.train.config import Config
+from tests.train.standin import Patterns
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
-
-from standin import Patterns  # noqa: E402
-
-from tools.train import checkpoint, loop, parallel, state  # noqa: E402
-from tools.train.config import Config  # noqa: E402
+NEEDS = ("torch",)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,9 +52,8 @@ def test_it_goes_back_unchanged(last, tmp_path):
 
 KILLED = """
 import os, signal, sys
-sys.path[:0] = [sys.argv[1]]
 from pathlib import Path
-from tools.train import checkpoint
+from efm3.train import checkpoint
 path = Path(sys.argv[2])
 value = checkpoint.load(path)
 for call, after in [("write", 0), ("fsync", 0), ("replace", 0), ("fsync", 1), ("none", 0)]:
@@ -78,6 +76,7 @@ for call, after in [("write", 0), ("fsync", 0), ("replace", 0), ("fsync", 1), ("
 
 def test_killed_while_writing_leaves_a_loadable_one(last):
     """Before the first byte, before the sync, before the rename, after it; and not at all."""
+
     done = subprocess.run([sys.executable, "-c", KILLED, ROOT, last], capture_output=True,
                           text=True, check=True)
     assert done.stdout.splitlines() == ["write 0 -9 1", "fsync 0 -9 1", "replace 0 -9 1",

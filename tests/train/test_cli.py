@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command: usage, refusals, what it says; hostile data does not crash it."""
 
+
 import json
 import sys
 
 import pytest
+import torch
 
 import efm3
+from efm3.train import checkpoint, cli, export, logs, memory, runs
+from efm3.train.config import Config
+from tests.train.standin import Patterns
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
-
-from standin import Patterns  # noqa: E402
-
-from tools.train import checkpoint, cli, export, logs, memory, runs  # noqa: E402
-from tools.train.config import Config  # noqa: E402
+NEEDS = ("torch",)
 
 SMALL = ("--batch", 4, "--steps", 4, "--no-augment", "--log-every", 1)
 

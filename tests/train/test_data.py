@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers of training data: folders, caches, drawn identities; corrupt pictures are counted."""
 
+
 import sys
 import types
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-torch = pytest.importorskip("torch", reason="PyTorch is an extra")
-Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+from efm3 import Efm3Error
+from efm3.train import data
 
-from efm3 import Efm3Error  # noqa: E402
-from tools.train import data  # noqa: E402
+NEEDS = ("torch", "PIL",)
 
 
 def picture(number, side=112):

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs of drawn identities: the answers are true, folds have no identity in common."""
 
+
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="PyTorch is an extra")
-synth = pytest.importorskip("tools.synth", reason="the generator is a part of its own")
+from efm3 import Efm3Error
+from efm3 import drawn as synth
+from efm3.train.data import pairs
 
-from efm3 import Efm3Error  # noqa: E402
-from tools.train.data import pairs  # noqa: E402
+NEEDS = ("torch",)
 
 
 def test_synth_pairs():

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """InsightFace's train.rec and train.idx, written here as MXNet writes them, and damaged."""
 
+
 import io
 import pickle
 import struct
@@ -9,13 +10,14 @@ from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-torch = pytest.importorskip("torch", reason="PyTorch is an extra")
-Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+from efm3 import Efm3Error
+from efm3.train import data
+from efm3.train.data import _rec
 
-from efm3 import Efm3Error  # noqa: E402
-from tools.train import data  # noqa: E402
-from tools.train.data import _rec  # noqa: E402
+NEEDS = ("torch", "PIL",)
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 

@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebDataset shards: read, shuffled, dealt out, damaged."""
 
+
 import io
 import json
 import tarfile
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-torch = pytest.importorskip("torch", reason="PyTorch is an extra")
-Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+from efm3 import Efm3Error
+from efm3.train import data
+from efm3.train.data import _shards
 
-from efm3 import Efm3Error  # noqa: E402
-from tools.train import data  # noqa: E402
-from tools.train.data import _shards  # noqa: E402
+NEEDS = ("torch", "PIL",)
 
 
 def encoded(number):

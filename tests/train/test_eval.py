@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m tools.train.eval`: a checkpoint scores as its exported file does."""
 
+
 import json
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-torch = pytest.importorskip("torch", reason="PyTorch is an extra")
-Image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
+import efm3
+from efm3 import untrained
+from efm3.train import eval as evaluating
+from efm3.train.model import MobileFaceNet, tensors
 
-import efm3  # noqa: E402
-from efm3 import synthesis  # noqa: E402
-from tools.train import eval as evaluating  # noqa: E402
-from tools.train.model import MobileFaceNet, tensors  # noqa: E402
+NEEDS = ("torch", "PIL",)
 
-PICTURES = synthesis.images(3, 8)
+PICTURES = untrained.images(3, 8)
 NANO = efm3.ARCHS["nano"]
 
 

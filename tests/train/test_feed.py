@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches out of sources by index and out of streams."""
 
+
 import pytest
+import torch
+from torch.utils.data import IterableDataset
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+from efm3.train import feed
+from efm3.train.sampler import Batches
 
-from torch.utils.data import IterableDataset  # noqa: E402
-
-from tools.train import feed  # noqa: E402
-from tools.train.sampler import Batches  # noqa: E402
+NEEDS = ("torch",)
 
 
 class Counted(IterableDataset):

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads beside their formulas in float64, written with arccos."""
 
+
 import math
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+from efm3.train.heads import KINDS, Head
 
-from tools.train.heads import KINDS, Head  # noqa: E402
+NEEDS = ("torch",)
 
 
 def batch(n=12, classes=7, dim=16, seed=0):

@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training itself: it learns, and it goes on from a checkpoint exactly."""
 
+
 import csv
 import json
 import os
 import signal
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+from efm3.train import checkpoint, loop, parallel
+from efm3.train.config import Config
+from tests.train.standin import Patterns
 
-from standin import Patterns  # noqa: E402
-
-from tools.train import checkpoint, loop, parallel  # noqa: E402
-from tools.train.config import Config  # noqa: E402
+NEEDS = ("torch",)
 
 SMALL = ("--batch", 4, "--epochs", 2, "--no-augment", "--log-every", 1)
 

@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The module's names are the original's, its numbers the reference's."""
 
+
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import efm3
-from efm3 import reference, synthesis
+from efm3 import reference, untrained
 from efm3.convert import read
+from efm3.train.model import MobileFaceNet, PReLU, tensors
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
-
-from tools.train.model import MobileFaceNet, PReLU, tensors  # noqa: E402
+NEEDS = ("torch",)
 
 NANO = Path(__file__).resolve().parents[1] / "data" / "nano.pt"
 
@@ -33,7 +34,7 @@ def test_the_keys_are_the_originals(theirs):
 def test_the_originals_checkpoint_loads_strictly_and_computes_the_same(theirs):
     model = MobileFaceNet(efm3.ARCHS["nano"])
     model.load_state_dict(theirs.get("model", theirs), strict=True)
-    x = reference.prepare(synthesis.images(1, 2))
+    x = reference.prepare(untrained.images(1, 2))
     with torch.inference_mode():
         have = model.eval().embed(torch.from_numpy(x)).numpy()
     want = reference.forward(read(NANO), x)

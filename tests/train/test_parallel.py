@@ -15,29 +15,28 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+from efm3.train import checkpoint, feed, loop, parallel, schedule, state
+from efm3.train.config import Config
+from efm3.train.sampler import Batches
+from tests.train import process
+from tests.train.standin import Patterns
 
-import process  # noqa: E402
-from standin import Patterns  # noqa: E402
+NEEDS = ("torch",)
 
-from tools.train import checkpoint, feed, loop, parallel, schedule, state  # noqa: E402
-from tools.train.config import Config  # noqa: E402
-from tools.train.sampler import Batches  # noqa: E402
-
-PROCESS = Path(__file__).with_name("process.py")
 CLASSES = 5
 
 
 def torchrun(out, *options, processes=2):
     """What torchrun does for one machine, without its agent; the exit codes."""
+
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    words = [sys.executable, PROCESS, "--out", out, "--threads", 1, *options]
+    words = [sys.executable, "-m", "tests.train.process", "--out", out, "--threads", 1, *options]
     running = [subprocess.Popen(
         list(map(str, words)), stderr=subprocess.PIPE, text=True,
         env=os.environ | {"RANK": str(r), "LOCAL_RANK": str(r), "WORLD_SIZE": str(processes),

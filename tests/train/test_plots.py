@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's curves."""
 
+
 import sys
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="matplotlib is an extra")
+from efm3.train.plots import curves
 
-from tools.train.plots import curves
+NEEDS = ("matplotlib",)
 
 TABLE = """epoch,step,loss,train_acc,lr,images_per_s,val_acc
 1,10,9.5,0.1,0.001,500,

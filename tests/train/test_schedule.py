@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The schedule's corners and the sampler's promises."""
 
+
 import pytest
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+from efm3.train.sampler import Batches, mix
+from efm3.train.schedule import FLOOR, margin, rate
 
-from tools.train.sampler import Batches, mix  # noqa: E402
-from tools.train.schedule import FLOOR, margin, rate  # noqa: E402
+NEEDS = ("torch",)
 
 
 def test_rate_rises_then_falls():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the figures of SECURITY.md: `python tools/evidence [--long] [PART ...]`.
+"""Measure the figures of SECURITY.md: `python -m tools.evidence [--long] [PART ...]`.
 
 A part is a module beside this one with `run(long) -> {name: figure}` (see `_book.figure`); its
 figures go to docs/evidence.json as soon as it ends. Exit code 1 where a part raised.
@@ -14,11 +14,9 @@ import sys
 import traceback
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent),
-                str(HERE.parent.parent / "tests")]
+from tools.evidence import _book
 
-import _book  # noqa: E402
+HERE = Path(__file__).resolve().parent
 
 PARTS = sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith("_"))
 
@@ -36,7 +34,7 @@ def main() -> int:
     for part in args.parts or PARTS:
         print(f"evidence: {part}", file=sys.stderr, flush=True)
         try:
-            _book.record(part, importlib.import_module(part).run(args.long))
+            _book.record(part, importlib.import_module(f"tools.evidence.{part}").run(args.long))
         except Exception:
             failed += 1
             traceback.print_exc()

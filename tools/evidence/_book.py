@@ -14,10 +14,10 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools import ROOT
+
 PATH = ROOT / "docs" / "evidence.json"
 
 

@@ -11,12 +11,12 @@ import itertools
 import struct
 from collections.abc import Callable, Iterator
 
-from _hostile import Input
-
 from efm3 import format as fmt
-from efm3 import mirror, sample
+from efm3 import mirror
 from efm3.arch import TOPOLOGY, Arch, Stage
+from efm3.conformance import sample
 from efm3.scan import scan
+from tools.evidence._hostile import Input
 
 HEAD = 4096
 FIRST = 100

@@ -7,7 +7,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from _book import ROOT
+from tools import ROOT
 
 SOURCES = [*sorted((ROOT / "engine/src").glob("*.c")),
            *sorted((ROOT / "engine/src/kernels").glob("*.c"))]

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import _engine
-from _book import ROOT
 from cffi import FFI
 
 import efm3
@@ -25,6 +23,8 @@ import efm3.validator
 from efm3 import format as fmt
 from efm3 import rules
 from efm3.scan import Scan, scan
+from tools import ROOT
+from tools.evidence import _engine
 
 rules.load_rules("structure")  # what is read once is no reader's time
 WORK = ROOT / "build" / "hostile"

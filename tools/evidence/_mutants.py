@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import SimpleNamespace
 
-from _damage import EDGES, bases
-from _hostile import Guard, Input
-
 from efm3 import format as fmt
-from efm3 import sample
 from efm3.arch import Arch, Stage, last_side
+from efm3.conformance import sample
 from efm3.conformance.cases import corpus
 from efm3.conformance.disagree import QUIRKS
+from tools.evidence._damage import EDGES, bases
+from tools.evidence._hostile import Guard, Input
 
 MOST = 2560
 POOL = 400

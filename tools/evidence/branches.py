@@ -17,15 +17,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import _book
-import mutate_c
+from tools import ROOT
+from tools.evidence import _book
+from tools.mutants import c
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = _book.ROOT
 EXCEPTIONS = Path(__file__).resolve().parent / "exceptions.toml"
 C_FILES = ("loader.c", "network.c", "file.c", "cursor.h")
 PYTHON = ("scan", "arch", "mirror", "model", "source", "validator", "network", "rules/*")
@@ -54,11 +54,11 @@ def c_branches() -> tuple[int, list[Line]]:
     """(branches, lines with one that is not taken) of the loader under its checker."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        wrong = mutate_c.build(mutate_c.SRC, work / "checker", [
+        wrong = c.build(c.SRC, work / "checker", [
             "-std=c11", "-O0", "--coverage"])
         if wrong:
             raise RuntimeError(wrong)
-        for verb, argument in mutate_c.verbs(work):
+        for verb, argument in c.verbs(work):
             _run([str(work / "checker"), verb, argument], cwd=work)
         notes = sorted(str(p) for p in work.rglob("*.gcda"))
         text = _run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *notes],
@@ -75,7 +75,7 @@ def c_branches() -> tuple[int, list[Line]]:
                 old = taken.get((name, line["line_number"]), [0] * len(counts))
                 taken[name, line["line_number"]] = [
                     a + b for a, b in zip(old, counts, strict=True)]
-    sources = {f: (mutate_c.SRC / f).read_text(encoding="utf-8").splitlines() for f in C_FILES}
+    sources = {f: (c.SRC / f).read_text(encoding="utf-8").splitlines() for f in C_FILES}
     lines = [Line(f"engine/src/{f}", sources[f][n - 1].strip(), counts.count(0))
              for (f, n), counts in sorted(taken.items()) if 0 in counts]
     return sum(map(len, taken.values())), lines
@@ -125,7 +125,7 @@ def run(long: bool) -> dict[str, Any]:
         wrong += amiss(lines, language)
         missing = sum(line.missing for line in lines)
         out[f"branches_{language}"] = _book.figure(
-            "python tools/evidence branches",
+            "python -m tools.evidence branches",
             {"branches": total, "taken": total - missing, "listed_exceptions": missing,
              "percent": round(100 * (total - missing) / total, 2)})
     if wrong:

@@ -13,13 +13,13 @@ import time
 from typing import Any
 from zlib import crc32
 
-import _book
-from _hostile import Guard, Tally, Where, through
-from _mutants import mutated
+from tools.evidence import _book
+from tools.evidence._hostile import Guard, Tally, Where, through
+from tools.evidence._mutants import mutated
 
 SLICE = 10_000
 TARGET = 5_000_000
-COMMAND = "python tools/evidence --long differential"
+COMMAND = "python -m tools.evidence --long differential"
 NAME = "mutated files, over all commits"
 ZERO = {"files": 0, "accepted by all four": 0, "refused by all four": 0, "disagreements": 0,
         "left out as repeated": 0, "last seed": 0}

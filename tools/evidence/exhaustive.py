@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-import _book
-from _damage import FEW, SETS, Make, bases, pairs
-from _hostile import Guard, Input, Tally, through
+from tools.evidence import _book
+from tools.evidence._damage import FEW, SETS, Make, bases, pairs
+from tools.evidence._hostile import Guard, Input, Tally, through
 
 STEP = 37
 CODE = ("efm3", "engine", "tests/hostile")
-COMMAND = "python tools/evidence{} exhaustive"
+COMMAND = "python -m tools.evidence{} exhaustive"
 
 
 def plan(files: dict[str, bytes]) -> dict[str, tuple[Iterator[Input], Iterator[Input]]]:

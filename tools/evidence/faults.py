@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import _engine
-from _book import ROOT, figure, record
+from tools import ROOT
+from tools.evidence import _engine
+from tools.evidence._book import figure, record
 
-DRIVER = "tests/faults/syscalls.py"
-NO_MEMORY = "tests/faults/nomemory.py"
+DRIVER = "tests.faults.syscalls"
+NO_MEMORY = "tests.faults.nomemory"
 SEED = 6
 # Syncing costs nothing there, so that kills fall between and within the other calls.
 MEMORY = Path("/dev/shm")
@@ -24,8 +25,8 @@ MEMORY = Path("/dev/shm")
 
 def drive(*words: object, driver: str = DRIVER) -> dict[str, Any]:
     """A verb of the driver as a figure; raises where anything was torn or lost."""
-    shown = " ".join(map(str, ("python", driver, *words)))
-    done = subprocess.run([sys.executable, ROOT / driver, *map(str, words)], capture_output=True,
+    shown = " ".join(map(str, ("python", "-m", driver, *words)))
+    done = subprocess.run([sys.executable, "-m", driver, *map(str, words)], capture_output=True,
                           text=True, check=False, cwd=ROOT)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{shown}: {done.stderr}")
@@ -38,8 +39,8 @@ def drive(*words: object, driver: str = DRIVER) -> dict[str, Any]:
 
 def special() -> dict[str, Any]:
     """What the readers and the writer say to odd files."""
-    found = json.loads(_engine.run(sys.executable, "tests/faults/special.py"))
-    return figure("python tests/faults/special.py", {
+    found = json.loads(_engine.run(sys.executable, "-m", "tests.faults.special"))
+    return figure("python -m tests.faults.special", {
         "load": {k: " / ".join(v) for k, v in found["load"].items()}, "save": found["save"]})
 
 

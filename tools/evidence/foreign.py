@@ -8,24 +8,21 @@ short one small engine cases, a picture of each vector, and a fraction of the ke
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import _book
-import machines
-import mutate_c
 import numpy as np
 
-from efm3 import sample
-from efm3.conformance import cases, engines
+from efm3.conformance import cases, engines, sample
 from efm3.model import load
 from efm3.network import macs
+from tools import ROOT
+from tools.evidence import _book
+from tools.foreign import machines
+from tools.mutants import c
 
 VECTORS = ("nano", "odd_a", "odd_b")
 SMALL = 1_000_000
@@ -58,7 +55,7 @@ def _files() -> tuple[tempfile.TemporaryDirectory[str], dict[str, str]]:
         elif case.id == "run-minimal":
             (folder / "least.bin").write_bytes(case.data())
     (folder / "small.bin").write_bytes(sample.base())
-    mutate_c.write_pack(folder / "cases.pack")
+    c.write_pack(folder / "cases.pack")
     return home, want
 
 
@@ -77,7 +74,7 @@ def _embeddings(machine: machines.Machine, work: Path, isa: str, long: bool) -> 
             raise RuntimeError(f"{machine.name} {isa}: {case.id}: {outcome.detail}")
     judged, worst = subject.embeddings, 0.0
     for name in VECTORS:
-        path = _book.ROOT / "spec/vectors" / f"{name}.bin"
+        path = ROOT / "spec/vectors" / f"{name}.bin"
         want = np.load(path.with_suffix(".npz"))
         for x, right in list(zip(want["x"], want["embedding"], strict=True))[:None if long else 1]:
             subject.embed(path.read_bytes(), x)
@@ -90,7 +87,7 @@ def _embeddings(machine: machines.Machine, work: Path, isa: str, long: bool) -> 
 
 
 def _isa(machine: machines.Machine, work: Path) -> dict[str, Any]:
-    model = _book.ROOT / "spec/vectors/odd_b.bin"
+    model = ROOT / "spec/vectors/odd_b.bin"
     chosen = machines.chosen(machine, work / "mfn", model)
     refused = [i for i in machine.refused if machines.refuses(machine, work / "mfn", model, i)]
     if chosen != machine.isas[0] or len(refused) != len(machine.refused):
@@ -150,13 +147,9 @@ def _processors(long: bool) -> dict[str, Any]:
 
 
 def _same_bytes() -> dict[str, Any]:
-    command = machines.big_endian_python()
-    if not command:
-        raise RuntimeError("no big-endian Python: tools/install_cross.sh")
-    packages = [p for p in sys.path if p.endswith("site-packages")]
-    there, here = (json.loads(subprocess.run(
-        [*words, str(_book.ROOT / "tools/same_bytes.py"), *extra], capture_output=True, text=True,
-        check=True).stdout) for words, extra in ((command, packages), ([sys.executable], [])))
+    if not machines.big_endian_python():
+        raise RuntimeError("no big-endian Python: tools/foreign/install_cross.sh")
+    there, here = machines.same_bytes()
     unequal = [k for k, v in here["cases"].items() if there["cases"].get(k) != v]
     if unequal or there["byteorder"] != "big" or here["byteorder"] != "little":
         raise RuntimeError(f"s390x python: {unequal[:5]}")
@@ -174,7 +167,7 @@ def run(long: bool) -> dict[str, Any]:
     lost = [machines.missing(m) for m in (*machines.MACHINES, *machines.PROCESSORS)]
     if any(lost):
         raise RuntimeError(f"not installed: {sorted(set(filter(None, lost)))}")
-    command = f"python tools/evidence{' --long' if long else ''} foreign"
+    command = f"python -m tools.evidence{' --long' if long else ''} foreign"
     out: dict[str, Any] = {}
 
     def done(name: str, numbers: dict[str, Any]) -> None:

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import _book
-from _engine import SOURCES
+from tools import ROOT
+from tools.evidence import _book
+from tools.evidence._engine import SOURCES
 
-ROOT = _book.ROOT
 HERE = ROOT / "tests" / "fuzz"
 WORK = ROOT / "build" / "fuzz"
 GROWN = WORK / "grown"
@@ -182,7 +182,7 @@ def summary() -> dict[str, dict[str, Any]]:
     """The totals so far, over all commits."""
     findings = sum(row["findings"] for name, rows in _book.read()["counters"].items()
                    if name.startswith("fuzz_c") for row in rows)
-    return {"C executions in all": _book.figure("python tools/evidence fuzz", {
+    return {"C executions in all": _book.figure("python -m tools.evidence fuzz", {
         "executions": _book.total("fuzz_c"),
         "of these under ASan and UBSan": _book.total("fuzz_c", "address,undefined"),
         "of these with coverage feedback": _book.total("fuzz_c.libfuzzer") + _book.total(
@@ -201,5 +201,6 @@ def run(long: bool) -> dict[str, dict[str, Any]]:
         afl(10 * unit)
     for tool in ("clang", "afl-clang-fast"):
         if not shutil.which(tool):
-            print(f"fuzz: {tool} is not installed; see tools/install_fuzz.sh", file=sys.stderr)
+            print(f"fuzz: {tool} is not installed; see tools/evidence/install_fuzz.sh",
+                  file=sys.stderr)
     return summary()

@@ -15,10 +15,10 @@ import sys
 import time
 from typing import Any
 
-import _book
+from tools import ROOT
+from tools.evidence import _book
 
-ROOT = _book.ROOT
-PROGRAM = ROOT / "tests" / "fuzz" / "fuzz_python.py"
+PROGRAM = "tests.fuzz.fuzz_python"
 WORK = ROOT / "build" / "fuzz"
 GUIDED = ("load", "validate", "mirror", "npz", "safetensors", "onnx", "c_array")
 SLICE = 10_000
@@ -30,7 +30,7 @@ class Finding(Exception):
 
 def _run(name: str, *words: object) -> tuple[int, str]:
     WORK.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([sys.executable, str(PROGRAM), *map(str, words)], capture_output=True,
+    done = subprocess.run([sys.executable, "-m", PROGRAM, *map(str, words)], capture_output=True,
                           text=True, check=False, cwd=ROOT)
     if done.returncode:
         (WORK / f"finding-{name}.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
@@ -82,7 +82,7 @@ def summary() -> dict[str, dict[str, Any]]:
     rows = [(name, row) for name, all_ in _book.read()["counters"].items()
             if name.startswith("fuzz_python") for row in all_]
     guided = sum(row["executions"] for _, row in rows if "atheris" in row["command"])
-    return {"Python executions in all": _book.figure("python tools/evidence fuzz_python", {
+    return {"Python executions in all": _book.figure("python -m tools.evidence fuzz_python", {
         "executions": _book.total("fuzz_python"), "of these with coverage feedback": guided,
         "targets": len({name for name, row in rows if row["executions"]}),
         "findings": sum(row["findings"] for _, row in rows)})}
@@ -92,7 +92,8 @@ def run(long: bool) -> dict[str, dict[str, Any]]:
     """The driver, then atheris on each target in turn. Raises Finding."""
     drive(600_000 if long else 3000)
     if importlib.util.find_spec("atheris") is None:
-        print("fuzz_python: atheris is not installed; see tools/install_fuzz.sh", file=sys.stderr)
+        print("fuzz_python: atheris is not installed; see tools/evidence/install_fuzz.sh",
+              file=sys.stderr)
     else:
         for target in GUIDED:
             atheris(target, 600 if long else 5)

@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-import _book
-from _damage import SETS, bases, edges
-from _hostile import SLACK, Guard, Input, Where
-from _mutants import mutated
-
 import efm3
 from efm3 import scan
 from efm3.network import tensor_layout
+from tools.evidence import _book
+from tools.evidence._damage import SETS, bases, edges
+from tools.evidence._hostile import SLACK, Guard, Input, Where
+from tools.evidence._mutants import mutated
 
 STEP = 97
 MUTATED = 10_000
@@ -85,5 +84,5 @@ def run(long: bool) -> dict[str, dict[str, Any]]:
     sample = (f"one in {step} of " if step > 1 else "") + (
         f"every u32 at 40 values, one in {STEP} of the other sets, {2 * MUTATED:,} mutated files")
     return {"memory of a refusal in Python": _book.figure(
-        f"python tools/evidence{' --long' if long else ''} limits",
+        f"python -m tools.evidence{' --long' if long else ''} limits",
         {"traced": sample} | numbers, seed=0)}

@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import _engine
-from _book import ROOT, figure, record
+from tools import ROOT
+from tools.evidence import _engine
+from tools.evidence._book import figure, record
 
 SAMPLE = "spec/vectors/odd_b.bin"
 PLANTS = {
@@ -82,7 +83,7 @@ def in_c(loads: int) -> dict[str, Any]:
 
 def in_python(loads: int) -> dict[str, Any]:
     """Engines closed, dropped and in cycles; raises RuntimeError where anything grew."""
-    words = ["tests/processes/soak.py", str(loads)]
+    words = ["-m", "tests.processes.soak", str(loads)]
     numbers = json.loads(_engine.run(sys.executable, *words))
     del numbers["grew"]
     return figure(" ".join(["python", *words]), numbers)

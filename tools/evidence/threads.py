@@ -11,11 +11,12 @@ import sys
 import time
 from typing import Any
 
-import _engine
-from _book import ROOT, figure, record
+from tools import ROOT
+from tools.evidence import _engine
+from tools.evidence._book import figure, record
 
 SAMPLE = "spec/vectors/odd_b.bin"
-SCENARIOS = "tests/processes/scenarios.py"
+SCENARIOS = "tests.processes.scenarios"
 
 
 def crowd(kind: str, rounds: int) -> dict[str, Any]:
@@ -48,13 +49,12 @@ def forks() -> dict[str, Any]:
 
 def lives(times: int) -> dict[str, Any]:
     """Each scenario in a process of its own, `times` times; raises RuntimeError."""
-    sys.path.insert(0, str(ROOT / "tests" / "processes"))
-    import scenarios
+    from tests.processes import scenarios
 
     ended, absent = {}, []
     for name in list(scenarios.SCENARIOS):
         for i in range(times):
-            done = subprocess.run([sys.executable, SCENARIOS, name], cwd=ROOT, timeout=600,
+            done = subprocess.run([sys.executable, "-m", SCENARIOS, name], cwd=ROOT, timeout=600,
                                   capture_output=True, text=True, check=False)
             if done.returncode == 77:
                 absent.append(name)
@@ -62,7 +62,7 @@ def lives(times: int) -> dict[str, Any]:
             if done.returncode or done.stderr:
                 raise RuntimeError(f"{name}: exit {done.returncode}: {done.stderr}")
             ended[name] = i + 1
-    return figure(f"python {SCENARIOS} NAME", {
+    return figure(f"python -m {SCENARIOS} NAME", {
         "ended well": ended, "not possible here": absent, "hangs, crashes, words on stderr": 0})
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from efm3.cli import styler
+from efm3.codes import LEVELS
 from efm3.findings import printable
-from efm3.rules import LEVELS
 from efm3.source import write_atomic
 
 

@@ -21,7 +21,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     """
     from efm3.conformance.cases import corpus, select
     from efm3.conformance.export import describe
-    from efm3.conformance.recipe import HOME
+    from efm3.conformance.home import HOME
 
     chosen = select(corpus(), words)
     if not chosen:

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 from efm3.cli import styler
+from efm3.codes import LEVELS
 from efm3.conformance import results
 from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.results import Outcome
 from efm3.conformance.runner import CLASSES, run_all, subject
-from efm3.rules import LEVELS
 
 
 @click.command("run", short_help="run the cases against an implementation")

@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Why a set of pairs is refused, or what was measured on it."""
+
+ROWS = (
+    ("F001", "error", "", "no-pairs",
+     "The file is no set of pairs: not two lists, pictures and answers, that fit together.",
+     "Accuracy is counted on pairs of pictures with a known answer.",
+     "give a verification set (lfw.bin), or a text file of pairs beside its pictures"),
+    ("F002", "error", "", "code",
+     "The pickle asks for more than bytes, numbers and lists, and could run code.",
+     "Reading a set of pairs must not execute anything in it.",
+     "write the set again as lists of bytes and booleans"),
+    ("F003", "error", "", "damaged",
+     "The pickle is truncated or damaged, or larger than any set of pairs.",
+     "What is left of it would be another set.",
+     "fetch the file again, and compare its size with the source's"),
+    ("F004", "error", "", "line",
+     "A line of the pairs file that is no pair.",
+     "A pair that is passed over changes the score unseen.",
+     "write `name i j`, `name i other j` or `path path 0|1`"),
+    ("F005", "error", "", "missing",
+     "A picture that a pair names is not there.",
+     "A pair without both pictures cannot be counted.",
+     "give --images, the folder of the pictures"),
+    ("F006", "error", "", "picture",
+     "A picture cannot be decoded, or is not 112x112 pixels.",
+     "The network sees aligned faces of that size alone.",
+     "align and crop the pictures; --resize scales, --skip-broken leaves pairs out"),
+    ("F007", "error", "", "few",
+     "Too few pairs for the protocol, or none of the same or of different people.",
+     "Ten folds need pairs of both kinds in each.",
+     "give more pairs"),
+    ("F008", "error", "", "embedding",
+     "A network or a function that gave no embeddings of finite length.",
+     "Their similarity is not defined.",
+     "run `efm3 validate` on the weight file; look for NaN"),
+)

@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Rules on what is legal and yet slow or unread somewhere."""
+
+ROWS = (
+    ("P001", "info", "structure", "unaligned",
+     "The tensors do not start at multiples of 4.",
+     "Readers that cast instead of copying fault on strict machines; others only lose time.",
+     "save with align=True, or `efm3 seal --align`"),
+    ("P002", "warning", "structure", "many_blocks",
+     "The network has more than 64 blocks.",
+     "The original engine keeps its blocks in an array of 64.",
+     "use fewer blocks, or tell your users"),
+    ("P003", "warning", "structure", "unusual_stem",
+     "The stem is not the 3x3 convolution with stride 2 of every known file.",
+     "Engines may have that stem built in, and the mirror does not state it.",
+     "use 3 and 2, or test the engines you mean to run on"),
+    ("P004", "warning", "structure", "unusual_stride",
+     "A stage has a stride over 2.",
+     "Engines have fast paths, and tests, for strides 1 and 2.",
+     "use two stages of stride 2"),
+    ("P005", "info", "structure", "odd_channels",
+     "A channel count is no multiple of 8.",
+     "SIMD kernels pad it, so that some of the work is lost.",
+     "round to a multiple of 8, as the published sizes do"),
+    ("P006", "info", "structure", "large_embedding",
+     "The embedding has more than 512 components.",
+     "The page's own example gives the engine room for 512.",
+     "use at most 512, or tell your users how much room to give"),
+    ("P007", "warning", "structure", "wide_expansion",
+     "A block expands to more than 4096 channels.",
+     "Its feature map alone needs tens of megabytes, which small devices lack.",
+     "use a smaller t"),
+    ("P008", "info", "coherence", "unsealed",
+     "The file has no digest of its tensor table.",
+     "A flipped bit in a weight cannot be seen.",
+     "run `efm3 seal`"),
+)

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A conversion from file to file, with its check before the result takes its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from efm3.arch import Arch
+from efm3.convert import Network, format_of, module_of, read_network
+from efm3.findings import refuse
+from efm3.model import Model
+from efm3.source import write_atomic
+
+TOLERANCE = 1e-5
+"""Greatest absolute error of an embedding's component: what float32 arithmetic leaves."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result beside the source on fixed inputs: who ran each, worst component and cosine."""
+
+    source: str
+    result: str
+    max_error: float
+    min_cosine: float
+    tolerance: float
+
+
+@dataclass
+class Conversion:
+    """What was done: formats, arch, size in bytes, what had to be assumed, and the check."""
+
+    source: str
+    target: str
+    from_format: str
+    to_format: str
+    arch: Arch
+    size: int = 0
+    assumed: list[str] = field(default_factory=list)
+    check: Check | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The conversion as a JSON object."""
+        return asdict(self)
+
+
+def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
+            arch: Arch | None = None, name: str | None = None,
+            meta: Mapping[str, Any] | None = None, from_format: str | None = None,
+            to_format: str | None = None, fold: bool = False, strict: bool = False,
+            verify: bool = True, tolerance: float = TOLERANCE) -> Conversion:
+    """Convert a file; `target` appears whole and checked, or keeps what it held.
+
+    `name` and `meta` change the mirror. Unless `verify` is False the new file is read back
+    and run, and its embeddings held against the source's; X013 beyond `tolerance`.
+    Raises Efm3Error, OSError.
+    """
+    row_in, row_out = format_of(source, from_format), format_of(target, to_format, write=True)
+    network = read_network(source, arch=arch, format=row_in.name, strict=strict)
+    model = network.model
+    _rename(model, name, meta)
+    done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
+                      assumed=network.assumed)
+
+    def check(path: str) -> None:
+        done.size = os.path.getsize(path)
+        if verify:
+            back = module_of(row_out).read(path, model.arch)
+            done.check = compare(network, back, tolerance, os.fspath(target))
+
+    parts = module_of(row_out).parts(model, os.fspath(target), fold)
+    write_atomic(target, parts, check)
+    return done
+
+
+def _rename(model: Model, name: str | None, meta: Mapping[str, Any] | None) -> None:
+    if name is not None:
+        model.arch = replace(model.arch, name=name)
+        model.mirror = {**model.mirror, "name": name}
+    if meta:
+        old = model.mirror.get("meta")
+        model.mirror = {**model.mirror, "meta": {**(old if isinstance(old, dict) else {}), **meta}}
+
+
+def compare(source: Network, result: Network, tolerance: float, place: str) -> Check:
+    """Both networks' embeddings of the fixed inputs. Raises X013 beyond `tolerance`."""
+    from efm3 import verification
+
+    x = verification.inputs()
+    error, cosine = verification.distance(result.run(x), source.run(x))
+    if not error <= tolerance:
+        refuse("X013", f"the result's embeddings differ from the source's by {error:.2e} "
+                       f"(cosine {cosine:.9f}); nothing is written", place, error,
+               f"at most {tolerance:g}")
+    return Check(source.framework, result.framework, error, cosine, tolerance)
+
+

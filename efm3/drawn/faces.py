@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Identities × shots as a data set, and the same rendered into files once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from efm3.drawn.identity import DIM, SPREAD, identities
+from efm3.drawn.nuisance import nuisances
+from efm3.drawn.scene import SIDE, render
+
+FORMAT = 1  # of the cache and of the pictures: it grows when a seed's pictures change
+
+
+class Faces:
+    """count identities, from number first on, with shots pictures each.
+
+    Picture k shows identity k // shots (label, from 0) in shot k % shots. Items are
+    (uint8 [3, 112, 112] RGB, label); `batch` draws many at once, which is much faster.
+    """
+
+    def __init__(self, seed: int, first: int, count: int, shots: int, *,
+                 spread: float = SPREAD, device: torch.device | str | None = None):
+        if first < 0 or count < 1 or shots < 1:
+            raise ValueError(f"wanted first >= 0, count >= 1, shots >= 1; "
+                             f"found {first}, {count}, {shots}")
+        self.seed, self.first, self.classes, self.shots = seed, first, count, shots
+        self.spread, self.device = spread, device
+        self.vectors = identities(seed, first, count, spread)
+
+    def __len__(self) -> int:
+        return self.classes * self.shots
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        pictures, labels = self.batch([index])
+        return pictures[0], int(labels[0])
+
+    def batch(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
+        """(uint8 [B, 3, 112, 112], int64 [B]), on the device. Raises IndexError."""
+        at = torch.as_tensor(indices, dtype=torch.int64).cpu()
+        if len(at) and (int(at.min()) < 0 or int(at.max()) >= len(self)):
+            raise IndexError(f"index {int(at.min())} … {int(at.max())} of {len(self)} pictures")
+        label, shot = at // self.shots, at % self.shots
+        vector = nuisances(self.seed, (label + self.first).numpy(), shot.numpy())
+        pictures = render(self.vectors[label], vector, device=self.device)
+        return pictures, label.to(pictures.device)
+
+    def describe(self) -> dict[str, int | float]:
+        """All that is needed to draw the same pictures again."""
+        return {"format": FORMAT, "seed": self.seed, "first": self.first, "classes": self.classes,
+                "shots": self.shots, "spread": self.spread, "dim": DIM, "side": SIDE}
+
+
+def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
+          progress: Callable[[int], None] | None = None) -> Path:
+    """Renders all into a folder: images.npy (uint8 [N, 3, 112, 112]), labels.npy, synth.json.
+
+    synth.json is written last: a folder without it is not finished, and one whose synth.json says
+    these same pictures is kept as it is. `progress` is told of the pictures done so far.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    done, wanted = folder / "synth.json", faces.describe()
+    if done.is_file() and _read(done) == wanted:
+        return folder
+    done.unlink(missing_ok=True)
+    count = len(faces)
+    # Numbers in a name of its own: two that fill one folder at once do not mix.
+    part = folder / f"images.{os.getpid()}.part"
+    try:
+        images = np.lib.format.open_memmap(part, "w+", np.uint8, (count, 3, SIDE, SIDE))
+        for at in range(0, count, batch):
+            rows = range(at, min(at + batch, count))
+            images[rows.start:rows.stop] = faces.batch(rows)[0].cpu().numpy()
+            if progress:
+                progress(rows.stop)
+        images.flush()
+        del images
+        os.replace(part, folder / "images.npy")
+    finally:
+        part.unlink(missing_ok=True)
+    labels = folder / f"labels.{os.getpid()}.npy"
+    np.save(labels, np.repeat(np.arange(faces.classes, dtype=np.int64), faces.shots))
+    os.replace(labels, folder / "labels.npy")
+    finish(folder, wanted)
+    return folder
+
+
+def finish(folder: Path, facts: dict[str, object]) -> None:
+    """Writes synth.json, whole or not at all."""
+    part = folder / f"synth.{os.getpid()}.part"
+    part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, folder / "synth.json")
+    (folder / "synth.part.json").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Libraries that only a part of the suite needs, and the one sentence on how to get them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from efm3.findings import refuse
+
+TITLES = {"PIL": "Pillow", "torch": "PyTorch", "onnxruntime": "ONNX Runtime",
+          "matplotlib": "matplotlib"}
+"""What people call a module."""
+
+
+def hint(extra: str) -> str:
+    """How to install an extra. The package is on no index, so its name alone installs nothing."""
+    return (f"install the extra `{extra}`: pip install '.[{extra}]' in a checkout, "
+            f"pip install 'PATH/TO/efm3-VERSION.whl[{extra}]' from a wheel")
+
+
+def need(module: str, extra: str) -> Any:
+    """The module, imported now. Raises Efm3Error X002 where it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as e:
+        library = module.partition(".")[0]
+        refuse("X002", f"this needs {TITLES.get(library, library)}; {hint(extra)} [{e}]", library)

@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a rule sees: a scanned file, and what several rules need of it, computed once."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from efm3 import format as fmt
+from efm3 import mirror as mirrors
+from efm3.arch import problems
+from efm3.rules import _causes
+from efm3.scan import Scan, TensorSpan
+
+if TYPE_CHECKING:
+    from efm3.rules._stats import Stats
+
+
+class Found(NamedTuple):
+    """What a check has found: a finding without what the catalogue says of its rule."""
+
+    message: str
+    offset: int | None
+    length: int | None
+    path: str
+    found: str
+    expected: str
+
+
+class Digest:
+    """The SHA-256 of `data`, which stands at `offset`, beside the one that is `stated`."""
+
+    def __init__(self, data: memoryview, offset: int, stated: str) -> None:
+        self.offset, self.stated = offset, stated
+        self._data, self._hex = data, ""
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Begin beside the other rules.
+
+        Hashing takes longer than all of them together, and hashlib lets go of the interpreter's
+        lock. Where the system has no thread to give, `result` does the work.
+        """
+        thread = Thread(target=self._work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return
+        self._thread = thread
+
+    def _work(self) -> None:
+        self._hex = hashlib.sha256(self._data).hexdigest()
+
+    def result(self) -> str:
+        """64 hexadecimal digits."""
+        if self._thread is not None:
+            self._thread.join()
+        if not self._hex:
+            self._work()
+        return self._hex
+
+
+class Context:
+    """A scanned file and its shared facts; each is computed when a rule first asks for it."""
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+
+    def at(self, message: str, *, offset: int | None = None, length: int | None = None,
+           path: str = "", found: object = "", expected: object = "") -> Found:
+        """What a check yields; offset and length in bytes of the file."""
+        return Found(message, offset, length, path, str(found), str(expected))
+
+    def field(self, path: str, message: str, *, expected: object = "") -> Found:
+        """`at` a field of the prefix."""
+        f = fmt.FIELDS[path]
+        value = self.scan.values[path]
+        found = value.hex(" ") if isinstance(value, bytes) else value
+        return self.at(message, offset=f.offset, length=f.size, path=path, found=found,
+                       expected=expected or f.con.legal)
+
+    @cached_property
+    def cause(self) -> str:
+        """The code of the rule that says what the bytes really are, or ""."""
+        return _causes.of_file(self.scan)
+
+    @cached_property
+    def arch_problems(self) -> list[Any]:
+        """What `arch.problems` says of the header."""
+        if self.scan.arch or "json_len" not in self.scan.values or self.cause:
+            return []
+        return list(problems(self.scan.raw_arch()))
+
+    @cached_property
+    def _parsed(self) -> tuple[dict[str, Any] | None, mirrors.MirrorProblem | None]:
+        if self.scan.mirror is None or self.cause:
+            return None, None
+        try:
+            return mirrors.parse(bytes(self.scan.mirror)), None
+        except mirrors.MirrorProblem as e:
+            return None, e
+
+    @property
+    def mirror(self) -> dict[str, Any] | None:
+        """The parsed mirror, or None where there is none to speak of."""
+        return self._parsed[0]
+
+    @property
+    def mirror_problem(self) -> mirrors.MirrorProblem | None:
+        """Why the mirror is no mirror, or None."""
+        return self._parsed[1]
+
+    @cached_property
+    def table_cause(self) -> tuple[str, TensorSpan | None]:
+        """(rule code, entry) of a mistake that explains the whole table, or ("", None)."""
+        return _causes.of_table(self.scan) if not self.cause else ("", None)
+
+    @cached_property
+    def digest(self) -> Digest | None:
+        """The table's digest, where the mirror states one to compare it with.
+
+        None unless the table is whole: of one that is cut or too long, other rules speak.
+        """
+        meta, start = (self.mirror or {}).get("meta"), self.scan.table_offset
+        stated = meta.get("sha256") if isinstance(meta, dict) else None
+        if not mirrors.is_digest(stated) or not self.scan.complete:
+            return None
+        assert start is not None
+        return Digest(self.scan.data[start:], start, str(stated))
+
+    @cached_property
+    def stats(self) -> Stats | None:
+        """Statistics of the weights; None unless the table is whole."""
+        if not self.scan.complete:
+            return None
+        from efm3.rules._stats import Stats
+
+        return Stats(self.scan)

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Drawn identities: from a cache on disk, or drawn when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from efm3.drawn import Faces
+from efm3.findings import refuse
+from efm3.train.data._source import SIDE, Batch, Sample, Source
+
+
+class CacheSource(Source):
+    """A folder with `images.npy`, uint8 [N, 3, side, side], and `labels.npy`, integers [N]."""
+
+    def __init__(self, path: str, side: int) -> None:
+        self._images = _array(os.path.join(path, "images.npy"), mapped=True)
+        labels = _array(os.path.join(path, "labels.npy"))
+        place, images = os.path.join(path, "images.npy"), self._images
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (3, side, side) \
+                or not len(images):
+            refuse("F024", path=place, found=f"{images.dtype} {list(images.shape)}",
+                   expected=f"uint8 [N, 3, {side}, {side}]")
+        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+            refuse("F024", path=os.path.join(path, "labels.npy"),
+                   found=f"{labels.dtype} {list(labels.shape)}",
+                   expected=f"integers [{len(images)}]")
+        if int(labels.min()) < 0 or int(labels.max()) >= len(labels):
+            refuse("F024", path=os.path.join(path, "labels.npy"),
+                   found=f"labels {labels.min()}..{labels.max()}",
+                   expected=f"labels 0..{len(labels) - 1}")
+        super().__init__(path, int(labels.max()) + 1)
+        self._labels = torch.from_numpy(labels.astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def load(self, index: int) -> Sample:
+        return torch.from_numpy(np.array(self._images[index])), int(self._labels[index])
+
+    def fetch(self, indices: Sequence[int]) -> Batch:
+        at = np.asarray(indices, np.int64)
+        # Ascending reads are kind to a disk; the batch keeps its own order.
+        order = np.argsort(at, kind="stable")
+        pictures = np.empty((len(at), *self._images.shape[1:]), np.uint8)
+        for place in order:
+            pictures[place] = self._images[at[place]]
+        return torch.from_numpy(pictures), self._labels[torch.from_numpy(at)]
+
+
+def _array(path: str, mapped: bool = False) -> Any:
+    try:
+        return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as e:
+        refuse("F024", path=path, found=str(e), expected="a .npy file of a cache")
+
+
+class SynthSource(Source):
+    """`synth:SEED:IDENTITIES:SHOTS[:FIRST]`: pictures that are drawn as they are asked for."""
+
+    def __init__(self, spec: str, side: int) -> None:
+        parts = spec.split(":")[1:]
+        if len(parts) not in (3, 4) or not all(p.isascii() and p.isdigit() for p in parts):
+            refuse("F020", path=spec, found="another form",
+                   expected="synth:SEED:IDENTITIES:SHOTS[:FIRST], whole " "numbers")
+        seed, count, shots, first = [int(p) for p in (*parts, "0")][:4]
+        if not (1 <= count < 1 << 31 and 1 <= shots < 1 << 31) or side != SIDE:
+            refuse("F020", path=spec, found=f"{count} identities, {shots} shots, side {side}",
+                   expected=f"at least one of each, side {SIDE}")
+        self._faces = Faces(seed, first, count, shots)
+        super().__init__(spec, int(self._faces.classes))
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def load(self, index: int) -> Sample:
+        pictures, labels = self.fetch([index])
+        return pictures[0], int(labels[0])
+
+    def fetch(self, indices: Sequence[int]) -> Batch:
+        pictures, labels = self._faces.batch(torch.as_tensor(indices, dtype=torch.int64))
+        return pictures, labels

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+// node kaitai_compile.js LANGUAGE FILE.ksy FOLDER [debug]: writes the parser's source files to FOLDER.
+// The compiler and the YAML reader come from build/kaitai (tools/foreign/install_kaitai.sh).
+"use strict";
+const fs = require("fs");
+const path = require("path");
+const {createRequire} = require("module");
+
+const installed = createRequire(path.join(__dirname, "..", "..", "build", "kaitai", "package.json"));
+const compiler = installed("kaitai-struct-compiler");
+const YAML = installed("yaml");
+
+async function main([language, ksy, folder, debug]) {
+  const spec = YAML.parse(fs.readFileSync(ksy, "utf8"));
+  const files = await compiler.compile(language, spec, null, debug === "debug");
+  fs.mkdirSync(folder, {recursive: true});
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(folder, name);
+    fs.mkdirSync(path.dirname(file), {recursive: true});
+    fs.writeFileSync(file, text);
+  }
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  console.error(String(error));
+  process.exit(1);
+});

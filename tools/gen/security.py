@@ -1,0 +1,226 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The generated blocks of SECURITY.md: what is promised and which test proves it, and the figures.
+
+A promise that names a test which is not there is not made (Unproved). The figures are those of
+docs/evidence.json; what has none there is called not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tools import ROOT
+from tools.gen.blocks import fill, table
+
+BOOK = ROOT / "docs" / "evidence.json"
+
+
+class Unproved(Exception):
+    """A promise without the test that it names."""
+
+
+class Promise(NamedTuple):
+    """What holds, the tests that fail where it does not, and the letters of its figures."""
+
+    text: str
+    tests: tuple[str, ...]
+    figures: str = ""
+
+
+PROMISES = (
+    Promise("For any bytes the loaders give a model or one error that says code and place; they do "
+            "not crash, hang, or read a byte that is not theirs.",
+            ("tests/test_bad_input.py::test_every_prefix",
+             "tests/test_bad_input.py::test_every_single_bit_flip_of_the_first_4_kib",
+             "tests/test_exhaustive.py::test_all_damage_to_the_tiny_file",
+             "tests/test_exhaustive.py::test_a_byte_read_behind_the_end_faults",
+             "tests/test_engine.py", "engine/tests/check_loader.c", "make sanitize"), "ABF"),
+    Promise("Nothing is allocated because a number in the file says so: the header alone decides "
+            "the length, which is compared first.",
+            ("tests/test_bad_input.py::test_lying_lengths_allocate_nothing",
+             "tests/test_bad_input.py::test_a_header_of_256_blocks_allocates_little",
+             "tests/test_exhaustive.py::test_a_refusal_over_the_limit_is_seen",
+             "tests/faults/test_faults.py::test_a_sparse_terabyte_is_refused_at_once"), "B"),
+    Promise("One model has one encoding: no byte is without its field, no key stands twice, no "
+            "reserved byte is set, no mirror contradicts its header.",
+            ("tests/test_conformance.py::test_every_rule_of_severity_error_has_a_rejecting_case",
+             "tests/test_scan.py::test_spans_tile_any_file"), "BF"),
+    Promise("Python's scan and load, the validator and the C loader accept the same files at level "
+            "structure.",
+            ("tests/test_bad_input.py::test_random_patches",
+             "tests/test_exhaustive.py::test_mutated_files",
+             "tests/test_conformance.py::test_the_engine_gives_the_expected_status"), "B"),
+    Promise("Loading runs no code of the file: no pickle, no eval, no import by name, no attribute "
+            "set from a key; it opens the given path and nothing else.",
+            ("tests/test_model.py::test_loading_opens_the_path_and_does_nothing_else",)),
+    Promise("A save is atomic and durable: the path holds the old file or the new one after an "
+            "exception, a full disk or a kill; file and folder are synced; a failed sync is an "
+            "error.",
+            ("tests/test_source.py::test_order_of_syncs",
+             "tests/faults/test_faults.py::test_every_failing_call_leaves_the_old_file_or_the_new",
+             "tests/faults/test_faults.py::test_a_kill_at_each_call_leaves_the_old_file_or_the_new",
+             "tests/faults/test_faults.py::test_two_writers_to_one_path"), "C"),
+    Promise("FIFOs, devices and folders are refused at once, and never replaced by a save; a file "
+            "that changes while it is read is an error; a model is whole after its file was cut.",
+            ("tests/test_source.py::test_unreadable_paths",
+             "tests/faults/test_faults.py::test_special_files_and_full_disks",
+             "tests/faults/test_faults.py::test_a_file_that_shrinks_and_grows_while_it_is_read",
+             "tests/faults/test_faults.py::test_a_file_cut_while_its_model_lives"), "C"),
+    Promise("The C API checks every pointer, size and state it can, and reports memory that runs "
+            "out at any allocation, without a leak.",
+            ("engine/tests/check_engine.c", "engine/tests/check_loader.c"), "C"),
+    Promise("One engine serves many threads at once, bitwise equal to serial use on the same "
+            "instruction set; parent and child go on after a fork.",
+            ("tests/test_engine.py", "engine/tests/check_engine.c",
+             "tests/processes/test_processes.py::test_it_ends_well"), "D"),
+    Promise("Engines may be dropped, closed, forked, interrupted or left alive at exit in any "
+            "order: nothing crashes, hangs or leaks memory or files.",
+            ("tests/processes/test_processes.py::test_it_ends_well",
+             "tests/processes/test_processes.py::test_many_loads_in_c",
+             "tests/processes/test_processes.py::test_many_loads_in_python"), "D"),
+    Promise("Big-endian, 32-bit and strictly aligned machines give the same verdicts and write the "
+            "same bytes; a processor without AVX2 takes another path.",
+            ("tests/test_engine_foreign.py",), "E"),
+    Promise("Every check has a case or a test that fails where the check is taken out, and every "
+            "branch of loader, scan, rules and writer is taken by one; what neither can reach is "
+            "listed with the reason.",
+            ("tools/mutants/checks.py", "tools/evidence/exceptions.toml"), "F"),
+)
+
+# Letter, what is measured, what was asked for, the parts of tools/evidence that measure it.
+AREAS = (
+    ("A", "Fuzzing", "100 million runs in C, 20 million of them under sanitizers; 2 million in "
+     "Python; no open finding", ("fuzz", "fuzz_c", "fuzz_python")),
+    ("B", "Exhaustive damage, one verdict", "5 million files, no disagreement; at most 2 x the "
+     "file + 1 MiB and 100 ms a refusal", ("exhaustive", "differential", "limits")),
+    ("C", "Faults", "every call and allocation failing; 20,000 kills; nothing torn",
+     ("faults", "memory", "syscalls")),
+    ("D", "Threads and processes", "64 threads, clean under TSan; a million loads with flat memory",
+     ("threads", "soak")),
+    ("E", "Foreign machines", "the whole corpus on aarch64, armhf, i686, s390x, riscv64; no SIGILL "
+     "without AVX2", ("foreign",)),
+    ("F", "The checks see", "each check taken out is noticed; every branch taken",
+     ("checks", "branches")),
+)
+
+SHORT: dict[str, str] = {
+    "B": "five million files through all four readers are the mutated ones and the exhaustive sets "
+         "together. Pairs of u32s go through C at all 40 x 40 values, through Python at 12 x 12, "
+         "on the smallest file alone; the memory of Python is measured on a sample.",
+    "E": "the machines are emulated (qemu-user), not real ones. The emulator has no AVX-512: that "
+         "row is checked only on a processor that has it. Fork is not tried there, since the "
+         "emulator itself fails in a child of a process with threads.",
+    "F": "42 of 825 checks taken out are noticed by nothing: they only save time, or guard against "
+         "what another one refuses as well. Each is listed with its reason in "
+         "tools/evidence/exceptions.toml, as are the 10 branches that no file can reach.",
+}
+"""Letter to what fell short of what was asked, and why."""
+
+
+def _exists(ref: str) -> bool:
+    if ref.startswith("make "):
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        return re.search(rf"^{ref[5:]}:", makefile, re.MULTILINE) is not None
+    path, _, name = ref.partition("::")
+    file = ROOT / path
+    return file.is_file() and (not name or f"def {name}(" in file.read_text(encoding="utf-8"))
+
+
+def book() -> dict[str, Any]:
+    """docs/evidence.json, empty where there is none."""
+    if not BOOK.exists():
+        return {"figures": {}, "counters": {}}
+    out: dict[str, Any] = json.loads(BOOK.read_text(encoding="utf-8"))
+    return out
+
+
+def promises() -> Iterator[str]:
+    """The promises as a table. Raises Unproved."""
+    lost = [ref for p in PROMISES for ref in p.tests if not _exists(ref)]
+    if lost:
+        raise Unproved(", ".join(lost))
+    yield from table(("", "promise", "proved by", "figures"), [
+        (i, p.text, "<br>".join(f"`{t}`" for t in p.tests), ", ".join(p.figures) or "-")
+        for i, p in enumerate(PROMISES, 1)])
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value).replace("|", "/")
+    return f"{value:,}"
+
+
+def _flat(numbers: dict[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in numbers.items():
+        name = f"{path} {key}".strip().replace("_", " ")
+        if isinstance(value, dict):
+            yield from _flat(value, name)
+        elif isinstance(value, list):
+            yield f"{name}: {', '.join(map(_number, value)) or 'none'}"
+        else:
+            yield f"{name}: {_number(value)}"
+
+
+def _own(found: dict[str, Any], parts: tuple[str, ...], rest: bool) -> list[str]:
+    listed = {p for *_, own in AREAS for p in own}
+    return [k for k in found if k.split(".")[0] in parts
+            or (rest and k.split(".")[0] not in listed)]
+
+
+def _figure_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, ...]]:
+    return [(name, "<br>".join(_flat(f["numbers"])), f["date"], f["commit"],
+             "-" if f["seed"] is None else f["seed"], f"`{f['command']}`")
+            for part in names for name, f in sorted(found[part].items())]
+
+
+def _counter_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, ...]]:
+    """A line a target, sanitizer and command: the runs on all commits, and the newest commit."""
+    out = []
+    for name in names:
+        kinds = dict.fromkeys((row["sanitizer"], row["command"]) for row in found[name])
+        for sanitizer, command in kinds:
+            rows = [r for r in found[name]
+                    if (r["sanitizer"], r["command"]) == (sanitizer, command)]
+            last = sorted(rows, key=lambda r: r["date"])[-1]
+            out.append((name, sanitizer or "none", _number(sum(r["executions"] for r in rows)),
+                        _number(round(sum(r["seconds"] for r in rows))),
+                        sum(r["findings"] for r in rows), last["date"],
+                        last["commit"] + (f" and {len(rows) - 1} before" if rows[1:] else ""),
+                        f"`{command}`"))
+    return out
+
+
+def figures() -> Iterator[str]:
+    """A chapter for each letter: what was asked for, and what was measured."""
+    found = book()
+    for letter, title, asked, parts in AREAS:
+        yield from ("", f"### {letter}. {title}", "", f"Asked for: {asked}.", "")
+        rows = _figure_rows(found["figures"], sorted(_own(found["figures"], parts, False)))
+        counts = _counter_rows(found["counters"], sorted(_own(found["counters"], parts, False)))
+        if rows:
+            yield from table(("figure", "measured", "date", "commit", "seed", "command"), rows)
+        if counts:
+            yield from ([""] if rows else [])
+            yield from table(("target", "sanitizer", "runs", "seconds", "findings", "date",
+                              "commit", "command"), counts)
+        if not rows and not counts:
+            yield "Not measured."
+        if letter in SHORT:
+            yield from ("", f"Fell short: {SHORT[letter]}")
+    yield ""
+
+
+BLOCKS = {"promises": promises, "figures": figures}
+
+
+def text() -> str:
+    """SECURITY.md with its blocks made anew. Raises KeyError, Unproved."""
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    return fill(page, lambda name: BLOCKS[name]())
+
+
+PAGES = {"SECURITY.md": text}

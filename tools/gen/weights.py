@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""weights/manifest.json and the tables of weights/README.md, out of the files' own `meta`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import efm3
+from efm3.arch import ARCHS
+from efm3.network import macs, parameters
+from tools import ROOT
+from tools.gen.blocks import fill, table
+
+FOLDER = ROOT / "weights"
+CARD = ("description", "training_data", "identities", "epochs", "steps", "seed", "recipe",
+        "machine", "seconds_per_epoch", "created", "commit", "licence")
+"""What a model card shows of `meta`, in this order."""
+
+
+def path(name: str) -> Path:
+    """The file of one of the four sizes."""
+    return FOLDER / f"facex_{name}.bin"
+
+
+def meta(name: str) -> dict[str, Any]:
+    """What the file of a size says of itself. Raises Efm3Error, KeyError."""
+    found: dict[str, Any] = efm3.load(path(name)).mirror["meta"]
+    return found
+
+
+def manifest() -> str:
+    """A row a file: size, digest, seed, whether it was trained, and its scores."""
+    rows = []
+    for name in ARCHS:
+        data, said = path(name).read_bytes(), meta(name)
+        rows.append({"file": path(name).name, "arch": name, "size": len(data),
+                     "sha256": hashlib.sha256(data).hexdigest(), "seed": said["seed"],
+                     "trained": said["trained"]}
+                    | ({"scores": said["scores"]} if said["trained"] else {}))
+    return json.dumps({"files": rows}, indent=2) + "\n"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def scores() -> Iterator[str]:
+    """The table like that of the published files: size, accuracies, time and machine."""
+    rows = []
+    for name, arch in ARCHS.items():
+        said = meta(name)
+        size = (f"facex_{name}.bin", f"{parameters(arch):,}", f"{macs(arch) / 1e6:,.1f} M",
+                f"{parameters(arch) / 1000:,.0f} kB",
+                f"{path(name).stat().st_size / 1000:,.0f} kB")
+        if not said["trained"]:
+            rows.append((*size, "untrained", *["-"] * 6))
+            continue
+        got, held = said["scores"], said["scores"]["held_out"]
+        rows.append((
+            *size, said["epochs"], _percent(got.get("train_acc")),
+            f"{_percent(held['accuracy'])} ± {100 * held['std']:.1f}",
+            _percent(held["tar_at_far_1e-3"]), f"{held['threshold']:.3f}",
+            f"{said['seconds_per_epoch']:,.0f} s", said["machine"]))
+    yield from table(("file", "parameters", "MACs", "INT8 size", "FP32 size", "epochs",
+                      "train accuracy", "held-out accuracy, 10 folds", "TAR at FAR 0.1 %",
+                      "best threshold", "time an epoch", "machine"), rows)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k.replace('_', ' ')} {_said(v)}" for k, v in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def cards() -> Iterator[str]:
+    """A model card a file."""
+    for name in ARCHS:
+        said = meta(name)
+        rows = [(key.replace("_", " "), _said(said[key])) for key in CARD if key in said]
+        rows += [(f"held-out {key.replace('_', ' ')}", _said(value))
+                 for key, value in said.get("scores", {}).get("held_out", {}).items()]
+        yield from ("", f"### facex_{name}.bin", "")
+        yield from table(("", ""), rows)
+    yield ""
+
+
+BLOCKS = {"scores": scores, "cards": cards}
+
+
+def text() -> str:
+    """weights/README.md with its blocks made anew."""
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    return fill(page, lambda name: BLOCKS[name]())
+
+
+PAGES = {"weights/manifest.json": manifest, "weights/README.md": text}

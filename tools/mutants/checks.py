@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Do the tests see the checks? Each check of the C loader and of the Python rules is taken out.
+
+A condition is made to hold never (or, of `a and b`, one of its parts always), a rule finds
+nothing, a refusal is passed over; then the case or test that notices is named. What nothing notices
+must be listed, with the reason, in tools/evidence/exceptions.toml. Words select mutants by name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tools import ROOT
+from tools.mutants import c, engine, python
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+EXCEPTIONS = ROOT / "tools" / "evidence" / "exceptions.toml"
+
+
+class Result(NamedTuple):
+    """A mutant, the case or test that kills it ("" where none does), and why it may live."""
+
+    name: str
+    killer: str
+    excuse: str
+
+    @property
+    def wrong(self) -> str:
+        """What is amiss with it, "" where nothing."""
+        if self.excuse and self.killer:
+            return "listed as harmless, but killed"
+        return "" if self.killer or self.excuse else "alive"
+
+
+def excuses() -> dict[str, str]:
+    """Mutant to the reason why nothing can notice it."""
+    return {e["mutant"]: e["why"]
+            for e in tomllib.loads(EXCEPTIONS.read_text(encoding="utf-8")).get("alive", ())}
+
+
+def results(words: list[str]) -> Iterator[Result]:
+    """Every mutant whose name holds one of the words (none: all)."""
+    known = excuses()
+    for mutants in (c, engine, python):
+        chosen = [m for m in mutants.mutants() if not words or any(w in m.name for w in words)]
+        for m, killer in mutants.kill(chosen):
+            yield Result(m.name, killer, known.get(m.name, ""))
+
+
+def main(words: list[str]) -> int:
+    """Print each; returns how many are amiss."""
+    wrong, seen, killed = 0, set(), 0
+    for r in results(words):
+        seen.add(r.name)
+        killed += bool(r.killer)
+        wrong += bool(r.wrong)
+        verdict = r.wrong or ("killed by" if r.killer else "harmless:")
+        print(f"{r.name}: {verdict} {r.killer or r.excuse}", flush=True)
+    gone = set(excuses()) - seen if not words else set()
+    for name in sorted(gone):
+        print(f"{name}: listed, but there is no such mutant")
+    print(f"{killed} of {len(seen)} mutants killed, {len(seen) - killed - wrong} harmless, "
+          f"{wrong} amiss")
+    return wrong + len(gone)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)
