@@ -4,7 +4,7 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine kernels \
+.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine bench-start kernels \
 	sanitize evidence evidence-long mfn-cli mfn-example amalgamation clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
@@ -59,6 +59,9 @@ screenshot: $(BIN)/.installed
 bench: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
 	$(BIN)/python -m tools.bench
+
+bench-start: $(BIN)/.installed
+	$(BIN)/python -m tools.bench start
 
 CFLAGS ?= -O2
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread

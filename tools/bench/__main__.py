@@ -7,6 +7,7 @@
     python -m tools.bench conformance      the conformance kit
     python -m tools.bench eval             6,000 pairs of faces
     python -m tools.bench train            a training step beside plain PyTorch
+    python -m tools.bench start            cold start of the commands, beside python -c pass
 
 Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors,
 onnx.checker with full_check and onnx.load on the same network.
@@ -35,7 +36,8 @@ from tools.bench._files import write_gguf, write_onnx
 
 XS = ROOT / "weights" / "facex_xs.bin"
 PY = sys.executable
-OTHERS = {"engine": "engine", "conformance": "conformance", "train": "train", "eval": "evaluation"}
+OTHERS = {"engine": "engine", "conformance": "conformance", "train": "train", "eval": "evaluation",
+          "start": "start"}
 """Word to the module of this package that measures it."""
 
 
