@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """EFM3: read, write, check and show FaceX weight files.
 
-Names are imported when they are first used, so that `import efm3` costs nothing.
+Names and rooms (`efm3.reference`, `efm3.convert`) are imported when they are first used, so that
+`import efm3` costs nothing. This file stands above all that it exports: no room imports it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from efm3.version import __version__ as __version__
+
 if TYPE_CHECKING:
+    from efm3 import codes as codes
+    from efm3 import conformance as conformance
+    from efm3 import convert as convert
+    from efm3 import drawn as drawn
+    from efm3 import evaluation as evaluation
+    from efm3 import reference as reference
+    from efm3 import untrained as untrained
+    from efm3 import verification as verification
     from efm3.arch import ARCHS as ARCHS
     from efm3.arch import Arch as Arch
     from efm3.arch import Stage as Stage
@@ -27,8 +38,6 @@ if TYPE_CHECKING:
     from efm3.network import tensor_layout as tensor_layout
     from efm3.validator import validate as validate
 
-from efm3.version import __version__ as __version__
-
 _HOMES = {
     "ARCHS": "arch", "Arch": "arch", "Stage": "arch",
     "Engine": "engine", "similarity": "engine",
@@ -36,13 +45,21 @@ _HOMES = {
     "Model": "model", "load": "model", "save": "model", "dumps": "model",
     "layers": "network", "tensor_layout": "network", "validate": "validator",
 }
+_ROOMS = ("codes", "conformance", "convert", "drawn", "evaluation", "reference", "untrained",
+          "verification")
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = ["__version__", *sorted(_HOMES), *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"efm3.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'efm3' has no attribute {name!r}")
     value = getattr(import_module(f"efm3.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

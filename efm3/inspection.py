@@ -11,7 +11,6 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
-import efm3
 from efm3 import format as fmt
 from efm3 import rules
 from efm3.arch import ARCHS, Arch, Stage
@@ -20,6 +19,7 @@ from efm3.findings import SEVERITIES, Efm3Error, Finding
 from efm3.network import file_size, layers, macs, parameters, stored_values
 from efm3.places import find, value_of
 from efm3.scan import Scan, TensorSpan
+from efm3.version import __version__
 
 INSPECT_VERSION = 1
 LEVEL = "coherence"
@@ -149,7 +149,7 @@ def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
                 output=arch.embedding_dim if arch else None,
                 meta=meta if isinstance(meta, dict) else {}, verdict=_verdict(found))
     return Inspection(
-        inspect_version=INSPECT_VERSION, efm3=efm3.__version__, source=source, card=card,
+        inspect_version=INSPECT_VERSION, efm3=__version__, source=source, card=card,
         findings=[f.to_json() for f in found], coherence=coherence(scan, mirror),
         topology=_topology(arch), sizes=_sizes(scan, arch),
         tensors=[] if tensors is None else tensor_rows(scan, tensors),

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-import efm3
 from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report, printable
+from efm3.version import __version__
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 SARIF_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -63,7 +63,7 @@ def _finding(f: Finding, style: Style) -> Iterable[str]:
 def as_json(reports: Iterable[Report]) -> str:
     """All reports as one JSON object (spec/report.schema.json)."""
     rows = [r.to_json() for r in reports]
-    return json.dumps({"report_version": REPORT_VERSION, "efm3": efm3.__version__,
+    return json.dumps({"report_version": REPORT_VERSION, "efm3": __version__,
                        "ok": all(r["ok"] for r in rows), "reports": rows}, indent=2)
 
 
@@ -114,7 +114,7 @@ def sarif(reports: Iterable[Report]) -> str:
                                "logicalLocations": [{"fullyQualifiedName": f.path or "file"}]}],
                 "properties": {"found": f.found, "expected": f.expected},
             })
-    driver = {"name": "efm3", "version": efm3.__version__, "rules": [
+    driver = {"name": "efm3", "version": __version__, "rules": [
         {"id": r.code, "name": r.name, "shortDescription": {"text": r.what},
          "fullDescription": {"text": r.why}, "help": {"text": r.fix},
          "defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import efm3
 from efm3 import format as fmt
+from efm3 import model as models
 from efm3 import reference
 from efm3.arch import Arch
 from efm3.network import Layer, layers
@@ -126,5 +126,5 @@ def _statistics(y: Array) -> tuple[Array, Array]:
 def dumps(arch: Arch, seed: int, align: bool = True) -> bytes:
     """A sealed file of `synthesise(arch, seed)`; an arch without a name is called untrained."""
     named = replace(arch, name=arch.name or "untrained", width_mult=arch.width_mult or 1.0)
-    return efm3.dumps(named, synthesise(named, seed), align=align, seal=True,
+    return models.dumps(named, synthesise(named, seed), align=align, seal=True,
                       mirror_extra={"meta": META | {"seed": seed}})

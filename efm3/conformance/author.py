@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import efm3
 from efm3.conformance.recipe import render
+from efm3.engine import Engine
 from efm3.findings import Efm3Error
+from efm3.validator import validate
 
 HEAD = ("# SPDX-FileCopyrightText: 2026 EFM3 contributors\n"
         "# SPDX-License-Identifier: Apache-2.0\n")
@@ -43,7 +44,7 @@ def rows(key: str, items: list[Any]) -> str:
 def status(data: bytes) -> str:
     """The engine's status for a file: OK or a name."""
     try:
-        efm3.Engine(data).close()
+        Engine(data).close()
     except Efm3Error as e:
         return e.code
     return "OK"
@@ -52,7 +53,7 @@ def status(data: bytes) -> str:
 def text(recipe: Mapping[str, Any], about: str) -> str:
     """The whole case: the recipe, and the findings and status that our own code gives."""
     data = render(recipe)
-    found = [f for f in efm3.validate(data).findings if f.severity != "info"]
+    found = [f for f in validate(data).findings if f.severity != "info"]
     codes = list(dict.fromkeys(f.code for f in found))
     lines = [f"about = {toml(about)}", f"tests = {toml(codes[:3] or ['R002'])}"]
     lines += [f"{k} = {toml(recipe[k])}" for k in ("base", "seed") if k in recipe]

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import efm3
+from efm3.arch import Arch, Stage
 from efm3.conformance.document import document
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import Subject
+from efm3.engine import Engine
 from efm3.findings import Efm3Error
+from efm3.model import dumps, load
+from efm3.validator import validate
+from efm3.version import __version__
 
 
 class Own(Subject):
@@ -22,12 +26,12 @@ class Own(Subject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.implementation = {"name": "efm3", "version": efm3.__version__, "language": "python",
+        self.implementation = {"name": "efm3", "version": __version__, "language": "python",
                                "classes": ["reader", "writer", "editor"]}
 
     def read(self, data: bytes, level: str) -> Answer:
         """See Subject."""
-        report = efm3.validate(data, level)
+        report = validate(data, level)
         if not report.ok:
             return Answer("refused", str(report.at_least("error")[0]))
         return Answer("ok", value=document(data, level))
@@ -35,9 +39,9 @@ class Own(Subject):
     def write(self, arch: Mapping[str, Any], tensors: Mapping[str, Any]) -> Answer:
         """See Subject."""
         try:
-            known = efm3.Arch(**dict(arch) | {
-                "stages": tuple(efm3.Stage(**s) for s in arch["stages"])})
-            return Answer("ok", value=efm3.dumps(known, tensors))
+            known = Arch(**dict(arch) | {
+                "stages": tuple(Stage(**s) for s in arch["stages"])})
+            return Answer("ok", value=dumps(known, tensors))
         except Efm3Error as e:
             return Answer("refused", str(e), False)
 
@@ -46,7 +50,7 @@ class Own(Subject):
         from efm3 import mirror
 
         try:
-            model = efm3.load(data)
+            model = load(data)
             meta = dict(model.mirror.get("meta") or {}) | change.get("meta", {})
             sealed = meta.pop("sha256", None) is not None
             tensors: dict[str, Any] = dict(model.tensors)
@@ -57,7 +61,7 @@ class Own(Subject):
             extra = {k: v for k, v in model.mirror.items() if k not in known and k != "meta"}
             if meta:
                 extra["meta"] = meta
-            return Answer("ok", value=efm3.dumps(model.arch, tensors, mirror_extra=extra,
+            return Answer("ok", value=dumps(model.arch, tensors, mirror_extra=extra,
                                                  finite=False, seal=sealed))
         except Efm3Error as e:
             return Answer("refused", str(e), False)
@@ -69,13 +73,13 @@ class Loader(Subject):
     def __init__(self, isa: str | None = None) -> None:
         super().__init__()
         self._isa = isa
-        self._model: tuple[bytes, efm3.Engine] | None = None
+        self._model: tuple[bytes, Engine] | None = None
         self.implementation = {"name": f"facex_mfn {isa or ''}".strip(), "language": "c",
-                               "version": efm3.__version__, "classes": ["engine"]}
+                               "version": __version__, "classes": ["engine"]}
 
-    def _load(self, data: bytes) -> efm3.Engine:
+    def _load(self, data: bytes) -> Engine:
         if self._model is None or self._model[0] != data:
-            self._model = data, efm3.Engine(data, isa=self._isa)
+            self._model = data, Engine(data, isa=self._isa)
         return self._model[1]
 
     def read(self, data: bytes, level: str) -> Answer:
@@ -101,7 +105,7 @@ class Reference(Subject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.implementation = {"name": "efm3.reference", "version": efm3.__version__,
+        self.implementation = {"name": "efm3.reference", "version": __version__,
                                "language": "python", "classes": ["engine"]}
 
     def embed(self, model: bytes, x: Any) -> Answer:
@@ -111,7 +115,7 @@ class Reference(Subject):
         from efm3 import reference
 
         try:
-            loaded = efm3.load(model, level="structure")
+            loaded = load(model, level="structure")
         except Efm3Error as e:
             return Answer("refused", str(e))
         acts: dict[str, Any] = {}

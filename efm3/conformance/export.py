@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-import efm3
 from efm3.codes import LEVELS
 from efm3.conformance import weights
 from efm3.conformance.cases import Case, corpus, digest_of, writer_arch
 from efm3.conformance.document import document
+from efm3.version import __version__
 
 INDEX_VERSION = 1
 
@@ -77,7 +77,7 @@ def _entry(case: Case, files: dict[str, bytes]) -> dict[str, Any]:
 
 
 def _index(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"index_version": INDEX_VERSION, "efm3": efm3.__version__, "count": len(entries),
+    return {"index_version": INDEX_VERSION, "efm3": __version__, "count": len(entries),
             "negative": sum(e["negative"] for e in entries), "digest": digest_of(entries),
             "cases": entries}
 

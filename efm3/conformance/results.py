@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-import efm3
 from efm3.findings import printable, refuse
 from efm3.reporting import plain
+from efm3.version import __version__
 
 RUN_VERSION = 1
 VERDICTS = ("pass", "fail", "broken", "known", "unexpected", "skipped")
@@ -79,7 +79,7 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """The run as a JSON object (spec/run.schema.json)."""
         return {
-            "run_version": RUN_VERSION, "efm3": efm3.__version__, "class": self.subject,
+            "run_version": RUN_VERSION, "efm3": __version__, "class": self.subject,
             "level": self.level, "precision": self.precision, "command": self.command,
             "selected": list(self.selected), "set": self.digest, "ok": self.ok,
             "implementation": self.implementation,

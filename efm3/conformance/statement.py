@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-import efm3
 from efm3 import mirror
 from efm3.codes import LEVELS
 from efm3.conformance.cases import digest_of
@@ -17,6 +16,7 @@ from efm3.conformance.lines import CLASSES
 from efm3.conformance.results import RUN_VERSION, VERDICTS
 from efm3.conformance.runner import cases_of, set_digest
 from efm3.findings import Finding, error
+from efm3.version import __version__
 
 STATEMENT_VERSION = 1
 _COUNTS = {"type": "object", "required": ["total", *VERDICTS], "additionalProperties": False,
@@ -69,7 +69,7 @@ def make(results: Mapping[str, Any], name: str = "", version: str = "") -> dict[
         raise error("K004", "the implementation has no name: give --name and --version",
                       "implementation.name")
     about.setdefault("version", "")
-    out = {"statement_version": STATEMENT_VERSION, "kit": efm3.__version__, "set": sets.pop(),
+    out = {"statement_version": STATEMENT_VERSION, "kit": __version__, "set": sets.pop(),
            "implementation": about, "claims": claims}
     return out | {"digest": digest_of(out)}
 
@@ -98,7 +98,7 @@ def problems(statement: Any) -> Iterator[Finding]:
                       statement["digest"], digest_of(own)).finding
     if statement["set"] != set_digest():
         yield error("K007", f"it is of another set of cases (kit {statement['kit']}, this is "
-                      f"{efm3.__version__})", "set", statement["set"], set_digest()).finding
+                      f"{__version__})", "set", statement["set"], set_digest()).finding
         return
     for i, claim in enumerate(statement["claims"]):
         yield from _claim_problems(claim, f"claims[{i}]")

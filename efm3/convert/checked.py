@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from efm3.arch import Arch
-from efm3.convert import Network, format_of, module_of, read_network
+from efm3.convert._base import Network
+from efm3.convert.formats import format_of, module_of, read_network
 from efm3.findings import refuse
 from efm3.model import Model
 from efm3.source import write_atomic

@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The registry of formats: one outside format is one file of this package and one row here.
+
+The verb's choices, its help and the table in docs/converters.md come from the rows.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from efm3.convert._base import Format, Network
+from efm3.findings import refuse
+
+if TYPE_CHECKING:
+    from efm3.arch import Arch
+    from efm3.model import Model
+
+FORMATS: dict[str, Format] = {f.name: f for f in (
+    Format("bin", (".bin", ".efm3"), "EFM3",
+           "itself, at level coherence", "an EFM3 file; the mirror keeps its text"),
+    Format("torch", (".pt", ".pth"), "PyTorch checkpoint",
+           "a state_dict of any naming, bare or under a key such as `model`, loaded with "
+           "weights_only; strides are inferred", "a state_dict in the original project's naming",
+           "torch"),
+    Format("onnx", (".onnx",), "ONNX",
+           "a graph with BatchNorm or with it folded, from opset 9 on, matched node by node",
+           "opset 17, any batch size, L2 norm; BatchNorm as it is, or folded with --fold", "onnx"),
+    Format("safetensors", (".safetensors",), "safetensors",
+           "our names with the arch in the metadata, else as a state_dict of any naming",
+           "our names, the arch and the mirror in the metadata", "safetensors"),
+    Format("npz", (".npz",), "NumPy archive",
+           "our names with the arch beside them, else as a state_dict of any naming",
+           "our names, and the arch and the mirror as text"),
+    Format("c_array", (".h", ".c"), "C array",
+           "an array that this tool wrote", "the whole EFM3 file as an aligned const array"),
+)}
+"""Every format, in the order in which help and docs list them."""
+
+
+def format_of(path: str | os.PathLike[str], name: str | None = None, *,
+              write: bool = False) -> Format:
+    """The format called `name`, or the one of the path's suffix. Raises X001."""
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    found = (FORMATS.get(name) if name else
+             next((f for f in FORMATS.values() if suffix in f.suffixes), None))
+    if found is None or not (found.writes if write else found.reads):
+        known = ", ".join(f"{f.name} ({' '.join(f.suffixes)})" for f in FORMATS.values()
+                          if (f.writes if write else f.reads))
+        refuse("X001", f"{name or os.fspath(path)!r} is no format that can be "
+                       f"{'written' if write else 'read'}: {known}", os.fspath(path))
+    return found
+
+
+def module_of(row: Format) -> Any:
+    """The format's module, imported when it is needed."""
+    return import_module(f"efm3.convert.{row.name}")
+
+
+def read_network(path: str | os.PathLike[str], *, arch: Arch | None = None,
+                 format: str | None = None, strict: bool = False) -> Network:
+    """The network in a file of any format that can be read. Raises Efm3Error.
+
+    `arch` is what the network must be; where it is None it is inferred. `strict`
+    refuses (X014) what had to be assumed.
+    """
+    row = format_of(path, format)
+    network: Network = module_of(row).read(os.fspath(path), arch)
+    if strict and network.assumed:
+        refuse("X014", "; ".join(network.assumed), os.fspath(path))
+    return network
+
+
+def read(path: str | os.PathLike[str], *, arch: Arch | None = None, format: str | None = None,
+         strict: bool = False) -> Model:
+    """The Model in a file of any format that can be read; see `read_network`."""
+    return read_network(path, arch=arch, format=format, strict=strict).model
+
+
+def write(model: Model, path: str | os.PathLike[str], *, format: str | None = None,
+          fold: bool = False) -> None:
+    """Write a Model in the format of the path's suffix, atomically. Raises Efm3Error, OSError.
+
+    `fold` folds BatchNorm into the convolutions where the format can leave it out (ONNX).
+    """
+    from efm3.source import write_atomic
+
+    row = format_of(path, format, write=True)
+    write_atomic(path, module_of(row).parts(model, os.fspath(path), fold))

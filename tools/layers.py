@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of the rooms, and the arrows between them as the imports draw them.
+
+A room is a module or a folder of efm3/, or a folder of tools/. `FLOORS` is the plan: a room imports
+from floors below its own, and no two modules import one another in a circle. Imports inside
+functions and under TYPE_CHECKING count. tests/test_layers.py holds the code to it, and
+docs/architecture.md is drawn from it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tools import ROOT
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("version", "codes"),
+    ("findings",),
+    ("extras", "source", "format"),
+    ("pictures", "arch"),
+    ("network", "mirror"),
+    ("scan",),
+    ("rules",),
+    ("places", "coherence", "model", "validator", "reporting"),
+    ("reference", "diffing", "inspection", "engine"),
+    ("untrained",),
+    ("verification",),
+    ("convert", "evaluation", "conformance"),
+    ("drawn",),
+    ("train", "forms"),
+    ("efm3",),
+    ("cli",),
+    ("__main__", "_engine_build"),
+    ("tools",),
+    ("tools.mutants", "tools.foreign", "tools.bench"),
+    ("tools.gen",),
+    ("tools.evidence",),
+)
+"""Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
+
+RANK = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+WORDS = {
+    "version": "the version", "codes": "the catalogue of every code, as data",
+    "findings": "Finding, Report, the one exception", "extras": "optional libraries",
+    "source": "reading a source whole, saving atomically",
+    "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",
+    "arch": "the network's shape and its limits", "network": "layers, tensors, sizes of an arch",
+    "mirror": "the JSON mirror's grammar and schema", "scan": "what stands where in the bytes",
+    "rules": "the 107 checks of a file", "places": "byte to field, and back",
+    "coherence": "header, mirror and table side by side", "model": "load and save",
+    "validator": "source to Report", "reporting": "reports as text, JSON, SARIF, annotations",
+    "reference": "the network in numpy, float64", "diffing": "two files compared",
+    "inspection": "everything a file holds, as JSON", "engine": "the C engine",
+    "untrained": "seeded weights that nobody trained",
+    "verification": "engine beside reference, layer by layer",
+    "convert": "other formats in and out", "evaluation": "pairs of faces to accuracy",
+    "conformance": "the kit: cases, runner, judge, statement",
+    "drawn": "heads drawn from numbers", "train": "images to a verified file",
+    "forms": "machine-readable forms of the format", "efm3": "the public names",
+    "cli": "the command", "__main__": "python -m efm3", "_engine_build": "the C engine's build",
+    "tools": "the project's root, the plan, small programs",
+    "tools.mutants": "programs with one check taken out",
+    "tools.foreign": "other machines and readers", "tools.bench": "ratios against named tools",
+    "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
+}
+"""What each room holds."""
+
+
+class Arrow(NamedTuple):
+    """An import: from module, to module, and the line on which it stands."""
+
+    source: str
+    target: str
+    line: int
+
+
+def files() -> dict[str, Path]:
+    """Module name to file, of efm3/ and tools/."""
+    out = {}
+    for top in ("efm3", "tools"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            out[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {name: path for name, path in out.items() if ".scaffolds" not in name}
+
+
+def room(module: str) -> str:
+    """The room that a module is in."""
+    top, _, rest = module.partition(".")
+    first = rest.split(".")[0]
+    if top == "tools":
+        return f"tools.{first}" if (ROOT / "tools" / first).is_dir() and first else "tools"
+    return first or "efm3"
+
+
+BELOW = "*"
+"""What `import_module(f"efm3.convert.{name}")` imports of efm3.convert: a module below it."""
+
+
+def _named(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """(module, name or "") of an import, a call of import_module with its text's beginning."""
+    if isinstance(node, ast.Import):
+        yield from ((a.name, "") for a in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield from ((node.module, a.name) for a in node.names)
+    elif isinstance(node, ast.Call) and node.args and "import_module" in ast.unparse(node.func):
+        text: ast.AST = node.args[0]
+        if isinstance(text, ast.JoinedStr) and text.values:
+            text = text.values[0]
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            yield text.value.rstrip("."), BELOW if text.value.endswith(".") else ""
+
+
+def arrows(modules: dict[str, Path]) -> list[Arrow]:
+    """Every import of these modules from one another, each resolved to a module."""
+    out = []
+    for source, path in modules.items():
+        for node in ast.walk(_tree(path)):
+            for module, name in _named(node):
+                full = f"{module}.{name}"
+                target = full if full in modules else module
+                own = name == BELOW and source.startswith(f"{module}.")
+                if target in modules and target != source and not own:
+                    out.append(Arrow(source, target, getattr(node, "lineno", 0)))
+    return out
+
+
+@lru_cache(maxsize=1024)
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def upward(found: list[Arrow]) -> list[str]:
+    """The arrows that do not lead to a lower floor, as a line each; none where the plan holds."""
+    out = []
+    for a in found:
+        one, two = room(a.source), room(a.target)
+        if one not in RANK or two not in RANK:
+            out.append(f"{one if one not in RANK else two} has no floor in tools/layers.py")
+        elif one != two and RANK[two] >= RANK[one]:
+            out.append(f"{a.source}:{a.line} imports {a.target}: {one} is on floor {RANK[one]}, "
+                       f"{two} on {RANK[two]}")
+    return out
+
+
+def circles(found: list[Arrow]) -> list[list[str]]:
+    """Modules that import one another, directly or by way of others; none where there is none.
+
+    A package's `__init__` re-exports its modules: they may not import it.
+    """
+    targets: dict[str, set[str]] = {}
+    for a in found:
+        targets.setdefault(a.source, set()).add(a.target)
+    reach = {m: _reach(m, targets) for m in targets}
+    rings = {frozenset(n for n in reach[m] if n in reach and m in reach[n])
+             for m in targets if m in reach[m]}
+    return sorted(sorted(ring) for ring in rings)
+
+
+def _reach(start: str, targets: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        new = targets.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
