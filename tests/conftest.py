@@ -6,42 +6,50 @@ A test module names the optional libraries that it imports: `NEEDS = ("torch",)`
 is missing the module is not imported, and each of its tests is skipped and counted by itself.
 """
 
+from __future__ import annotations
+
 import ast
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 DATA = Path(__file__).parent.parent / "spec" / "vectors"
 
 
 @pytest.fixture(params=["nano", "odd_a", "odd_b"])
-def vector(request):
+def vector(request: pytest.FixtureRequest) -> Path:
     """Path of a file that the original exporter wrote."""
     return DATA / f"{request.param}.bin"
 
 
 @pytest.fixture
-def cli():
+def cli() -> Callable[..., Result]:
     """Run `efm3 ARGS` in this process: cli("validate", path) gives click's Result."""
     from click.testing import CliRunner
 
     from efm3.cli import cli as command
 
-    def run(*args, **kw):
+    def run(*args: object, **kw: Any) -> Result:
         return CliRunner().invoke(command, [str(a) for a in args], **kw)
     return run
 
 
-def needs(tree):
+def needs(tree: ast.Module) -> tuple[str, ...]:
     """The value of a module's NEEDS, () where it has none."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "NEEDS":
-            return ast.literal_eval(node.value)
+            names: tuple[str, ...] = ast.literal_eval(node.value)
+            return names
     return ()
 
 
-def times(function):
+def times(function: ast.FunctionDef) -> int:
     """How many tests a function is: the product of its literal parametrize lists."""
     count = 1
     for mark in function.decorator_list:
@@ -54,15 +62,15 @@ def times(function):
 class Skipped(pytest.Item):
     """A test of a module that cannot be imported here."""
 
-    def __init__(self, *, reason, **kw):
+    def __init__(self, *, reason: str, **kw: Any) -> None:
         super().__init__(**kw)
         self.add_marker(pytest.mark.skip(reason=reason))
 
-    def runtest(self):
+    def runtest(self) -> None:
         """Never called: the mark skips it."""
         raise AssertionError("a skipped test ran")
 
-    def reportinfo(self):
+    def reportinfo(self) -> tuple[Path, int, str]:
         """Where it stands."""
         return self.path, 0, self.name
 
@@ -70,7 +78,7 @@ class Skipped(pytest.Item):
 class Uninstalled(pytest.File):
     """A test module of which a library is missing."""
 
-    def collect(self):
+    def collect(self) -> Iterator[pytest.Item]:
         """Each of its tests, skipped."""
         tree = ast.parse(self.path.read_text(encoding="utf-8"))
         lost = [name for name in needs(tree) if find_spec(name) is None]
@@ -83,11 +91,9 @@ class Uninstalled(pytest.File):
                     yield Skipped.from_parent(self, name=f"{node.name}[{i}]", reason=reason)
 
 
-
-
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makemodule(module_path, parent):
-    """No module either, where `pytest_collect_file` has answered."""
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.File | None:
+    """In place of a module that cannot be imported here: its tests, skipped."""
     tree = ast.parse(module_path.read_text(encoding="utf-8"))
     if any(find_spec(name) is None for name in needs(tree)):
         return Uninstalled.from_parent(parent, path=module_path)

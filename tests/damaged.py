@@ -2,43 +2,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files for comparing verdicts: whole ones of many shapes, and seeded damage of every kind."""
 
+from __future__ import annotations
+
 import random
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 from efm3 import Arch, Stage
 from efm3 import format as fmt
 from efm3.arch import last_side
 from efm3.conformance import sample
 from efm3.conformance.examples import EXAMPLES, example
+from efm3.network import tensor_layout
 
 BASE = sample.base()
 EDGES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
 HEADER = fmt.FIELDS["arch.hdr_version"].offset
 
 
-def boundaries(data=BASE):
+def boundaries(data: bytes = BASE) -> list[int]:
     """Every offset at which a part starts or ends."""
     spans = list(sample.spans(data).spans())
     return sorted({s.offset for s in spans} | {s.offset + s.length for s in spans})
 
 
-def prefixes(data=BASE):
+def prefixes(data: bytes = BASE) -> Iterator[bytes]:
     """The file cut at, before and after every boundary, and one byte too long."""
     cuts = {n for at in boundaries(data) for n in (at - 1, at, at + 1) if 0 <= n <= len(data)}
     yield from (data[:n] for n in sorted(cuts))
     yield data + b"\0"
 
 
-def u32_fields(data=BASE):
+def u32_fields(data: bytes = BASE) -> list[int]:
     """Offsets of every u32 field."""
     s = sample.spans(data)
+    assert s.table_offset is not None
     fixed = [f.offset for f in fmt.FIELDS.values() if f.size == 4]
     return [*fixed, s.table_offset - fmt.COUNT_SIZE, *(t.offset for t in s.tensors)]
 
 
-def edges(data=BASE):
+def edges(data: bytes = BASE) -> Iterator[bytes]:
     """Every u32 field at the edges of its type and one off what it was."""
     for at in u32_fields(data):
         was = int.from_bytes(data[at:at + 4], "little")
@@ -46,18 +52,18 @@ def edges(data=BASE):
             yield sample.put(at, struct.pack("<I", value))(data)
 
 
-def arch(rng):
+def arch(rng: random.Random) -> Arch:
     """A small network of any legal form."""
     stages = tuple(Stage(rng.choice((1, 1, 2, 3, 6)), rng.choice((1, 1, 2, 3)), rng.randint(1, 4))
                    for _ in range(rng.choice((1, 1, 2, 3, 8))))
-    own = {k: rng.randint(1, 9) for k in (
+    own: dict[str, Any] = {k: rng.randint(1, 9) for k in (
         "stem_channels", "block_channels", "final_channels", "embedding_dim")}
     own |= {"stem_kernel": rng.randrange(1, 16, 2), "stem_stride": rng.randint(1, 4),
             "stages": stages}
     return Arch("any", 1.0, gdc_kernel=last_side(SimpleNamespace(**own)), **own)
 
 
-def shapes(seed, count):
+def shapes(seed: int, count: int) -> Iterator[bytes]:
     """Whole files of `count` shapes, each also with a header field changed."""
     rng = random.Random(seed)
     for _ in range(count):
@@ -67,7 +73,7 @@ def shapes(seed, count):
         yield sample.put(at, bytes([rng.choice((0, 1, 2, data[at] ^ 1, rng.randrange(256)))]))(data)
 
 
-def headers(seed, count):
+def headers(seed: int, count: int) -> Iterator[bytes]:
     """Random headers before the sample's table, from noise to nearly right."""
     rng = random.Random(seed)
     small = (0, 1, 2, 3, 7, 255)
@@ -79,7 +85,7 @@ def headers(seed, count):
         yield sample.put(HEADER, header)(BASE)
 
 
-def _near(rng):
+def _near(rng: random.Random) -> dict[str, Any]:
     record = {"t": rng.choice((0, 1, 2, 255)), "n": rng.choice((0, 1, 2, 128, 255)),
               "s": rng.randrange(6)}
     values = sample.ARCH.header()
@@ -88,7 +94,7 @@ def _near(rng):
         "stem_channels", "block_channels") if rng.random() < 0.5}
 
 
-def patches(seed, count):
+def patches(seed: int, count: int) -> Iterator[bytes]:
     """The sample with up to six short random patches."""
     rng = random.Random(seed)
     for _ in range(count):
@@ -99,7 +105,7 @@ def patches(seed, count):
         yield data
 
 
-def lawless(**changes):
+def lawless(**changes: object) -> Arch:
     """An arch like the sample's with these changes, which nothing has checked."""
     out = object.__new__(Arch)
     vars(out).update(vars(sample.ARCH) | changes)
@@ -107,7 +113,7 @@ def lawless(**changes):
     return out
 
 
-def limits():
+def limits() -> Iterator[bytes]:
     """Files at a limit, and files beyond it that are whole in all else."""
     for kernel in (1, 2, 14, 15, 16, 17):
         yield sample.build(lawless(stem_kernel=kernel))
@@ -124,24 +130,24 @@ def limits():
         yield sample.build(text=b" " * size)
 
 
-def wraps():
+def wraps() -> bytes:
     """A file whose expand and project have size 0, which 4 x 32768 x 32768 is in 32 bits."""
     wide = 32768
     network = Arch("wraps", 1.0, wide, wide, 1, 1, 56, (Stage(1, 1, 1),), stem_kernel=1)
     empty = (".expand.conv.w", ".project.conv.w")
     return sample.build(network, [
         (name, b"" if name.endswith(empty) else bytes(4 * _product(shape)))
-        for name, shape in sample.tensor_layout(network)])
+        for name, shape in tensor_layout(network)])
 
 
-def _product(shape):
+def _product(shape: tuple[int, ...]) -> int:
     out = 1
     for n in shape:
         out *= n
     return out
 
 
-def all_kinds(scale=1):
+def all_kinds(scale: int = 1) -> dict[str, Callable[[], Iterator[bytes]]]:
     """(kind, files) of every kind; `scale` divides the random ones' number."""
     one_stage = replace(sample.ARCH, stages=sample.ARCH.stages[:1], gdc_kernel=28)
     return {

@@ -6,9 +6,14 @@
 and the end of the file refuse. A line that is in none of these forms is an error.
 """
 
+from __future__ import annotations
+
 import re
 from collections import ChainMap
+from collections.abc import Callable
 from functools import cache
+from types import CodeType
+from typing import Any
 
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "char": 1, "float": 4}
 
@@ -30,16 +35,23 @@ class Refused(Exception):
     """An assertion does not hold, or the file ends too early."""
 
 
-class Struct(dict):
+class Struct(dict[str, Any]):
     """What was read of a struct: its fields and locals, also as attributes."""
 
     __getattr__ = dict.__getitem__
 
 
-def parse(text):
-    """(structs: name to (parameters, statements), the statements outside them)."""
-    structs, top = {}, []
-    body, stack = top, []
+Statement = tuple[Any, ...]
+"""A form's name, then its groups; of an `if` the condition and both branches."""
+Pattern = tuple[dict[str, tuple[list[str], list[Statement]]], list[Statement]]
+"""Structs: name to parameters and statements; then the statements outside them."""
+
+
+def parse(text: str) -> Pattern:
+    """The declarations of a description. Raises ValueError."""
+    structs: dict[str, tuple[list[str], list[Statement]]] = {}
+    top: list[Statement] = []
+    body, stack = top, list[list[Statement]]()
     for number, raw in enumerate(text.splitlines(), start=1):
         line = _ATTRIBUTES.sub("", raw.split("//")[0].strip())
         if not line:
@@ -53,7 +65,7 @@ def parse(text):
             structs[m[1]] = ([p.removeprefix("auto ") for p in (m[2] or "").split(", ") if p], body)
         elif kind == "if":
             stack.append(body)
-            branches = [], []
+            branches: tuple[list[Statement], list[Statement]] = ([], [])
             body.append(("if", m[1], *branches))
             body = branches[0]
         elif kind == "else":
@@ -67,7 +79,7 @@ def parse(text):
 
 
 @cache
-def _compiled(expression):
+def _compiled(expression: str) -> CodeType:
     words = expression
     for old, new in (("&&", " and "), ("||", " or "), (" / ", " // "), ("true", "True"),
                      ("false", "False"), ("std::core::array_index()", "array_index"),
@@ -81,20 +93,22 @@ def _compiled(expression):
 class Run:
     """Reads `data` by a parsed pattern. Raises Refused; `globals` has what was read."""
 
-    def __init__(self, pattern, data):
+    def __init__(self, pattern: Pattern, data: bytes) -> None:
         self.structs, top = pattern
         self.data, self.at, self.index = data, 0, 0
         self.globals = Struct()
         self._block(top, self.globals, {}, None)
 
-    def _value(self, expression, scope, params, parent):
-        special = {"array_index": self.index, "file_size": len(self.data), "cursor": self.at,
-                   "parent": parent}
+    def _value(self, expression: str, scope: Struct, params: dict[str, Any],
+               parent: Struct | None) -> Any:
+        special: dict[str, Any] = {"array_index": self.index, "file_size": len(self.data),
+                                   "cursor": self.at, "parent": parent}
         return eval(_compiled(expression), {"__builtins__": {}},
                     ChainMap(scope, params, self.globals, special))
 
-    def _block(self, statements, scope, params, parent):
-        def value(expression):
+    def _block(self, statements: list[Statement], scope: Struct, params: dict[str, Any],
+               parent: Struct | None) -> None:
+        def value(expression: str) -> Any:
             return self._value(expression, scope, params, parent)
 
         for kind, *parts in statements:
@@ -111,7 +125,7 @@ class Run:
             else:
                 self._field(parts, value, scope)
 
-    def _field(self, parts, value, scope):
+    def _field(self, parts: list[Any], value: Callable[[str], Any], scope: Struct) -> None:
         kind, arguments, name, count, place = parts
         assert place in (None, "$", "0x00") and name not in scope
         if place == "0x00":
@@ -123,7 +137,7 @@ class Run:
         args = arguments.split(", ") if arguments else []
         assert len(args) == len(names)
 
-        def one():
+        def one() -> Struct:
             made = Struct()
             params = dict(zip(names, map(value, args), strict=True))
             self._block(body, made, params, scope)
@@ -132,13 +146,14 @@ class Run:
         if count is None:
             scope[name] = one()
             return
-        scope[name] = entries = []
+        entries: list[Struct] = []
+        scope[name] = entries
         outside = self.index
         for self.index in range(value(count)):
             entries.append(one())
         self.index = outside
 
-    def _plain(self, kind, count):
+    def _plain(self, kind: str, count: int | None) -> int | str | list[int] | None:
         length = SIZES[kind] * (1 if count is None else count)
         if length > len(self.data) - self.at:
             raise Refused("the file ends")

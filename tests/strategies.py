@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """hypothesis strategies for whole models: archs, tensors, mirrors, files, and damage."""
 
+from __future__ import annotations
+
 import math
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import efm3
 from efm3 import format as fmt
@@ -31,12 +35,13 @@ channels = st.integers(1, 9) | st.sampled_from((15, 16, 17))
 
 
 @st.composite
-def archs(draw, most_stages=fmt.STAGE_SLOTS):
+def archs(draw: st.DrawFn, most_stages: int = fmt.STAGE_SLOTS) -> efm3.Arch:
     """An Arch of any legal form, with few channels."""
     stages = draw(st.lists(st.builds(efm3.Stage, st.sampled_from((1, 2, 3, 6)), st.integers(1, 2),
                                      st.integers(1, 4)), min_size=1, max_size=most_stages))
-    own = {"stem_kernel": draw(st.sampled_from(range(1, 16, 2))),
-           "stem_stride": draw(st.integers(1, 4)), "stages": tuple(stages)}
+    own: dict[str, Any] = {
+        "stem_kernel": draw(st.sampled_from(range(1, 16, 2))),
+        "stem_stride": draw(st.integers(1, 4)), "stages": tuple(stages)}
     own |= {k: draw(channels) for k in (
         "stem_channels", "block_channels", "final_channels", "embedding_dim")}
     width = draw(st.floats(0.001, 100) | st.sampled_from((1.0, 5e-324, 1e308)))
@@ -45,7 +50,8 @@ def archs(draw, most_stages=fmt.STAGE_SLOTS):
 
 
 @st.composite
-def tensors(draw, arch, specials=(*FINITE, *OTHERS)):
+def tensors(draw: st.DrawFn, arch: efm3.Arch, specials: tuple[int, ...] = (*FINITE, *OTHERS),
+            ) -> dict[str, NDArray[np.float32]]:
     """The sample's plausible weights by name; single values are replaced by special ones."""
     out = {name: np.frombuffer(sample.values(name, math.prod(shape)), "<f4").reshape(shape).copy()
            for name, shape in tensor_layout(arch)}
@@ -58,10 +64,11 @@ def tensors(draw, arch, specials=(*FINITE, *OTHERS)):
 
 
 @st.composite
-def extras(draw):
+def extras(draw: st.DrawFn) -> dict[str, object]:
     """What a mirror may hold beside its own keys."""
     own = set(schema()["properties"])
-    out = draw(st.dictionaries(words.filter(lambda k: k not in own), json_values, max_size=3))
+    out: dict[str, object] = dict(draw(st.dictionaries(
+        words.filter(lambda k: k not in own), json_values, max_size=3)))
     if draw(st.booleans()):
         meta = draw(st.dictionaries(words.filter(lambda k: k != "sha256"), json_values,
                                     max_size=2))
@@ -70,7 +77,8 @@ def extras(draw):
 
 
 @st.composite
-def files(draw, specials=(*FINITE, *OTHERS), most_stages=3):
+def files(draw: st.DrawFn, specials: tuple[int, ...] = (*FINITE, *OTHERS),
+          most_stages: int = 3) -> bytes:
     """A whole file as `efm3.dumps` writes it."""
     arch = draw(archs(most_stages))
     return efm3.dumps(arch, draw(tensors(arch, specials)), mirror_extra=draw(extras()),
@@ -78,7 +86,7 @@ def files(draw, specials=(*FINITE, *OTHERS), most_stages=3):
 
 
 @st.composite
-def damaged(draw, whole):
+def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
     """A file of the strategy `whole` with one to four short patches, often in what is believed."""
     data = draw(whole)
     sizes = [t.offset for t in scan(data).tensors]

@@ -33,7 +33,7 @@ from efm3 import engine
 from tests.faults.bench import Bench
 
 try:
-    import _testcapi
+    import _testcapi  # type: ignore[import-not-found]  # a module of CPython's own tests
     set_nomemory = _testcapi.set_nomemory
 except (ImportError, AttributeError):
     sys.exit(77)

@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tests.faults.bench import END, EVER, FAIL, SHORT, Bench, attempt, points
 from tests.faults.kills import kills, storm, writers
@@ -55,7 +56,7 @@ def restart() -> int:
 
 
 @lru_cache(maxsize=1)
-def _clib() -> tuple[object, object]:
+def _clib() -> tuple[Any, Any]:
     from importlib import import_module
 
     module = import_module("efm3._engine")

@@ -13,6 +13,8 @@ One execution is one target given one input. An input at which something else es
 takes longer than SLOWEST, is kept as build/fuzz/finding-TARGET-DIGEST and ends the run with 1.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import random
@@ -20,6 +22,10 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from tests.fuzz.targets import Kind, Target
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -29,10 +35,10 @@ SLOWEST = 5.0
 MOST, EACH, FRESH = 1 << 15, 8, 16
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """One of the three verbs; the exit code."""
     if len(argv) > 2 and argv[1] == "atheris":
-        return guided(argv[2], argv[3:])
+        guided(argv[2], argv[3:])
     from tests.fuzz import targets
 
     if len(argv) > 3 and argv[1] == "run":
@@ -53,16 +59,17 @@ class Pool:
     So that rare verdicts are met as often as common ones, and mistakes add up.
     """
 
-    def __init__(self, seeds):
-        self._seeds, self._met = seeds, {}
+    def __init__(self, seeds: list[bytes]) -> None:
+        self._seeds = seeds
+        self._met: dict[str, list[bytes]] = {}
 
-    def pick(self, rng):
+    def pick(self, rng: random.Random) -> bytes:
         """An input to mutate."""
         if not self._met or rng.randrange(3) == 0:
             return rng.choice(self._seeds)
         return rng.choice(self._met[rng.choice(list(self._met))])
 
-    def keep(self, rng, verdict, data):
+    def keep(self, rng: random.Random, verdict: str, data: bytes) -> None:
         """Perhaps keep an input, and what was said of it."""
         own = self._met.setdefault(verdict, [])
         if len(own) < EACH:
@@ -71,13 +78,13 @@ class Pool:
             own[rng.randrange(EACH)] = data
 
 
-def run(rounds, seed, chosen):
+def run(rounds: int, seed: int, chosen: dict[str, Target]) -> int:
     """`rounds` rounds, each with one input for every target whose turn it is; the exit code."""
     rng = random.Random(seed)
     count = dict.fromkeys(chosen, 0)
     spent = dict.fromkeys(chosen, 0.0)
     # Targets of one kind share their inputs, as the mutator costs more than some of them.
-    kinds = {}
+    kinds: dict[Kind, list[str]] = {}
     for name, target in chosen.items():
         kinds.setdefault(target.kind, []).append(name)
     pools = {kind: Pool(kind.seeds()) for kind in kinds}
@@ -104,7 +111,7 @@ def run(rounds, seed, chosen):
     return 0
 
 
-def found(name, data, why):
+def found(name: str, data: bytes, why: str) -> int:
     """Keep a finding; 1."""
     path = ROOT / "build" / "fuzz" / f"finding-{name}-{hashlib.sha256(data).hexdigest()[:12]}"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +120,7 @@ def found(name, data, why):
     return 1
 
 
-def guided(name, options):
+def guided(name: str, options: list[str]) -> NoReturn:
     """atheris on one target; does not return."""
     import atheris
 
@@ -129,12 +136,13 @@ def guided(name, options):
     for data in target.kind.seeds():
         (first / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
-    def mutate(data, max_size, seed):
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         return target.kind.mutate(random.Random(seed), bytes(data))[:max_size]
 
     atheris.Setup([sys.argv[0], f"-max_len={MOST}", *options, str(folder), str(first)],
                   lambda data: target.check(data) and None, custom_mutator=mutate)
     atheris.Fuzz()
+    raise AssertionError("atheris ends the process")
 
 
 if __name__ == "__main__":

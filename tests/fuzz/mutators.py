@@ -6,14 +6,18 @@ Every mutator takes a `random.Random` and a whole input, and gives another one t
 but for one mistake: what stands around the mistake (lengths, checksums) is repaired.
 """
 
+from __future__ import annotations
+
 import ctypes
 import io
 import json
+import random
 import shutil
 import struct
 import subprocess
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +27,8 @@ from efm3 import mirror as mirrors
 from efm3.conformance import sample
 from efm3.convert import _meta, c_array
 from efm3.scan import scan
+
+Mutator = Callable[[random.Random, bytes], bytes]
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 4096
@@ -36,7 +42,7 @@ CHANCE = 2
 class Native:
     """tests/fuzz/mutate.c, built as a shared library under build/fuzz."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         cc = shutil.which("cc")
         if cc is None:
             raise RuntimeError("no C compiler: the mutator cannot be built")
@@ -56,7 +62,7 @@ class Native:
         self._bytes = ctypes.cast(self._lib.fuzz_bytes, ctypes.c_void_p)
         self._buffer = ctypes.create_string_buffer(MOST)
 
-    def __call__(self, rng, data):
+    def __call__(self, rng: random.Random, data: bytes) -> bytes:
         """`data`, at most MOST bytes, mutated as the C targets' inputs are."""
         buffer = self._buffer
         ctypes.memmove(buffer, data, len(data))
@@ -64,7 +70,7 @@ class Native:
         return ctypes.string_at(buffer, n)
 
 
-def raw(rng, data):
+def raw(rng: random.Random, data: bytes) -> bytes:
     """One to three changes without regard to what the bytes mean."""
     out = bytearray(data)
     for _ in range(rng.randint(1, 3)):
@@ -86,7 +92,7 @@ def raw(rng, data):
     return bytes(out)
 
 
-def text(rng, data):
+def text(rng: random.Random, data: bytes) -> bytes:
     """A JSON text with a value replaced, a key lost or twice, or raw damage."""
     kind = rng.randrange(4)
     if kind == 0:
@@ -114,7 +120,7 @@ def text(rng, data):
     return out
 
 
-def mirrored(rng, data):
+def mirrored(rng: random.Random, data: bytes) -> bytes:
     """`data` with a mirror that its header allows, or nearly."""
     s = scan(data)
     if s.arch is None or s.mirror is None:
@@ -130,17 +136,17 @@ def mirrored(rng, data):
 class Container:
     """EFM3 files: the C mutator, and mirrors that fit what it made."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._native = Native()
 
-    def __call__(self, rng, data):
+    def __call__(self, rng: random.Random, data: bytes) -> bytes:
         out = self._native(rng, data[:MOST])
         if rng.randrange(CHANCE) == 0 and len(out) >= fmt.PREFIX_SIZE:
             out = mirrored(rng, out)
         return out
 
 
-def archive(rng, data):
+def archive(rng: random.Random, data: bytes) -> bytes:
     """A .npz with an entry's bytes changed and all its checksums right, or raw damage."""
     if rng.randrange(4) == 0:
         return raw(rng, data)
@@ -174,7 +180,7 @@ def archive(rng, data):
     return out.getvalue()
 
 
-def _text_array(rng, body):
+def _text_array(rng: random.Random, body: bytes) -> bytes:
     try:
         old = str(np.load(io.BytesIO(body)))
     except Exception:
@@ -184,7 +190,7 @@ def _text_array(rng, body):
     return out.getvalue()
 
 
-def headed(rng, data):
+def headed(rng: random.Random, data: bytes) -> bytes:
     """A .safetensors with its JSON header changed and the header's length right."""
     if rng.randrange(5) == 0 or len(data) < 8:
         return raw(rng, data)
@@ -218,9 +224,9 @@ def headed(rng, data):
     return struct.pack("<Q", len(head)) + head + data[8 + size:]
 
 
-def listed(container):
+def listed(container: Mutator) -> Mutator:
     """A mutator of C arrays: the array's bytes by `container`, or raw damage of the text."""
-    def mutate(rng, data):
+    def mutate(rng: random.Random, data: bytes) -> bytes:
         if rng.randrange(4) == 0:
             return raw(rng, data)
         head, opened, rest = data.partition(c_array.OPEN)

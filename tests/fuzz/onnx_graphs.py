@@ -2,7 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mutator of ONNX models for fuzz_python.py: the graph is changed, the encoding stays whole."""
 
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
 from tests.fuzz.mutators import raw
+
+if TYPE_CHECKING:
+    import onnx
 
 EDGES = (-2**63, -2**31, -1, 0, 1, 2, 3, 4, 7, 16, 112, 2**31 - 1, 2**63 - 1)
 OPS = ("Conv", "BatchNormalization", "PRelu", "Add", "Sub", "Mul", "Div", "Identity", "Reshape",
@@ -10,7 +18,7 @@ OPS = ("Conv", "BatchNormalization", "PRelu", "Add", "Sub", "Mul", "Div", "Ident
        "Gemm", "MatMul", "Relu", "Cast", "If", "")
 
 
-def graph(rng, data):
+def graph(rng: random.Random, data: bytes) -> bytes:
     """The serialized model with one to three changes of nodes, edges, shapes or values."""
     import onnx
 
@@ -27,10 +35,11 @@ def graph(rng, data):
         except UnicodeDecodeError:
             # A name that is no UTF-8, of an earlier change of raw bytes, cannot be set again.
             return raw(rng, data)
-    return proto.SerializeToString()
+    out: bytes = proto.SerializeToString()
+    return out
 
 
-def _change(rng, proto):
+def _change(rng: random.Random, proto: onnx.ModelProto) -> None:
     g = proto.graph
     if g.node and rng.random() < 0.6:
         _node(rng, g)
@@ -40,7 +49,7 @@ def _change(rng, proto):
         _model(rng, proto)
 
 
-def _node(rng, g):
+def _node(rng: random.Random, g: onnx.GraphProto) -> None:
     node = rng.choice(g.node)
     names = [*(n for other in g.node for n in other.output), *(t.name for t in g.initializer), "",
              "nobody"]
@@ -61,7 +70,7 @@ def _node(rng, g):
         rng.choice((node.input.pop, lambda: node.input.append(rng.choice(names))))()
 
 
-def _attribute(rng, attribute):
+def _attribute(rng: random.Random, attribute: onnx.AttributeProto) -> None:
     kind = rng.randrange(5)
     if kind == 0 and attribute.ints:
         attribute.ints[rng.randrange(len(attribute.ints))] = rng.choice(EDGES)
@@ -76,7 +85,7 @@ def _attribute(rng, attribute):
                                      "kernel_shape", "value", "auto_pad", "x"))
 
 
-def _constant(rng, tensor):
+def _constant(rng: random.Random, tensor: onnx.TensorProto) -> None:
     kind = rng.randrange(6)
     if kind == 0 and tensor.dims:
         tensor.dims[rng.randrange(len(tensor.dims))] = rng.choice(EDGES)
@@ -95,7 +104,7 @@ def _constant(rng, tensor):
         tensor.name = rng.choice(("", "x", f"{tensor.name!r}x"))
 
 
-def _model(rng, proto):
+def _model(rng: random.Random, proto: onnx.ModelProto) -> None:
     kind = rng.randrange(5)
     if kind == 0 and proto.opset_import:
         proto.opset_import[0].version = rng.choice(EDGES)

@@ -6,6 +6,8 @@
 but the documented errors.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import io
 import os
@@ -51,7 +53,7 @@ class Target(NamedTuple):
     prepare: Callable[[], object] = load_rules
 
 
-def small():
+def small() -> list[bytes]:
     """Whole files of a few KiB at most, and damaged ones."""
     rng = random.Random(1)
     out = [sample.build(TINY)]
@@ -60,29 +62,29 @@ def small():
     return out + [d for c in EXAMPLES if len(d := example(c)[1]) < mutators.MOST]
 
 
-def texts():
+def texts() -> list[bytes]:
     """Mirrors, and what an arch looks like in other formats."""
     return [mirrors.canonical(TINY), mirrors.canonical(sample.ARCH, {"meta": {"sha256": "0" * 64}}),
             _meta.texts(_model())["efm3.arch"].encode(), b"{}", b'{"a":[1,2,{"b":null}]}']
 
 
 @lru_cache(maxsize=1)
-def _model():
+def _model() -> efm3.Model:
     return efm3.load(sample.build(TINY))
 
 
-def written(name, **options):
+def written(name: str, folds: tuple[bool, ...] = (False,)) -> Callable[[], list[bytes]]:
     """A function that gives TINY in one format."""
-    def make():
+    def make() -> list[bytes]:
         module = convert.module_of(convert.FORMATS[name])
         out = []
-        for fold in options.get("folds", (False,)):
+        for fold in folds:
             out.append(b"".join(module.parts(_model(), f"x.{name}", fold)))
         return out
     return make
 
 
-def check_scan(data):
+def check_scan(data: bytes) -> str:
     """The spans tile the file."""
     s = scan(data)
     at = 0
@@ -93,12 +95,12 @@ def check_scan(data):
     return ""
 
 
-def turn(data):
+def turn(data: bytes) -> str:
     """The level of this input, by its bytes."""
     return TURN[(sum(data[-9:]) + len(data)) % len(TURN)]
 
 
-def check_validate(data):
+def check_validate(data: bytes) -> str:
     """Findings lie in the file; a lower level's are the higher's."""
     report = efm3.validate(data, turn(data))
     for f in report.findings:
@@ -108,7 +110,7 @@ def check_validate(data):
     return ""
 
 
-def check_load(data):
+def check_load(data: bytes) -> str:
     """A model that is written as it was read, or the first error."""
     level = turn(data)
     try:
@@ -123,7 +125,7 @@ def check_load(data):
     return f"{level} {len(model.arch.stages)}"
 
 
-def check_mirror(data):
+def check_mirror(data: bytes) -> str:
     """A dict that parses to itself again, or MirrorProblem."""
     try:
         value = mirrors.parse(data)
@@ -141,15 +143,15 @@ def check_mirror(data):
 
 
 @lru_cache(maxsize=1)
-def _memory():
+def _memory() -> tuple[int, str]:
     # A file that is nowhere on a disk, and can be opened by a path all the same.
     fd = os.memfd_create("fuzz")
     return fd, f"/proc/self/fd/{fd}"
 
 
-def reader(name):
+def reader(name: str) -> Callable[[bytes], str]:
     """A check of a converter's reader: a model, Efm3Error or Unreadable."""
-    def check(data):
+    def check(data: bytes) -> str:
         fd, path = _memory()
         os.ftruncate(fd, 0)
         os.pwrite(fd, data, 0)
@@ -165,7 +167,7 @@ def reader(name):
     return check
 
 
-def check_torch_zip(data):
+def check_torch_zip(data: bytes) -> str:
     """The look at a checkpoint's directory, before PyTorch sees the file."""
     from efm3.convert import torch
 
@@ -176,7 +178,7 @@ def check_torch_zip(data):
     return ""
 
 
-def available():
+def available() -> dict[str, Target]:
     """The targets whose libraries are there, by name."""
     container = mutators.Container()
     files = Kind("file", small, container)

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import efm3
 
@@ -67,7 +68,11 @@ def exit_cycle() -> None:
 def exit_atexit() -> None:
     """... and a function at exit uses it and lets it go."""
     e = engine()
-    atexit.register(lambda: (e.embed(X), e.close()))
+
+    def end() -> None:
+        e.embed(X)
+        e.close()
+    atexit.register(end)
 
 
 def exit_thread() -> None:
@@ -98,10 +103,10 @@ def drop_during_call() -> None:
     """The last name of an engine goes while another thread is inside a call."""
     want = engine().embed(X)
     for _ in range(10):
-        held, got = [engine()], []
+        held, got = [engine()], list[NDArray[np.float32]]()
         inside = threading.Event()
 
-        def work(held: list[efm3.Engine] = held, got: list[object] = got,
+        def work(held: list[efm3.Engine] = held, got: list[NDArray[np.float32]] = got,
                  inside: threading.Event = inside) -> None:
             call = held[0].embed
             inside.set()
@@ -119,7 +124,7 @@ def close_during_calls() -> None:
     """close() while eight threads call: right results, then 'closed', nothing else."""
     want = engine().embed(X)
     for _ in range(10):
-        e, wrong = engine(), []
+        e, wrong = engine(), list[object]()
 
         def work(e: efm3.Engine = e, wrong: list[object] = wrong) -> None:
             try:
