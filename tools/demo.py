@@ -19,7 +19,7 @@ from efm3.cli import _images, _render, _scores
 from efm3.engine import RULE_OF_THUMB
 
 
-def main(path: str, names: list[str], svg: str | None) -> None:
+def compare(path: str, names: list[str], svg: str | None) -> None:
     """The time a picture takes, and each picture's similarity to each; the latter as SVG too."""
     model = efm3.load(path)
     pictures = np.stack([_images.load_image(name, False) for name in names])
@@ -46,10 +46,16 @@ def main(path: str, names: list[str], svg: str | None) -> None:
         print("(untrained weights: the pipeline works, the similarities mean nothing)")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tools.demo",
+                                     description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("file")
     parser.add_argument("pictures", nargs="+")
     parser.add_argument("--svg", help="write the table as a picture of a terminal")
     args = parser.parse_args()
-    main(args.file, args.pictures, args.svg)
+    compare(args.file, args.pictures, args.svg)
+
+
+if __name__ == "__main__":
+    main()

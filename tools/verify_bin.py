@@ -16,7 +16,8 @@ from efm3.cli import cli
 
 def main() -> None:
     """Check that the file is of the arch, then verify it against the checkpoint."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.verify_bin",
+                                     description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--arch", choices=list(ARCHS), required=True)
     parser.add_argument("--bin", required=True)
     parser.add_argument("--ckpt", required=True)

@@ -69,7 +69,8 @@ def pair(ours: list[str], theirs: list[str], rounds: int) -> dict[str, Any]:
     """Interleaved whole-process runs of both, after one of each to warm the caches."""
     once(ours)
     once(theirs)
-    a, b = [], []
+    a: list[tuple[float, int]] = []
+    b: list[tuple[float, int]] = []
     for i in range(rounds):
         for side, command in ((a, ours), (b, theirs))[::1 if i % 2 else -1]:
             side.append(once(command))
@@ -110,11 +111,16 @@ def conversion(command: str, onnx: Path, small: Path, rounds: int) -> dict[str, 
 def main() -> None:
     """Run everything and print a table, or JSON."""
     if sys.argv[1:2] and sys.argv[1] in OTHERS:
-        other = import_module(f"tools.bench.{OTHERS[sys.argv[1]]}")
-        sys.argv[:2] = [f"tools.bench {sys.argv[1]}"]
+        word = sys.argv[1]
+        try:
+            other = import_module(f"tools.bench.{OTHERS[word]}")
+        except ModuleNotFoundError as e:
+            sys.exit(f"tools.bench {word}: {e}")
+        sys.argv[:2] = [f"python -m tools.bench {word}"]
         other.main()
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.bench",
+                                     description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

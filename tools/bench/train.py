@@ -122,7 +122,7 @@ def main() -> None:
     other = plain(arch.stem_channels, arch.block_channels, arch.final_channels, arch.embedding_dim)
     plain_x = x
     if o.plain_channels_last:
-        other.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        other.to(memory_format=torch.channels_last)
         plain_x = x.contiguous(memory_format=torch.channels_last)
     other_head = PlainArcFace(CLASSES, arch.embedding_dim)
     assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in other.parameters())

@@ -23,7 +23,8 @@ PARTS = sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith("_"))
 
 def main() -> int:
     """Run the parts; how many failed decides the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.evidence",
+                                     description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--long", action="store_true", help="hours instead of minutes")
     args = parser.parse_args()

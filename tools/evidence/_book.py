@@ -82,7 +82,7 @@ def count(target: str, sanitizer: str, executions: int, seconds: float, command:
         rows = book["counters"].setdefault(target, [])
         row = next((r for r in rows if all(r[k] == v for k, v in key.items())), None)
         if row is None:
-            row = key | {"executions": 0, "seconds": 0, "findings": 0}
+            row = {**key, "executions": 0, "seconds": 0, "findings": 0}
             rows.append(row)
         row["date"] = today()
         row["executions"] += executions

@@ -8,10 +8,8 @@ import subprocess
 from pathlib import Path
 
 from tools import ROOT
+from tools.cc import SOURCES, WRAP, cc
 
-SOURCES = [*sorted((ROOT / "engine/src").glob("*.c")),
-           *sorted((ROOT / "engine/src/kernels").glob("*.c"))]
-WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create"
 FLAGS = {"asan": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
          "tsan": ["-fsanitize=thread"], "plain": []}
 
@@ -20,11 +18,9 @@ def build(compiler: str, out: str, main: str, *flags: str) -> Path:
     """Compile the engine with `main` to build/`out`; raises RuntimeError."""
     (ROOT / "build").mkdir(exist_ok=True)
     path = ROOT / "build" / out
-    done = subprocess.run([compiler, "-std=c11", *flags, f"-I{ROOT}/engine/include", ROOT / main,
-                           *SOURCES, "-o", path, "-lm", "-lpthread"], capture_output=True,
-                          text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
+    wrong = cc(*flags, ROOT / main, *SOURCES, "-o", path, "-lm", "-lpthread", compiler=compiler)
+    if wrong:
+        raise RuntimeError(wrong)
     return path
 
 

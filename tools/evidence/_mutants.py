@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import SimpleNamespace
+from typing import Any
 
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage, last_side
@@ -39,7 +40,7 @@ def seeds() -> list[bytes]:
     while len(out) < POOL // 2:
         stages = tuple(Stage(rng.choice((1, 1, 2)), 1, rng.randint(1, 4))
                        for _ in range(rng.choice((1, 1, 1, 2))))
-        own = {k: rng.randint(1, 3) for k in (
+        own: dict[str, Any] = {k: rng.randint(1, 3) for k in (
             "stem_channels", "block_channels", "final_channels", "embedding_dim")}
         own |= {"stem_kernel": rng.choice((1, 3, 5)), "stem_stride": rng.randint(2, 4),
                 "stages": stages}
@@ -87,7 +88,7 @@ def _field(rng: random.Random, data: bytes) -> bytes:
 
 def _sizes(data: bytes) -> list[int]:
     """Offsets of the size fields, as far as the file believes in them."""
-    at, out = _head(data)[1] + 4, []
+    at, out = _head(data)[1] + 4, list[int]()
     while at + 4 <= len(data) and len(out) < 64:
         out.append(at)
         at += 4 + U32.unpack_from(data, at)[0]

@@ -18,15 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tools import ROOT
+from tools.cc import SRC
 from tools.evidence import _book
 from tools.mutants import c
+from tools.mutants.checks import listed
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-EXCEPTIONS = Path(__file__).resolve().parent / "exceptions.toml"
 C_FILES = ("loader.c", "network.c", "file.c", "cursor.h")
 PYTHON = ("scan", "arch", "mirror", "model", "source", "validator", "network", "rules/*")
 TESTS = ("test_scan.py", "test_arch.py", "test_mirror.py", "test_model.py", "test_source.py",
@@ -43,8 +39,8 @@ class Line(NamedTuple):
     missing: int
 
 
-def _run(command: list[str], **kw: Any) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **kw)
+def _run(command: list[str], cwd: Path, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:6])}: {(done.stdout + done.stderr)[-2000:]}")
     return done.stdout
@@ -54,8 +50,7 @@ def c_branches() -> tuple[int, list[Line]]:
     """(branches, lines with one that is not taken) of the loader under its checker."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        wrong = c.build(c.SRC, work / "checker", [
-            "-std=c11", "-O0", "--coverage"])
+        wrong = c.build(SRC, work / "checker", ["-O0", "--coverage"])
         if wrong:
             raise RuntimeError(wrong)
         for verb, argument in c.verbs(work):
@@ -75,7 +70,7 @@ def c_branches() -> tuple[int, list[Line]]:
                 old = taken.get((name, line["line_number"]), [0] * len(counts))
                 taken[name, line["line_number"]] = [
                     a + b for a, b in zip(old, counts, strict=True)]
-    sources = {f: (c.SRC / f).read_text(encoding="utf-8").splitlines() for f in C_FILES}
+    sources = {f: (SRC / f).read_text(encoding="utf-8").splitlines() for f in C_FILES}
     lines = [Line(f"engine/src/{f}", sources[f][n - 1].strip(), counts.count(0))
              for (f, n), counts in sorted(taken.items()) if 0 in counts]
     return sum(map(len, taken.values())), lines
@@ -106,7 +101,7 @@ def python_branches() -> tuple[int, list[Line]]:
 def amiss(lines: list[Line], language: str) -> list[str]:
     """What is not taken and not listed, and what is listed and not there."""
     known = {(e["file"], e["line"]): e.get("branches", 1)
-             for e in tomllib.loads(EXCEPTIONS.read_text(encoding="utf-8")).get("untaken", ())
+             for e in listed("untaken")
              if e["file"].endswith((".c", ".h")) == (language == "c")}
     found: Counter[tuple[str, str]] = Counter()
     for line in lines:

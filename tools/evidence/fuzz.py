@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from tools.cc import SOURCES, SRC, cc
 from tools.evidence import _book
-from tools.evidence._engine import SOURCES
 
 HERE = ROOT / "tests" / "fuzz"
 WORK = ROOT / "build" / "fuzz"
@@ -68,11 +68,10 @@ def build(name: str, compiler: str, *flags: str, sources: Sequence[Path] = ()) -
     if ((WORK / name).exists() and (WORK / name).stat().st_mtime > newest and mark.exists()
             and mark.read_text() == words):
         return WORK / name
-    command = [compiler, "-std=c11", *flags, f"-I{ROOT}/engine/include", f"-I{ROOT}/engine/src",
-               f"-I{HERE}", *own, "-lm", "-lpthread", "-o", WORK / name]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
+    wrong = cc(*flags, f"-I{SRC}", f"-I{HERE}", *own, "-lm", "-lpthread", "-o", WORK / name,
+               compiler=compiler)
+    if wrong:
+        raise RuntimeError(wrong)
     mark.write_text(words)
     return WORK / name
 

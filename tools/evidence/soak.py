@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from tools.cc import SOURCES, SRC, WRAP, cc
 from tools.evidence import _engine
 from tools.evidence._book import figure, record
 
@@ -32,7 +33,7 @@ PLANTS = {
 def planted(plant: str, out: Path) -> Path:
     """check_engine of an engine with a leak; raises RuntimeError."""
     name, old, new = PLANTS[plant]
-    sources = list(_engine.SOURCES)
+    sources = list(SOURCES)
     with tempfile.TemporaryDirectory() as folder:
         if name:
             own = next(p for p in sources if p.name == name)
@@ -41,12 +42,10 @@ def planted(plant: str, out: Path) -> Path:
                 raise RuntimeError(f"{name} has no place for {plant}")
             sources[sources.index(own)] = Path(folder) / name
             (Path(folder) / name).write_text(text.replace(old, new), encoding="utf-8")
-        words = ["cc", "-std=c11", "-O1", _engine.WRAP, f"-I{ROOT}/engine/include",
-                 f"-I{ROOT}/engine/src", ROOT / "engine/tests/check_engine.c", *sources, "-o", out,
-                 "-lm", "-lpthread"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
+        wrong = cc("-O1", WRAP, f"-I{SRC}", ROOT / "engine/tests/check_engine.c", *sources,
+                   "-o", out, "-lm", "-lpthread")
+        if wrong:
+            raise RuntimeError(wrong)
     return out
 
 

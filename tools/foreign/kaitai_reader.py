@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """An EFM3 reader at level `structure` that is all spec/efm3.ksy, compiled by Kaitai Struct.
 
-    kaitai_reader.py FILE      prints the document; exit code 1 where FILE is refused
-    kaitai_reader.py           the same for standard input
-    kaitai_reader.py --lines   answers the lines protocol (spec/conformance.md)
+    python -m tools.foreign.kaitai_reader [FILE | --lines]
+
+With FILE, or else for standard input, it prints the document, and its exit code is 1 where the file
+is refused. With --lines it answers the lines protocol (spec/conformance.md).
 
 It imports nothing of efm3. The parser is compiled once into build/kaitai and kept by
 content; tools/foreign/install_kaitai.sh installs the compiler.

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import Subject
 from tools import ROOT
+from tools.cc import SOURCES, SRC, WRAP, cc
 
-WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create"
 PROGRAMS: dict[str, tuple[list[str], list[str]]] = {
     "mfn": (["engine/cli/mfn_cli.c"], []),
     "drive": (["tests/fuzz/drive.c", "tests/fuzz/fuzz_load.c", "tests/fuzz/mutate.c"],
@@ -94,10 +94,10 @@ def _call(*command: object) -> subprocess.CompletedProcess[str]:
 def _compile(machine: Machine, *words: object) -> None:
     # An emulator has no foreign libraries to load; valgrind wants the C library's own.
     static = ["-static"] if machine.emulator else []
-    done = _call(machine.compiler, *static, "-std=c11", "-Wall", "-Wextra", "-Werror",
-                 *machine.flags, f"-I{ROOT}/engine/include", f"-I{ROOT}/engine/src", *words)
-    if done.returncode:
-        raise RuntimeError(f"{machine.name}: {done.stderr[:2000]}")
+    wrong = cc(*static, "-Wall", "-Wextra", "-Werror", *machine.flags, f"-I{SRC}", *words,
+               compiler=machine.compiler)
+    if wrong:
+        raise RuntimeError(f"{machine.name}: {wrong[:2000]}")
 
 
 def build(machine: Machine, folder: Path, programs: Iterable[str] = PROGRAMS,
@@ -107,7 +107,7 @@ def build(machine: Machine, folder: Path, programs: Iterable[str] = PROGRAMS,
     Raises RuntimeError with the compiler's words.
     """
     objects = []
-    for source in [*(ROOT / "engine/src").glob("*.c"), *(ROOT / "engine/src/kernels").glob("*.c")]:
+    for source in SOURCES:
         objects.append(folder / f"{source.stem}.{source.parent.name}.o")
         _compile(machine, optimize, "-c", source, "-o", objects[-1])
     for name in programs:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the engine as one facex_mfn.c and one facex_mfn.h: amalgamate.py FOLDER."""
+"""Write the engine as one facex_mfn.c and one facex_mfn.h into a folder.
+
+    python -m tools.gen.amalgamation FOLDER
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ import re
 import sys
 from pathlib import Path
 
-ENGINE = Path(__file__).resolve().parent.parent / "engine"
+from tools import ROOT
+
+ENGINE = ROOT / "engine"
 INCLUDE = re.compile(r'^#include "([^"]+)"$')
 DEFINE = re.compile(r"^#define (\w+)")
-# Included once a use, each time with other macros around it.
+# Included at each use, every time with other macros around it.
 TEMPLATES = {"isa.def", "status.def", "simd.h"}
 
 
@@ -39,7 +44,7 @@ def macros(path: Path) -> list[str]:
     return [m[1] for m in map(DEFINE.match, path.read_text(encoding="utf-8").splitlines()) if m]
 
 
-def main(folder: Path) -> None:
+def write(folder: Path) -> None:
     """Write both files."""
     folder.mkdir(parents=True, exist_ok=True)
     seen: set[Path] = set()
@@ -47,7 +52,7 @@ def main(folder: Path) -> None:
     sources = sorted((ENGINE / "src").glob("*.c")) + sorted((ENGINE / "src/kernels").glob("*.c"))
     platform = (ENGINE / "src/platform.h").resolve()
     seen.add(platform)
-    lines = ["/* Made by -m tools.gen.amalgamation from the engine's sources; do not edit. */",
+    lines = ["/* Made by tools.gen.amalgamation from the engine's sources; do not edit. */",
              *expand(platform, seen)]
     for source in sources:
         own = expand(source, seen)
@@ -55,13 +60,18 @@ def main(folder: Path) -> None:
         # A source's macros end with it, as they do where it is compiled alone.
         from_headers = {m for h in (ENGINE / "src").glob("*.h") for m in macros(h)}
         lines += [f"#undef {m}" for m in dict.fromkeys(
-            DEFINE.match(x)[1] for x in own if DEFINE.match(x)) if m not in from_headers]
+            m[1] for m in map(DEFINE.match, own) if m) if m not in from_headers]
     (folder / "facex_mfn.c").write_text("\n".join(lines) + "\n", encoding="utf-8")
     header = (ENGINE / "include/facex_mfn.h").read_text(encoding="utf-8")
     (folder / "facex_mfn.h").write_text(header, encoding="utf-8")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command."""
     if len(sys.argv) != 2:
-        sys.exit("usage: amalgamate.py FOLDER")
-    main(Path(sys.argv[1]))
+        sys.exit("usage: python -m tools.gen.amalgamation FOLDER")
+    write(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 _BLOCK = re.compile(r"(<!-- gen:([^>]+?) -->\n)(.*?)(<!-- /gen -->)", re.DOTALL)
 
 
-def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> Iterator[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Iterator[str]:
     """A Markdown table."""
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)

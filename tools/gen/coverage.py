@@ -10,7 +10,7 @@ requirement that lacks either is an orphan, and the page is not made.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from efm3.codes import RULE_GROUPS, STRENGTH
@@ -49,11 +49,12 @@ def rule_rows(cases: tuple[Case, ...]) -> Iterator[Row]:
 
 def behaviour_rows(cases: tuple[Case, ...]) -> Iterator[Row]:
     """A row a requirement on programs. Raises Orphan."""
-    by_file = {"R001": lambda c: c.kind == "reader" and c.negative,
-               "R002": lambda c: c.folder == "valid",
-               "E002": lambda c: c.kind == "reader" and c.status != "OK"}
+    by_file: dict[str, Callable[[Case], bool]] = {
+        "R001": lambda c: c.kind == "reader" and c.negative,
+        "R002": lambda c: c.folder == "valid",
+        "E002": lambda c: c.kind == "reader" and c.status != "OK"}
     for code, r in REQUIREMENTS.items():
-        tests = [c.id for c in cases if code in c.tests or by_file.get(code, lambda _: False)(c)]
+        tests = [c.id for c in cases if code in c.tests or (code in by_file and by_file[code](c))]
         dead = [m.name for m in MUTANTS if m.breaks == code]
         if not tests or not dead:
             raise Orphan(f"{code}: {len(tests)} cases test it, {len(dead)} mutants break it")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write what engine cases expect, from the float64 reference (a vector's embedding from PyTorch).
 
---check compares instead, within 1e-9: the last bits hang on a library's order of summation.
+--check compares instead, within 1e-9: the last bits depend on a library's order of summation.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import math
 import sys
 from typing import Any
 
+from numpy.typing import NDArray
+
 from efm3 import reference
 from efm3.conformance import weights
 from efm3.conformance.cases import Case, corpus
 from efm3.conformance.engines import layer_digest
 from efm3.conformance.home import HOME
 from efm3.model import load
+from efm3.network import Layer
 
 
 def expected(case: Case) -> dict[str, Any]:
@@ -26,9 +29,11 @@ def expected(case: Case) -> dict[str, Any]:
     rows = []
     for word in case.recipe["inputs"]:
         acts: dict[str, Any] = {}
-        out = reference.forward(
-            model, weights.picture(word)[None],
-            watch=lambda layer, a, into=acts: into.update({layer.name: layer_digest(a[0])}))[0]
+
+        def keep(layer: Layer, a: NDArray[Any], into: dict[str, Any] = acts) -> None:
+            into[layer.name] = layer_digest(a[0])
+
+        out = reference.forward(model, weights.picture(word)[None], watch=keep)[0]
         if word.startswith("vector "):
             _, name, i = word.split()
             out = weights.vector(name)["embedding"][int(i)]

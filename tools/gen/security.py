@@ -178,8 +178,8 @@ def _figure_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, 
 
 
 def _counter_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, ...]]:
-    """A line a target, sanitizer and command: the runs on all commits, and the newest commit."""
-    out = []
+    """A row for each target, sanitizer and command: all commits' runs, and the newest commit."""
+    out: list[tuple[object, ...]] = []
     for name in names:
         kinds = dict.fromkeys((row["sanitizer"], row["command"]) for row in found[name])
         for sanitizer, command in kinds:

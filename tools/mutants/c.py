@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools import ROOT
+from tools.cc import SRC, cc
 
-SRC = ROOT / "engine" / "src"
 CHECKED = ("cursor.h", "loader.c", "file.c")
-FLAGS = ["-std=c11", "-O1", "-w", "-ftrivial-auto-var-init=pattern", "-fsanitize=undefined",
+FLAGS = ["-O1", "-w", "-ftrivial-auto-var-init=pattern", "-fsanitize=undefined",
          "-fsanitize-undefined-trap-on-error"]
 _FUNCTION = re.compile(r"^[a-z][\w *]*?\b(\w+)\(", re.MULTILINE)
 _SITE = re.compile(r"\bif \(|\breturn |\bfits = |\bbool ok = |\bint rc = |^ +LIMITS\(.*;",
@@ -134,12 +134,8 @@ def write_pack(path: Path) -> None:
 
 def build(source: Path, out: Path, flags: list[str]) -> str:
     """Compiles the loader's checker with the sources of a folder; gives the compiler's words."""
-    done = subprocess.run(
-        ["cc", *flags, f"-I{ROOT / 'engine/include'}", f"-I{source}", "-o", str(out),
-         str(ROOT / "engine/tests/check_loader.c"),
-         *(str(source / f) for f in ("loader.c", "network.c", "status.c"))],
-        capture_output=True, text=True, check=False)
-    return done.stderr if done.returncode else ""
+    return cc(*flags, f"-I{source}", "-o", out, ROOT / "engine/tests/check_loader.c",
+              *(source / f for f in ("loader.c", "network.c", "status.c")))
 
 
 def verbs(work: Path) -> list[tuple[str, str]]:

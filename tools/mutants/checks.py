@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tools import ROOT
 from tools.mutants import c, engine, python
@@ -39,10 +39,15 @@ class Result(NamedTuple):
         return "" if self.killer or self.excuse else "alive"
 
 
+def listed(kind: str) -> list[dict[str, Any]]:
+    """The exceptions of a kind: "alive" are mutants, "untaken" branches of a line."""
+    rows: list[dict[str, Any]] = tomllib.loads(EXCEPTIONS.read_text(encoding="utf-8"))[kind]
+    return rows
+
+
 def excuses() -> dict[str, str]:
     """Mutant to the reason why nothing can notice it."""
-    return {e["mutant"]: e["why"]
-            for e in tomllib.loads(EXCEPTIONS.read_text(encoding="utf-8")).get("alive", ())}
+    return {e["mutant"]: e["why"] for e in listed("alive")}
 
 
 def results(words: list[str]) -> Iterator[Result]:

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tools import ROOT
+from tools.cc import SRC, WRAP, cc
 from tools.mutants import c
-from tools.mutants.c import ROOT, SRC, Mutant
+from tools.mutants.c import Mutant
 
 CHECKED = ("api.c", "inspect.c", "pack.c")
-WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create"
-FLAGS = ["-std=c11", "-O1", "-w", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+FLAGS = ["-O1", "-w", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 SECONDS = 120
 VECTOR = ROOT / "spec" / "vectors" / "odd_b.bin"
 PROGRAMS = {"check_engine": ROOT / "engine/tests/check_engine.c",
@@ -32,9 +33,7 @@ def mutants() -> list[Mutant]:
 
 
 def _cc(*words: object) -> str:
-    done = subprocess.run(["cc", *FLAGS, f"-I{ROOT / 'engine/include'}", *map(str, words)],
-                          capture_output=True, text=True, check=False)
-    return done.stderr if done.returncode else ""
+    return cc(*FLAGS, *words)
 
 
 def _object(work: Path, source: Path) -> Path:

@@ -92,8 +92,9 @@ class _Change(ast.NodeTransformer):
             for i in range(len(node.ops)):
                 link = ast.Compare(sides[i], [node.ops[i]], [sides[i + 1]])
                 if self._here(link, "always"):
-                    rest = [ast.Compare(sides[j], [node.ops[j]], [sides[j + 1]])
-                            for j in range(len(node.ops)) if j != i]
+                    rest: list[ast.expr] = [
+                        ast.Compare(sides[j], [node.ops[j]], [sides[j + 1]])
+                        for j in range(len(node.ops)) if j != i]
                     return rest[0] if len(rest) == 1 else ast.BoolOp(ast.And(), rest)
         return node
 
