@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
+from efm3.arrays import Floats, Indices
 from efm3.coherence import lenient
 from efm3.scan import Scan, TensorSpan
 
@@ -136,7 +136,7 @@ def _compare(x: memoryview, y: memoryview, change: TensorChange) -> None:
             change["cosine"] = min(1.0, max(-1.0, float(wide[0] @ wide[1]) / norm))
 
 
-def _ordered(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def _ordered(values: Floats) -> Indices:
     """Integers in the order of the floats: neighbours differ by 1, both zeros are 0."""
     bits = values.view("<i4").astype(np.int64)
     return np.where(bits < 0, -0x80000000 - bits, bits)

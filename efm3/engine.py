@@ -7,19 +7,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage
+from efm3.arrays import Floats
 from efm3.findings import error as failure
 from efm3.findings import refuse
 from efm3.model import Model, dumps
 from efm3.source import Source, Unreadable, name_of, read
 
-Floats = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 SIDE = fmt.INPUT_SIDE
 CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
 HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)

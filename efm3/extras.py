@@ -22,8 +22,9 @@ def hint(extra: str) -> str:
 
 def need(module: str, extra: str) -> Any:
     """The module, imported now. Raises Efm3Error X002 where it is not installed."""
+    library = module.partition(".")[0]
     try:
+        import_module(library)
         return import_module(module)
     except ImportError as e:
-        library = module.partition(".")[0]
         refuse("X002", f"this needs {TITLES.get(library, library)}; {hint(extra)} [{e}]", library)

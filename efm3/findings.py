@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def plain(text: str, **_: Any) -> str:
+    """The style that adds nothing; click.style has the same form."""
+    return text
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing found in a file: a rule's code, its place, what was found and expected.

@@ -13,18 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
 from efm3 import rules
 from efm3.arch import Arch
+from efm3.arrays import Floats as Tensor
 from efm3.findings import Efm3Error, error, refuse
 from efm3.network import tensor_layout
 from efm3.scan import Scan, scan
 from efm3.source import Source, Unreadable, name_of, read, write_atomic
-
-Tensor = npt.NDArray[np.float32]
 
 
 class Tensors(Mapping[str, Tensor]):

@@ -8,11 +8,9 @@ import io
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Pixels
 from efm3.extras import need
-
-Pixels = npt.NDArray[np.uint8]
 
 SIDE = 112
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "GIF", "TIFF")

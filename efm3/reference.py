@@ -5,20 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
+from efm3.arrays import Array, Floats
 from efm3.model import Model
 from efm3.network import Layer, layers
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 Watch = Callable[[Layer, Array], None]
 
 
-def prepare(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
+def prepare(images: npt.ArrayLike) -> Floats:
     """u8 RGB images [112, 112, 3] or [N, 112, 112, 3] as network input [N, 3, 112, 112].
 
     Each value is (p - 127.5) / 128, which float32 holds exactly. Raises ValueError.

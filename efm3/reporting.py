@@ -9,18 +9,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report, printable
+from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report, plain, printable
 from efm3.version import __version__
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 SARIF_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 Style = Callable[..., str]
-
-
-def plain(text: str, **_: Any) -> str:
-    """The style that adds nothing."""
-    return text
 
 
 def verdict(report: Report) -> str:

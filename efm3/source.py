@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterable
@@ -113,7 +112,7 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
     """
     target = os.path.realpath(os.fspath(path))
     folder, base = os.path.split(target)
-    temp = os.path.join(folder, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
+    temp = os.path.join(folder, f".{base[:200]}.{os.urandom(8).hex()}.tmp")
     mode = _mode_to_keep(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     folder_fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3 import model as models
 from efm3 import reference
 from efm3.arch import Arch
+from efm3.arrays import Array, Floats, Pixels
 from efm3.network import Layer, layers
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 META = {
     "licence": "Apache-2.0",
@@ -34,7 +37,6 @@ META = {
 IMAGES = 12
 """Images whose activations give the BatchNorm statistics."""
 
-Array = npt.NDArray[Any]
 
 
 class Random:
@@ -66,7 +68,7 @@ class Random:
         return np.asarray(total / (65536 / math.sqrt(3.0)))
 
 
-def images(seed: int, count: int) -> npt.NDArray[np.uint8]:
+def images(seed: int, count: int) -> Pixels:
     """Seeded pictures [count, 112, 112, 3]: noise on grids of 7, 14, 28, 56 and 112 cells."""
     rng = Random(seed)
     side = fmt.INPUT_SIDE
@@ -78,10 +80,10 @@ def images(seed: int, count: int) -> npt.NDArray[np.uint8]:
     return (total // 16).astype(np.uint8)
 
 
-def synthesise(arch: Arch, seed: int) -> dict[str, npt.NDArray[np.float32]]:
+def synthesise(arch: Arch, seed: int) -> dict[str, Floats]:
     """Every tensor of the layout, with BatchNorm statistics from a forward pass."""
     rng = Random(seed)
-    out: dict[str, npt.NDArray[np.float32]] = {}
+    out: dict[str, Floats] = {}
     x = reference.prepare(images(seed, IMAGES)).astype(np.float64)
     skips = {layer.residual for layer in layers(arch)}
     kept: dict[str, Array] = {}
@@ -95,7 +97,7 @@ def synthesise(arch: Arch, seed: int) -> dict[str, npt.NDArray[np.float32]]:
     return out
 
 
-def _layer(layer: Layer, rng: Random, x: Array) -> dict[str, npt.NDArray[np.float32]]:
+def _layer(layer: Layer, rng: Random, x: Array) -> dict[str, Floats]:
     c = layer.out_channels
     fan_in = math.prod(layer.weight_shape[1:])
     w = rng.bell(math.prod(layer.weight_shape)) / math.sqrt(fan_in)

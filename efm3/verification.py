@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import engine, reference, untrained
+from efm3.arrays import Array, Floats
 from efm3.model import Model
 from efm3.network import Layer, layers
 
@@ -22,7 +22,6 @@ LAYER_BUDGET = 256 * 2.0**-24
 """Greatest error of a layer, as a part of its largest magnitude: 256 roundings of float32,
 five times the most that was seen on the four sizes and the odd ones."""
 
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Outcome:
         return asdict(self)
 
 
-def inputs() -> npt.NDArray[np.float32]:
+def inputs() -> Floats:
     """Fixed inputs [4, 3, 112, 112]: two drawn pictures, noise, and a grey picture."""
     noise = untrained.images(13, 1)[:, ::-1, :, ::-1]
     grey = np.full_like(noise, 128)

@@ -72,7 +72,7 @@ def test_the_readmes_one_cc_line(tmp_path):
 
 
 def test_amalgamation(tmp_path):
-    run(sys.executable, ROOT / "-m tools.gen.amalgamation", tmp_path)
+    run(sys.executable, "-m", "tools.gen.amalgamation", tmp_path)
     program = tmp_path / "example"
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", tmp_path]
     run(CC, *flags, "-o", program, ROOT / "engine/examples/example_mfn.c",

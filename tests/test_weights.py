@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The four weight files are those of the manifest, and say what they are."""
 
-import csv
 import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import efm3
-from efm3 import engine, mirror, untrained
+from efm3 import mirror, untrained
 from efm3.conformance import sample
 from tools.gen import ship
 
@@ -42,61 +40,56 @@ def test_file(row):
     assert len(data) == PUBLISHED[row["arch"]] + text - plain
 
 
+META = {"trained": True, "seed": 1, "licence": "Apache-2.0",
+        "scores": {"held_out": {"accuracy": 0.75, "pairs": 20}}}
+
+
 @pytest.fixture
 def run(tmp_path):
-    """A run folder as training leaves it, of a small network that nobody trained."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (tmp_path / "faces").mkdir()
-    (tmp_path / "faces" / "synth.json").write_text(json.dumps({"seed": 8}))
-    config = {"config": {"arch": "nano", "data": str(tmp_path / "faces")},
-              "machine": {"cpu": "a CPU", "device": "cpu", "threads": 1}}
-    (folder / "config.json").write_text(json.dumps(config))
-    with open(folder / "log.csv", "w", newline="") as f:
-        csv.writer(f).writerows([["epoch", "epoch_s"], [1, 30], [2, 10], [2.5, 10]])
-    model = efm3.load(untrained.dumps(sample.ARCH, 1))
-    meta = {"trained": True, "scores": {"train_acc": 0.5}, "licence": "Apache-2.0"}
-    efm3.save(folder / "facex_nano.bin", model.arch, model.tensors, mirror_extra={"meta": meta},
-              seal=True)
-    return folder
+    """run(meta, arch, name): a run folder as training leaves it, of weights nobody trained."""
+    def made(meta=META, arch=efm3.ARCHS["nano"], name="nano"):
+        folder = tmp_path / "run"
+        folder.mkdir(exist_ok=True)
+        efm3.save(folder / f"facex_{name}.bin", arch, untrained.synthesise(arch, 1), seal=True,
+                  align=True, mirror_extra={"meta": meta})
+        return folder
+    return made
 
 
-@pytest.fixture
-def pairs(tmp_path):
-    """Ten folds of a genuine pair, which is one picture twice, and an impostor pair."""
-    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-    folder = tmp_path / "pairs"
-    folder.mkdir()
-    for i, picture in enumerate(untrained.images(3, 20)):
-        image.fromarray(picture).save(folder / f"{i}.png")
-    lines = [f"{i}.png {i}.png 1\n{i}.png {i + 10}.png 0\n" for i in range(10)]
-    (folder / "pairs.txt").write_text("".join(lines))
-    (folder / "synth.json").write_text(json.dumps({"seed": 9}))
-    return folder / "pairs.txt"
+def test_a_runs_file_is_copied_byte_for_byte(run, tmp_path):
+    folder = run()
+    assert ship.take(folder, tmp_path / "out.bin") == "nano: 75.00 % of 20 held-out pairs"
+    assert (tmp_path / "out.bin").read_bytes() == (folder / "facex_nano.bin").read_bytes()
 
 
-def test_a_run_becomes_a_file_that_says_what_it_was_measured_on(run, pairs, tmp_path):
-    if not engine.available():
-        pytest.skip("the C engine was not built")
+def test_what_may_not_be_shipped(run, tmp_path):
     out = tmp_path / "out.bin"
-    line = ship.take(run, pairs, 1, out)
-    made, meta = efm3.load(out), efm3.load(out).mirror["meta"]
-    held = meta["scores"]["held_out"]
-    assert line == "nano: 100.00 % of 20 held-out pairs"
-    assert held["accuracy"] == 1 and held["pairs"] == 20 and held["set"] == "tools/synth: seed 9"
-    assert held["tar_at_far_1e-3"] is None, "ten impostor pairs say nothing of one in a thousand"
-    assert meta["seconds_per_epoch"] == 20 and meta["scores"]["train_acc"] == 0.5
-    assert "drawn identities only" in meta["description"]
-    assert meta["training_data"] == "tools/synth: seed 8"
-    assert efm3.validate(out, "coherence").findings == [], "the seal is that of the new file"
-    old = efm3.load(run / "facex_nano.bin").tensors
-    assert all(np.array_equal(old[k], v) for k, v in made.tensors.items())
+
+    def refused(folder, words):
+        with pytest.raises(ship.NotShipped, match=words):
+            ship.take(folder, out)
+        assert not out.exists()
+    refused(tmp_path, "holds 0 files")
+    refused(run({**META, "trained": False}), "no held-out scores")
+    refused(run({**META, "scores": {"val_acc": 1.0}}), "no held-out scores")
+    refused(run(arch=sample.ARCH), "is not of the size nano")
+    file = run() / "facex_nano.bin"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    refused(tmp_path / "run", "M0|sha256")
+    refused(run(name="tiny"), "holds 2 files")
 
 
-def test_a_run_on_other_data_is_not_taken(run, pairs, tmp_path):
-    if not engine.available():
-        pytest.skip("the C engine was not built")
-    (tmp_path / "faces" / "synth.json").unlink()
-    with pytest.raises(OSError, match=r"synth\.json"):
-        ship.take(run, pairs, 1, tmp_path / "out.bin")
-    assert not (tmp_path / "out.bin").exists()
+def test_nothing_is_installed_where_one_run_is_refused(run, tmp_path, monkeypatch, capsys):
+    """And after all were, the pages are made again."""
+    made = []
+    monkeypatch.setattr(ship.weights, "path", lambda name: tmp_path / f"{name}.bin")
+    monkeypatch.setattr(ship.gen, "main", lambda check: made.append(check))
+    folder = run()
+    assert ship.main([str(folder), str(tmp_path / "none")]) == 1 and not made
+    assert capsys.readouterr().err.startswith("ship: ") and not (tmp_path / "nano.bin").exists()
+    assert ship.main([str(folder)]) == 0 and made == [False] and (tmp_path / "nano.bin").exists()
+    assert ship.main(["--untrained", "nano"]) == 0
+    assert (tmp_path / "nano.bin").read_bytes() == untrained.dumps(efm3.ARCHS["nano"], 1)
+    with pytest.raises(SystemExit):
+        ship.main(["--untrained", "huge"])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 import efm3
-from efm3.findings import printable
+from efm3.findings import plain, printable
 
 if TYPE_CHECKING:
     from efm3.source import Source
@@ -33,6 +34,8 @@ VERBS = {
     "embed": "embeddings of aligned faces",
     "compare": "the similarities of two faces or more",
     "eval": "accuracy and error rates on a set of pairs of faces",
+    "train": "images with identities to a verified weight file",
+    "draw": "pictures of drawn identities, for training and evaluation",
     "verify": "check the engine against the reference, on every instruction set",
     "convert": "checkpoints, ONNX and other formats to EFM3, and back",
     "bench": "how fast the engine runs a file here",
@@ -88,8 +91,6 @@ def cli() -> None:
 
 def styler() -> Callable[..., str]:
     """click.style on a terminal without NO_COLOR, else a style that adds nothing."""
-    from efm3.reporting import plain
-
     return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
 
 
@@ -107,6 +108,19 @@ def needs_engine() -> Iterator[None]:
         raise click.ClickException(str(e)) from None
 
 
+def _start() -> None:
+    """What makes a short process short.
+
+    OpenBLAS starts a thread for each core when numpy is imported, and they wait by spinning: half
+    of a command's processor time, and for matrices as small as these more than they give back.
+    Imports make many objects and no garbage.
+    """
+    if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    gc.set_threshold(20_000, 20, 20)
+
+
 def main() -> None:
     """Entry point of the `efm3` command."""
+    _start()
     cli(prog_name="efm3")

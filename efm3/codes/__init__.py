@@ -33,7 +33,7 @@ class Code(NamedTuple):
 
     `severity` is error, warning or info. `level` is one of LEVELS for a rule on files, the class
     of implementation (Reader, Writer, Editor, Engine) for a requirement on programs, else "".
-    `name` is a word for programs; `example` a sentence on a file that shows a rule, "" elsewhere.
+    `name` is a word for programs.
     """
 
     code: str
@@ -44,7 +44,13 @@ class Code(NamedTuple):
     what: str
     why: str
     fix: str
-    example: str = ""
+
+    @property
+    def example(self) -> str:
+        """A sentence on a file of the corpus that shows a rule, "" for what is no rule."""
+        from efm3.codes._examples import EXAMPLES
+
+        return EXAMPLES.get(self.code, "")
 
     @property
     def clause(self) -> str:
@@ -60,15 +66,14 @@ class Code(NamedTuple):
 
     def to_json(self) -> dict[str, str]:
         """The code as a JSON object; every key is always there."""
-        return {**self._asdict(), "clause": self.clause}
+        return {**self._asdict(), "example": self.example, "clause": self.clause}
 
 
 def _rows() -> Iterator[Code]:
-    examples: dict[str, str] = import_module("efm3.codes._examples").EXAMPLES
     for group in GROUPS:
         for code, severity, level, name, what, why, fix in import_module(
                 f"efm3.codes.{group}").ROWS:
-            yield Code(code, group, severity, level, name, what, why, fix, examples.get(code, ""))
+            yield Code(code, group, severity, level, name, what, why, fix)
 
 
 CODES: dict[str, Code] = {row.code: row for row in _rows()}
@@ -83,9 +88,11 @@ def near(word: str, most: int = 4) -> list[str]:
     from difflib import get_close_matches
 
     wanted = word.strip().upper().replace("MFN_", "")
+    if not wanted.startswith("E_"):  # letters that are taken for digits
+        wanted = wanted[:1] + wanted[1:].replace("-", "").translate(str.maketrans("OIL", "011"))
     head = wanted.rstrip("0123456789")
     number = wanted[len(head):]
     padded = f"{head}{int(number):03}" if number and len(number) < 9 else wanted
-    sure = [c for c in (padded, f"E_{wanted}") if c in CODES]
+    sure = [c for c in (padded, f"E_{word.strip().upper()}") if c in CODES]
     close = get_close_matches(wanted, CODES, n=most, cutoff=0.6)
     return list(dict.fromkeys([*sure, *close]))[:most]

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-from efm3.findings import printable, refuse
-from efm3.reporting import plain
+from efm3.findings import plain, printable, refuse
 from efm3.version import __version__
 
 RUN_VERSION = 1

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3 import reference
+from efm3.arrays import Array
 from efm3.model import Model
 from efm3.network import Layer, layers
-
-Array = npt.NDArray[Any]
 
 MATCH = 1e-4
 """How near the stranger's embedding must be to a mistake's: ten times an fp32 engine's error."""

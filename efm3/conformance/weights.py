@@ -12,17 +12,15 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3 import reference
 from efm3.arch import Arch
+from efm3.arrays import Floats
 from efm3.conformance.home import HOME, RecipeError
 from efm3.model import dumps
 from efm3.network import layers
 from efm3.untrained import Random, images
-
-Floats = npt.NDArray[np.float32]
 
 _RANGES = {"bn.w": (0.75, 1.25), "bn.b": (-0.25, 0.25), "bn.mean": (-0.25, 0.25),
            "bn.var": (0.5, 1.5), "act.w": (0.125, 0.5)}

@@ -4,14 +4,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
-
-Array = npt.NDArray[Any]
+from efm3.arrays import Array
 
 # A folded convolution w, b is stored with bn.w = 1, bn.b = b, bn.mean = 0 and a variance v for
 # which folding again gives w and b, bit for bit. The bias is b - 0*scale = b for any finite scale.

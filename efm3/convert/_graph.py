@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Array
 from efm3.findings import refuse
 from efm3.source import Unreadable, open_regular
 
-Array = npt.NDArray[Any]
 FLOAT = 1
 DTYPES = {FLOAT: ("<f4", "float_data"), 11: ("<f8", "double_data"), 7: ("<i8", "int64_data"),
           6: ("<i4", "int32_data")}

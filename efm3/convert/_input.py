@@ -11,16 +11,13 @@ another colour.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
+from efm3.arrays import Array
 from efm3.convert._graph import FLOAT, Graph, Node
 from efm3.findings import refuse
 
-Array = npt.NDArray[Any]
 GREY, HALF_RANGE = 127.5, 128.0
 WHITE = 255.0
 

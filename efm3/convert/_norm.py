@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Array
 from efm3.convert._graph import DTYPES, RESHAPING, Graph, Node, axes_of
 from efm3.findings import refuse
 
-Array = npt.NDArray[Any]
 MOST = 1 << 20
 """Values that one node of the end may put out."""
 

@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
+from efm3.arrays import Array
 from efm3.convert import _meta
 from efm3.convert._fold import fold as folded
 from efm3.model import Model
 from efm3.network import BN_TENSORS, Layer, layers
 
-Array = npt.NDArray[Any]
 OPSET, IR_VERSION = 17, 8
 INPUT, OUTPUT, LEAST = "input", "embedding", "norm/least"
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3.arch import Arch
+from efm3.arrays import Array
 from efm3.convert._units import Unit, match
 from efm3.findings import Efm3Error, refuse
 from efm3.network import layers
 
-Array = npt.NDArray[Any]
 BN_KEYS = {"bn.w": "weight", "bn.b": "bias", "bn.mean": "running_mean", "bn.var": "running_var"}
 COUNTER = "num_batches_tracked"
 HEAD = "head"

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.arch import ARCHS, Arch
+from efm3.arrays import Array
 from efm3.convert._fold import identity_bn
 from efm3.convert._strides import Block, infer, stages_of
 from efm3.findings import Efm3Error, refuse
 from efm3.network import Layer, layers
-
-Array = npt.NDArray[Any]
 
 
 @dataclass

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
+from efm3.arrays import Array
 from efm3.convert import _norm
 from efm3.convert._fold import identity_bn
 from efm3.convert._graph import Graph, Node
@@ -17,7 +15,6 @@ from efm3.convert._input import Input
 from efm3.convert._units import Unit
 from efm3.findings import refuse
 
-Array = npt.NDArray[Any]
 SQUEEZE = ("GlobalAveragePool", "Sigmoid", "HardSigmoid", "ReduceMean", "HardSwish")
 LAYERS = ("Conv", "Gemm", "MatMul", "BatchNormalization", "PRelu")
 SLOPED = ("PRelu", "Relu", "LeakyRelu")

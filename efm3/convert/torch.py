@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.arch import Arch
+from efm3.arrays import Array
 from efm3.convert import _meta, _state_dict, _units
 from efm3.convert._base import Embed, Network, spooled
 from efm3.convert._named import single
@@ -26,7 +26,6 @@ from efm3.model import Model
 from efm3.network import layers
 from efm3.source import open_regular
 
-Array = npt.NDArray[Any]
 MODEL_KEY = "model"
 ATTRIBUTE = "efm3"
 """Attribute of the state_dict that carries the arch and the mirror; PyTorch ignores it."""

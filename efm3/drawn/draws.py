@@ -44,7 +44,8 @@ def normal(keys: NDArray[np.uint64], count: int) -> NDArray[np.float32]:
     bits = _bits(keys, count)
     total = sum((bits >> np.uint64(16 * k)) & np.uint64(0xFFFF) for k in range(4))
     centred = np.asarray(total, np.uint64).astype(np.int64) - 2 * 0xFFFF
-    return (centred.astype(np.float64) * (3.0**0.5 / 65536)).astype(np.float32)
+    spread = np.float64(3.0**0.5 / 65536)
+    return np.asarray(centred.astype(np.float64) * spread, np.float32)
 
 
 def _bits(keys: NDArray[np.uint64], count: int) -> NDArray[np.uint64]:

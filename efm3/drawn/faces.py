@@ -16,6 +16,7 @@ from torch import Tensor
 from efm3.drawn.identity import DIM, SPREAD, identities
 from efm3.drawn.nuisance import nuisances
 from efm3.drawn.scene import SIDE, render
+from efm3.drawn.spec import FACTS, Facts
 
 FORMAT = 1  # of the cache and of the pictures: it grows when a seed's pictures change
 
@@ -53,10 +54,15 @@ class Faces:
         pictures = render(self.vectors[label], vector, device=self.device)
         return pictures, label.to(pictures.device)
 
-    def describe(self) -> dict[str, int | float]:
+    def describe(self) -> Facts:
         """All that is needed to draw the same pictures again."""
-        return {"format": FORMAT, "seed": self.seed, "first": self.first, "classes": self.classes,
-                "shots": self.shots, "spread": self.spread, "dim": DIM, "side": SIDE}
+        return describe(self.seed, self.first, self.classes, self.shots, self.spread)
+
+
+def describe(seed: int, first: int, classes: int, shots: int, spread: float = SPREAD) -> Facts:
+    """All that is needed to draw these pictures again."""
+    return {"format": FORMAT, "seed": seed, "first": first, "classes": classes,
+            "shots": shots, "spread": spread, "dim": DIM, "side": SIDE}
 
 
 def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
@@ -68,12 +74,12 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    done, wanted = folder / "synth.json", faces.describe()
+    done, wanted = folder / FACTS, faces.describe()
     if done.is_file() and _read(done) == wanted:
         return folder
     done.unlink(missing_ok=True)
     count = len(faces)
-    # Numbers in a name of its own: two that fill one folder at once do not mix.
+    # The process's number is in the name: two that fill one folder at once do not mix.
     part = folder / f"images.{os.getpid()}.part"
     try:
         images = np.lib.format.open_memmap(part, "w+", np.uint8, (count, 3, SIDE, SIDE))
@@ -94,11 +100,11 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
     return folder
 
 
-def finish(folder: Path, facts: dict[str, object]) -> None:
+def finish(folder: Path, facts: Facts) -> None:
     """Writes synth.json, whole or not at all."""
     part = folder / f"synth.{os.getpid()}.part"
     part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, folder / "synth.json")
+    os.replace(part, folder / FACTS)
     (folder / "synth.part.json").unlink(missing_ok=True)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from efm3.drawn.faces import Faces, finish
 from efm3.drawn.pairs import FOLDS, Pair, draw_pairs
 from efm3.drawn.scene import SIDE
+from efm3.drawn.spec import FACTS, Facts
 
 Progress = Callable[[int], None]
 BATCH = 64
@@ -32,7 +33,7 @@ def name(identity: int) -> str:
 
 
 def sheet(path: Path, faces: Faces) -> None:
-    """One PNG: a row an identity, a column a shot."""
+    """One PNG: an identity in each row, a shot in each column."""
     pictures = torch.cat([faces.batch(range(at, min(at + BATCH, len(faces))))[0].cpu()
                           for at in range(0, len(faces), BATCH)])
     rows = pictures.reshape(faces.classes, faces.shots, 3, SIDE, SIDE).permute(0, 3, 1, 4, 2)
@@ -91,13 +92,13 @@ def _pictures(folder: Path, faces: Faces, places: Iterable[int], progress: Progr
         progress(done)
 
 
-def _open(folder: Path, facts: dict[str, object]) -> bool:
+def _open(folder: Path, facts: Facts) -> bool:
     """Whether the folder holds these very files already. Raises Occupied.
 
     A folder that is not finished says so in synth.part.json, and is filled anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    begun, done = folder / "synth.part.json", folder / "synth.json"
+    begun, done = folder / "synth.part.json", folder / FACTS
     for path in (done, begun):
         if path.is_file():
             try:

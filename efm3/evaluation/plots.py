@@ -11,8 +11,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Doubles
 from efm3.evaluation.run import Measured
 from efm3.evaluation.scores import roc
 from efm3.extras import need
@@ -106,7 +106,7 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() and c.isascii() and c != "$" else "?" for c in text)[:80]
 
 
-def _probit(rates: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+def _probit(rates: Doubles, count: int) -> Doubles:
     """Quantiles of the normal distribution; 0 and 1 become half a pair."""
     half = 0.5 / count
     normal = NormalDist()

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Bools, Doubles, Floats, Indices, Pixels
 from efm3.evaluation.scores import Scores, score
 from efm3.evaluation.sets import PairSet
 from efm3.findings import refuse
-from efm3.pictures import SIDE, BadPicture, Pixels
+from efm3.pictures import SIDE, BadPicture
 
-Embed = Callable[[Pixels], npt.NDArray[np.float32]]
+Embed = Callable[[Pixels], Floats]
 """uint8 RGB [N, 112, 112, 3] to embeddings [N, D], of any length but 0."""
 Progress = Callable[[int, int], None]
 """Called with the pictures that are done and all of them."""
@@ -31,8 +31,8 @@ class Measured:
     """The scores, and what they come from: a similarity, answer and fold for each pair."""
 
     scores: Scores
-    similarity: npt.NDArray[np.float64]
-    same: npt.NDArray[np.bool_]
+    similarity: Doubles
+    same: Bools
 
 
 def evaluate(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bool = False,
@@ -80,7 +80,7 @@ def measure(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bo
                     similarity, same)
 
 
-def _embedded(embed: Embed, pictures: Pixels, flip: bool, place: str) -> npt.NDArray[np.float32]:
+def _embedded(embed: Embed, pictures: Pixels, flip: bool, place: str) -> Floats:
     found = _unit(embed(pictures), len(pictures), place)
     if flip:
         mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
@@ -88,7 +88,7 @@ def _embedded(embed: Embed, pictures: Pixels, flip: bool, place: str) -> npt.NDA
     return found
 
 
-def _unit(vectors: Any, count: int, place: str) -> npt.NDArray[np.float32]:
+def _unit(vectors: Any, count: int, place: str) -> Floats:
     a = np.asarray(vectors, np.float32)
     if a.ndim != 2 or len(a) != count:
         refuse("F008", f"{count} pictures gave embeddings of shape {list(a.shape)}", place)
@@ -115,7 +115,7 @@ def _batches(pairs: PairSet, pool: ThreadPoolExecutor, threads: int, batch: int,
         yield np.concatenate([p for p, _ in parts]), [b for _, flags in parts for b in flags]
 
 
-def _decoded(pairs: PairSet, which: npt.NDArray[np.int64],
+def _decoded(pairs: PairSet, which: Indices,
              skip: bool) -> tuple[Pixels, list[bool]]:
     out = np.full((len(which), SIDE, SIDE, 3), 128, np.uint8)
     broken = [False] * len(which)

@@ -8,15 +8,17 @@ A pair counts as one person where its similarity is above the threshold, never a
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Array, Bools
+from efm3.arrays import Doubles as Floats
 from efm3.engine import RULE_OF_THUMB
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 FARS = (1e-3, 1e-4)
 BINS = 40
@@ -114,7 +116,7 @@ def best_threshold(similarity: Floats, same: Bools) -> float:
     return float(middles[good][gaps[good].argmax()])
 
 
-def ten_fold(similarity: Floats, same: Bools, fold: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+def ten_fold(similarity: Floats, same: Bools, fold: Array) -> tuple[Floats, Floats]:
     """Accuracy of each fold with the threshold that is best on all the others, and these."""
     accuracies, thresholds = [], []
     for k in range(int(fold.max()) + 1):

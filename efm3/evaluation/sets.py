@@ -8,22 +8,24 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Bools, Indices, Pixels
 from efm3.evaluation import pickles
 from efm3.findings import refuse
-from efm3.pictures import SIDE, BadPicture, Pixels, decode
+from efm3.pictures import SIDE, BadPicture, decode
 from efm3.source import Source, name_of, read
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 FOLDS = 10
 SUFFIXES = (".jpg", ".png", ".jpeg", ".webp", ".bmp")
 """Tried in this order for a picture that the LFW form names without one."""
 _WHOLE = re.compile(r"[0-9]{1,9}")
 
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class PairSet:
     title: Callable[[int], str]
     first: Indices
     second: Indices
-    same: npt.NDArray[np.bool_]
+    same: Bools
     fold: Indices
 
     @property

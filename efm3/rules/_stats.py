@@ -14,16 +14,13 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efm3 import format as fmt
 from efm3.arch import Arch
+from efm3.arrays import Floats, Words
+from efm3.arrays import Indices as Index
 from efm3.network import tensor_layout
 from efm3.scan import Scan, TensorSpan
-
-Words = npt.NDArray[np.uint32]
-Index = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 INFINITY = 0x7F800000
 SMALLEST_NORMAL = 0x00800000
@@ -98,7 +95,7 @@ class Stats:
         """Table index of a convolution to its output channels that are all zero."""
         hits = np.flatnonzero(self.channel_max == 0)
         out: dict[int, Any] = {}
-        for owner in np.unique(self.plan.owners[hits]):
+        for owner in sorted(set(self.plan.owners[hits].tolist())):  # np.unique imports numpy.ma
             first = int(np.flatnonzero(self.plan.owners == owner)[0])
             out[int(owner)] = hits[self.plan.owners[hits] == owner] - first
         return out

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tools.train`."""
+"""`python -m efm3.train` is `efm3 train`: torchrun starts modules, `torchrun -m efm3.train ...`."""
 
+import runpy
 import sys
 
-from efm3.train.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    # The command stands above this package; it is started as a program, not imported.
+    sys.argv.insert(1, "train")
+    runpy.run_module("efm3", run_name="__main__", alter_sys=True)

@@ -15,9 +15,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 from torch.nn import functional
-
-Tensor = torch.Tensor
 
 LUMA = (0.299, 0.587, 0.114)
 CHUNK = 32

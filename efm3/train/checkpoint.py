@@ -23,7 +23,7 @@ KEYS = ("version", "config", "model", "head", "optimizer", "step", "partial", "h
 
 
 class BadCheckpoint(ValueError):
-    """The file is no checkpoint of this program, or not one of this run."""
+    """The file is no checkpoint of `efm3 train`, or not one of this run."""
 
 
 def save(value: dict[str, Any], *paths: Path) -> None:
@@ -50,7 +50,8 @@ def load(path: Path) -> dict[str, Any]:
         raise BadCheckpoint(f"{path} is no checkpoint to go on from: it lacks {missing[0]}")
     if value["version"] != VERSION:
         raise BadCheckpoint(f"{path} has version {value['version']}, expected {VERSION}")
-    return value
+    found: dict[str, Any] = value
+    return found
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, names: dict[Any, str]) -> dict[str, Any]:

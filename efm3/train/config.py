@@ -1,67 +1,117 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything a run is told, in one record: options, config.json and checkpoints all hold it."""
+"""Every option of a run, with its help: the command line, config.json and checkpoints use it.
+
+This module needs no PyTorch, so that `efm3 train --help` does not either.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
+from efm3.arch import ARCHS
+
+HEADS = ("arcface", "adaface", "cosface")
+"""Names of the margin softmax heads; `efm3.train.heads.KINDS` has a row for each."""
+
 FREE = ("out", "threads", "workers", "max_minutes", "log_every", "save_every", "compile",
-        "channels_last", "device", "eval_pairs", "data")
-"""What may differ after a resume: it says where and how fast, not what is computed."""
+        "channels_last", "device", "eval_pairs", "held_out", "data")
+"""Options that may differ after a resume: they say where and how fast, not what is computed."""
+
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "str": str, "int": int, "float": (int, float), "bool": bool,
+    "float | None": (int, float, type(None))}
+"""Types of the options as they are annotated below, and what a value of each may be."""
+
+
+def _option(help: str, default: Any, *, least: float | None = None, most: float | None = None,
+            choices: tuple[str, ...] = (), shown: str | None = None) -> Any:
+    """A field with what the command line says of it.
+
+    A number is from `least` to `most`. `shown` is the default as the help states it, where the
+    value itself does not explain it; "" for none.
+    """
+    return field(default=default, metadata={
+        "help": help, "least": least, "most": most, "choices": choices,
+        "shown": str(default) if shown is None else shown})
 
 
 @dataclass(frozen=True)
 class Config:
-    """Options of a run; lengths in epochs, `batch` in images a process."""
+    """Options of a run; lengths in epochs, `batch` in images of one process."""
 
-    data: str
-    out: str
-    arch: str = "nano"
-    head: str = "arcface"
-    margin: float | None = None
-    scale: float | None = None
-    margin_warmup: float = 0.0
-    epochs: int = 20
-    steps: int = 0
-    batch: int = 128
-    lr: float = 1e-3
-    warmup: float = 1.0
-    decay: float = 0.05
-    clip: float = 5.0
-    seed: int = 1
-    augment: bool = True
-    bf16: bool = False
-    channels_last: bool = True
-    compile: bool = False
-    shard_head: bool = False
-    sync_bn: bool = False
-    device: str = "auto"
-    threads: int = 0
-    workers: int = 0
-    max_minutes: float = 0.0
-    log_every: int = 50
-    save_every: float = 5.0
-    eval_pairs: str = ""
-    licence: str = "Apache-2.0"
-    note: str = ""
+    data: str = _option("a folder, a .rec file, shards (a.tar, 'x{000..099}.tar'), a cache, or "
+                        "synth:SEED:IDENTITIES:SHOTS[:FIRST]", "", shown="")
+    out: str = _option("run folder", "", shown="")
+    arch: str = _option("size of the network", "nano", choices=tuple(ARCHS))
+    head: str = _option("margin softmax", "arcface", choices=HEADS)
+    margin: float | None = _option("margin of the head", None, shown="the head's own", least=0)
+    scale: float | None = _option("scale of the head", None, shown="64", least=0)
+    margin_warmup: float = _option("epochs over which the margin grows from 0", 0.0, least=0)
+    epochs: int = _option("epochs to train", 20, least=1)
+    steps: int = _option("steps to train, instead of epochs", 0, least=0, shown="")
+    batch: int = _option("images in a step of one process", 128, least=1)
+    lr: float = _option("peak learning rate", 1e-3, least=0)
+    warmup: float = _option("epochs of linear warm-up", 1.0, least=0)
+    decay: float = _option("weight decay, of all but 1-d parameters", 0.05, least=0)
+    clip: float = _option("greatest norm of the gradient, 0 for no limit", 5.0, least=0)
+    seed: int = _option("of weights, order and augmentation", 1, least=0, most=(1 << 63) - 1)
+    augment: bool = _option("flip, colour, blur, JPEG, cutout", True, shown="on")
+    bf16: bool = _option("bfloat16 where autocast uses it", False, shown="off")
+    channels_last: bool = _option("images as NHWC in memory", True, shown="on")
+    compile: bool = _option("torch.compile the network", False, shown="off")
+    shard_head: bool = _option("each process holds a part of the classes", False, shown="off")
+    sync_bn: bool = _option("BatchNorm over all processes, GPUs only", False, shown="off")
+    device: str = _option("cpu, cuda, cuda:N or auto", "auto")
+    threads: int = _option("CPU threads, 0 for PyTorch's choice", 0, least=0, most=1024)
+    workers: int = _option("processes that read and decode data", 0, least=0, most=255)
+    max_minutes: float = _option("stop after so many with a checkpoint and exit code 75", 0.0,
+                                 least=0, shown="no limit")
+    log_every: int = _option("steps between lines in a pipe", 50, least=1)
+    save_every: float = _option("minutes between checkpoints", 5.0, least=0)
+    eval_pairs: str = _option("pairs that score each epoch, as `efm3 eval` takes them; best.pt "
+                              "follows the score", "", shown="")
+    held_out: str = _option("pairs that score the finished file, by the C engine; the scores go "
+                            "into its meta", "", shown="")
+    licence: str = _option("of the weights, an SPDX expression", "Apache-2.0")
+    note: str = _option("the file's description", "", shown="")
 
     def json(self) -> dict[str, Any]:
         """The record as a JSON object."""
         return asdict(self)
 
-    def resumed(self, stored: dict[str, Any], given: dict[str, Any]) -> Config:
-        """The stored options with the free ones of this call; `given` holds what was said.
+    def resumed(self, stored: Any, given: dict[str, Any]) -> Config:
+        """The options of a checkpoint, with those of FREE that this call gave.
 
-        Raises ValueError where something else was given another value than it had.
+        `stored` is a checkpoint's `config`, `given` the options on the command line. Raises
+        ValueError where an option is given another value than it had, or `stored` is no record.
         """
-        names = {f.name for f in fields(self)}
+        if not isinstance(stored, dict):
+            raise ValueError("the checkpoint holds no options of a run")
+        for f in fields(self):
+            if f.name in stored and not _fits(f, stored[f.name]):
+                raise ValueError(f"the checkpoint says {f.name} {str(stored[f.name])[:40]!r}, "
+                                 "which this option cannot be")
         for name, value in given.items():
             if name not in FREE and stored.get(name) != value:
                 raise ValueError(f"--{name.replace('_', '-')} is {value}, the checkpoint was made "
                                  f"with {stored.get(name)}: leave it out, or begin a new run")
+        names = {f.name for f in fields(self)}
         kept = {k: v for k, v in stored.items() if k in names and k not in FREE}
         free = {k: getattr(self, k) if k in given else stored.get(k, getattr(self, k))
                 for k in FREE if k != "out"}
         return Config(out=self.out, **kept, **free)
+
+
+def _fits(f: Field[Any], value: Any) -> bool:
+    """Whether the option could have been given this value."""
+    said = f.metadata
+    if not isinstance(value, KINDS[str(f.type)]):
+        return False
+    if said["choices"] and value not in said["choices"]:
+        return False
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return True
+    return bool((said["least"] is None or value >= said["least"])
+                and (said["most"] is None or value <= said["most"]))

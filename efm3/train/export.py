@@ -1,16 +1,21 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From a checkpoint to a verified EFM3 file with its story in `meta`."""
+"""From a checkpoint to a verified EFM3 file, which is written once, with all that it says."""
 
 from __future__ import annotations
 
-import datetime
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import efm3
+from efm3 import evaluation
+from efm3.arch import ARCHS
 from efm3.convert import read_network
-from efm3.train.checkpoint import load
+from efm3.drawn.sets import pair_set
+from efm3.engine import Engine
+from efm3.model import Model, dumps, load
+from efm3.source import write_atomic
+from efm3.train import checkpoint, scoring, story
 from efm3.train.model import MobileFaceNet, tensors
 from efm3.verification import inputs, verify_against
 
@@ -21,47 +26,44 @@ class NotVerified(RuntimeError):
     """The file does not compute what the checkpoint computes."""
 
 
-def meta(checkpoint: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
-    """What the file says of itself: data, recipe, epochs, commit, scores, licence."""
-    c, history = checkpoint["config"], checkpoint["history"]
-    last = history[-1] if history else {}
-    scores: dict[str, Any] = {k: round(last[k], 6) for k in ("train_acc", "loss", "val_acc")
-              if last.get(k) is not None}
-    recipe = {k: c[k] for k in ("head", "margin", "scale", "margin_warmup", "batch", "lr",
-                                "warmup", "decay", "clip", "augment", "bf16")}
-    recipe |= {"optimizer": "AdamW, cosine", "processes": run.get("processes", 1)}
-    if "val_acc" in scores:
-        scores["val_pairs"] = c["eval_pairs"]
-    said = {
-        "licence": c["licence"], "source": "tools.train",
-        "training_data": run.get("data", c["data"]),
-        "description": c["note"] or f"MobileFaceNet {c['arch']} trained on "
-                                    f"{run.get('data', c['data'])}",
-        "trained": True, "seed": c["seed"],
-        "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
-        "epochs": round(last.get("epoch", 0), 3), "steps": checkpoint["step"],
-        "identities": checkpoint["classes"], "recipe": recipe, "scores": scores,
-        "commit": run.get("commit", ""),
-    }
-    return {k: v for k, v in said.items() if v != ""}
+class Exported(NamedTuple):
+    """What was written: its SHA-256, its `meta`, and the greatest error beside the checkpoint."""
+
+    sha256: str
+    meta: dict[str, Any]
+    max_error: float
 
 
-def export(path: Path, target: Path, run: dict[str, Any]) -> float:
-    """Write `target` from the checkpoint at `path` and verify it; the greatest error found.
+def export(path: Path, target: Path, run: dict[str, Any]) -> Exported:
+    """Write `target` from the checkpoint at `path`, verified and measured; `run` is config.json.
 
-    The checkpoint is read as any stranger's would be, by the converter, and run in PyTorch;
-    the reference and the engine, on each instruction set, are held against it.
-    Raises NotVerified, BadCheckpoint, Efm3Error, OSError.
+    The checkpoint is read by the converter, as any foreign one would be, and run in PyTorch; the
+    reference and the engine, on each instruction set, are compared with it. Then the engine scores
+    the held-out pairs, where the run has some. Nothing is written before.
+    Raises NotVerified, BadCheckpoint, Efm3Error, EngineMissing, OSError.
     """
-    value = load(path)
-    arch = efm3.ARCHS[value["config"]["arch"]]
-    model = MobileFaceNet(arch)
-    model.load_state_dict(value["model"])
-    efm3.save(target, arch, tensors(model), mirror_extra={"meta": meta(value, run)}, seal=True)
-    network = read_network(str(path), arch=arch)
-    found = verify_against(efm3.load(target), network.run, inputs(), tolerance=TOLERANCE)
+    value = checkpoint.load(path)
+    arch = ARCHS[run["config"]["arch"]]
+    network = MobileFaceNet(arch)
+    network.load_state_dict(value["model"])
+    weights = tensors(network)
+    model = load(dumps(arch, weights))
+    source = read_network(str(path), arch=arch)
+    found = verify_against(model, source.run, inputs(), tolerance=TOLERANCE)
     worst = max(found, key=lambda o: o.max_error)
     if not all(o.ok for o in found):
         raise NotVerified(f"{target}: {worst.isa} differs from {path} by {worst.max_error:.2e}, "
-                          f"more than {TOLERANCE:g}")
-    return worst.max_error
+                          f"more than {TOLERANCE:g}; nothing was written")
+    held = _scores(model, run["config"]["held_out"])
+    meta = story.meta(value, run, held)
+    data = dumps(arch, weights, mirror_extra={"meta": meta}, seal=True, align=True)
+    write_atomic(target, [data])
+    return Exported(hashlib.sha256(data).hexdigest(), meta, worst.max_error)
+
+
+def _scores(model: Model, pairs: str) -> evaluation.Scores | None:
+    if not pairs:
+        return None
+    threads = scoring.threads()
+    with Engine(model, threads=threads) as engine:
+        return evaluation.evaluate(engine.embed, pair_set(pairs), threads=threads)

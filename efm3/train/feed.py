@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from efm3 import format as fmt
-from efm3.train.data import collate
+from efm3.train.data import Data, collate
 from efm3.train.sampler import Batches, mix
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -35,7 +35,7 @@ def augmenter(wanted: bool) -> Augment:
     return lambda images, generator: augment(images, generator, recipe)
 
 
-def check(images: Tensor, labels: Tensor, source: Any) -> None:
+def check(images: Tensor, labels: Tensor, source: Data) -> None:
     """Raises ValueError for a batch that is none of uint8 [B, 3, 112, 112] and B labels."""
     side = fmt.INPUT_SIDE
     if images.dtype != torch.uint8 or images.shape != (len(labels), 3, side, side):
@@ -48,20 +48,20 @@ def check(images: Tensor, labels: Tensor, source: Any) -> None:
                          f"{source.classes} classes")
 
 
-def _deaf(worker: int) -> None:
-    """A Ctrl-C is for the process that trains; the workers serve it until it has stopped."""
+def _ignore_interrupt(worker: int) -> None:
+    """Ctrl-C reaches the workers too, but only the process that trains answers it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def loader(source: Any, batches: Batches, workers: int, pin: bool) -> Iterator[Any]:
-    """(uint8 [B, 3, 112, 112], int64 [B]) of the epoch's rest; draws on no global generator.
+    """(uint8 [B, 3, 112, 112], int64 [B]) of the epoch's rest; uses no global generator.
 
-    A stream that ends before its epoch does (corrupt samples count for nothing) goes on in the
-    order of an epoch far away.
+    A stream that ends before its epoch does (corrupt samples are not counted) continues in the
+    order of an epoch with a far higher number.
     """
     own = torch.Generator().manual_seed(mix(batches.seed, batches.epoch, 1))
     more: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
-    more |= {"num_workers": workers, "worker_init_fn": _deaf if workers else None,
+    more |= {"num_workers": workers, "worker_init_fn": _ignore_interrupt if workers else None,
              "collate_fn": collate, "pin_memory": pin, "generator": own}
     if not isinstance(source, IterableDataset):
         yield from DataLoader(source, batch_sampler=batches, **more)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says: a bar on a terminal, lines in a pipe; log.csv, TensorBoard, curves.png."""
+"""What a run reports: a bar on a terminal, lines in a pipe; log.csv, TensorBoard, curves.png."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from efm3.findings import Efm3Error, printable
 from efm3.source import write_atomic
+from efm3.train.plots import curves
 
 COLUMNS = ("epoch", "step", "loss", "train_acc", "lr", "margin", "images_per_s", "epoch_s",
            "data_share", "val_acc")
 
 
 class Log:
-    """The speaking of one process; only the first of several speaks."""
+    """The messages of one process; of several only the first prints and writes (`speaks`)."""
 
     def __init__(self, folder: Path, speaks: bool, steps: int) -> None:
         self.folder, self.speaks, self.steps = folder, speaks, steps
@@ -28,9 +30,10 @@ class Log:
             self._bar = _bar(steps)
 
     def say(self, text: str) -> None:
-        """A line on stderr."""
+        """A line on stderr; what it quotes of names and specs is made printable."""
         if not self.speaks:
             return
+        text = printable(text)
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
@@ -62,10 +65,11 @@ class Log:
         if not self.speaks or not (self.folder / "log.csv").exists():
             return
         try:
-            from efm3.train.plots import curves
             curves(self.folder / "log.csv", self.folder / "curves.png")
-        except ImportError as e:
-            self.say(f"no curves.png: {e}")
+        except Efm3Error as e:
+            if e.code != "X002":
+                raise
+            self.say(f"no curves.png: {e.finding.message}")
 
     def close(self) -> None:
         """Takes the bar away."""

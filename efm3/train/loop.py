@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: a step, an epoch, a checkpoint, and going on from one exactly."""
+"""The training loop: a step, an epoch, a checkpoint, and an exact continuation from one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from efm3.arch import ARCHS
 from efm3.train import checkpoint, feed, parallel, schedule, state
 from efm3.train.config import Config
+from efm3.train.data import Data
 from efm3.train.heads import Head
 from efm3.train.logs import Log
 from efm3.train.model import MobileFaceNet
@@ -33,14 +34,14 @@ class Diverged(RuntimeError):
 class Trainer:
     """A run: network, head, optimiser and the place reached. `run` trains to the end."""
 
-    def __init__(self, config: Config, source: Any, world: parallel.World,
+    def __init__(self, config: Config, source: Data, world: parallel.World,
                  log: Log | None = None, validate: Validate | None = None) -> None:
         self.config, self.source, self.world, self.validate = config, source, world, validate
         torch.manual_seed(config.seed)
         self.model = MobileFaceNet(ARCHS[config.arch])
         self.head = self._head()
         if config.channels_last:
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.model.to(memory_format=torch.channels_last)
         self.model.to(world.device)
         self.head.to(world.device)
         net: nn.Module = self.model
@@ -59,7 +60,8 @@ class Trainer:
         self.per_epoch = self.batches.steps
         self.total = config.steps or config.epochs * self.per_epoch
         self.augment = feed.augmenter(config.augment)
-        self.step, self.partial, self.best = 0, dict(ZERO), float("-inf")
+        self.step, self.best = 0, float("-inf")
+        self.partial = dict(ZERO)
         self.history: list[dict[str, Any]] = []
         self.log = log or Log(Path(config.out), False, self.total)
         self.stop = ""

@@ -42,7 +42,7 @@ class _PReLU(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, slope = ctx.saved_tensors
         wide = slope.view(1, -1, 1, 1)
         out, slopes = torch.empty_like(x), torch.zeros_like(slope)

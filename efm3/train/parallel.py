@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One process or many: what torchrun says, and the few things that all must agree on."""
+"""One process or many: what torchrun states, and the few things on which all must agree."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class World:
             return list(values)
         t = torch.tensor(values, dtype=torch.float64, device=self.device)
         distributed.all_reduce(t)
-        return t.tolist()
+        summed: list[float] = t.tolist()
+        return summed
 
     def gather_rows(self, own: Tensor, rows: list[int]) -> Tensor:
         """The processes' tensors [rows[r], ...] one under the other, on every process."""
@@ -48,6 +49,24 @@ class World:
         return torch.cat([p[:n] for p, n in zip(parts, rows, strict=True)])
 
 
+def place(device: str) -> torch.device:
+    """The device of this name; `auto` is a GPU where there is one.
+
+    Raises ValueError for a device that is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"--device {device} is none of cpu, cuda, cuda:N, auto") from None
+    if found.type not in ("cpu", "cuda"):
+        raise ValueError(f"--device {device} is none of cpu, cuda, cuda:N, auto")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"--device {device}: PyTorch sees no such GPU here")
+    return found
+
+
 def join(device: str) -> World:
     """Join the other processes where torchrun started this one; choose the device.
 
@@ -55,26 +74,19 @@ def join(device: str) -> World:
     """
     local = int(os.environ.get("LOCAL_RANK", 0))
     size = int(os.environ.get("WORLD_SIZE", 1))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        place = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"--device {device} is none of cpu, cuda, cuda:N, auto") from None
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"--device {device}: PyTorch sees no such GPU here")
-    if place.type == "cuda" and place.index is None:
-        place = torch.device("cuda", local)
-        torch.cuda.set_device(place)
+    own = place(device)
+    if own.type == "cuda" and own.index is None:
+        own = torch.device("cuda", local)
+        torch.cuda.set_device(own)
     if size > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    return World(distributed.get_rank() if size > 1 else 0, size, place)
+        distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    return World(distributed.get_rank() if size > 1 else 0, size, own)
 
 
 def leave(together: bool = False) -> None:
     """The end of what `join` began; `together` first waits for the others, who may still need us.
 
-    One that waits for a process that failed leaves too: that one has said why.
+    A process that waits for one that failed leaves too: the failed one has printed the reason.
     """
     if distributed.is_initialized():
         if together:

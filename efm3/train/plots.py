@@ -17,13 +17,11 @@ PANELS: Sequence[tuple[str, Sequence[str]]] = (
 
 
 def curves(table: Path, png: Path) -> None:
-    """Draw log.csv, a row an epoch. Raises ImportError without matplotlib, ValueError, OSError."""
+    """Draw log.csv, which has a row for each epoch. Raises Efm3Error X002 without matplotlib,
+    ValueError, OSError."""
     with open(table, encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
-    try:
-        made, grid = plots.figure(9, 6, (2, 2))
-    except plots.NoMatplotlib as e:
-        raise ImportError(str(e)) from None
+    made, grid = plots.figure(9, 6, (2, 2))
     for axes, (title, columns) in zip(grid.flat, PANELS, strict=True):
         for column in columns:
             points = [(float(r["epoch"]), float(r[column])) for r in rows if r.get(column)]

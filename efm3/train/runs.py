@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The run folder: what it takes to do the same again."""
+"""config.json of the run folder: what it takes to repeat a run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 import torch
 
-import efm3
 from efm3.source import write_atomic
+from efm3.train.data import Data
+from efm3.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
+"""The folder that holds the package: a checkout's, or site-packages."""
 
 
-def describe(config: dict[str, Any], source: Any, processes: int, device: str) -> dict[str, Any]:
+def describe(config: dict[str, Any], source: Data, processes: int, device: str) -> dict[str, Any]:
     """The run as JSON: options, command, commit, versions, data, machine."""
     return {
         "config": config, "command": shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]]),
-        "commit": commit(), "data": source.name, "identities": source.classes,
-        "images": len(source), "processes": processes,
-        "versions": {"efm3": efm3.__version__, "python": platform.python_version(),
+        "commit": commit(), "data": source.name, "drawn": source.facts,
+        "identities": source.classes, "images": len(source), "processes": processes,
+        "versions": {"efm3": __version__, "python": platform.python_version(),
                      "torch": torch.__version__, "numpy": np.__version__,
                      "pillow": _version("pillow")},
         "machine": {"system": platform.platform(), "cpu": cpu(), "threads": torch.get_num_threads(),
@@ -41,16 +43,23 @@ def write(folder: Path, value: dict[str, Any]) -> None:
     write_atomic(folder / "config.json", [(json.dumps(value, indent=2) + "\n").encode()])
 
 
-def commit() -> str:
-    """The commit of this checkout, with `+` where files differ from it, or ""."""
+def commit(root: Path = ROOT) -> str:
+    """The commit of this package's own checkout, with `+` where files differ from it, or "".
+
+    An installed package has none: a repository that happens to surround it is another project's.
+    """
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True,
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True,
                               check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
     try:
+        own = 'name = "efm3"' in (root / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+        top = git("rev-parse", "--show-toplevel") if own else ""
+        if not top or Path(top).resolve() != root.resolve():
+            return ""
         found = git("rev-parse", "HEAD")
         return found + ("+" if found and git("status", "--porcelain", "-uno") else "")
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 

@@ -46,7 +46,7 @@ class _Gather(torch.autograd.Function):
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         rank, size, n = ctx.place
         grad = grad.contiguous()
         distributed.all_reduce(grad)
@@ -74,7 +74,7 @@ class _CrossEntropy(torch.autograd.Function):
         return (sums[0].log() - sums[1]).mean()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         p, own, rows = ctx.saved_tensors
         out = p.clone()
         out[rows, own[rows]] -= 1

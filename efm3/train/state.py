@@ -1,21 +1,43 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is at a step, and how to be there again."""
+"""What a run is at a step, and how to continue from there."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 
 from efm3.train import checkpoint
+from efm3.train.config import Config
+from efm3.train.data import Data
+from efm3.train.model import MobileFaceNet
 
-if TYPE_CHECKING:
-    from efm3.train.loop import Trainer
+
+class Run(Protocol):
+    """What a checkpoint holds of a run; `efm3.train.loop.Trainer` is one."""
+
+    config: Config
+    source: Data
+    model: MobileFaceNet
+    head: Any
+    """`heads.Head` or `sharded.ShardedHead`."""
+    optimizer: torch.optim.Optimizer
+    names: dict[Any, str]
+    """Parameters to their names."""
+    step: int
+    partial: dict[str, float]
+    """Sums over the epoch that is not finished."""
+    history: list[dict[str, Any]]
+    """A row for each epoch."""
+    best: float
+
+    def settle(self) -> None:
+        """Add to `partial` what steps left on the device."""
 
 
-def capture(t: Trainer) -> dict[str, Any]:
+def capture(t: Run) -> dict[str, Any]:
     """All that a resumed run needs, on the CPU; every process must call it."""
     t.settle()
     states = checkpoint.optimizer_state(t.optimizer, t.names)
@@ -35,8 +57,8 @@ def capture(t: Trainer) -> dict[str, Any]:
             "best": t.best, "rng": rng}
 
 
-def restore(t: Trainer, value: dict[str, Any]) -> None:
-    """Go on from a checkpoint. Raises BadCheckpoint for one of another run."""
+def restore(t: Run, value: dict[str, Any]) -> None:
+    """Continue from a checkpoint. Raises BadCheckpoint for one of another run."""
     if value["classes"] != t.source.classes:
         raise checkpoint.BadCheckpoint(f"the checkpoint has {value['classes']} classes, the "
                                        f"data {t.source.classes}")

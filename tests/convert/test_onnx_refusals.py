@@ -292,6 +292,6 @@ def test_a_given_arch(graph, saved, refused, small, tmp_path):
 def test_without_the_libraries(graph, saved, refused, monkeypatch):
     path = saved(graph)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    refused(path, "X002", "efm3[onnx]")
+    refused(path, "X002", "extra `onnx`")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    refused(path, "X002", "efm3[onnx]", verify=False)
+    refused(path, "X002", "extra `onnx`", verify=False)

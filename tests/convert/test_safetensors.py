@@ -61,4 +61,4 @@ def test_integers_are_refused(state, tmp_path, refused):
 def test_without_the_library(small, tmp_path, monkeypatch, refused):
     (tmp_path / "a.safetensors").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    refused(tmp_path / "a.safetensors", "X002", "efm3[safetensors]")
+    refused(tmp_path / "a.safetensors", "X002", "extra `safetensors`")

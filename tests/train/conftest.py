@@ -6,6 +6,15 @@
 import pytest
 
 
+def command(*words):
+    """The exit code of `efm3 WORDS` in this process, whose streams it uses."""
+    from efm3.cli import cli
+
+    with pytest.raises(SystemExit) as e:
+        cli.main([str(w) for w in words], prog_name="efm3")
+    return e.value.code
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """The tests share the machine; more threads than cores cost far more than they give."""
@@ -13,14 +22,19 @@ def one_thread():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def train():
+    """train(*options): the exit code of `efm3 train`."""
+    return lambda *options: command("train", *options)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, train):
     """run(*options, source=...) trains as the command does, on drawn patterns; its exit code."""
-    from efm3.train import cli
+    from efm3.train import session
     from tests.train.standin import Patterns
 
     def go(*options, source=None, out=tmp_path / "run"):
-        monkeypatch.setattr(cli, "_open", lambda spec: source or Patterns(4, 4))
-        return cli.main(["--out", str(out), "--threads", "1",
-                         *(["--data", "patterns"] if "--resume" not in options else []),
-                         *map(str, options)])
+        monkeypatch.setattr(session, "_open", lambda words: source or Patterns(4, 4))
+        data = ["--data", "patterns"] if "--resume" not in options else []
+        return train("--out", out, "--threads", 1, *data, *options)
     return go

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 class Patterns(Dataset):
     """`classes` identities with `shots` pictures each; what readers of real data look like."""
 
-    name, skipped = "patterns", 0
+    name, skipped, facts = "patterns", 0, None
 
     def __init__(self, classes, shots, seed=5):
         self.classes, self.shots = classes, shots

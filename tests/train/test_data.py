@@ -165,6 +165,9 @@ class Faces:
     def __init__(self, seed, first, count, shots):
         self.first, self.classes, self.shots = first, count, shots
 
+    def describe(self):
+        return {"seed": 1, "first": self.first, "classes": self.classes, "shots": self.shots}
+
     def __len__(self):
         return self.classes * self.shots
 
@@ -177,23 +180,25 @@ class Faces:
 
 
 def test_drawn_identities(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tools.synth", types.SimpleNamespace(Faces=Faces))
+    monkeypatch.setattr(_cache, "Faces", Faces)
     source = data.open_data("synth:1:5:4")
     assert source.classes == 5 and len(source) == 20 and source.name == "synth:1:5:4"
     x, label = source[7]
     assert x.shape == (3, 112, 112) and label == 1 and x[:2, 0, 0].tolist() == [1, 3]
     assert source.fetch([0, 19])[1].tolist() == [0, 4]
     assert int(data.open_data("synth:1:5:4:100")[0][0][0, 0, 0]) == 100
+    assert source.facts == {"seed": 1, "first": 0, "classes": 5, "shots": 4}
+
+
+def test_more_identities_than_memory(monkeypatch):
+    def full(*a):
+        raise MemoryError
+    monkeypatch.setattr(_cache, "Faces", full)
+    assert refused("synth:1:2000000000:1") == "F020"
 
 
 @pytest.mark.parametrize("spec", ["synth:", "synth:1:2", "synth:1:2:3:4:5", "synth:a:2:3",
                                   "synth:1:0:3", "synth:1:2:0", "synth:1:-2:3", "synth:1:²:3"])
 def test_wrong_specs(spec, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tools.synth", types.SimpleNamespace(Faces=Faces))
+    monkeypatch.setattr(_cache, "Faces", Faces)
     assert refused(spec) == "F020"
-
-
-def test_no_generator(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tools.synth", None)
-    monkeypatch.setitem(sys.modules, "efm3_synth", None)
-    assert refused("synth:1:2:3") == "F026"

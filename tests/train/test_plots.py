@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from efm3 import Efm3Error
+from efm3.evaluation import plots
 from efm3.train.plots import curves
 
 NEEDS = ("matplotlib",)
@@ -18,8 +20,6 @@ TABLE = """epoch,step,loss,train_acc,lr,images_per_s,val_acc
 
 
 def test_curves(tmp_path, monkeypatch):
-    from efm3.evaluation import plots
-
     shown = []
     real = plots.save
     monkeypatch.setattr(plots, "save", lambda made, path: (shown.append(made), real(made, path)))
@@ -41,5 +41,5 @@ def test_an_empty_table(tmp_path):
 def test_without_matplotlib(tmp_path, monkeypatch):
     (tmp_path / "log.csv").write_text(TABLE)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match="pip install"):
+    with pytest.raises(Efm3Error, match="X002.*matplotlib.*pip install"):
         curves(tmp_path / "log.csv", tmp_path / "curves.png")

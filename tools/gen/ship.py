@@ -2,92 +2,82 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put files into weights/: trained runs, or the untrained ones of a seed.
 
-    python -m tools.gen.ship --pairs DIR/pairs.txt RUN ...   runs of `python -m tools.train`
-    python -m tools.gen.ship --untrained nano ...            what `efm3 new` writes
+    python -m tools.gen.ship RUN ...               run folders of `efm3 train --held-out PAIRS`
+    python -m tools.gen.ship --untrained nano ...  what `efm3 new` writes
 
-A run's network is measured on the held-out pairs (`efm3-synth pairs`) by the C engine, and the
-scores go into the file's `meta`. `python -m tools.gen` makes the manifest and the tables of
-weights/README.md out of that.
+A run's file is copied byte for byte: training has written all that it says. Then the manifest
+and the tables of weights/README.md are made again from the files.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import efm3
-from efm3 import evaluation, untrained
-from efm3.source import write_atomic
+from efm3 import untrained
+from efm3.source import read, write_atomic
+from tools.gen import __main__ as gen
 from tools.gen import weights
 
 SEED = 1
-LIMITS = ("Trained on procedurally drawn identities only. Not evaluated on photographs of people "
-          "and not fit for recognising them")
-PROTOCOL = ("10 folds, each with the threshold that is best on the other nine; no identity was "
-            "trained on")
 
 
-def drawn(folder: Path) -> str:
-    """What the generator was asked for. Raises OSError for a folder that it did not fill."""
-    facts = json.loads((folder / "synth.json").read_text(encoding="utf-8"))
-    return "tools/synth: " + ", ".join(f"{k} {v}" for k, v in facts.items())
+class NotShipped(ValueError):
+    """The run has no file that may stand in weights/."""
 
 
-def held_out(model: efm3.Model, pairs: Path, threads: int) -> dict[str, Any]:
-    """The scores on drawn pairs; a rate with too few impostor pairs is null."""
-    with efm3.Engine(model, threads=threads) as engine:
-        got = evaluation.evaluate(engine.embed, evaluation.open_pairs(pairs), threads=threads)
-    tar = {round(1 / t.far): round(t.tar, 5) if t.enough else None for t in got.tar_at_far}
-    return {
-        "set": drawn(pairs.parent),
-        "protocol": PROTOCOL, "pairs": got.pairs, "accuracy": round(got.accuracy, 5),
-        "std": round(got.std, 5), "threshold": round(got.best.threshold, 4),
-        "accuracy_at_0.3": round(got.rule_of_thumb.accuracy, 5),
-        "tar_at_far_1e-3": tar[1000], "tar_at_far_1e-4": tar[10000],
-        "eer": round(got.eer, 5), "auc": round(got.auc, 5)}
+def chosen(run: Path) -> tuple[str, bytes]:
+    """The size and the bytes of a run's file. Raises NotShipped, Efm3Error, OSError."""
+    found = [name for name in efm3.ARCHS if (run / f"facex_{name}.bin").is_file()]
+    if len(found) != 1:
+        raise NotShipped(f"{run} holds {len(found)} files facex_ARCH.bin of the four sizes, not 1")
+    name = found[0]
+    path = run / f"facex_{name}.bin"
+    data = bytes(read(path))
+    report = efm3.validate(data)
+    if report.findings:
+        raise NotShipped(f"{path}: {report.findings[0]}")
+    model = efm3.load(data)
+    if model.arch != efm3.ARCHS[name]:
+        raise NotShipped(f"{path} is not of the size {name}")
+    meta = model.mirror["meta"]
+    if meta.get("trained") is not True or "held_out" not in meta.get("scores", {}):
+        raise NotShipped(f"{path} has no held-out scores: train it with --held-out")
+    return name, data
 
 
-def take(run: Path, pairs: Path, threads: int, target: Path | None = None) -> str:
-    """Install the file of a run; returns a line for a person. Raises Efm3Error, OSError."""
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    with open(run / "log.csv", encoding="utf-8", newline="") as f:
-        rows = [(float(row["epoch"]), float(row["epoch_s"])) for row in csv.DictReader(f)]
-    name, machine = config["config"]["arch"], config["machine"]
-    model = efm3.load(run / f"facex_{name}.bin")
-    meta = {k: v for k, v in model.mirror["meta"].items() if k != "sha256"}
-    meta |= {
-        "description": f"MobileFaceNet {name}. {LIMITS}",
-        "training_data": drawn(Path(config["config"]["data"])),
-        "machine": f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, "
-                   f"{machine['threads']} thread(s)",
-        "seconds_per_epoch": round(sum(s for _, s in rows) / rows[-1][0], 1),
-        "scores": meta["scores"] | {"held_out": held_out(model, pairs, threads)}}
-    efm3.save(target or weights.path(name), model.arch, model.tensors, seal=True, align=True,
-              mirror_extra={"meta": meta})
-    got = meta["scores"]["held_out"]
+def take(run: Path, target: Path | None = None) -> str:
+    """Copy the file of a run; returns a line for a person. Raises as `chosen` does."""
+    name, data = chosen(run)
+    write_atomic(target or weights.path(name), [data])
+    got = efm3.load(data).mirror["meta"]["scores"]["held_out"]
     return f"{name}: {100 * got['accuracy']:.2f} % of {got['pairs']} held-out pairs"
 
 
-def main() -> int:
-    """Install."""
+def main(words: list[str] | None = None) -> int:
+    """Install and regenerate; 1 where a run was refused, and then nothing is changed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("names", nargs="*", metavar="RUN")
-    parser.add_argument("--pairs", type=Path, help="pairs.txt of efm3-synth pairs")
+    parser.add_argument("names", nargs="+", metavar="RUN")
     parser.add_argument("--untrained", action="store_true", help="names of sizes, not runs")
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    if not args.names or not (args.untrained or args.pairs):
-        parser.error("--untrained with sizes, or --pairs with runs")
-    for name in args.names:
+    args = parser.parse_args(words)
+    try:
         if args.untrained:
-            write_atomic(weights.path(name), [untrained.dumps(efm3.ARCHS[name], SEED)])
+            files = {n: untrained.dumps(efm3.ARCHS[n], SEED) for n in args.names}
+            for name, data in files.items():
+                write_atomic(weights.path(name), [data])
         else:
-            print(take(Path(name), args.pairs, args.threads))
-    print("now: python -m tools.gen")
+            for run in args.names:
+                chosen(Path(run))
+            for run in args.names:
+                print(take(Path(run)))
+    except KeyError as e:
+        parser.error(f"no size is called {e}")
+    except (ValueError, OSError) as e:
+        print(f"ship: {e}", file=sys.stderr)
+        return 1
+    gen.main(check=False)
     return 0
 
 

@@ -26,9 +26,9 @@ from tools import ROOT
 CHECKED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "efm3.scan": (("scan", "_walk_table", "Scan.complete", "Scan.raw_arch"),
                   ("tests/test_scan.py", "tests/test_bad_input.py::test_43_byte_files")),
-    "efm3.arch": (("problems", "widest_expansion"), ("tests/test_arch.py",)),
-    "efm3.mirror": (("parse", "_pairs", "_constant", "_integer", "_real", "_strings", "kind_of",
-                     "is_kind", "is_digest"), ("tests/test_mirror.py",)),
+    "efm3.arch": (("Arch.__post_init__", "problems", "widest_expansion"), ("tests/test_arch.py",)),
+    "efm3.mirror": (("arch_of", "parse", "_pairs", "_constant", "_integer", "_real", "_strings",
+                     "kind_of", "is_kind", "is_digest"), ("tests/test_mirror.py",)),
     "efm3.model": (("load", "_parts", "_mirror_text", "_payload", "Model.save"),
                    ("tests/test_model.py", "tests/test_engine.py")),
     "efm3.source": ((),
@@ -39,7 +39,8 @@ RULES_TESTS = ("tests/rules/test_conditions.py", "tests/rules/test_rules.py",
                "tests/test_coherence.py")
 CHECKED |= {f"efm3.rules.{m}": ((), RULES_TESTS) for m in (
     "container", "header", "mirror", "table", "values", "portability")}
-CHECKED["efm3.rules"] = (("selected", "check_level", "run", "load_rules"), RULES_TESTS)
+CHECKED["efm3.rules"] = (("selected", "check_level", "_chosen", "run", "load_rules"), RULES_TESTS)
+CHECKED["efm3.rules._registry"] = ((), ("tests/rules/test_rules.py", "tests/test_codes.py"))
 CHECKED["efm3.rules._context"] = (tuple(f"Context.{n}" for n in (
     "field", "arch_problems", "_parsed", "table_cause", "digest", "stats")), RULES_TESTS)
 CHECKED["efm3.rules._causes"] = ((), RULES_TESTS)

@@ -15,20 +15,30 @@ from __future__ import annotations
 
 import os
 
+from efm3.drawn.spec import is_spec
 from efm3.findings import refuse
 from efm3.train.data._cache import CacheSource, SynthSource
 from efm3.train.data._folder import FolderSource
 from efm3.train.data._rec import RecSource
 from efm3.train.data._shards import ShardStream
-from efm3.train.data._source import SIDE, Batch, Corrupt, Sample, Source, Stream, collate
+from efm3.train.data._source import (
+    SIDE,
+    Batch,
+    Corrupt,
+    Data,
+    Sample,
+    Source,
+    Stream,
+    collate,
+)
 
-__all__ = ["SIDE", "Batch", "Corrupt", "Sample", "Source", "Stream", "collate", "open_data"]
+__all__ = ["SIDE", "Batch", "Corrupt", "Data", "Sample", "Source", "Stream", "collate", "open_data"]
 
 
 def open_data(spec: str, side: int = SIDE) -> Source | Stream:
-    """The source that `spec` names; see this module. Raises Efm3Error, NoPillow when read."""
+    """The source that `spec` names, see this module. Raises Efm3Error."""
     try:
-        if spec.startswith("synth:"):
+        if is_spec(spec):
             return SynthSource(spec, side)
         if os.path.exists(os.path.join(spec, "images.npy")):
             return CacheSource(spec, side)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from efm3.drawn import Faces
+from efm3.drawn import spec as specs
+from efm3.drawn.faces import Faces
 from efm3.findings import refuse
 from efm3.train.data._source import SIDE, Batch, Sample, Source
 
@@ -36,6 +37,8 @@ class CacheSource(Source):
                    found=f"labels {labels.min()}..{labels.max()}",
                    expected=f"labels 0..{len(labels) - 1}")
         super().__init__(path, int(labels.max()) + 1)
+        self.facts = specs.read_facts(path)
+        _agree(path, self.facts, labels)
         self._labels = torch.from_numpy(labels.astype(np.int64))
 
     def __len__(self) -> int:
@@ -46,7 +49,7 @@ class CacheSource(Source):
 
     def fetch(self, indices: Sequence[int]) -> Batch:
         at = np.asarray(indices, np.int64)
-        # Ascending reads are kind to a disk; the batch keeps its own order.
+        # A disk is read fastest in ascending order; the batch keeps its own order.
         order = np.argsort(at, kind="stable")
         pictures = np.empty((len(at), *self._images.shape[1:]), np.uint8)
         for place in order:
@@ -61,20 +64,30 @@ def _array(path: str, mapped: bool = False) -> Any:
         refuse("F024", path=path, found=str(e), expected="a .npy file of a cache")
 
 
+def _agree(path: str, facts: specs.Facts | None, labels: Any) -> None:
+    """Refuses a synth.json that speaks of other pictures: it goes into the trained file."""
+    if facts and {"classes", "shots"} <= facts.keys():
+        told, found = facts["classes"] * facts["shots"], (int(labels.max()) + 1, len(labels))
+        if (facts["classes"], told) != found:
+            refuse("F024", path=os.path.join(path, specs.FACTS),
+                   found=f"{facts['classes']} identities with {facts['shots']} pictures each",
+                   expected=f"{found[0]} identities with {found[1]} pictures in all")
+
+
 class SynthSource(Source):
     """`synth:SEED:IDENTITIES:SHOTS[:FIRST]`: pictures that are drawn as they are asked for."""
 
-    def __init__(self, spec: str, side: int) -> None:
-        parts = spec.split(":")[1:]
-        if len(parts) not in (3, 4) or not all(p.isascii() and p.isdigit() for p in parts):
-            refuse("F020", path=spec, found="another form",
-                   expected="synth:SEED:IDENTITIES:SHOTS[:FIRST], whole " "numbers")
-        seed, count, shots, first = [int(p) for p in (*parts, "0")][:4]
-        if not (1 <= count < 1 << 31 and 1 <= shots < 1 << 31) or side != SIDE:
-            refuse("F020", path=spec, found=f"{count} identities, {shots} shots, side {side}",
-                   expected=f"at least one of each, side {SIDE}")
-        self._faces = Faces(seed, first, count, shots)
-        super().__init__(spec, int(self._faces.classes))
+    def __init__(self, words: str, side: int) -> None:
+        spec = specs.pictures(words)
+        if side != SIDE:
+            refuse("F020", path=words, found=f"side {side}", expected=f"side {SIDE}")
+        try:
+            self._faces = Faces(spec.seed, spec.first, spec.identities, spec.amount)
+        except MemoryError:
+            refuse("F020", path=words, found=f"{spec.identities} identities",
+                   expected="no more than fit into memory")
+        super().__init__(words, int(self._faces.classes))
+        self.facts = self._faces.describe()
 
     def __len__(self) -> int:
         return len(self._faces)
@@ -84,5 +97,4 @@ class SynthSource(Source):
         return pictures[0], int(labels[0])
 
     def fetch(self, indices: Sequence[int]) -> Batch:
-        pictures, labels = self._faces.batch(torch.as_tensor(indices, dtype=torch.int64))
-        return pictures, labels
+        return self._faces.batch(torch.as_tensor(indices, dtype=torch.int64))

@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 
+from efm3.drawn import spec as specs
 from efm3.findings import refuse
 from efm3.source import Unreadable, open_regular
 from efm3.train.data._source import MAX_BYTES, Corrupt, Sample, Source, tensor_of
@@ -38,8 +39,10 @@ class FolderSource(Source):
             refuse("F020", path=path, found=f"no {', '.join(SUFFIXES)} in any folder of it",
                    expected="a folder with one folder an identity")
         super().__init__(path, len(self.identities))
+        self.facts = specs.read_facts(path)
         self._side, self._labels = side, np.array(labels)
-        # One blob, not millions of strings, whose counters would unshare a worker's pages.
+        # One array of bytes, not millions of strings: counting references to these would make a
+        # worker process copy the memory that it shares with its parent.
         self._names = np.frombuffer(b"".join(names), np.uint8)
         self._ends = np.cumsum([len(n) for n in names])
 

@@ -4,8 +4,8 @@
 
 A record is a magic number, a word with its length (29 bits) and its kind (3 bits: whole, or the
 first, a middle or the last part of one whose data holds the magic number), the data, and padding
-to four bytes. The data of ours begin with a header: flag, label, two numbers; where the flag is
-not 0 it counts the labels that follow as floats. Record 0 has no picture: its labels are the key
+to four bytes. The data of a picture begin with a header: flag, label, two numbers; where the flag
+is not 0 it counts the labels that follow as floats. Record 0 has no picture: its labels are the key
 after the last picture, which is that of the first identity, and the one after the last identity.
 """
 
@@ -36,7 +36,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class RecSource(Source):
-    """Pictures of a `.rec`, read where they lie: nothing is unpacked or kept.
+    """Pictures of a `.rec`, read from that file: nothing is unpacked or kept.
 
     Without an `.idx` the records are walked once. Where record 0 says nothing of the identities
     every record's header is read once, which takes a while for millions.

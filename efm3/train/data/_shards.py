@@ -30,12 +30,12 @@ Encoded = tuple[bytes, int]
 
 
 class ShardStream(Stream):
-    """Samples of the shards, in an order that hangs on `seed`, the epoch, rank and worker alone.
+    """Samples of the shards, in an order that follows from seed, epoch, rank and worker alone.
 
     Shards are dealt out to the ranks' workers; where these are more than the shards, each reads
     all of them and takes its turn. `shards.json` beside the shards, {"classes": N, "samples": N},
     spares the walk over them that counts both. A damaged shard counts as one corrupt sample, and
-    what lies behind the damage is lost.
+    the samples behind the damage are lost.
     """
 
     def __init__(self, spec: str, side: int, seed: int = 0, shuffle: bool = True,
@@ -150,7 +150,8 @@ def _rank() -> tuple[int, int]:
 
 def _read(path: str, pictures: bool = True) -> Iterator[Encoded]:
     """Samples of a shard, without their pictures where these are not wanted. Raises Corrupt."""
-    key, found = "", {}
+    key = ""
+    found: dict[str, bytes] = {}
     with open_regular(path) as f:
         size = os.fstat(f.fileno()).st_size
         for name, _, length in _tar.members(f, size):

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
+from efm3.drawn.spec import Facts
 from efm3.findings import refuse
 from efm3.pictures import BadPicture, decode
 
@@ -26,8 +27,23 @@ Sample = tuple[torch.Tensor, int]
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
+class Data(Protocol):
+    """What training asks of its data, whatever they are read from."""
+
+    name: str
+    classes: int
+    facts: Facts | None
+
+    @property
+    def skipped(self) -> int:
+        """How many corrupt samples were replaced."""
+
+    def __len__(self) -> int:
+        """How many samples an epoch has."""
+
+
 class Corrupt(ValueError):
-    """One sample cannot be had; the source goes on with the next."""
+    """One sample cannot be read; the source continues with the next."""
 
 
 def tensor_of(data: bytes, side: int) -> torch.Tensor:
@@ -44,20 +60,25 @@ def tensor_of(data: bytes, side: int) -> torch.Tensor:
 def collate(batch: Any) -> Batch:
     """For a DataLoader: what `fetch` made passes, a list of samples is stacked."""
     if isinstance(batch, tuple) and isinstance(batch[0], torch.Tensor):
-        return batch
+        made: Batch = batch
+        return made
     pictures, labels = zip(*batch, strict=True)
     return torch.stack(pictures), torch.tensor(labels, dtype=torch.int64)
 
 
 class _Counting:
-    """`classes`, `name`, and the count of corrupt samples, one for all workers."""
+    """`classes`, `name`, and the count of corrupt samples, one for all workers.
+
+    `facts` is what `efm3 draw` was asked for, where it drew the pictures.
+    """
 
     classes: int
     name: str
+    facts: Facts | None = None
 
     def __init__(self, name: str, classes: int) -> None:
         self.name, self.classes = name, classes
-        # A place of its own for this process and for each worker: no count is lost.
+        # This process and each worker count in separate places, so that no count is lost.
         self._skips = torch.zeros(MAX_WORKERS + 1, dtype=torch.int64).share_memory_()
 
     @property
@@ -110,7 +131,7 @@ class Source(_Counting, Dataset):
 
 
 class Stream(_Counting, IterableDataset):
-    """Samples one after the other. `set_epoch` chooses the order, which hangs on nothing else."""
+    """Samples one after the other. `set_epoch` alone determines their order."""
 
     epoch, done, batch = 0, 0, 1
 

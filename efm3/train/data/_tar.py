@@ -32,7 +32,7 @@ def members(f: BinaryIO, size: int) -> Iterator[tuple[str, int, int]]:
             raise Corrupt(f"the archive ends at byte {at}, without its mark of the end")
         try:
             info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the stubs lack it
             return
         except tarfile.HeaderError as e:
             raise Corrupt(f"byte {at}: {e}") from None

@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The command: usage, refusals, what it says; hostile data does not crash it."""
+"""A session of `efm3 train`: refusals, messages, the run folder; hostile data end in one line."""
 
 
 import json
+import subprocess
 import sys
 
 import pytest
 import torch
 
 import efm3
-from efm3.train import checkpoint, cli, export, logs, memory, runs
-from efm3.train.config import Config
+from efm3.train import checkpoint, export, logs, memory, runs
+from efm3.train.data import Corrupt, Source
 from tests.train.standin import Patterns
 
 NEEDS = ("torch",)
@@ -19,26 +20,13 @@ NEEDS = ("torch",)
 SMALL = ("--batch", 4, "--steps", 4, "--no-augment", "--log-every", 1)
 
 
-def test_options_are_the_configs_fields():
-    assert set(cli.HELP) == set(Config.__dataclass_fields__)
-    given = vars(cli.parser().parse_args(["--margin", "0.3", "--no-augment", "--workers", "2"]))
-    assert given == {"margin": 0.3, "augment": False, "workers": 2, "resume": False}
-
-
-def test_usage(capsys):
-    for words in ([], ["--out", "x"], ["--data", "x"], ["--arch", "huge"]):
-        with pytest.raises(SystemExit) as e:
-            cli.main(words)
-        assert e.value.code == 2
-    capsys.readouterr()
-
-
 def test_a_file_with_its_story_comes_out(run, tmp_path, capfd):
     assert run(*SMALL, "--note", "Coloured patterns, for a test", "--licence", "CC0-1.0") == 0
     path = tmp_path / "run" / "facex_nano.bin"
     model = efm3.load(path)
     meta = model.mirror["meta"]
-    assert meta["trained"] is True and meta["training_data"] == "patterns"
+    assert meta["trained"] is True
+    assert meta["training_data"] == "patterns: 16 images of 4 identities"
     assert meta["description"] == "Coloured patterns, for a test"
     assert meta["licence"] == "CC0-1.0" and meta["steps"] == 4 and meta["identities"] == 4
     assert 0 <= meta["scores"]["train_acc"] <= 1 and meta["recipe"]["head"] == "arcface"
@@ -46,7 +34,8 @@ def test_a_file_with_its_story_comes_out(run, tmp_path, capfd):
     assert "verified against last.pt, max_err = " in capfd.readouterr().err
 
 
-def test_a_file_that_computes_something_else_is_not_verified(run, monkeypatch, capfd):
+def test_a_file_that_computes_something_else_is_not_verified(run, monkeypatch, capfd,
+                                                            tmp_path):
     real = export.tensors
 
     def wrong(model):
@@ -56,6 +45,7 @@ def test_a_file_that_computes_something_else_is_not_verified(run, monkeypatch, c
     monkeypatch.setattr(export, "tensors", wrong)
     assert run(*SMALL) == 1
     assert "differs from" in capfd.readouterr().err
+    assert not (tmp_path / "run" / "facex_nano.bin").exists()
 
 
 def test_without_the_engine_nothing_is_verified_and_it_can_be_later(run, monkeypatch, capfd,
@@ -73,7 +63,7 @@ def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):
     assert run(*SMALL) == 0
     before = (tmp_path / "run" / "last.pt").read_bytes()
     assert run(*SMALL) == 1
-    assert "go on with --resume" in capfd.readouterr().err
+    assert "continue with --resume" in capfd.readouterr().err
     assert run("--resume", "--lr", "0.5") == 1
     assert "--lr is 0.5, the checkpoint was made with 0.001" in capfd.readouterr().err
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
@@ -132,9 +122,25 @@ def test_workers_give_the_same_run(run, tmp_path):
     assert all(torch.equal(v, b[k]) for k, v in a.items())
 
 
+class Undecodable(Source):
+    """A refusal that is raised in a worker arrives as text."""
+
+    def __len__(self):
+        return 4
+
+    def load(self, index):
+        raise Corrupt("no picture")
+
+
+def test_a_refusal_in_a_worker_ends_in_one_line(run, capfd):
+    assert run(*SMALL, "--workers", 1, source=Undecodable("junk", 2)) == 1
+    err = capfd.readouterr().err
+    assert "Error: F025 junk: " in err.splitlines()[-1] and "Traceback" not in err
+
+
 @pytest.mark.parametrize("source,word", [
     (WrongLabels(4, 4), "labels reach from 99 to 99, it states 4 classes"),
-    (Broken(4, 4), "Input/output error"), (Patterns(1, 2), "2 images fill no step of 4"),
+    (Patterns(1, 2), "2 images fill no step of 4"),
     (Shaped(4, 4), "3, 56, 56"),
 ])
 def test_hostile_data_ends_in_one_line(run, capfd, source, word):
@@ -143,9 +149,15 @@ def test_hostile_data_ends_in_one_line(run, capfd, source, word):
     assert word in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_missing_data_is_refused(tmp_path, capfd):
-    assert cli.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path / "o")]) == 1
-    assert "none" in capfd.readouterr().err
+def test_data_that_cannot_be_read(run, capfd):
+    assert run(*SMALL, source=Broken(4, 4)) == 3
+    assert capfd.readouterr().err.splitlines()[-1] == "efm3: Input/output error"
+
+
+def test_missing_data_is_refused(train, tmp_path, capfd):
+    assert train("--data", tmp_path / "no\x1bne", "--out", tmp_path / "o") == 1
+    err = capfd.readouterr().err
+    assert err.startswith("efm3: F020 ") and "no\\x1bne" in err and len(err.splitlines()) == 1
 
 
 def test_the_log_survives_without_tensorboard(tmp_path, monkeypatch, capsys):
@@ -182,3 +194,27 @@ def test_runs_and_memory():
     said = runs.describe({"a": 1}, Patterns(2, 2), 1, "cpu")
     assert json.loads(json.dumps(said)) == said and said["images"] == 4
     assert isinstance(memory.keep(), bool)
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *words],
+                   check=True, capture_output=True)
+
+
+def test_the_commit_is_of_the_packages_own_checkout(tmp_path):
+    """Not of a repository that surrounds an installed package, nor of one around a copy."""
+    git(tmp_path, "init")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "efm3"\n')
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-m", "one")
+    found = runs.commit(tmp_path)
+    assert len(found) == 40
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "efm3"\n\n')
+    assert runs.commit(tmp_path) == found + "+"
+    inner = tmp_path / "site-packages"
+    inner.mkdir()
+    assert runs.commit(inner) == ""
+    (inner / "pyproject.toml").write_text('[project]\nname = "efm3"\n')
+    assert runs.commit(inner) == ""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "other"\n')
+    assert runs.commit(tmp_path) == ""
