@@ -1,36 +1,40 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
 PY ?= python3
+CFLAGS ?= -O2
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch conformance lint types gen screenshot bench bench-engine bench-start kernels \
-	sanitize evidence evidence-long mfn-cli mfn-example amalgamation clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-torch conformance lint types gen screenshot bench bench-start \
+	bench-engine mfn-cli mfn-example amalgamation kernels sanitize evidence evidence-long clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
+help: ## list the targets
+	@awk -F ': .*## |: ## ' '/^[a-z-]+: .*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
 $(BIN)/.installed: pyproject.toml setup.py efm3/_engine_build.py $(ENGINE)
 	$(PY) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) -e '.[dev]'
 	touch $@
 
-# Inspect and validate a weight file, embed drawn faces with it and compare them.
-demo: $(BIN)/.installed
+demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and compare them
 	$(BIN)/efm3 inspect weights/facex_nano.bin
 	$(BIN)/efm3 validate weights
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
-test: $(BIN)/.installed
+test: $(BIN)/.installed ## the tests; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2
 
-# The tests that need PyTorch, in a step of their own: the pinned build is for the CPU.
-test-torch: $(BIN)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+# A step of its own: the pinned build is for the CPU.
+test-torch: $(BIN)/.installed ## install PyTorch, then run the tests that need it
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[train]'
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/train tests/drawn) -rs
 
-# The corpus through everything that is ours, the mutants' score, and the frozen expectations.
-conformance: $(BIN)/.installed
+conformance: $(BIN)/.installed ## run our programs on the corpus, score the mutants, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
 	  --engine @engine --level coherence
 	$(BIN)/efm3 conformance run --reader @engine --engine @reference
@@ -40,67 +44,60 @@ conformance: $(BIN)/.installed
 	$(BIN)/python -m tools.mutants | tail -1
 	$(BIN)/python -m tools.gen.expected --check
 
-lint: $(BIN)/.installed
+lint: $(BIN)/.installed ## ruff
 	$(BIN)/ruff check efm3 tests tools
 
-types: $(BIN)/.installed
+types: $(BIN)/.installed ## mypy --strict
 	$(BIN)/mypy
 
-# Generated files, from the declaration and the rules.
-gen: $(BIN)/.installed
+gen: $(BIN)/.installed ## write the generated files, from the declaration and the rules
 	$(BIN)/python -m tools.gen
 
-screenshot: $(BIN)/.installed
-	$(BIN)/python -c "from efm3.cli._render import screenshot; \
-	  screenshot('weights/facex_nano.bin', 'docs/inspect.svg')"
-	$(BIN)/python -m tools.demo --svg docs/compare.svg weights/facex_nano.bin examples/*.png
+screenshot: $(BIN)/.installed ## draw docs/inspect.svg and docs/compare.svg
+	$(BIN)/python -m tools.gen.pictures
 
-# Ratios against named tools, both sides in one run.
-bench: $(BIN)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
+bench: $(BIN)/.installed ## the command beside gguf-dump and onnx.checker, as ratios
+	$(PIP) '.[bench]'
 	$(BIN)/python -m tools.bench
 
-bench-start: $(BIN)/.installed
+bench-start: $(BIN)/.installed ## cold start of the commands beside python -c pass, as ratios
 	$(BIN)/python -m tools.bench start
 
-CFLAGS ?= -O2
-MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
-
-# The engine's diagnostic command; its example; the engine as one .c and one .h.
-bench-engine: $(BIN)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[peers]'
+bench-engine: $(BIN)/.installed ## the engine beside other runtimes, as ratios
+	$(PIP) '.[peers]'
 	$(BIN)/python -m tools.bench engine --peers
 
-mfn-cli:
+MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
+
+mfn-cli: ## build the engine's diagnostic command to build/mfn-cli
 	mkdir -p build
 	$(CC) $(CFLAGS) -o build/mfn-cli engine/cli/mfn_cli.c $(MFN)
 
-mfn-example:
+mfn-example: ## build and run the engine's example
 	mkdir -p build
 	$(CC) $(CFLAGS) -o build/mfn-example engine/examples/example_mfn.c $(MFN)
 	build/mfn-example weights/facex_nano.bin
 
-amalgamation:
+amalgamation: ## the engine as one .c and one .h, in build/
 	$(PY) -m tools.gen.amalgamation build
 
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
-CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
-SMALL := build/small.bin
-# Every kernel against sums in double, beside faulting pages; then how fast each is.
-kernels:
+kernels: ## compare every kernel with sums in double, then time it
 	mkdir -p build
 	$(CC) $(CFLAGS) -o build/check-kernels engine/tests/check_kernels.c $(MFN)
 	build/check-kernels
 	build/check-kernels --bench
 
-# The engine's own checks under AddressSanitizer and UBSan, then ThreadSanitizer.
-sanitize: $(BIN)/.installed
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
+CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
+CASES := build/cases/reader
+SMALL := $(CASES)/valid-sample.bin
+
+sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, then under TSan
 	mkdir -p build
-	$(BIN)/python -c "from efm3 import sample; open('$(SMALL)', 'wb').write(sample.base())"
+	$(BIN)/efm3 conformance export build/cases
 	$(CC) -fsanitize=address,undefined -o build/check-asan $(CHECK)
 	build/check-asan all $(SMALL)
-	$(BIN)/efm3 conformance export build/cases
-	for f in build/cases/reader/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
+	for f in $(CASES)/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
 	sort build/any.txt | uniq -c
 	build/check-asan nomem spec/vectors/odd_b.bin
 	build/check-asan threads spec/vectors/odd_b.bin
@@ -108,17 +105,16 @@ sanitize: $(BIN)/.installed
 	$(CC) -o build/check-plain $(CHECK)
 	build/check-plain fork $(SMALL)
 	$(CC) -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g -DFUZZ_DRIVER -Iengine/src -o build/drive-asan tests/fuzz/*.c $(MFN)
-	build/drive-asan random 300000 1 $$(find build/cases/reader -name "*.bin" -size -8)
+	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	build/check-tsan threads $(SMALL)
 
-# The figures of SECURITY.md into docs/evidence.json: minutes, or hours at low priority.
 # PARTS="fuzz exhaustive" measures these alone.
-evidence: $(BIN)/.installed
+evidence: $(BIN)/.installed ## measure the figures of SECURITY.md, in minutes; PARTS selects
 	$(BIN)/python -m tools.evidence $(PARTS)
 
-evidence-long: $(BIN)/.installed
+evidence-long: $(BIN)/.installed ## the same with the long runs, in hours, at low priority
 	nice -n 19 $(BIN)/python -m tools.evidence --long $(PARTS)
 
-clean:
+clean: ## remove the virtual environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
