@@ -82,10 +82,17 @@ def test_values_are_imported_for_their_level_alone(monkeypatch):
 def test_every_rule_of_the_catalogue_has_its_check_and_no_other_has():
     assert [rules.check_of(code) for code in RULES] == [rules.CHECKS[c] for c in RULES]
     assert set(rules.CHECKS) == set(RULES)
-    with pytest.raises(ValueError, match="X001"):
-        rules._registry.rule("X001")(lambda ctx: iter(()))
-    with pytest.raises(ValueError, match="C001"):
-        rules._registry.rule("C001")(lambda ctx: iter(()))
+    for taken_or_no_rule in ("X001", "C001", "Q999"):
+        with pytest.raises(ValueError, match=taken_or_no_rule):
+            rules._registry.rule(taken_or_no_rule)(lambda ctx: iter(()))
+
+
+def test_a_rule_without_a_check_gets_one(monkeypatch):
+    monkeypatch.delitem(rules.CHECKS, "C001")
+
+    def check(ctx):
+        return iter(())
+    assert rules._registry.rule("C001")(check) is check is rules.CHECKS["C001"]
 
 
 def test_the_digest_needs_no_thread(monkeypatch):

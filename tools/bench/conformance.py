@@ -33,7 +33,7 @@ def seconds(words: list[str]) -> float:
 
 
 def main() -> None:
-    """Print a line a command, or JSON."""
+    """Print a line for each command, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")

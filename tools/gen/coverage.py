@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 def rule_rows(cases: tuple[Case, ...]) -> Iterator[Row]:
-    """A row a rule. Raises Orphan."""
+    """A row for each rule. Raises Orphan."""
     for code, rule in load_rules().items():
         shows = [c.id for c in cases if code in {f.code for f in c.findings}]
         accepts = [c.id for c in cases if code in c.tests and not c.negative
@@ -48,7 +48,7 @@ def rule_rows(cases: tuple[Case, ...]) -> Iterator[Row]:
 
 
 def behaviour_rows(cases: tuple[Case, ...]) -> Iterator[Row]:
-    """A row a requirement on programs. Raises Orphan."""
+    """A row for each requirement on programs. Raises Orphan."""
     by_file: dict[str, Callable[[Case], bool]] = {
         "R001": lambda c: c.kind == "reader" and c.negative,
         "R002": lambda c: c.folder == "valid",

@@ -34,7 +34,7 @@ def meta(name: str) -> dict[str, Any]:
 
 
 def manifest() -> str:
-    """A row a file: size, digest, seed, whether it was trained, and its scores."""
+    """A row for each file: size, digest, seed, whether it was trained, and its scores."""
     rows = []
     for name in ARCHS:
         data, said = path(name).read_bytes(), meta(name)
@@ -78,7 +78,7 @@ def _said(value: Any) -> str:
 
 
 def cards() -> Iterator[str]:
-    """A model card a file."""
+    """A model card for each file."""
     for name in ARCHS:
         said = meta(name)
         rows = [(key.replace("_", " "), _said(said[key])) for key in CARD if key in said]

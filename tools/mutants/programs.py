@@ -350,7 +350,7 @@ def killed(m: Mutant, found: Outcome) -> bool:
 
 
 def report(every: bool) -> Iterator[str]:
-    """A line a mutant, and the score."""
+    """A line for each mutant, and the score."""
     dead = 0
     for m in MUTANTS:
         found = kill(m)

@@ -210,12 +210,15 @@ def _apply(m: Mutant) -> None:
     for inner in ("fget", "func", "__wrapped__"):
         target = getattr(target, inner, target)
     target.__code__ = m.code
-    # Rules that were made by the function, when the module was loaded.
-    made = {c.co_name: c for c in m.code.co_consts if isinstance(c, CodeType)}
-    for check in rules["CHECKS"].values():
-        maker, _, own = check.__qualname__.partition(".<locals>.")
-        if check.__module__ == m.module and maker == m.function and own in made:
-            check.__code__ = made[own]
+    # Checks that the function made when its module was loaded are made again, of the arguments
+    # that they kept.
+    for code, check in rules["CHECKS"].items():
+        if (check.__module__, check.__qualname__.partition(".<locals>.")[0]) == (
+                m.module, m.function) and check.__closure__:
+            kept = {name: cell.cell_contents for name, cell in zip(
+                check.__code__.co_freevars, check.__closure__, strict=True)} | {"code": code}
+            names = m.code.co_varnames[:m.code.co_argcount]
+            rules["CHECKS"][code] = target(*(kept[name] for name in names))
 
 
 @lru_cache(maxsize=1)
