@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine built for other machines and run there under qemu-user, and a big-endian Python.
 
-tools/foreign/install_cross.sh installs the compilers and emulators; `missing` names those that are not there.
+tools/foreign/install_cross.sh installs the compilers and emulators; `missing` names those that are
+not there.
 Sizes are bytes, embeddings float32.
 """
 
