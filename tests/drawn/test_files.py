@@ -5,23 +5,20 @@
 
 import json
 
-import click.testing
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from efm3 import drawn as synth
-from efm3.drawn import cli, faces
+from efm3.drawn import faces
 
-NEEDS = ("torch",)
+NEEDS = ("torch", "PIL")
 
 
 @pytest.fixture
-def run():
-    def call(*words):
-        return click.testing.CliRunner().invoke(cli.main, [str(w) for w in words])
-    return call
+def run(cli):
+    return lambda *words: cli("draw", *words)
 
 
 def small(**options):
@@ -133,13 +130,15 @@ def test_command_sheet_cache_and_speed(run, tmp_path):
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.size == (336, 224)
     done = run("cache", tmp_path / "c", "--identities", 2, "--shots", 2, "--json")
-    assert json.loads(done.stdout)["pictures"] == 4 and (tmp_path / "c/synth.json").is_file()
+    said = json.loads(done.stdout)
+    assert said["pictures"] == 4 and said["drawn"]["classes"] == 2
+    assert (tmp_path / "c/synth.json").is_file()
     threads = torch.get_num_threads()
     fast = json.loads(run("speed", "--pictures", 16, "--json").stdout)
     torch.set_num_threads(threads)
     assert fast["pictures"] == 16 and fast["per_second"] > 0
     missing = run("sheet", tmp_path / "no/s.png", "--identities", 1, "--shots", 1)
-    assert missing.exit_code == 1 and "No such file" in missing.output
+    assert missing.exit_code == 3 and "No such file" in missing.output
     wrong = run("sheet", tmp_path / "t.png", "--device", "teapot")
     assert wrong.exit_code == 2 and "--device teapot" in wrong.output
     assert not (tmp_path / "t.png").exists()

@@ -6,50 +6,70 @@
 import numpy as np
 import pytest
 
-from efm3 import Efm3Error
-from efm3 import drawn as synth
-from efm3.train.data import pairs
+from efm3 import Efm3Error, drawn
+from efm3.drawn import sets, write
+from efm3.drawn.spec import HELD_OUT, Spec
 
 NEEDS = ("torch",)
 
 
 def test_synth_pairs():
-    got = pairs.synth_pairs(3, 500, 40, 40, shots=3)
+    got = sets.synth_pairs(Spec(3, 40, 40, 500), shots=3)
     assert len(got.same) == 40 and got.same.sum() == 20 and got.folds == 10
-    drawn = synth.draw_pairs(3, 40, 40, 3)
-    faces = synth.Faces(3, 500, 40, 3)
+    listed = drawn.draw_pairs(3, 40, 40, 3)
+    faces = drawn.Faces(3, 500, 40, 3)
     people = {}
     for k in (0, 3, 17, 39):
         fold, at = divmod(k, 4)
-        pair = drawn[fold][at]
+        pair = listed[fold][at]
         assert got.fold[k] == fold and got.same[k] == pair.same
         for i, index in ((got.first[k], pair.one * 3 + pair.one_shot),
                          (got.second[k], pair.two * 3 + pair.two_shot)):
             want = faces.batch([index])[0][0].permute(1, 2, 0).cpu().numpy()
-            have = got.load(int(i))
-            # A picture's last bits may hang on the batch it is drawn in.
-            assert np.abs(have.astype(int) - want).max() <= 2
-    for fold, part in enumerate(drawn):
+            assert np.array_equal(got.load(int(i)), want)
+    for fold, part in enumerate(listed):
         people[fold] = {p.one for p in part} | {p.two for p in part}
     assert not any(people[a] & people[b] for a in people for b in people if a < b)
 
 
-def test_specs(monkeypatch, tmp_path):
+def test_names(monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(pairs, "synth_pairs", lambda *a: seen.append(a))
-    pairs.pair_set("synth:1:40:60")
-    pairs.pair_set("synth:1:40:60:7")
-    assert seen == [(1, pairs.HELD_OUT, 40, 60), (1, 7, 40, 60)]
-    for spec in ("synth:1:2", "synth:a:1:1", "synth:1:1:1:1:1"):
-        with pytest.raises(Efm3Error) as e:
-            pairs.pair_set(spec)
-        assert e.value.code == "F020"
+    monkeypatch.setattr(sets, "synth_pairs", seen.append)
+    sets.pair_set("synth:1:40:60")
+    sets.pair_set("synth:1:40:60:7")
+    assert seen == [(1, 40, 60, HELD_OUT), (1, 40, 60, 7)]
     with pytest.raises(OSError):
-        pairs.pair_set(str(tmp_path / "none.bin"))
+        sets.pair_set(str(tmp_path / "none.bin"))
 
 
-@pytest.mark.parametrize("spec", ["synth:1:40:0", "synth:1:0:40", "synth:1:5:40", "synth:1:40:33"])
-def test_numbers_that_give_no_set(spec):
-    with pytest.raises(Efm3Error) as e:
-        pairs.pair_set(spec)
-    assert e.value.code == "F020" and spec in e.value.path
+@pytest.mark.parametrize("words", ["synth:1:40:20:0", "synth:1:5:40:0", "synth:1:40:33:0"])
+def test_numbers_that_give_no_set(words):
+    drawable = words == "synth:1:40:20:0"
+    for look in (sets.check, sets.pair_set):
+        if drawable:
+            look(words)
+            continue
+        with pytest.raises(Efm3Error) as e:
+            look(words)
+        assert e.value.code == "F020" and words in e.value.path
+
+
+def test_a_folder_and_a_spec_of_the_same_pairs_say_the_same(tmp_path):
+    faces = drawn.Faces(2, HELD_OUT, 20, sets.SHOTS)
+    write.pairs(tmp_path / "held", faces, 20, lambda done: None)
+    facts = sets.facts("synth:2:20:20")
+    for words in (str(tmp_path / "held"), str(tmp_path / "held" / "pairs.txt")):
+        assert sets.facts(words) == facts and facts["pairs"] == 20
+        assert sets.title(words) == sets.title("synth:2:20:20")
+    assert sets.title("synth:2:20:20").startswith("efm3 draw: format 1, seed 2, first 1000000, ")
+    folder, spec = (sets.pair_set(w) for w in (str(tmp_path / "held"), "synth:2:20:20"))
+    assert np.array_equal(folder.same, spec.same) and np.array_equal(folder.fold, spec.fold)
+    for a, b in ((folder.first, spec.first), (folder.second, spec.second)):
+        assert all(np.array_equal(folder.load(int(i)), spec.load(int(j)))
+                   for i, j in zip(a, b, strict=True))
+
+
+def test_of_other_sets_only_the_name_is_told(tmp_path):
+    (tmp_path / "lfw.bin").write_bytes(b"")
+    assert sets.facts(str(tmp_path / "lfw.bin")) is None
+    assert sets.title(str(tmp_path / "lfw.bin")) == "lfw.bin"

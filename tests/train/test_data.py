@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers of training data: folders, caches, drawn identities; corrupt pictures are counted."""
 
-
-import sys
-import types
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from PIL import Image
 
 from efm3 import Efm3Error
 from efm3.train import data
+from efm3.train.data import _cache
 
 NEEDS = ("torch", "PIL",)
 
@@ -157,6 +156,17 @@ def test_damaged_caches(cache):
     (cache / "images.npy").write_bytes(whole)
     (cache / "labels.npy").unlink()
     assert refused(cache) == "F024"
+
+
+def test_what_drew_a_cache_is_said_by_its_synth_json(cache):
+    source = data.open_data(str(cache))
+    assert source.facts is None
+    facts = {"seed": 8, "first": 3, "classes": source.classes, "shots": len(source)}
+    (cache / "synth.json").write_text(json.dumps(facts))
+    assert refused(cache) == "F024", "it speaks of more pictures than there are"
+    del facts["shots"]
+    (cache / "synth.json").write_text(json.dumps({**facts, "note": "/home/me", "kind": [1]}))
+    assert data.open_data(str(cache)).facts == facts
 
 
 class Faces:

@@ -41,5 +41,5 @@ def test_an_empty_table(tmp_path):
 def test_without_matplotlib(tmp_path, monkeypatch):
     (tmp_path / "log.csv").write_text(TABLE)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(Efm3Error, match="X002.*matplotlib.*pip install"):
+    with pytest.raises(Efm3Error, match=r"X002.*matplotlib.*pip install"):
         curves(tmp_path / "log.csv", tmp_path / "curves.png")

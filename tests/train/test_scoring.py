@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tools.train.eval`: a checkpoint scores as its exported file does."""
+"""A run's PyTorch network scores as its exported file does, by `efm3 eval`."""
 
 
 import json
@@ -12,7 +12,7 @@ from PIL import Image
 
 import efm3
 from efm3 import untrained
-from efm3.train import eval as evaluating
+from efm3.train import checkpoint, scoring
 from efm3.train.model import MobileFaceNet, tensors
 
 NEEDS = ("torch", "PIL",)
@@ -28,9 +28,9 @@ def scene(tmp_path):
     model = MobileFaceNet(NANO).eval()
     run = tmp_path / "run"
     run.mkdir()
-    value = {k: None for k in evaluating.checkpoint.KEYS} | {
+    value = {k: None for k in checkpoint.KEYS} | {
         "config": {"arch": "nano"}, "model": model.state_dict()}
-    evaluating.checkpoint.save({k: v for k, v in value.items() if k != "version"},
+    checkpoint.save({k: v for k, v in value.items() if k != "version"},
                                run / "last.pt")
     efm3.save(tmp_path / "nano.bin", NANO, tensors(model))
     lines = []
@@ -41,33 +41,46 @@ def scene(tmp_path):
     return tmp_path
 
 
-def test_a_run_scores_as_its_file(scene, capsys):
-    pytest.importorskip("matplotlib", reason="matplotlib is an extra")
-    words = [str(scene / "run"), str(scene / "run" / "last.pt"), str(scene / "nano.bin"),
-             "--pairs", str(scene / "pairs.txt"), "--flip", "--device", "cpu"]
-    assert evaluating.main(words) == 0
-    said = capsys.readouterr()
-    assert said.out.count("10 folds") == 3 and str(scene / "nano.bin") in said.out
-    folder = scene / "run" / "eval"
-    assert sorted(p.name for p in folder.iterdir()) == ["det.png", "histogram.png", "roc.png",
-                                                        "scores.json"]
-    run, last, file = json.loads((folder / "scores.json").read_text()).values()
+def test_a_run_scores_as_its_file(scene, cli):
+    words = [scene / "run", scene / "run" / "last.pt", scene / "nano.bin", scene / "pairs.txt",
+             "--flip", "--device", "cpu", "--threads", 1]
+    said = cli("eval", *words)
+    assert said.exit_code == 0 and said.stdout.count("10 folds") == 3
+    assert str(scene / "nano.bin") in said.stdout
+    run, last, file = json.loads(cli("eval", *words, "--json").stdout)["networks"]
+    assert [r["file"] for r in (run, last, file)] == [str(w) for w in words[:3]]
+    assert run["isa"] is None and file["isa"] and {r["device"] for r in (run, file)} == {"cpu"}
+    del run["file"], last["file"]
     assert run == last and run["flip"] and run["pairs"] == 28
     assert run["eer"] == file["eer"] and run["auc"] == pytest.approx(file["auc"])
     assert run["best"]["threshold"] == pytest.approx(file["best"]["threshold"], abs=1e-5)
+    alone = json.loads(cli("eval", *words[:1], *words[3:], "--json").stdout)
+    assert alone.pop("file") == str(words[0]) and alone == run
+
+
+def test_several_are_drawn_into_one_picture(scene, cli):
+    pytest.importorskip("matplotlib", reason="matplotlib is an extra")
+    other = scene / "other"
+    other.mkdir()
+    (other / "last.pt").write_bytes((scene / "run" / "last.pt").read_bytes())
+    words = [scene / "run" / "last.pt", other / "last.pt", scene / "pairs.txt", "--threads", 1]
+    assert cli("eval", *words, "--plots", scene / "out").exit_code == 0
+    assert sorted(p.name for p in (scene / "out").iterdir()) == ["det.png", "histogram.png",
+                                                                 "roc.png"]
 
 
 def test_best_is_taken_before_last(scene):
-    value = evaluating.checkpoint.load(scene / "run" / "last.pt")
+    value = checkpoint.load(scene / "run" / "last.pt")
     value["model"] = {k: torch.ones_like(v) for k, v in value["model"].items()}
     value.pop("version")
-    evaluating.checkpoint.save(value, scene / "run" / "best.pt")
-    last = evaluating.network(scene / "run" / "last.pt", "cpu")(PICTURES)
-    assert not np.allclose(evaluating.network(scene / "run", "cpu")(PICTURES), last)
+    checkpoint.save(value, scene / "run" / "best.pt")
+    last, device = scoring.network(scene / "run" / "last.pt", "cpu")
+    assert device == "cpu"
+    assert not np.allclose(scoring.network(scene / "run", "cpu")[0](PICTURES), last(PICTURES))
 
 
 def test_the_embedder_is_the_engine(scene):
-    have = evaluating.network(scene / "run", "cpu")(PICTURES)
+    have = scoring.network(scene / "run", "cpu")[0](PICTURES)
     have /= np.linalg.norm(have, axis=1, keepdims=True)
     with efm3.Engine(scene / "nano.bin") as engine:
         assert np.abs(have - engine.embed(PICTURES)).max() < 1e-5
@@ -75,28 +88,23 @@ def test_the_embedder_is_the_engine(scene):
 
 def test_validator(scene):
     model = MobileFaceNet(NANO).eval()
-    score = evaluating.validator(str(scene / "pairs.txt"))
+    score = scoring.validator(str(scene / "pairs.txt"))
     assert 0 <= score(model) <= 1 and score(model) == score(model)
 
 
-def test_elsewhere_without_plots(scene):
-    words = [str(scene / "nano.bin"), "--pairs", str(scene / "pairs.txt"), "--no-plots", "--out"]
-    assert evaluating.main([*words, str(scene / "out" / "deep")]) == 0
-    assert [p.name for p in (scene / "out" / "deep").iterdir()] == ["scores.json"]
-
-
-def test_refusals(scene, capsys):
-    pairs = str(scene / "pairs.txt")
+def test_refusals(scene, cli):
+    pairs = scene / "pairs.txt"
     (scene / "junk.pt").write_bytes(b"junk")
-    for run in (scene / "none", scene / "none.bin", scene / "junk.pt", scene / "pairs.txt"):
-        assert evaluating.main([str(run), "--pairs", pairs, "--no-plots"]) == 1
-        assert capsys.readouterr().err.startswith("eval: ")
-    assert evaluating.main([str(scene / "run"), "--pairs", str(scene / "none.bin")]) == 1
-    value = evaluating.checkpoint.load(scene / "run" / "last.pt")
+    (scene / "empty").mkdir()
+    for run, code in (("empty", 3), ("none.pt", 3), ("junk.pt", 1)):
+        done = cli("eval", scene / run, pairs, "--threads", 1)
+        assert done.exit_code == code and len(done.stderr.splitlines()) == 1, done.stderr
+        assert run in done.stderr
+    assert cli("eval", scene / "run", scene / "none.bin", "--threads", 1).exit_code == 3
+    assert cli("eval", scene / "run", pairs, "--device", "abacus").exit_code == 2
+    value = checkpoint.load(scene / "run" / "last.pt")
     del value["version"]
-    for change in ({"model": {}}, {"config": {"arch": "none"}}, {"config": None}):
-        evaluating.checkpoint.save({**value, **change}, scene / "bad.pt")
-        assert evaluating.main([str(scene / "bad.pt"), "--pairs", pairs, "--no-plots"]) == 1
-        assert "bad.pt" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        evaluating.main([str(scene / "run")])
+    for change in ({"model": {}}, {"model": 1}, {"config": {"arch": "none"}}, {"config": None}):
+        checkpoint.save({**value, **change}, scene / "bad.pt")
+        done = cli("eval", scene / "bad.pt", pairs, "--threads", 1)
+        assert done.exit_code == 1 and "bad.pt does not fit" in done.stderr

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a trained file says of itself: its `meta`, complete, and free of this machine's paths.
+
+A published file must not tell where its data were, nor who trained it. So data are named by what
+drew them, or by a base name with counts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from typing import Any
+
+from efm3.drawn import sets, spec
+from efm3.evaluation import Scores
+
+LIMITS = ("Trained on procedurally drawn identities only. Not evaluated on photographs of people "
+          "and not fit for recognising them")
+"""What the description of a network that saw drawn heads alone always says."""
+FOLDS = "10 folds, each with the threshold that is best on the other nine"
+UNSEEN = "no identity was trained on"
+RECIPE = ("head", "margin", "scale", "margin_warmup", "batch", "lr", "warmup", "decay", "clip",
+          "augment", "bf16")
+
+
+def training_data(run: dict[str, Any]) -> str:
+    """The data of a run: the facts of drawn ones, else base name, images and identities."""
+    if run["drawn"]:
+        return spec.sentence(run["drawn"])
+    name = os.path.basename(os.path.abspath(run["data"]))
+    return f"{name}: {run['images']} images of {run['identities']} identities"
+
+
+def description(run: dict[str, Any]) -> str:
+    """`--note`, or a sentence; with the limits where only drawn heads were seen."""
+    config = run["config"]
+    if run["drawn"]:
+        return f"{config['note'] or 'MobileFaceNet ' + config['arch']}. {LIMITS}"
+    return config["note"] or f"MobileFaceNet {config['arch']} trained on {training_data(run)}"
+
+
+def held_out(got: Scores, run: dict[str, Any]) -> dict[str, Any]:
+    """The scores on pairs that no part of training saw; null for a rate that so few impostor
+    pairs do not resolve."""
+    words = run["config"]["held_out"]
+    tar = {round(1 / t.far): round(t.tar, 5) if t.enough else None for t in got.tar_at_far}
+    return {
+        "set": sets.title(words),
+        "protocol": f"{FOLDS}; {UNSEEN}" if shared(run) == 0 else FOLDS,
+        "pairs": got.pairs, "accuracy": round(got.accuracy, 5), "std": round(got.std, 5),
+        "threshold": round(got.best.threshold, 4),
+        "accuracy_at_0.3": round(got.rule_of_thumb.accuracy, 5),
+        "tar_at_far_1e-3": tar[1000], "tar_at_far_1e-4": tar[10000],
+        "eer": round(got.eer, 5), "auc": round(got.auc, 5)}
+
+
+def shared(run: dict[str, Any]) -> int | None:
+    """Identities of the held-out pairs that were trained on; None where that is not known."""
+    facts = sets.facts(run["config"]["held_out"])
+    return spec.in_common(run["drawn"], facts) if run["drawn"] and facts else None
+
+
+def meta(checkpoint: dict[str, Any], run: dict[str, Any], held: Scores | None) -> dict[str, Any]:
+    """Data, recipe, epochs, commit, machine, scores, licence."""
+    config, history, machine = run["config"], checkpoint["history"], run["machine"]
+    last = history[-1] if history else {}
+    scores: dict[str, Any] = {k: round(last[k], 6) for k in ("train_acc", "loss", "val_acc")
+                              if last.get(k) is not None}
+    if "val_acc" in scores and config["eval_pairs"]:
+        scores["val_pairs"] = sets.title(config["eval_pairs"])
+    if held:
+        scores["held_out"] = held_out(held, run)
+    seconds = sum(row["epoch_s"] for row in history) / last["epoch"] if history else 0.0
+    device = machine["cpu"] if machine["device"] == "cpu" else machine["device"]
+    said = {
+        "licence": config["licence"], "source": "efm3 train",
+        "training_data": training_data(run), "description": description(run),
+        "trained": True, "seed": config["seed"],
+        "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "epochs": round(last.get("epoch", 0), 3), "steps": checkpoint["step"],
+        "identities": checkpoint["classes"],
+        "recipe": {k: config[k] for k in RECIPE} | {"optimizer": "AdamW, cosine",
+                                                    "processes": run["processes"]},
+        "machine": f"{device}, {machine['threads']} thread(s)",
+        "seconds_per_epoch": round(seconds, 1), "scores": scores, "commit": run["commit"],
+    }
+    return {k: v for k, v in said.items() if v != ""}

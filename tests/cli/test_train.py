@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`efm3 train`: options and usage, which need no PyTorch. The training is in tests/train."""
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from efm3.train.config import FREE, Config
+from tests.loading import ROOT
+
+
+def test_every_option_is_a_field_with_help(cli):
+    shown = cli("train", "--help")
+    assert shown.exit_code == 0
+    text = " ".join(shown.stdout.split())
+    for f in fields(Config):
+        assert f"--{f.name.replace('_', '-')} " in text
+        assert f.metadata["help"] and f.metadata["help"] in text, f.name
+    for code in ("0 trained", "1 refused", "2 usage", "3 a file", "75 stopped"):
+        assert code in text
+    assert set(FREE) <= {f.name for f in fields(Config)}
+
+
+@pytest.mark.parametrize("words", [
+    (), ("--out", "x"), ("--data", "x"), ("--data", "x", "--out", ""), ("--arch", "huge"),
+    ("--batch", "0"), ("--batch", "1.5"), ("--log-every", "0"), ("--workers", "999"),
+    ("--margin", "-1"), ("--resume",), ("--out", "x", "--resume")])
+def test_usage(cli, words):
+    done = cli("train", *words)
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_without_pytorch_one_line_says_which_extra(cli, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = cli("train", "--data", "synth:1:8:4", "--out", tmp_path / "run")
+    assert done.exit_code == 1 and len(done.stderr.splitlines()) == 1
+    assert "X002" in done.stderr and "needs PyTorch; install the extra `train`" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_a_run_is_left_alone(cli, tmp_path):
+    (tmp_path / "last.pt").write_bytes(b"")
+    done = cli("train", "--data", "x", "--out", tmp_path)
+    assert done.exit_code == 1 and "exists: continue with --resume" in done.stderr
+
+
+@pytest.mark.parametrize("stored", [
+    None, [], {"batch": "many"}, {"batch": 0}, {"arch": "huge"}, {"augment": 1}, {"lr": -1.0},
+    {"seed": 1 << 63}, {"margin": "wide"}])
+def test_options_of_a_strange_checkpoint_are_refused(stored):
+    with pytest.raises(ValueError, match="the checkpoint"):
+        Config(out="x").resumed(stored, {})
+
+
+def test_a_resume_takes_the_stored_options_and_the_free_ones_that_are_given():
+    stored = Config(data="a", out="old", batch=7, threads=3, margin=0.1).json()
+    given = {"out": "new", "workers": 2, "held_out": "pairs"}
+    got = Config(**given).resumed(stored, given)
+    assert got == Config(data="a", out="new", batch=7, threads=3, margin=0.1, workers=2,
+                         held_out="pairs")
+    with pytest.raises(ValueError, match="--batch is 8, the checkpoint was made with 7"):
+        Config(out="x", batch=8).resumed(stored, {"batch": 8})
+
+
+def test_torchruns_module_is_the_verb():
+    done = subprocess.run([sys.executable, "-m", "efm3.train", "--help"], cwd=ROOT,
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: efm3 train [OPTIONS]")
