@@ -40,8 +40,11 @@ def test_only_importer(library, allowed):
 
 def test_rich_and_click_stay_in_the_command():
     for path in SOURCES:
+        taken = {n.split(".")[0] for n in imports(path)}
         if room(path) != "cli":
-            assert not {n.split(".")[0] for n in imports(path)} & {"rich", "click"}, path
+            assert "click" not in taken, path
+            # A run of hours shows its progress, in a terminal alone.
+            assert "rich" not in taken or path.name == "logs.py", path
 
 
 def modules_after(code):
@@ -108,7 +111,7 @@ def test_every_source_file_has_its_test_twin():
         return ROOT.joinpath("tests", *parts[:-1], f"test_{parts[-1]}.py")
     covered_elsewhere = {"sample": "test_bad_input", "examples": "rules/test_rules",
                          "findings": "test_reporting", "home": "conformance/test_cases",
-                         "version": "test_engine_c", "formats": "convert/test_registry"}
+                         "version": "test_engine_c", "arrays": "test_model", "formats": "convert/test_registry"}
     for path in SOURCES:
         if path.stem.startswith("_"):
             continue

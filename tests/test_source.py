@@ -151,7 +151,7 @@ def test_a_check_that_raises_leaves_the_old_file(target):
 
 
 def test_the_temporary_name_is_never_an_existing_file(target, monkeypatch):
-    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
+    monkeypatch.setattr("os.urandom", bytes)
     squat = target.parent / f".{target.name}.{'0' * 16}.tmp"
     victim = target.parent / "victim"
     victim.write_bytes(b"mine")

@@ -38,8 +38,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__", "_engine_build"),
     ("tools",),
     ("tools.mutants", "tools.foreign", "tools.bench"),
-    ("tools.gen",),
     ("tools.evidence",),
+    ("tools.gen",),
 )
 """Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -106,21 +105,3 @@ def needs_engine() -> Iterator[None]:
         yield
     except RuntimeError as e:
         raise click.ClickException(str(e)) from None
-
-
-def _start() -> None:
-    """What makes a short process short.
-
-    OpenBLAS starts a thread for each core when numpy is imported, and they wait by spinning: half
-    of a command's processor time, and for matrices as small as these more than they give back.
-    Imports make many objects and no garbage.
-    """
-    if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    gc.set_threshold(20_000, 20, 20)
-
-
-def main() -> None:
-    """Entry point of the `efm3` command."""
-    _start()
-    cli(prog_name="efm3")

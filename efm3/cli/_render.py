@@ -60,11 +60,15 @@ def show(lines: Iterable[Text], out: Console | None = None) -> None:
     narrow = not out.encoding.lower().startswith("utf")
     if narrow and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
+    bare = not (out.is_terminal or out.record or out.color_system)
     for line in lines:
         line.rstrip()
         if narrow:
             line.plain = line.plain.translate(ASCII)
-        out.print(line, **cut)
+        if bare:  # nothing to style or cut: rich would take ten times as long
+            out.file.write(f"{line.plain}\n")
+        else:
+            out.print(line, **cut)
 
 
 def text(*cells: Cell) -> Text:

@@ -196,7 +196,7 @@ def test_unreadable_is_three(tmp_path):
 
 def test_the_first_screen_needs_neither_numpy_nor_jsonschema(file):
     code = ("import sys; sys.argv = ['efm3', 'inspect', sys.argv[1]]\n"
-            "from efm3.cli import main\n"
+            "from efm3.__main__ import main\n"
             "try: main()\n"
             "except SystemExit: pass\n"
             "print(sorted({'numpy', 'jsonschema', 'rich.table'} & set(sys.modules)))")

@@ -7,22 +7,12 @@ The corpus itself freezes rule and place; this freezes what a person reads. `--c
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 
 import efm3
 from efm3.conformance.cases import corpus
-from efm3.findings import Finding
-from tools import ROOT
-
-PATH = ROOT / "tests" / "data" / "findings.jsonl"
-
-
-def lines(case: str, findings: list[Finding]) -> list[str]:
-    """A case's findings as JSON texts: rule, place, path, message, found, expected."""
-    return [json.dumps([case, f.code, f.offset, f.length, f.path, f.message, f.found, f.expected])
-            for f in findings]
+from tools.words import PATH, lines
 
 
 def now() -> Iterator[str]:
@@ -30,14 +20,6 @@ def now() -> Iterator[str]:
     for case in corpus():
         if case.kind == "reader":
             yield from lines(case.id, efm3.validate(case.data()).findings)
-
-
-def frozen() -> dict[str, list[str]]:
-    """Case to its lines in the file; a case without findings is not there."""
-    out: dict[str, list[str]] = {}
-    for line in PATH.read_text(encoding="ascii").splitlines():
-        out.setdefault(json.loads(line)[0], []).append(line)
-    return out
 
 
 def main(check: bool) -> int:

@@ -225,7 +225,7 @@ def _apply(m: Mutant) -> None:
 def _corpus() -> list[tuple[Any, bytes, list[str]]]:
     """Each reader case, the smallest first, with its file and the lines of its findings."""
     from efm3.conformance.cases import corpus
-    from tools.gen.findings import frozen
+    from tools.words import frozen
 
     words = frozen()
     return sorted(((c, c.data(), words.get(c.id, [])) for c in corpus() if c.kind == "reader"),
@@ -235,7 +235,7 @@ def _corpus() -> list[tuple[Any, bytes, list[str]]]:
 def _case(m: Mutant) -> str:
     """The first case whose findings are not the expected ones, to the word."""
     import efm3
-    from tools.gen.findings import lines
+    from tools.words import lines
 
     own = [p for p in _corpus() if m.code is None and m.function in {f.code for f in p[0].findings}]
     for case, data, want in [*own, *_corpus()]:
