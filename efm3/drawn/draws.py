@@ -8,8 +8,13 @@ every machine, in any order, alone or in a batch.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    # `efm3 eval` imports this file, and numpy.typing would double the time that takes.
+    from numpy.typing import ArrayLike, NDArray
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from efm3 import evaluation
 from efm3.arch import ARCHS
+from efm3.arrays import Floats, Pixels
 from efm3.drawn.sets import pair_set
 from efm3.evaluation.run import Embed
-from efm3.pictures import Pixels
 from efm3.train import checkpoint, parallel
 from efm3.train.feed import scale
 from efm3.train.model import MobileFaceNet
@@ -27,7 +26,7 @@ def embedder(model: MobileFaceNet) -> Embed:
     """The network, in eval mode, as a function of pictures: uint8 [N, 112, 112, 3]."""
     device = next(model.parameters()).device
 
-    def embed(pictures: Pixels) -> npt.NDArray[np.float32]:
+    def embed(pictures: Pixels) -> Floats:
         x = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
         with torch.no_grad():
             return np.asarray(model.embed(scale(x)).cpu().numpy())

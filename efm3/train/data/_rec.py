@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from efm3.arrays import Indices
 from efm3.findings import refuse
 from efm3.source import open_regular
 from efm3.train.data._source import MAX_BYTES, Corrupt, Sample, Source, tensor_of
@@ -31,8 +31,6 @@ WORDS = struct.Struct("<II")
 MAX_LABELS = 64
 MAX_CLASSES = 1 << 26
 CHUNK = 1 << 22
-
-Ints = npt.NDArray[np.int64]
 
 
 class RecSource(Source):
@@ -81,7 +79,7 @@ class RecSource(Source):
             raise Corrupt(f"label {labels[0]} is none of {self.classes}")
         return tensor_of(picture, self._side), int(label)
 
-    def _identities(self, keys: Ints, offsets: Ints) -> tuple[int, int, Ints]:
+    def _identities(self, keys: Indices, offsets: Indices) -> tuple[int, int, Indices]:
         """The least label, the number of identities, and the offsets of the pictures."""
         try:
             head, picture = _unpacked(self._record(int(offsets[0])))
@@ -103,7 +101,7 @@ class RecSource(Source):
             return 0, int(last - end), wanted
         return self._counted(offsets)
 
-    def _counted(self, offsets: Ints) -> tuple[int, int, Ints]:
+    def _counted(self, offsets: Indices) -> tuple[int, int, Indices]:
         least, most = MAX_CLASSES, -1
         for offset in offsets:
             try:
@@ -188,9 +186,9 @@ def _finite(labels: list[float]) -> list[float]:
     return labels
 
 
-def _index(path: str, size: int) -> tuple[Ints, Ints]:
+def _index(path: str, size: int) -> tuple[Indices, Indices]:
     """Keys, ascending, and offsets of an `.idx`: lines of both. Raises Efm3Error F022."""
-    parts: list[Ints] = []
+    parts: list[Indices] = []
     lines, rest = 0, b""
     with open_regular(path) as f:
         while True:
