@@ -114,9 +114,9 @@ SHORT: dict[str, str] = {
     "E": "the machines are emulated (qemu-user), not real ones. The emulator has no AVX-512: that "
          "row is checked only on a processor that has it. Fork is not tried there, since the "
          "emulator itself fails in a child of a process with threads.",
-    "F": "the checks counted as harmless are noticed by nothing where they are taken out: they only "
-         "save time, or guard against what another one refuses as well. Each is listed with its "
-         "reason in tools/evidence/exceptions.toml, as are the branches that no file can reach.",
+    "F": "the checks counted as harmless are noticed by nothing where they are taken out: they "
+         "only save time, or guard against what another one refuses as well. Each is listed with "
+         "its reason in tools/evidence/exceptions.toml, as are the branches that no file can reach.",
 }
 """Letter to what fell short of what was asked, and why."""
 
