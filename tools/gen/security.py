@@ -116,7 +116,7 @@ SHORT: dict[str, str] = {
          "emulator itself fails in a child of a process with threads.",
     "F": "the checks counted as harmless are noticed by nothing where they are taken out: they "
          "only save time, or guard against what another one refuses as well. Each is listed with "
-         "its reason in tools/evidence/exceptions.toml, as are the branches that no file can reach.",
+         "its reason in tools/evidence/exceptions.toml, as are branches that no file can reach.",
 }
 """Letter to what fell short of what was asked, and why."""
 
