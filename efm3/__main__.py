@@ -7,6 +7,22 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+
+
+def _open_streams() -> None:
+    """Give a process without stdin, stdout or stderr an empty one.
+
+    Otherwise the next file that is opened takes its number, and messages end up in that file.
+    """
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.set_inheritable(fd, True)
+            # For the rest of the process, so nobody closes it.
+            setattr(sys, name, os.fdopen(fd, mode, encoding="utf-8", closefd=False))
 
 
 def main() -> None:
@@ -16,6 +32,7 @@ def main() -> None:
     of a command's processor time, and for matrices as small as these more than they give back.
     Imports make many objects and no garbage.
     """
+    _open_streams()
     gc.set_threshold(200_000, 20, 20)
     if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
         os.environ["OPENBLAS_NUM_THREADS"] = "1"

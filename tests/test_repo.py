@@ -111,7 +111,8 @@ def test_every_source_file_has_its_test_twin():
         return ROOT.joinpath("tests", *parts[:-1], f"test_{parts[-1]}.py")
     covered_elsewhere = {"sample": "test_bad_input", "examples": "rules/test_rules",
                          "findings": "test_reporting", "home": "conformance/test_cases",
-                         "version": "test_engine_c", "arrays": "test_model", "formats": "convert/test_registry"}
+                         "version": "test_engine_c", "arrays": "test_model",
+                         "formats": "convert/test_registry"}
     for path in SOURCES:
         if path.stem.startswith("_"):
             continue

@@ -74,6 +74,11 @@ class _Top(Verbs):
             unreadable = e.code == "IO001"
             click.echo(f"efm3: {printable(e.finding.message if unreadable else str(e))}", err=True)
             ctx.exit(3 if unreadable else 1)
+        except RuntimeError as e:
+            if "start new thread" not in str(e):
+                raise
+            click.echo("efm3: the system starts no further thread", err=True)
+            ctx.exit(3)
         except OSError as e:
             if e.errno == errno.EPIPE:
                 raise  # click ends quietly

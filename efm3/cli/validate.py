@@ -80,13 +80,24 @@ def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select:
 
 
 def _map(check: partial[Report], files: list[str], jobs: int) -> Iterator[Report]:
-    if jobs == 1 or len(files) < 2 or "-" in files:
+    if jobs == 1 or len(files) < 2 or "-" in files or not _threads_start():
         yield from map(check, files)
         return
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(min(jobs, len(files), os.cpu_count() or 1)) as pool:
         yield from pool.map(check, files, chunksize=max(1, len(files) // (8 * jobs)))
+
+
+def _threads_start() -> bool:
+    """Whether the system gives a thread: a pool that gets none waits for its workers for ever."""
+    from threading import Thread
+
+    try:
+        Thread(target=int).start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _progress(reports: Iterator[Report], total: int) -> Iterator[Report]:

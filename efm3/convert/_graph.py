@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from efm3.arrays import Array
-from efm3.findings import refuse
+from efm3.findings import Efm3Error, refuse
 from efm3.source import Unreadable, open_regular
 
 FLOAT = 1
@@ -259,9 +259,9 @@ class Graph:
                 return f.read(length)
         except (Unreadable, OverflowError) as e:
             refuse("X005", f"{name}: {e}", name)
-        except ValueError as e:
-            if hasattr(e, "finding"):
-                raise
+        except Efm3Error:
+            raise
+        except ValueError:
             refuse("X005", f"{name}: offset or length is no number", name)
 
     def after(self, value: str) -> Iterator[Node]:

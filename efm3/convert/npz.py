@@ -23,7 +23,7 @@ from efm3.arch import Arch
 from efm3.convert._base import Network
 from efm3.convert._meta import ARCH_KEY, MAX_TEXT, MIRROR_KEY, texts
 from efm3.convert._named import network_of
-from efm3.findings import refuse
+from efm3.findings import Efm3Error, refuse
 from efm3.model import Model
 from efm3.source import Unreadable, open_regular
 
@@ -43,13 +43,11 @@ def read(path: str, arch: Arch | None) -> Network:
             for info in z.infolist():
                 key = info.filename.removesuffix(".npy")
                 found[key] = _entry(z, info, key)
-    except Unreadable:
+    except (Unreadable, Efm3Error):
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
             ValueError, SyntaxError, TypeError, MemoryError, RecursionError,
             tokenize.TokenError) as e:
-        if hasattr(e, "finding"):
-            raise
         refuse("X003", f"{path} is no NumPy archive, or is damaged: {e}", path)
     return network_of(found, found, arch, path)
 

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The command where little is given: python -OO, closed streams, a system without threads."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NANO = ROOT / "weights" / "facex_nano.bin"
+ODD = ROOT / "spec" / "vectors" / "odd_b.bin"
+
+VERBS = {
+    "help": ["--help"], "inspect": ["inspect", NANO], "inspect --json": ["inspect", ODD, "--json"],
+    "validate": ["validate", NANO], "sarif": ["validate", ODD, "--format", "sarif"],
+    "explain": ["explain", "--all", "--format", "md"], "where": ["where", ODD, "100"],
+    "spec": ["spec", "rules"], "layout": ["layout", "nano"], "diff": ["diff", ODD, ODD],
+    "extract": ["extract", ODD, "stem.conv.w", "-o", "OUT/a.npy"], "verify": ["verify", ODD],
+    "convert": ["convert", ODD, "OUT/x.npz"], "new": ["new", ODD, "-o", "OUT/n.bin"],
+    "list": ["conformance", "list"],
+    "run": ["conformance", "run", "--reader", "@python", "--select", "smoke"],
+}
+CLOSED = ("inspect", "validate", "explain", "where", "diff", "extract", "verify", "list")
+
+
+def run(words, folder, *options, **kw):
+    words = [str(w).replace("OUT", str(folder)) for w in words]
+    return subprocess.run([sys.executable, *options, "-m", "efm3", *words], cwd=folder, check=False,
+                          capture_output=not kw, text=True, timeout=120, **kw)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_without_docstrings_and_assertions(name, tmp_path):
+    bare = run(VERBS[name], tmp_path, "-OO")
+    assert (bare.returncode, bare.stderr) == (0, "")
+    assert bare.stdout or name == "extract"
+
+
+@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_closed_streams(name, closed, tmp_path):
+    """No traceback, the same exit code, and no file of the user's gets the text."""
+    code = ("import os, subprocess, sys\n"
+            f"for fd in {closed}: os.close(fd)\n"
+            "os.execv(sys.executable, [sys.executable, '-m', 'efm3', *sys.argv[1:]])")
+    words = [str(w).replace("OUT", str(tmp_path)) for w in VERBS[name]]
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, check=False,
+                          text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    for made in tmp_path.iterdir():
+        assert made.suffix in (".npy", ".npz", ".bin") and b"efm3" not in made.read_bytes()[:4]
+
+
+def test_children_have_streams_too(tmp_path):
+    """A program of the conformance kit, started by a command whose stdout is closed."""
+    code = ("import os, sys\nos.close(1)\n"
+            "os.execv(sys.executable, [sys.executable, '-m', 'efm3', 'conformance', 'run',"
+            f" '--reader', {sys.executable + ' -c pass'!r}, '--select', 'smoke'])")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                          text=True, check=False, timeout=120)
+    assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+
+
+NO_THREADS = """
+import sys, threading
+def none(self):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = none
+sys.argv = ["efm3", *sys.argv[1:]]
+from efm3.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("words,code", [
+    (["validate", NANO], 0), (["inspect", NANO], 0), (["verify", ODD], 0),
+    (["validate", "-j", "2", ODD, NANO], 0), (["conformance", "run", "--protocol", "lines",
+                                              "--reader", "cat"], 3)])
+def test_no_thread_can_start(words, code):
+    done = subprocess.run([sys.executable, "-c", NO_THREADS, *map(str, words)], check=False,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
+
+
+def test_one_blas_thread_unless_told_otherwise():
+    code = ("import os, sys; sys.argv = ['efm3', '--version']\n"
+            "from efm3.__main__ import main\n"
+            "try: main()\n"
+            "except SystemExit: pass\n"
+            "import json; print(json.dumps(dict(os.environ)))")
+    for given, want in (({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3"),
+                        ({"OMP_NUM_THREADS": "2"}, None)):
+        env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")} | given
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True,
+                              check=True)
+        assert json.loads(done.stdout.splitlines()[-1]).get("OPENBLAS_NUM_THREADS") == want
