@@ -29,7 +29,7 @@ def _ladder(t: Tensor, *steps: tuple[float, float, float]) -> Colour:
 
 
 def skin_colour(i: SimpleNamespace, n: SimpleNamespace) -> Colour:
-    """[N, 1] each, 0 … 1."""
+    """[N, 1] each, from 0 to little more than 1."""
     r, g, b = _ladder(i.skin_tone + n.tan, (0.97, 0.80, 0.70), (0.84, 0.60, 0.46),
                       (0.33, 0.20, 0.14))
     return r * (1.0 + 0.02 * i.skin_hue), g, b * (1.0 - 0.05 * i.skin_hue)

@@ -13,27 +13,11 @@ import pytest
 import torch
 
 from efm3 import drawn as synth
-from efm3.drawn import photo, shape
-from efm3.drawn.camera import AIM, Camera
-from efm3.drawn.identity import traits
-from efm3.drawn.nuisance import RANGES, shot
+from tests.drawn.shots import plain
 
 NEEDS = ("torch",)
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACE = {row[0]: k for k, row in enumerate(RANGES)}
-
-
-def plain(count, **values):
-    """Shots from the front in a plain light, with nothing in the way."""
-    n = torch.full((count, synth.SIZE), 0.5)
-    for name in ("blink", "glasses", "mask", "hand", "hat", "colour"):
-        n[:, PLACE[name]] = 0.99
-    for name in ("blur", "noise", "squeeze"):
-        n[:, PLACE[name]] = 0.0
-    for name, value in values.items():
-        n[:, PLACE[name]] = torch.as_tensor(value)
-    return n
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +28,6 @@ def faces():
 @pytest.fixture(scope="module")
 def pictures(faces):
     return faces.batch(range(len(faces)))[0]
-
-
-def test_form(faces, pictures):
-    assert pictures.shape == (24, 3, 112, 112) and pictures.dtype == torch.uint8
-    labels = faces.batch([0, 5, 23])[1]
-    assert labels.tolist() == [0, 1, 5] and labels.dtype == torch.int64
-    assert (len(faces), faces.classes) == (24, 6)
-    picture, label = faces[5]
-    assert label == 1 and torch.equal(picture, pictures[5])
-    with pytest.raises(IndexError):
-        faces.batch([24])
-    with pytest.raises(IndexError):
-        faces.batch([-1])
-
-
-@pytest.mark.parametrize("size", [1, 5, 17])
-def test_a_batch_may_be_split_anywhere(faces, pictures, size):
-    parts = [faces.batch(range(at, min(at + size, 24)))[0] for at in range(0, 24, size)]
-    assert torch.equal(torch.cat(parts), pictures)
-
-
-def test_order_and_first_do_not_matter(faces, pictures):
-    assert torch.equal(faces.batch([20, 3, 3])[0], pictures[[20, 3, 3]])
-    assert torch.equal(synth.Faces(11, 4, 2, 4).batch(range(8))[0], pictures[16:])
 
 
 def test_threads_do_not_matter(faces, pictures, threads):
@@ -98,51 +58,6 @@ def test_pictures_are_those_of_before():
 def test_a_gpu_draws_the_same(pictures):
     other = synth.Faces(11, 0, 6, 4, device="cuda").batch(range(24))[0].cpu()
     assert (other.int() - pictures.int()).abs().max() <= 1
-
-
-def test_a_front_view_is_aligned():
-    i, n = traits(torch.zeros(1, synth.DIM)), shot(plain(1))
-    marks = shape.build(i, n)[2]
-    camera = Camera(n, marks, 112)
-    x, y = camera.pixels(*camera.plane(camera.rotate(marks)))
-    far = ((x - torch.tensor([[p[0] for p in AIM]])) ** 2
-           + (y - torch.tensor([[p[1] for p in AIM]])) ** 2).sqrt()
-    assert far.max() < 1.5
-    picture = synth.render(torch.zeros(1, synth.DIM), plain(1))[0].float().mean(0)
-    # The dark pupils lie where the eyes should.
-    for column in (38, 73):
-        around = picture[44:60, column - 8:column + 9]
-        row, off = divmod(int(around.argmin()), 17)
-        assert abs(44 + row - 52) <= 3 and abs(off - 8) <= 4
-
-
-@pytest.mark.parametrize("turn", [0.0, 1.0])
-def test_any_pose_stays_near_the_aim(turn):
-    count = 16
-    i = traits(synth.identities(2, 0, count))
-    n = shot(plain(count, yaw=turn, pitch=torch.linspace(0, 1, count)))
-    marks = shape.build(i, n)[2]
-    camera = Camera(n, marks, 112)
-    x, y = camera.pixels(*camera.plane(camera.rotate(marks)))
-    assert abs(float(x.mean()) - sum(p[0] for p in AIM) / 5) < 0.7
-    assert abs(float(y.mean()) - sum(p[1] for p in AIM) / 5) < 0.7
-
-
-def test_upright_is_the_inverse_of_pixels():
-    n = shot(synth.nuisances(4, range(8), 0))
-    marks = shape.build(traits(synth.identities(4, 0, 8)), n)[2]
-    for side in (112, 64):
-        camera = Camera(n, marks, side)
-        px, py = camera.pixels(*camera.upright())
-        gx, gy = camera.grid()
-        assert (px - gx).abs().max() < 1e-3 and (py - gy).abs().max() < 1e-3
-
-
-def test_towards_is_the_inverse_of_rest():
-    i = traits(synth.identities(4, 0, 8))
-    x, y = torch.tensor([[-17.0, 0.0, 14.0]]), torch.tensor([[-5.0, 16.0, 36.0]])
-    rx, ry, _ = shape._rest(i, shape._towards(i, x, y))
-    assert (rx - x).abs().max() < 1e-3 and (ry - y).abs().max() < 1e-3
 
 
 def test_smaller_pictures_show_the_same(faces):
@@ -192,16 +107,11 @@ def test_people_are_hard_to_tell_apart_by_pixels():
     assert hits(synth.render(faces.vectors.repeat_interleave(4, 0), turned)) > 0.9
 
 
-def test_compression_is_a_cosine_transform():
-    x = torch.rand(8, 50)
-    k, j = np.meshgrid(np.arange(8), np.arange(8), indexing="ij")
-    matrix = np.cos(np.pi * k * (2 * j + 1) / 16) * np.where(k == 0, 8 ** -0.5, 0.5)
-    got = torch.stack(photo._dct(list(x)))
-    assert (got - torch.from_numpy(matrix).float() @ x).abs().max() < 1e-5
-    assert (torch.stack(photo._idct(list(got))) - x).abs().max() < 1e-5
-
-
-def test_compression_loses_more_when_coarser(pictures):
-    clean = pictures.float()[:4] / 255
-    loss = [(photo.squeeze(clean, torch.full((4, 1), a)) - clean).abs().mean() for a in (0.1, 1.0)]
-    assert 0 < loss[0] < loss[1] < 0.1
+def test_wrong_sizes_are_named():
+    zeros = torch.zeros
+    for who, how, more in ((zeros(2, 3), zeros(2, synth.SIZE), {}),
+                           (zeros(2, synth.DIM), zeros(2, 3), {}),
+                           (zeros(1, synth.DIM), zeros(2, synth.SIZE), {}),
+                           (zeros(2, synth.DIM), zeros(2, synth.SIZE), {"side": 113})):
+        with pytest.raises(ValueError, match=r"found|but"):
+            synth.render(who, how, **more)

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from efm3.train.config import HEADS
 from efm3.train.heads import KINDS, Head
 
 NEEDS = ("torch",)
@@ -92,3 +93,7 @@ def test_a_zero_embedding_gives_numbers():
         loss, _ = Head(kind, 7, 16)(x, torch.tensor([0, 1]))
         loss.backward()
         assert loss.isfinite() and x.grad.isfinite().all()
+
+
+def test_the_command_offers_each_head():
+    assert tuple(KINDS) == HEADS

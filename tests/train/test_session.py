@@ -3,60 +3,17 @@
 """A session of `efm3 train`: refusals, messages, the run folder; hostile data end in one line."""
 
 
-import json
-import subprocess
-import sys
 
 import pytest
 import torch
 
-import efm3
-from efm3.train import checkpoint, export, logs, memory, runs
+from efm3.train import checkpoint
 from efm3.train.data import Corrupt, Source
 from tests.train.standin import Patterns
 
 NEEDS = ("torch",)
 
 SMALL = ("--batch", 4, "--steps", 4, "--no-augment", "--log-every", 1)
-
-
-def test_a_file_with_its_story_comes_out(run, tmp_path, capfd):
-    assert run(*SMALL, "--note", "Coloured patterns, for a test", "--licence", "CC0-1.0") == 0
-    path = tmp_path / "run" / "facex_nano.bin"
-    model = efm3.load(path)
-    meta = model.mirror["meta"]
-    assert meta["trained"] is True
-    assert meta["training_data"] == "patterns: 16 images of 4 identities"
-    assert meta["description"] == "Coloured patterns, for a test"
-    assert meta["licence"] == "CC0-1.0" and meta["steps"] == 4 and meta["identities"] == 4
-    assert 0 <= meta["scores"]["train_acc"] <= 1 and meta["recipe"]["head"] == "arcface"
-    assert efm3.validate(path).ok and meta["sha256"]
-    assert "verified against last.pt, max_err = " in capfd.readouterr().err
-
-
-def test_a_file_that_computes_something_else_is_not_verified(run, monkeypatch, capfd,
-                                                            tmp_path):
-    real = export.tensors
-
-    def wrong(model):
-        out = real(model)
-        out["embed_proj.bn.b"] = out["embed_proj.bn.b"] + 0.01
-        return out
-    monkeypatch.setattr(export, "tensors", wrong)
-    assert run(*SMALL) == 1
-    assert "differs from" in capfd.readouterr().err
-    assert not (tmp_path / "run" / "facex_nano.bin").exists()
-
-
-def test_without_the_engine_nothing_is_verified_and_it_can_be_later(run, monkeypatch, capfd,
-                                                                    tmp_path):
-    with monkeypatch.context() as m:
-        m.setitem(sys.modules, "efm3._engine", None)
-        assert run(*SMALL) == 1
-    assert "the C engine was not built" in capfd.readouterr().err.splitlines()[-1]
-    assert run("--resume") == 0
-    assert "verified against last.pt" in capfd.readouterr().err
-    assert (tmp_path / "run" / "facex_nano.bin").is_file()
 
 
 def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):
@@ -158,63 +115,3 @@ def test_missing_data_is_refused(train, tmp_path, capfd):
     assert train("--data", tmp_path / "no\x1bne", "--out", tmp_path / "o") == 1
     err = capfd.readouterr().err
     assert err.startswith("efm3: F020 ") and "no\\x1bne" in err and len(err.splitlines()) == 1
-
-
-def test_the_log_survives_without_tensorboard(tmp_path, monkeypatch, capsys):
-    import builtins
-    real = builtins.__import__
-
-    def no(name, *a, **k):
-        if "tensorboard" in name:
-            raise ImportError(name)
-        return real(name, *a, **k)
-    log = logs.Log(tmp_path, True, 4)
-    row = {"epoch": 1, "step": 2, "loss": 1.5, "train_acc": 0.25, "lr": 1e-3, "margin": 0.5,
-           "images_per_s": 10.0, "epoch_s": 2.0, "data_share": 0.1, "val_acc": None}
-    with monkeypatch.context() as m:
-        m.setattr(builtins, "__import__", no)
-        log.epoch([row])
-        log.epoch([row, row | {"epoch": 2}])
-    log.close()
-    assert capsys.readouterr().err.count("no TensorBoard log") == 1
-    text = (tmp_path / "log.csv").read_text().splitlines()
-    assert text[0].split(",") == list(logs.COLUMNS) and len(text) == 3
-    assert text[1] == "1,2,1.5,0.25,0.001,0.5,10,2,0.1,"
-
-
-def test_a_silent_log_writes_nothing(tmp_path, capsys):
-    log = logs.Log(tmp_path, False, 4)
-    log.epoch([{"epoch": 1, "step": 2, "loss": 1.0}])
-    log.step(1, "x", True)
-    log.curves()
-    assert not list(tmp_path.iterdir()) and capsys.readouterr().err == ""
-
-
-def test_runs_and_memory():
-    said = runs.describe({"a": 1}, Patterns(2, 2), 1, "cpu")
-    assert json.loads(json.dumps(said)) == said and said["images"] == 4
-    assert isinstance(memory.keep(), bool)
-
-
-def git(folder, *words):
-    subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *words],
-                   check=True, capture_output=True)
-
-
-def test_the_commit_is_of_the_packages_own_checkout(tmp_path):
-    """Not of a repository that surrounds an installed package, nor of one around a copy."""
-    git(tmp_path, "init")
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "efm3"\n')
-    git(tmp_path, "add", "-A")
-    git(tmp_path, "commit", "-m", "one")
-    found = runs.commit(tmp_path)
-    assert len(found) == 40
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "efm3"\n\n')
-    assert runs.commit(tmp_path) == found + "+"
-    inner = tmp_path / "site-packages"
-    inner.mkdir()
-    assert runs.commit(inner) == ""
-    (inner / "pyproject.toml").write_text('[project]\nname = "efm3"\n')
-    assert runs.commit(inner) == ""
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "other"\n')
-    assert runs.commit(tmp_path) == ""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Caches, folders and the command."""
+"""Pictures as files, by `efm3 draw`."""
 
 
 import json
@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from efm3 import drawn as synth
-from efm3.drawn import faces
 
 NEEDS = ("torch", "PIL")
 
@@ -19,68 +18,6 @@ NEEDS = ("torch", "PIL")
 @pytest.fixture
 def run(cli):
     return lambda *words: cli("draw", *words)
-
-
-def small(**options):
-    return synth.Faces(2, 5, 3, 2, **options)
-
-
-def test_cache(tmp_path):
-    told = []
-    folder = synth.cache(tmp_path / "c", small(), batch=4, progress=told.append)
-    assert told == [4, 6]
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    assert torch.equal(torch.from_numpy(images.copy()), small().batch(range(6))[0])
-    assert np.load(folder / "labels.npy").tolist() == [0, 0, 1, 1, 2, 2]
-    assert json.loads((folder / "synth.json").read_text())["seed"] == 2
-    assert sorted(p.name for p in folder.iterdir()) == ["images.npy", "labels.npy", "synth.json"]
-
-
-def test_a_finished_cache_is_kept_and_any_other_is_drawn_anew(tmp_path):
-    folder, told = synth.cache(tmp_path, small()), []
-    synth.cache(tmp_path, small(), progress=told.append)
-    assert not told
-    synth.cache(tmp_path, small(spread=0.5), progress=told.append)
-    assert told == [6]
-    (folder / "synth.json").unlink()
-    synth.cache(tmp_path, small(spread=0.5), progress=told.append)
-    assert told == [6, 6]
-
-
-def test_a_broken_cache_has_no_synth_json(tmp_path, monkeypatch):
-    synth.cache(tmp_path, small())
-
-    def fail(self, indices):
-        raise RuntimeError("out of memory")
-    monkeypatch.setattr(faces.Faces, "batch", fail)
-    with pytest.raises(RuntimeError):
-        synth.cache(tmp_path, small(spread=0.5))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["images.npy", "labels.npy"]
-
-
-def test_pairs_are_balanced_distinct_and_folds_share_nobody():
-    folds = synth.draw_pairs(1, 60, 400, shots=5)
-    assert [len(f) for f in folds] == [40] * 10
-    seen = [p for f in folds for p in f]
-    assert len(set(seen)) == 400
-    for number, fold in enumerate(folds):
-        assert [p.same for p in fold] == [True] * 20 + [False] * 20
-        assert {p.one % 10 for p in fold} | {p.two % 10 for p in fold} == {number}
-        assert all((p.one, p.one_shot) < (p.two, p.two_shot) for p in fold)
-        assert all(p.two < 60 and max(p.one_shot, p.two_shot) < 5 for p in fold)
-    assert synth.draw_pairs(1, 60, 400, shots=5) == folds
-    assert synth.draw_pairs(2, 60, 400, shots=5) != folds
-
-
-def test_pairs_may_use_every_picture_but_no_more():
-    folds = synth.draw_pairs(1, 30, 180, shots=3)
-    assert all(len(set(f)) == 18 for f in folds)
-    with pytest.raises(ValueError, match="30 identities with 3 shots give 9"):
-        synth.draw_pairs(1, 30, 200, shots=3)
-    with pytest.raises(ValueError, match="multiple of 20"):
-        synth.draw_pairs(1, 60, 30)
-    with pytest.raises(ValueError, match="give 0 pairs"):
-        synth.draw_pairs(1, 9, 20)
 
 
 def test_command_pairs(run, tmp_path):
