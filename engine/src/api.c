@@ -11,15 +11,6 @@
 #include "engine.h"
 #include "loader.h"
 
-// "MFN engine" with a byte no text has; a freed or foreign handle does not carry it.
-#define LIVE_COOKIE UINT64_C(0x4d464e20656e67e5)
-
-static MfnImpl *impl_of(const MfnEngine *engine) {
-    return engine && engine->cookie == LIVE_COOKIE ? engine->impl : NULL;
-}
-
-static int no_engine(const MfnEngine *engine) { return engine ? MFN_E_STATE : MFN_E_ARG; }
-
 static void impl_free(MfnImpl *im) {
     if (!im) return;
     mfn_pool_free(atomic_load(&im->pool));
@@ -81,7 +72,7 @@ static int load(const void *data, size_t size, const MfnOptions *options, MfnEng
         return rc;
     }
     engine->impl = im;
-    engine->cookie = LIVE_COOKIE;
+    engine->cookie = MFN_LIVE_COOKIE;
     return MFN_OK;
 }
 
@@ -117,30 +108,12 @@ int mfn_engine_init(const char *path, MfnEngine *engine) {
 }
 
 int mfn_engine_free(MfnEngine *engine) {
-    MfnImpl *im = impl_of(engine);
-    if (!im) return no_engine(engine);
+    MfnImpl *im = mfn_impl_of(engine);
+    if (!im) return mfn_no_engine(engine);
     engine->cookie = 0;
     engine->impl = NULL;
     impl_free(im);
     return MFN_OK;
-}
-
-float *mfn_scratch_take(MfnImpl *im) {
-    for (int i = 0; i < MFN_IDLE_SLOTS; i++) {
-        float *s = atomic_exchange_explicit(&im->idle[i], NULL, memory_order_acquire);
-        if (s) return s;
-    }
-    return mfn_arena_new(im->fused.total);
-}
-
-void mfn_scratch_give(MfnImpl *im, float *scratch) {
-    for (int i = 0; scratch && i < MFN_IDLE_SLOTS; i++) {
-        float *none = NULL;
-        if (atomic_compare_exchange_strong_explicit(&im->idle[i], &none, scratch,
-                                                    memory_order_release, memory_order_relaxed))
-            return;
-    }
-    free(scratch);
 }
 
 typedef struct Batch {
@@ -173,8 +146,8 @@ static void one_image(void *ctx, size_t i) {
 
 static int forward(const MfnEngine *engine, const float *chw, const uint8_t *hwc, size_t count,
                    float *out) {
-    MfnImpl *im = impl_of(engine);
-    if (!im) return no_engine(engine);
+    MfnImpl *im = mfn_impl_of(engine);
+    if (!im) return mfn_no_engine(engine);
     if (count == 0) return MFN_OK;
     if ((!chw && !hwc) || !out) return MFN_E_ARG;
     if (count > SIZE_MAX / (IMAGE_VALUES * sizeof(float)) ||
@@ -200,8 +173,8 @@ int mfn_engine_forward_u8(const MfnEngine *engine, const uint8_t *input_nhwc, si
 }
 
 int mfn_embedding_dim(const MfnEngine *engine) {
-    MfnImpl *im = impl_of(engine);
-    return im ? (int)im->arch.embedding_dim : no_engine(engine);
+    MfnImpl *im = mfn_impl_of(engine);
+    return im ? (int)im->arch.embedding_dim : mfn_no_engine(engine);
 }
 
 float mfn_similarity(const float *a, const float *b, int dim) {

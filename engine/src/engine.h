@@ -47,8 +47,22 @@ typedef struct MfnImpl {
     _Atomic(MfnPool *) pool;
 } MfnImpl;
 
-// 64-byte aligned, released with free(); NULL when it cannot be had. Zeroed.
+// "MFN engine" with a byte no text has; a freed or foreign handle does not carry it.
+#define MFN_LIVE_COOKIE UINT64_C(0x4d464e20656e67e5)
+
+// The engine of a live handle, NULL of any other; then mfn_no_engine says why.
+static inline MfnImpl *mfn_impl_of(const MfnEngine *engine) {
+    return engine && engine->cookie == MFN_LIVE_COOKIE ? engine->impl : NULL;
+}
+static inline int mfn_no_engine(const MfnEngine *engine) {
+    return engine ? MFN_E_STATE : MFN_E_ARG;
+}
+
+// arena.c: 64-byte aligned, released with free(); NULL when it cannot be had. Zeroed.
 float *mfn_arena_new(size_t floats);
+// Scratch for one call, from the idle list or new; NULL when out of memory.
+float *mfn_scratch_take(MfnImpl *impl);
+void mfn_scratch_give(MfnImpl *impl, float *scratch);
 
 // pack.c: sizes, then fills, the packed weights of all layers.
 int mfn_pack_layout(MfnImpl *impl);
@@ -66,10 +80,6 @@ typedef struct MfnHook {
 } MfnHook;
 void mfn_forward_one(const MfnImpl *impl, const MfnPlan *plan, float *scratch, const void *chw,
                      const uint8_t *hwc, void *embedding, MfnHook *hook);
-
-// Scratch for one call, from the idle list or new; NULL when out of memory.
-float *mfn_scratch_take(MfnImpl *impl);
-void mfn_scratch_give(MfnImpl *impl, float *scratch);
 
 // pool.c: runs job(ctx, i) for i in [0, n) on up to `threads` threads, the caller being one.
 void mfn_pool_run(MfnImpl *impl, size_t n, void (*job)(void *ctx, size_t i), void *ctx);

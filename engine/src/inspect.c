@@ -11,20 +11,13 @@
 #include "engine.h"
 #include "loader.h"
 
-// Kept beside api.c's: a handle is live when its size query works.
-static const MfnImpl *live(const MfnEngine *engine) {
-    return mfn_embedding_dim(engine) > 0 ? engine->impl : NULL;
-}
-
-static int dead(const MfnEngine *engine) { return engine ? MFN_E_STATE : MFN_E_ARG; }
-
 static uint64_t map_floats(const MfnLayer *l) {
     return (uint64_t)l->c_out * l->side_out * l->side_out;
 }
 
 int mfn_engine_info(const MfnEngine *engine, MfnInfo *info) {
-    const MfnImpl *im = live(engine);
-    if (!im) return dead(engine);
+    const MfnImpl *im = mfn_impl_of(engine);
+    if (!im) return mfn_no_engine(engine);
     if (!info) return MFN_E_ARG;
     memset(info, 0, sizeof *info);
     const MfnArch *a = &im->arch;
@@ -48,8 +41,8 @@ int mfn_engine_info(const MfnEngine *engine, MfnInfo *info) {
 }
 
 int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *out) {
-    const MfnImpl *im = live(engine);
-    if (!im) return dead(engine);
+    const MfnImpl *im = mfn_impl_of(engine);
+    if (!im) return mfn_no_engine(engine);
     if (!out || index < 0 || index >= im->n_layers) return MFN_E_ARG;
     memset(out, 0, sizeof *out);
     const MfnLayer *l = &im->layers[index];
@@ -126,8 +119,8 @@ int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out
 
 int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
                        double *seconds, size_t capacity) {
-    const MfnImpl *im = live(engine);
-    if (!im) return dead(engine);
+    const MfnImpl *im = mfn_impl_of(engine);
+    if (!im) return mfn_no_engine(engine);
     if (!input_chw || !seconds || repeats < 1) return MFN_E_ARG;
     if (capacity < (size_t)im->n_layers) return MFN_E_CAPACITY;
     for (int i = 0; i < im->n_layers; i++) seconds[i] = 1e30;

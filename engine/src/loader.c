@@ -134,10 +134,10 @@ static int verify_prefix(const void *data, size_t size, MfnImage *im, uint64_t *
     if (json_len > MFN_FMT_MAX_JSON_LEN)
         return mfn_fail(e, MFN_E_JSON_LEN, MFN_FMT_JSON_LEN_OFFSET, "json_len is %lu, beyond %d",
                         (unsigned long)json_len, MFN_FMT_MAX_JSON_LEN);
-    im->payload = MFN_FMT_PREFIX_SIZE + (uint64_t)json_len;
+    im->count_at = MFN_FMT_PREFIX_SIZE + (uint64_t)json_len;
     im->n_layers = mfn_network_layers(&im->arch, im->layers);
     // Below 2^52: at most 773 layers of less than 2^42 bytes each, but checked all the same.
-    bool fits = mfn_add64(im->payload, 4, expected);
+    bool fits = mfn_add64(im->count_at, 4, expected);
     for (int i = 0; i < im->n_layers; i++) {
         const MfnLayer *l = &im->layers[i];
         uint64_t w, v, n = mfn_layer_tensors(l);
@@ -170,11 +170,11 @@ int mfn_image_verify(const void *data, size_t size, MfnImage *im, MfnError *e) {
     int rc = mfn_image_expect(data, size, size, im, e);
     if (rc) return rc;
     im->data = data, im->size = size;
-    MfnCursor c = {data, size, (size_t)im->payload};
+    MfnCursor c = {data, size, (size_t)im->count_at};
     if (!mfn_cur_u32(&c, &count)) return truncated(e, size, "the tensor count");
     for (int i = 0; i < im->n_layers; i++) expected += mfn_layer_tensors(&im->layers[i]);
     if (count != expected)
-        return mfn_fail(e, MFN_E_TENSOR_COUNT, (int64_t)im->payload,
+        return mfn_fail(e, MFN_E_TENSOR_COUNT, (int64_t)im->count_at,
                         "the file counts %lu tensors, the layout has %lu", (unsigned long)count,
                         (unsigned long)expected);
     for (int i = 0; i < im->n_layers; i++) {

@@ -12,7 +12,7 @@ typedef struct MfnImage {
     MfnArch arch;
     MfnLayer layers[MFN_MAX_LAYERS];
     int n_layers;
-    uint64_t payload;  // offset of n_tensors
+    uint64_t count_at;  // offset of n_tensors; the first size field is right behind it
 } MfnImage;
 
 // Fills *error (never NULL here) and gives `status`.

@@ -8,27 +8,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 #include "cursor.h"
 #include "engine.h"
 #include "loader.h"
-
-float *mfn_arena_new(size_t floats) {
-    const size_t huge = (size_t)2 << 20;
-    void *p = NULL;
-    if (floats > SIZE_MAX / 8) return NULL;
-    size_t bytes = floats * sizeof(float);
-    if (posix_memalign(&p, bytes >= huge ? huge : MFN_ALIGN, bytes) != 0) return NULL;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    // Fewer TLB misses on the weights of the larger networks; a refusal changes nothing.
-    if (bytes >= huge) (void)madvise(p, bytes / huge * huge, MADV_HUGEPAGE);
-#endif
-    memset(p, 0, bytes);
-    return p;
-}
 
 typedef size_t (*PanelFn)(size_t);
 
@@ -132,7 +115,7 @@ int mfn_pack_fill(MfnImpl *im, const struct MfnImage *image) {
     Folded f = {malloc(most_w * sizeof(float)), malloc(most_c * sizeof(float)),
                 malloc(most_c * sizeof(double)), malloc(most_c * sizeof(double))};
     bool ok = f.w && f.slope && f.scale && f.bias;
-    MfnCursor c = {image->data, image->size, (size_t)image->payload + 4};
+    MfnCursor c = {image->data, image->size, (size_t)image->count_at + 4};
     for (int i = 0; ok && i < im->n_layers; i++) {
         const MfnLayer *l = &im->layers[i];
         float *out = im->weights + im->packed[i];

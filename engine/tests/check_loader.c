@@ -141,7 +141,7 @@ static int64_t huge_header(const char *path) {
     static MfnImage im;
     MfnError e;
     CHECK(mfn_image_expect(head, sizeof head, 0, &im, &e) == MFN_E_TRUNCATED);
-    uint64_t n = im.payload + 4;
+    uint64_t n = im.count_at + 4;
     for (int i = 0; i < im.n_layers; i++) {
         uint64_t t = mfn_layer_tensors(&im.layers[i]);
         n += 4 * (mfn_layer_weights(&im.layers[i]) + t + (t - 1) * im.layers[i].c_out);

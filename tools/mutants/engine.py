@@ -19,7 +19,7 @@ from tools.cc import SRC, WRAP, cc
 from tools.mutants import c
 from tools.mutants.c import Mutant
 
-CHECKED = ("api.c", "inspect.c", "pack.c")
+CHECKED = ("api.c", "arena.c", "inspect.c", "pack.c")
 FLAGS = ["-O1", "-w", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 SECONDS = 120
 VECTOR = ROOT / "spec" / "vectors" / "odd_b.bin"
