@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from efm3 import format as fmt
+from efm3.arithmetic import pixels_scaled
 from efm3.arrays import Array, Floats
 from efm3.model import Model
 from efm3.network import Layer, layers
@@ -30,7 +31,7 @@ def prepare(images: npt.ArrayLike) -> Floats:
     if a.dtype != np.uint8 or a.shape[-3:] != side or a.ndim not in (3, 4):
         raise ValueError(f"images are {a.dtype} {a.shape}, not uint8 [N, 112, 112, 3]")
     chw = np.moveaxis(a.reshape(-1, *side), -1, 1)
-    return np.ascontiguousarray((chw.astype(np.float32) - 127.5) / 128)
+    return np.ascontiguousarray(pixels_scaled(chw.astype(np.float32)))
 
 
 def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from efm3.codes import LEVELS
 from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report, plain, printable
 from efm3.version import __version__
 
@@ -129,7 +130,7 @@ def schema() -> dict[str, Any]:
     count = {"type": "integer", "minimum": 0}
     report = {
         "report_version": {"const": REPORT_VERSION}, "source": text_, "size": count,
-        "level": {"enum": ["structure", "coherence", "values"]}, "ok": {"type": "boolean"},
+        "level": {"enum": list(LEVELS)}, "ok": {"type": "boolean"},
         "unreadable": text_,
         "counts": _object({s: count for s in SEVERITIES}),
         "findings": {"type": "array", "items": _object(finding)}}

@@ -20,6 +20,7 @@ from efm3 import format as fmt
 from efm3 import model as models
 from efm3 import reference
 from efm3.arch import Arch
+from efm3.arithmetic import STEP
 from efm3.arrays import Array, Floats, Pixels
 from efm3.network import Layer, layers
 
@@ -48,7 +49,7 @@ class Random:
     def integers(self, count: int) -> npt.NDArray[np.uint64]:
         """The next `count` 64-bit values."""
         with np.errstate(over="ignore"):
-            steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+            steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(STEP)
             z = self._at + steps
             self._at = z[-1] if count else self._at
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

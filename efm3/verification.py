@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from efm3 import engine, reference, untrained
+from efm3.arithmetic import TOLERANCE
 from efm3.arrays import Array, Floats
 from efm3.model import Model
 from efm3.network import Layer, layers
-
-TOLERANCE = 1e-5
-"""Greatest absolute error of an embedding's component in fp32."""
 
 LAYER_BUDGET = 256 * 2.0**-24
 """Greatest error of a layer, as a part of its largest magnitude: 256 roundings of float32,

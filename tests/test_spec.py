@@ -18,7 +18,7 @@ from efm3.conformance.engines import COSINES
 from efm3.conformance.requirements import REQUIREMENTS
 from efm3.network import file_size
 from efm3.rules import load_rules, portability, values
-from efm3.verification import TOLERANCE
+from efm3.arithmetic import TOLERANCE
 from tools.gen import blocks, spec
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("version", "codes", "arrays"),
+    ("version", "codes", "arrays", "arithmetic"),
     ("findings",),
     ("extras", "source", "format"),
     ("pictures", "arch"),
@@ -48,6 +48,7 @@ RANK = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 WORDS = {
     "version": "the version", "codes": "the catalogue of every code, as data",
     "arrays": "names of arrays in signatures",
+    "arithmetic": "numbers that several rooms compute with",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",
     "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",

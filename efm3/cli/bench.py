@@ -12,7 +12,7 @@ import click
 from efm3.cli import needs_engine, source
 
 
-@click.command("bench", short_help="how fast the engine runs a file here")
+@click.command("bench")
 @click.argument("file")
 @click.option("--isa", help="force an instruction set")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)

@@ -11,7 +11,7 @@ import click
 from efm3.cli import needs_engine, source
 
 
-@click.command("compare", short_help="the similarities of two faces or more")
+@click.command("compare")
 @click.argument("file")
 @click.argument("pictures", nargs=-1, required=True, metavar="A B ...")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")

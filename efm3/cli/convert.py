@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from efm3.arithmetic import TOLERANCE
 from efm3.cli._arch import arch_of
 from efm3.convert import FORMATS
 from efm3.findings import printable
@@ -33,7 +34,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
     return out
 
 
-@click.command("convert", short_help="checkpoints, ONNX and other formats to EFM3, and back",
+@click.command("convert",
                epilog=TABLE)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
@@ -49,7 +50,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 @click.option("--strict", is_flag=True, help="refuse what has to be assumed, rounded or dropped")
 @click.option("--verify/--no-verify", default=True, show_default=True,
               help="run OUT beside IN on fixed inputs before it takes its place")
-@click.option("--tolerance", type=click.FloatRange(0), default=1e-5, show_default=True,
+@click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True,
               help="greatest absolute error of a component")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               show_default=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from efm3.diffing import Diff
 
 
-@click.command("diff", short_help="compare two files, tensor by tensor")
+@click.command("diff")
 @click.argument("a")
 @click.argument("b")
 @click.option("--all", "every", is_flag=True, help="list the identical tensors too")

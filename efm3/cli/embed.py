@@ -12,7 +12,7 @@ import click
 from efm3.cli import needs_engine, source
 
 
-@click.command("embed", short_help="embeddings of aligned faces")
+@click.command("embed")
 @click.argument("file")
 @click.argument("images", nargs=-1, required=True)
 @click.option("-o", "--output", help="X.npy, X.json or X.csv (default: JSON on standard output)")

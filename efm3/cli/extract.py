@@ -13,7 +13,7 @@ import click
 from efm3.cli import source
 
 
-@click.command("extract", short_help="write one tensor to a .npy file")
+@click.command("extract")
 @click.argument("file")
 @click.argument("tensor")
 @click.option("-o", "--output", required=True, metavar="X.npy",

@@ -14,7 +14,7 @@ from efm3.scan import scan
 from efm3.source import name_of, read
 
 
-@click.command("inspect", short_help="show what is in a file")
+@click.command("inspect")
 @click.argument("file", required=False)
 @click.option("--tensors", metavar="[GLOB]", is_flag=False, flag_value="*",
               help="statistics and a histogram of each tensor, or of those that GLOB fits")

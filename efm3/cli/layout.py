@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from efm3.cli._render import Cell
 
 
-@click.command("layout", short_help="list the tensors of an arch")
+@click.command("layout")
 @click.argument("arch", metavar="ARCH|FILE|JSON")
 @click.option("--json", "as_json", is_flag=True)
 def command(arch: str, as_json: bool) -> None:

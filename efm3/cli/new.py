@@ -52,7 +52,7 @@ def _changed(arch: Arch, numbers: dict[str, int], stages: tuple[Stage, ...]) -> 
     return Arch(**new | {"name": "custom"})
 
 
-@click.command("new", short_help="write an untrained file of a given arch")
+@click.command("new")
 @click.argument("arch", metavar="ARCH|FILE|JSON")
 @click.option("-o", "--output", required=True, metavar="FILE", help="where to write")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True)

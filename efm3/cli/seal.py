@@ -12,7 +12,7 @@ import click
 import efm3
 
 
-@click.command("seal", short_help="write the tensor table's digest into a file")
+@click.command("seal")
 @click.argument("file", type=click.Path(exists=False))
 @click.option("-o", "--output", help="write here instead of over FILE")
 @click.option("--align/--no-align", default=None,

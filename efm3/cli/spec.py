@@ -11,7 +11,7 @@ import click
 from efm3.forms import FORMS
 
 
-@click.command("spec", short_help="print a machine-readable form of the format")
+@click.command("spec")
 @click.argument("name", required=False, type=click.Choice(list(FORMS)), metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True,
               help="the list, the rules, or the form's text, as JSON")

@@ -33,7 +33,7 @@ def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> 
     return codes
 
 
-@click.command("validate", short_help="check files against the rules")
+@click.command("validate")
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
 @click.option("--level", type=click.Choice(LEVELS), default="values", show_default=True,
               help="how far to look: what an engine needs, the mirror too, the weights too")

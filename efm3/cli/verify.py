@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from efm3.arithmetic import TOLERANCE
 from efm3.cli import needs_engine, source, styler
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from efm3.verification import Outcome
 
 
-@click.command("verify", short_help="check the engine against the reference, or a checkpoint")
+@click.command("verify")
 @click.argument("file")
 @click.option("--isa", default="all", show_default=True, help="one instruction set, or all")
 @click.option("--against", metavar="CHECKPOINT|ONNX",
               help="a source in any format of `efm3 convert`, run by its own framework")
 @click.option("--inputs", metavar="X.npy",
               help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
-@click.option("--tolerance", type=click.FloatRange(0), default=1e-5, show_default=True,
+@click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True,
               help="greatest absolute error of a component")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, isa: str, against: str | None, inputs: str | None, tolerance: float,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from efm3.cli._render import Cell
 
 
-@click.command("where", short_help="byte to field and tensor, and back")
+@click.command("where")
 @click.argument("file")
 @click.argument("place", metavar="OFFSET|FIELD|TENSOR[I,J,...]")
 @click.option("--json", "as_json", is_flag=True)

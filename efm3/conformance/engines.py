@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from efm3 import reference, verification
+from efm3.arithmetic import TOLERANCE
 from efm3.conformance import symptoms, weights
 from efm3.conformance.cases import Case
 from efm3.conformance.home import HOME
@@ -20,7 +21,6 @@ from efm3.conformance.subject import Subject
 from efm3.model import Model, load
 from efm3.network import layers, macs
 
-TOLERANCE = verification.TOLERANCE
 COSINES = {"fp16": 0.9999, "bf16": 0.999, "int8": 0.99}
 """Least cosine of an engine of reduced precision; see the spec, numeric conformance."""
 

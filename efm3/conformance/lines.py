@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Any
 
 from efm3 import mirror
+from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import ARGUMENTS, MAX_OUTPUT, Program, words_of
 
 PROTOCOL_VERSION = 1
-CLASSES = ("reader", "writer", "editor", "engine")
 
 
 def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:

@@ -26,3 +26,6 @@ REQUIREMENTS: dict[str, Requirement] = {
     c.code: Requirement(c.code, STRENGTH[c.severity], c.level, c.what)
     for c in CODES.values() if c.group == "programs"}
 """Requirements on behaviour by code."""
+
+CLASSES = tuple(dict.fromkeys(r.subject.lower() for r in REQUIREMENTS.values()))
+"""The classes of implementations: reader, writer, editor, engine."""

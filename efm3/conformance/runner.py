@@ -15,8 +15,6 @@ from efm3.conformance.lines import Lines
 from efm3.conformance.results import Outcome, Run, expire
 from efm3.conformance.subject import Simple, Subject
 
-CLASSES = ("reader", "writer", "editor", "engine")
-
 
 def subject(command: str, protocol: str = "simple", timeout: float = 10.0, stdin: bool = False,
             tensors_form: str = "npy", log: Callable[[str], None] = lambda _: None) -> Subject:

@@ -12,7 +12,7 @@ from efm3 import mirror
 from efm3.codes import LEVELS
 from efm3.conformance.cases import digest_of
 from efm3.conformance.engines import PRECISIONS
-from efm3.conformance.lines import CLASSES
+from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import RUN_VERSION, VERDICTS
 from efm3.conformance.runner import cases_of, set_digest
 from efm3.findings import Finding, error

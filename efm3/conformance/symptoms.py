@@ -16,6 +16,8 @@ import numpy as np
 
 from efm3 import format as fmt
 from efm3 import reference
+from efm3.arch import conv_side
+from efm3.arithmetic import GREY, HALF_RANGE, pixels_scaled
 from efm3.arrays import Array
 from efm3.model import Model
 from efm3.network import Layer, layers
@@ -88,7 +90,7 @@ def _restrided(t: Twist, model: Model) -> Iterator[Layer]:
             rows[k] = layer._replace(stride=stride)
     side = fmt.INPUT_SIDE
     for layer in rows:
-        out = (side + 2 * layer.padding - layer.kernel) // layer.stride + 1
+        out = conv_side(side, layer.kernel, layer.stride, layer.padding)
         yield layer._replace(in_side=side, out_side=out)
         side = out
 
@@ -164,8 +166,8 @@ CATALOGUE: dict[str, Twist] = {
         view=lambda x: x.reshape(112, 112, 3).transpose(2, 0, 1)),
     "the input's planes are taken as BGR": Twist(view=lambda x: x[::-1]),
     "rows and columns of the input are exchanged": Twist(view=lambda x: x.transpose(0, 2, 1)),
-    "the input is taken as 0..255 and normalised again": Twist(view=lambda x: (x - 127.5) / 128),
-    "the input is scaled back to 0..255": Twist(view=lambda x: x * 128 + 127.5),
+    "the input is taken as 0..255 and normalised again": Twist(view=pixels_scaled),
+    "the input is scaled back to 0..255": Twist(view=lambda x: x * HALF_RANGE + GREY),
     "BatchNorm's epsilon is missing": Twist(eps=0.0),
     "BatchNorm's epsilon is 1e-3": Twist(eps=1e-3),
     "BatchNorm's epsilon is 1e-6": Twist(eps=1e-6),

@@ -16,6 +16,7 @@ import numpy as np
 from efm3 import format as fmt
 from efm3 import reference
 from efm3.arch import Arch
+from efm3.arithmetic import pixels_scaled
 from efm3.arrays import Floats
 from efm3.conformance.home import HOME, RecipeError
 from efm3.model import dumps
@@ -64,7 +65,7 @@ def picture(word: str) -> Floats:
             return drawn
         if kind == "noise":
             bytes_ = Random(int(args[0])).integers(math.prod(shape)) >> np.uint64(56)
-            flat: Floats = (bytes_.astype(np.float32) - np.float32(127.5)) / np.float32(128)
+            flat: Floats = pixels_scaled(bytes_.astype(np.float32))
             return flat.reshape(shape)
         if kind == "constant":
             return np.full(shape, float(args[0]), np.float32)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from efm3.model import Model
 
-Embed = Callable[[Any], Any]
+EmbedInputs = Callable[[Any], Any]
 """Inputs [N, 3, 112, 112] float32, (p - 127.5) / 128, to embeddings [N, D] float64 of length 1."""
 
 
@@ -56,10 +56,10 @@ class Network:
     model: Model
     assumed: list[str] = field(default_factory=list)
     framework: str = "reference"
-    embed: Embed | None = None
+    embed: EmbedInputs | None = None
 
     def run(self, x: Any) -> Any:
-        """The source's embeddings; see `Embed`."""
+        """The source's embeddings; see `EmbedInputs`."""
         if self.embed is not None:
             return self.embed(x)
         from efm3 import reference

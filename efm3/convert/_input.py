@@ -14,11 +14,11 @@ from __future__ import annotations
 import numpy as np
 
 from efm3 import format as fmt
+from efm3.arithmetic import GREY, HALF_RANGE
 from efm3.arrays import Array
 from efm3.convert._graph import FLOAT, Graph, Node
 from efm3.findings import refuse
 
-GREY, HALF_RANGE = 127.5, 128.0
 WHITE = 255.0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from efm3.arithmetic import TOLERANCE
 from efm3.arrays import Array
 from efm3.convert._graph import DTYPES, RESHAPING, Graph, Node, axes_of
 from efm3.findings import refuse
@@ -86,7 +87,7 @@ def check(graph: Graph, nodes: Sequence[Node], value: str, flat: bool, channels:
             known[node.output] = _one(graph, node, known)
         want = x / math.sqrt(float(x @ x))
         have = known[graph.output].reshape(-1)
-        if have.shape != want.shape or not np.abs(have - want).max() < 1e-5:
+        if have.shape != want.shape or not np.abs(have - want).max() < TOLERANCE:
             refuse("X008", f"{nodes[-1].name} and what leads to it do not divide the embedding by "
                            "its L2 norm", nodes[-1].name)
 

@@ -10,14 +10,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from efm3.arch import Arch
+from efm3.arithmetic import TOLERANCE
 from efm3.convert._base import Network
 from efm3.convert.formats import format_of, module_of, read_network
 from efm3.findings import refuse
 from efm3.model import Model
 from efm3.source import write_atomic
-
-TOLERANCE = 1e-5
-"""Greatest absolute error of an embedding's component: what float32 arithmetic leaves."""
 
 
 @dataclass(frozen=True)

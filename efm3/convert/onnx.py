@@ -13,7 +13,7 @@ import numpy as np
 from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.convert import _meta, _units
-from efm3.convert._base import Embed, Network
+from efm3.convert._base import EmbedInputs, Network
 from efm3.convert._graph import Graph
 from efm3.convert._onnx_write import pieces
 from efm3.convert._walk import Walk
@@ -58,7 +58,7 @@ def _parse(library: Any, path: str) -> Any:
     return proto
 
 
-def _embed(path: str, feed: tuple[float, float], bare: list[str]) -> Embed:
+def _embed(path: str, feed: tuple[float, float], bare: list[str]) -> EmbedInputs:
     """onnxruntime on the file itself; its output is divided by its norm here too."""
     def run(x: Any) -> Any:
         session = _session(path, bare)

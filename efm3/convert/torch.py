@@ -18,7 +18,7 @@ from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.arrays import Array
 from efm3.convert import _meta, _state_dict, _units
-from efm3.convert._base import Embed, Network, spooled
+from efm3.convert._base import EmbedInputs, Network, spooled
 from efm3.convert._named import single
 from efm3.extras import need
 from efm3.findings import printable, refuse
@@ -139,7 +139,7 @@ def _arrays(torch: Any, state: Mapping[str, Any], size: int) -> tuple[dict[str, 
     return out, assumed
 
 
-def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> Embed:
+def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> EmbedInputs:
     """The checkpoint's own tensors in PyTorch, float64; strides and residuals from `arch`."""
     def double(a: Array | None) -> Any:
         return None if a is None else torch.from_numpy(np.array(a, np.float64))

@@ -18,7 +18,7 @@ from efm3.findings import printable
 from efm3.source import write_atomic
 
 
-@click.command("diff", short_help="find files on which two readers disagree")
+@click.command("diff")
 @click.option("--a", "a", required=True, metavar="CMD", help="a reader, or @python, @engine")
 @click.option("--b", "b", required=True, metavar="CMD", help="the other")
 @click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",

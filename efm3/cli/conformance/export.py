@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 
-@click.command("export", short_help="write the cases as plain files")
+@click.command("export")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--select", "words", multiple=True, metavar="WORD", help="as for `run`")
 @click.option("--json", "as_json", is_flag=True, help="print the index")

@@ -11,7 +11,7 @@ import click
 from efm3.cli import styler
 
 
-@click.command("list", short_help="list cases, or show one")
+@click.command("list")
 @click.argument("words", nargs=-1, metavar="WORD...")
 @click.option("--json", "as_json", is_flag=True)
 def command(words: tuple[str, ...], as_json: bool) -> None:

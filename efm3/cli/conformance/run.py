@@ -14,11 +14,12 @@ from efm3.cli import styler
 from efm3.codes import LEVELS
 from efm3.conformance import results
 from efm3.conformance.engines import PRECISIONS
+from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Outcome
-from efm3.conformance.runner import CLASSES, run_all, subject
+from efm3.conformance.runner import run_all, subject
 
 
-@click.command("run", short_help="run the cases against an implementation")
+@click.command("run")
 @click.option("--reader", metavar="CMD", help="reads a file, prints its document")
 @click.option("--writer", metavar="CMD", help="writes a file of an arch and its tensors")
 @click.option("--editor", metavar="CMD", help="changes keys of meta, or values, of a file")

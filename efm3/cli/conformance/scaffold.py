@@ -12,7 +12,7 @@ import click
 from efm3.conformance import scaffold as scaffolds
 
 
-@click.command("scaffold", short_help="write a working program to start from")
+@click.command("scaffold")
 @click.argument("kind", type=click.Choice([*scaffolds.KINDS, *scaffolds.ALIASES]))
 @click.option("--lang", type=click.Choice(list(scaffolds.LANGUAGES)), required=True)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",

@@ -13,7 +13,7 @@ import click
 from efm3.source import write_atomic
 
 
-@click.command("statement", short_help="state what an implementation passed, with a badge")
+@click.command("statement")
 @click.argument("results", type=click.File("r", encoding="utf-8"))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
               help="write it here instead of to standard output")

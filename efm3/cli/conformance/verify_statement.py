@@ -14,7 +14,7 @@ from efm3.cli import styler
 from efm3.findings import printable
 
 
-@click.command("verify-statement", short_help="check a statement against this kit")
+@click.command("verify-statement")
 @click.argument("statement", type=click.File("r", encoding="utf-8"))
 @click.option("--json", "as_json", is_flag=True)
 def command(statement: TextIO, as_json: bool) -> None:
