@@ -261,13 +261,13 @@ def test_fork_after_use():
             os._exit(0 if same else 1)
         sys.exit(os.waitpid(pid, 0)[1] or not same)
     """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=600, check=False)
     assert done.returncode == 0
 
 
 def test_exit_with_a_live_engine():
     code = "import efm3; e = efm3.Engine('spec/vectors/nano.bin', threads=2); e.loop = e"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, timeout=60,
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, timeout=600,
                           capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 

@@ -35,7 +35,7 @@ def compile_(out, *files, flags=("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror
 
 def run(*command, code=0, **kw):
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False,
-                          timeout=120, **kw)
+                          timeout=600, **kw)
     assert done.returncode == code, done.stderr
     return done
 

@@ -160,7 +160,7 @@ def test_documents(reader):
 
 
 def run(*args, level="structure", **kw):
-    return subprocess.run([sys.executable, PROGRAM, *args], capture_output=True, timeout=60,
+    return subprocess.run([sys.executable, PROGRAM, *args], capture_output=True, timeout=600,
                           check=False, env=os.environ | {"EFM3_LEVEL": level}, **kw)
 
 

@@ -30,7 +30,7 @@ CLOSED = ("inspect", "validate", "explain", "where", "diff", "extract", "verify"
 def run(words, folder, *options, **kw):
     words = [str(w).replace("OUT", str(folder)) for w in words]
     return subprocess.run([sys.executable, *options, "-m", "efm3", *words], cwd=folder, check=False,
-                          capture_output=not kw, text=True, timeout=120, **kw)
+                          capture_output=not kw, text=True, timeout=600, **kw)
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -49,7 +49,7 @@ def test_closed_streams(name, closed, tmp_path):
             "os.execv(sys.executable, [sys.executable, '-m', 'efm3', *sys.argv[1:]])")
     words = [str(w).replace("OUT", str(tmp_path)) for w in VERBS[name]]
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, check=False,
-                          text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+                          text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     for made in tmp_path.iterdir():
         assert made.suffix in (".npy", ".npz", ".bin") and b"efm3" not in made.read_bytes()[:4]
@@ -61,7 +61,7 @@ def test_children_have_streams_too(tmp_path):
             "os.execv(sys.executable, [sys.executable, '-m', 'efm3', 'conformance', 'run',"
             f" '--reader', {sys.executable + ' -c pass'!r}, '--select', 'smoke'])")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
-                          text=True, check=False, timeout=120)
+                          text=True, check=False, timeout=600)
     assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
 
 
@@ -82,7 +82,7 @@ main()
                                               "--reader", "cat"], 3)])
 def test_no_thread_can_start(words, code):
     done = subprocess.run([sys.executable, "-c", NO_THREADS, *map(str, words)], check=False,
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=600)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
 

@@ -12,13 +12,13 @@ from efm3 import ARCHS, Arch, Stage, layers, tensor_layout
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
 from efm3.arch import last_side
+from efm3.arithmetic import TOLERANCE
 from efm3.conformance import sample as s
 from efm3.conformance.cases import corpus
 from efm3.conformance.engines import COSINES
 from efm3.conformance.requirements import REQUIREMENTS
 from efm3.network import file_size
 from efm3.rules import load_rules, portability, values
-from efm3.arithmetic import TOLERANCE
 from tools.gen import blocks, spec
 
 ROOT = Path(__file__).resolve().parent.parent

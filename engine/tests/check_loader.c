@@ -328,7 +328,7 @@ int main(int argc, char **argv) {
     int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGALRM};
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], on_signal);
     CHECK(argc == 3);
-    alarm(20);
+    alarm(200);
     if (strcmp(argv[1], "cursor") == 0) cursor();
     else if (strcmp(argv[1], "pack") == 0) pack(argv[2]);
     else if (strcmp(argv[1], "file") == 0) file(argv[2]);

@@ -47,24 +47,6 @@ def test_a_folder_with_a_run_is_left_alone(cli, tmp_path):
     assert done.exit_code == 1 and "exists: continue with --resume" in done.stderr
 
 
-@pytest.mark.parametrize("stored", [
-    None, [], {"batch": "many"}, {"batch": 0}, {"arch": "huge"}, {"augment": 1}, {"lr": -1.0},
-    {"seed": 1 << 63}, {"margin": "wide"}])
-def test_options_of_a_strange_checkpoint_are_refused(stored):
-    with pytest.raises(ValueError, match="the checkpoint"):
-        Config(out="x").resumed(stored, {})
-
-
-def test_a_resume_takes_the_stored_options_and_the_free_ones_that_are_given():
-    stored = Config(data="a", out="old", batch=7, threads=3, margin=0.1).json()
-    given = {"out": "new", "workers": 2, "held_out": "pairs"}
-    got = Config(**given).resumed(stored, given)
-    assert got == Config(data="a", out="new", batch=7, threads=3, margin=0.1, workers=2,
-                         held_out="pairs")
-    with pytest.raises(ValueError, match="--batch is 8, the checkpoint was made with 7"):
-        Config(out="x", batch=8).resumed(stored, {"batch": 8})
-
-
 def test_torchruns_module_is_the_verb():
     done = subprocess.run([sys.executable, "-m", "efm3.train", "--help"], cwd=ROOT,
                           capture_output=True, text=True, check=True)

@@ -91,7 +91,7 @@ def test_workers_say_the_same(cli, good, bad):
 
 def run(*args, **kw):
     return subprocess.run([sys.executable, "-m", "efm3", *map(str, args)], capture_output=True,
-                          timeout=60, check=False, **kw)
+                          timeout=600, check=False, **kw)
 
 
 def test_process_has_no_colour_in_a_pipe_and_survives_a_closed_one(good, bad):
@@ -100,7 +100,7 @@ def test_process_has_no_colour_in_a_pipe_and_survives_a_closed_one(good, bad):
     process = subprocess.Popen([sys.executable, "-m", "efm3", "explain", "--all"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert b"Traceback" not in err and process.returncode != 0
 
 

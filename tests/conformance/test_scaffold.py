@@ -61,6 +61,8 @@ def module(kind):
     return loading.module(scaffolds.source(kind, "python"))
 
 
+PATIENCE = 600
+"""Seconds that a program may take: the machine may be at work on other things."""
 FILES = [sample.base(), sample.sealed(), *(examples.example(c)[1] for c in load_rules())]
 
 
@@ -137,18 +139,18 @@ def hold(subject, files, level="structure"):
 def test_readers_by_process(built, lang):
     slow = lang in ("python", "js")
     few = [FILES[0], b"", *patched(40)[:: 10 if slow else 1]]
-    hold(Simple(built("reader", lang)), few if slow else FILES + few)
+    hold(Simple(built("reader", lang), timeout=PATIENCE), few if slow else FILES + few)
 
 
 @pytest.mark.parametrize("lang", ["python", "js"])
 def test_readers_by_lines(built, lang):
-    hold(Lines(built("reader", lang) + " --lines"), FILES + patched(40))
-    hold(Lines(built("reader", lang) + " --lines"), FILES, "coherence")
+    hold(Lines(built("reader", lang) + " --lines", timeout=PATIENCE), FILES + patched(40))
+    hold(Lines(built("reader", lang) + " --lines", timeout=PATIENCE), FILES, "coherence")
 
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_readers_take_standard_input(built, lang):
-    hold(Simple(built("reader", lang), stdin=True), [FILES[0], FILES[0][:-1]])
+    hold(Simple(built("reader", lang), stdin=True, timeout=PATIENCE), [FILES[0], FILES[0][:-1]])
 
 
 @pytest.mark.parametrize("kind,lang", [("reader", "c"), ("reader", "rust"), ("reader", "js"),
@@ -337,7 +339,7 @@ def test_engines_agree_with_the_reference(built, lang):
     model = efm3.load(data)
     acts = {}
     want = reference.forward(model, x[None], watch=lambda layer, a: acts.update({layer.name: a}))
-    engine = Simple(built("engine", lang) + scaffolds.KINDS["engine"].paths, timeout=60)
+    engine = Simple(built("engine", lang) + scaffolds.KINDS["engine"].paths, timeout=PATIENCE)
     try:
         answer = engine.embed(data, x)
         assert answer.kind == "ok", answer
@@ -354,7 +356,7 @@ def test_engines_agree_with_the_reference(built, lang):
 
 
 def test_the_python_engine_by_lines(built):
-    engine = Lines(built("engine", "python") + " --lines")
+    engine = Lines(built("engine", "python") + " --lines", timeout=PATIENCE)
     x = np.full((3, 112, 112), 0.25, "<f4")
     try:
         embedding, given = engine.embed(sample.base(), x).value

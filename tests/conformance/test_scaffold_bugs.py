@@ -52,7 +52,8 @@ def test_bugs_in_and_out(cli, tmp_path, kind, lang):
         if lang == "python":
             words[0] = sys.executable
         option = "--writer" if kind == "exporter" else f"--{kind}"
-        result = cli("conformance", "run", option, shlex.join(words), "-j", "2", "--format", "json",
+        result = cli("conformance", "run", option, shlex.join(words), "-j", "2", "--timeout", "600",
+                     "--format", "json",
                      *(w for s in select for w in ("--select", s)))
         return result.exit_code, {o["case"]: o for o in
                                   json.loads(result.stdout)["runs"][0]["outcomes"]}

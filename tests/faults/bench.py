@@ -101,7 +101,7 @@ def attempt(act: Callable[[], None], mode: int, number: int, first: int,
     pid = os.fork()
     if pid == 0:
         said = "ok"
-        signal.alarm(20)
+        signal.alarm(200)
         lib.fault_arm(mode, number, first, last)
         try:
             act()

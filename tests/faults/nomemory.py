@@ -48,7 +48,7 @@ def attempt(act: Callable[[], bool], first: int, last: int) -> str:
     """How `act` ended in a child whose allocations first..last-1 fail."""
     pid = os.fork()
     if pid == 0:
-        signal.alarm(20)
+        signal.alarm(200)
         # No allocation between the failure and the verdict: it is an exit code.
         code = 4
         null = os.open(os.devnull, os.O_WRONLY)

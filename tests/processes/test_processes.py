@@ -25,7 +25,7 @@ needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"
 @pytest.mark.parametrize("name", list(scenarios.SCENARIOS))
 def test_it_ends_well(name):
     done = subprocess.run([sys.executable, "-m", "tests.processes.scenarios", name], cwd=ROOT,
-                          timeout=200, capture_output=True, text=True, check=False)
+                          timeout=900, capture_output=True, text=True, check=False)
     if done.returncode == 77:
         pytest.skip("not possible here")
     assert (done.returncode, done.stderr) == (0, "")
@@ -33,7 +33,7 @@ def test_it_ends_well(name):
 
 def soak(*words):
     done = subprocess.run([sys.executable, "-m", "tests.processes.soak", *map(str, words)],
-                          cwd=ROOT, timeout=200, capture_output=True, text=True, check=False)
+                          cwd=ROOT, timeout=900, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
 

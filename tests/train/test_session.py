@@ -7,7 +7,7 @@
 import pytest
 import torch
 
-from efm3.train import checkpoint
+from efm3.train import checkpoint, loop, session
 from efm3.train.data import Corrupt, Source
 from tests.train.standin import Patterns
 
@@ -115,3 +115,18 @@ def test_missing_data_is_refused(train, tmp_path, capfd):
     assert train("--data", tmp_path / "no\x1bne", "--out", tmp_path / "o") == 1
     err = capfd.readouterr().err
     assert err.startswith("efm3: F020 ") and "no\\x1bne" in err and len(err.splitlines()) == 1
+
+
+def test_what_compiling_says_is_cut_to_its_first_line(run, monkeypatch, capfd):
+    from torch._dynamo.exc import InternalTorchDynamoError
+
+    def fail(self):
+        raise InternalTorchDynamoError("no C++ compiler\n\nSet TORCHDYNAMO_VERBOSE=1")
+    monkeypatch.setattr(loop.Trainer, "run", fail)
+    assert run(*SMALL) == 1
+    assert capfd.readouterr().err.splitlines()[-1] == "Error: --compile: no C++ compiler"
+
+
+def test_a_mistake_of_the_program_is_not_hidden():
+    assert session.reason(KeyError("x")) is None and session.reason(RuntimeError("x")) is None
+    assert session.reason(MemoryError()) == "not enough memory"
