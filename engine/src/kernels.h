@@ -63,15 +63,16 @@ typedef struct MfnKernels {
     double (*fma_probe)(uint64_t rounds);                  // runs and returns multiply-adds done
 } MfnKernels;
 
-// Every isa.def row defines one of these; on a foreign architecture its file is empty.
+// Which rows of isa.def this architecture has; on a foreign one a row's file is empty.
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_X86 1
-extern const MfnKernels mfn_kernels__avx512, mfn_kernels__avx2;
 #endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_NEON 1
-extern const MfnKernels mfn_kernels__neon;
 #endif
-extern const MfnKernels mfn_kernels__scalar;
+
+#define ROW(name, needs) extern const MfnKernels mfn_kernels__##name;
+#include "isa.def"
+#undef ROW
 
 #endif
