@@ -72,7 +72,10 @@ def reason(e: Exception) -> str | None:
     """
     if isinstance(e, Efm3Error) and isinstance(e.finding, Finding):
         return None
-    known = (ValueError, MemoryError, Diverged, EngineMissing, export.NotVerified,
+    if type(e).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        # Most often there is no compiler; the rest of the text is advice on debugging PyTorch.
+        return f"--compile: {str(e).strip().splitlines()[0]}"
+    known = (ValueError, MemoryError, ImportError, Diverged, EngineMissing, export.NotVerified,
              torch.OutOfMemoryError)
     # What fails in a loader's worker arrives as text, with the worker's traceback in it.
     if isinstance(e, known) or "DataLoader worker" in str(e):
