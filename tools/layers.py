@@ -54,7 +54,7 @@ WORDS = {
     "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",
     "arch": "the network's shape and its limits", "network": "layers, tensors, sizes of an arch",
     "mirror": "the JSON mirror's grammar and schema", "scan": "what stands where in the bytes",
-    "rules": "the 107 checks of a file", "places": "byte to field, and back",
+    "rules": "the checks of a file", "places": "byte to field, and back",
     "coherence": "header, mirror and table side by side", "model": "load and save",
     "validator": "source to Report", "reporting": "reports as text, JSON, SARIF, annotations",
     "reference": "the network in numpy, float64", "diffing": "two files compared",

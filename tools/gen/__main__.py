@@ -11,7 +11,7 @@ from collections.abc import Callable
 from efm3.conformance.examples import EXAMPLES
 from efm3.forms import FORMS, SPDX
 from tools import ROOT
-from tools.gen import coverage, docs, security, spec, weights
+from tools.gen import architecture, coverage, docs, findings, security, spec, weights
 
 
 # Pages come last: they may show a form.
@@ -27,7 +27,8 @@ def _examples() -> str:
 
 OUTPUTS: dict[str, Callable[[], str]] = (
     {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values()}
-    | coverage.PAGES | docs.PAGES | security.PAGES | spec.PAGES | weights.PAGES)
+    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | security.PAGES
+    | spec.PAGES | weights.PAGES)
 
 
 def main(check: bool) -> int:
