@@ -32,3 +32,11 @@ def splitmix(z: int) -> int:
     z = ((z ^ (z >> 30)) * _FIRST) & _MASK
     z = ((z ^ (z >> 27)) * _SECOND) & _MASK
     return z ^ (z >> 31)
+
+
+def scrambled(z: Any) -> Any:
+    """`splitmix` of each value of an array of numpy's uint64, whose products wrap by themselves."""
+    word = z.dtype.type
+    z = (z ^ (z >> word(30))) * word(_FIRST)
+    z = (z ^ (z >> word(27))) * word(_SECOND)
+    return z ^ (z >> word(31))

@@ -20,7 +20,7 @@ from efm3 import format as fmt
 from efm3 import model as models
 from efm3 import reference
 from efm3.arch import Arch
-from efm3.arithmetic import STEP
+from efm3.arithmetic import STEP, scrambled
 from efm3.arrays import Array, Floats, Pixels
 from efm3.network import Layer, layers
 
@@ -52,9 +52,7 @@ class Random:
             steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(STEP)
             z = self._at + steps
             self._at = z[-1] if count else self._at
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(z ^ (z >> np.uint64(31)))
+            return np.asarray(scrambled(z))
 
     def uniform(self, lo: float, hi: float, count: int) -> Array:
         """Multiples of 1/256 in [lo, hi)."""

@@ -12,6 +12,7 @@ import numpy as np
 from efm3.arch import Arch
 from efm3.convert import _meta, _state_dict, _units
 from efm3.convert._base import Network
+from efm3.convert._original import KEYS
 from efm3.convert.bin import same_shape
 from efm3.findings import refuse
 from efm3.model import Model
@@ -19,8 +20,6 @@ from efm3.network import tensor_layout
 
 TEXT_KEYS = (_meta.ARCH_KEY, _meta.MIRROR_KEY)
 STEM = "stem.conv.w"
-OURS = {"conv.w": "conv.weight", "act.w": "act.weight",
-        **{k: f"bn.{v}" for k, v in _state_dict.BN_KEYS.items()}}
 
 
 def network_of(found: Mapping[str, Any], texts: Mapping[str, Any], arch: Arch | None,
@@ -59,7 +58,7 @@ def single(key: str, value: Any) -> tuple[Any, list[str]]:
 
 def _theirs(key: str) -> str:
     layer, _, rest = key.rpartition(".")
-    for ours, name in OURS.items():
+    for ours, name in KEYS.items():
         if key.endswith(f".{ours}"):
             return key.removesuffix(ours) + name
     return f"{layer}.{rest}"

@@ -8,18 +8,17 @@ of a layer: only PyTorch's own `weight`, `bias`, `running_mean`, ... are looked 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from efm3.arch import Arch
 from efm3.arrays import Array
+from efm3.convert._original import BN_KEYS, KEYS, modules
 from efm3.convert._units import Unit, match
 from efm3.findings import Efm3Error, refuse
 from efm3.network import layers
 
-BN_KEYS = {"bn.w": "weight", "bn.b": "bias", "bn.mean": "running_mean", "bn.var": "running_var"}
 COUNTER = "num_batches_tracked"
 HEAD = "head"
 """First component of the keys of a training head, which is no part of the network."""
@@ -203,16 +202,11 @@ def _by_role(units: list[Unit]) -> list[Unit] | None:
 
 def original(arch: Arch, tensors: Mapping[str, Array]) -> Iterator[tuple[str, Array | None]]:
     """EFM3's tensors under the original project's keys, in its order; None is a step counter."""
-    block = -1
+    names = modules(arch)
     for layer in layers(arch):
-        name = layer.name
-        nested = re.fullmatch(r"stage\d+\.block\d+\.(\w+)", name)
-        if nested:
-            block += nested[1] == "expand"
-            name = f"stages.{block}.{nested[1]}"
-        yield f"{name}.conv.weight", tensors[f"{layer.name}.conv.w"]
-        for ours, key in BN_KEYS.items():
-            yield f"{name}.bn.{key}", tensors[f"{layer.name}.{ours}"]
+        name = names[layer.name]
+        for ours in ("conv.w", *BN_KEYS):
+            yield f"{name}.{KEYS[ours]}", tensors[f"{layer.name}.{ours}"]
         yield f"{name}.bn.{COUNTER}", None
         if layer.act:
-            yield f"{name}.act.weight", tensors[f"{layer.name}.act.w"]
+            yield f"{name}.{KEYS['act.w']}", tensors[f"{layer.name}.act.w"]

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efm3.arithmetic import STEP, scrambled
+
 if TYPE_CHECKING:
     # `efm3 eval` imports this file, and numpy.typing would double the time that takes.
     from numpy.typing import ArrayLike, NDArray
 
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_STEP = np.uint64(STEP)
 
 
 def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A one-to-one scramble of 64-bit integers."""
-    value = (value ^ (value >> np.uint64(30))) * _MIX[0]
-    value = (value ^ (value >> np.uint64(27))) * _MIX[1]
-    return value ^ (value >> np.uint64(31))
+    mixed: NDArray[np.uint64] = scrambled(value)
+    return mixed
 
 
 def key(*parts: ArrayLike) -> NDArray[np.uint64]:

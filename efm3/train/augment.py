@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from efm3.arithmetic import GREY, HALF_RANGE
+
 LUMA = (0.299, 0.587, 0.114)
 CHUNK = 32
 """Pictures that are worked on at a time: they stay in the processor's cache."""
@@ -98,7 +100,7 @@ def _change(batch: Tensor, u: Tensor, r: Recipe, out: Tensor) -> None:
         chosen = torch.nonzero(u[:, column] < chance).flatten()
         if len(chosen):
             out[chosen] = change(out[chosen], u[chosen, 15:], r)
-    out.sub_(127.5).div_(128)
+    out.sub_(GREY).div_(HALF_RANGE)
 
 
 def _around(u: Tensor, width: float) -> Tensor:

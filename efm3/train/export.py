@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from efm3 import evaluation
 from efm3.arch import ARCHS
+from efm3.arithmetic import TOLERANCE
 from efm3.convert import read_network
 from efm3.drawn.sets import pair_set
 from efm3.engine import Engine
@@ -18,8 +19,6 @@ from efm3.source import write_atomic
 from efm3.train import checkpoint, scoring, story
 from efm3.train.model import MobileFaceNet, tensors
 from efm3.verification import inputs, verify_against
-
-TOLERANCE = 1e-5
 
 
 class NotVerified(RuntimeError):

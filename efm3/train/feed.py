@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from efm3 import format as fmt
+from efm3.arithmetic import pixels_scaled
 from efm3.train.data import Data, collate
 from efm3.train.sampler import Batches, mix
 
@@ -22,7 +23,8 @@ FAR = 1_000_000
 
 def scale(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """uint8 [B, 3, H, W] to the engine's input, (x - 127.5) / 128; nothing else."""
-    return (images.float() - 127.5) / 128
+    scaled: Tensor = pixels_scaled(images.float())
+    return scaled
 
 
 def augmenter(wanted: bool) -> Augment:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from typing import Any
 
@@ -15,13 +14,10 @@ from torch.nn import functional
 
 from efm3 import format as fmt
 from efm3.arch import Arch
+from efm3.convert._original import KEYS, modules
 from efm3.network import Layer, layers, tensor_layout
 
 MOMENTUM = 0.1
-KEYS = {"conv.w": "conv.weight", "bn.w": "bn.weight", "bn.b": "bn.bias",
-        "bn.mean": "bn.running_mean", "bn.var": "bn.running_var", "act.w": "act.weight"}
-"""A layer's tensors in EFM3 and in PyTorch."""
-
 
 CHUNK = 1 << 18
 """Values that several passes should find in a core's cache: 1 MiB."""
@@ -119,21 +115,13 @@ class MobileFaceNet(nn.Module):
         return functional.normalize(self(x).float())
 
 
-def key_of(name: str, arch: Arch) -> str:
-    """The state_dict's key of an EFM3 tensor: `stage2.block0.dw.bn.w`, `stages.5.dw.bn.weight`."""
-    path, kind = re.fullmatch(r"(.+)\.(\w+\.\w+)", name).groups()  # type: ignore[union-attr]
-    nested = re.fullmatch(r"stage(\d+)\.block(\d+)\.(\w+)", path)
-    if nested:
-        stage, block = int(nested[1]), int(nested[2])
-        path = f"stages.{sum(s.n for s in arch.stages[:stage - 1]) + block}.{nested[3]}"
-    return f"{path}.{KEYS[kind]}"
-
-
 def tensors(model: MobileFaceNet) -> OrderedDict[str, Any]:
     """The tensors that `efm3.save` takes: float32 numpy arrays by name, copies."""
     state = model.state_dict()
     out: OrderedDict[str, Any] = OrderedDict()
+    names = modules(model.arch)
     for name, _ in tensor_layout(model.arch):
-        value = state[key_of(name, model.arch)].detach().cpu().float().contiguous()
-        out[name] = np.array(value.numpy(), np.float32)
+        layer, part, end = name.rsplit(".", 2)
+        value = state[f"{names[layer]}.{KEYS[f'{part}.{end}']}"].detach().cpu().float()
+        out[name] = np.array(value.contiguous().numpy(), np.float32)
     return out

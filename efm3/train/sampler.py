@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import torch
 
+from efm3.arithmetic import STEP, splitmix
+
 
 class Batches:
     """Batches of indices for one rank, from the middle of an epoch too.
@@ -46,8 +48,5 @@ def mix(*numbers: int) -> int:
     """One 63-bit seed out of several numbers (SplitMix64's last step, chained)."""
     z = 0
     for n in numbers:
-        z = (z + n + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-        z ^= z >> 31
+        z = splitmix((z + n + STEP) & 0xFFFFFFFFFFFFFFFF)
     return z >> 1
