@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue of every code that a person can meet, as data.
+"""The catalogue of every code that a user can see, as data.
 
 A code is one row of one file of this package; the file's name is the code's group. Rules on files
 (`efm3.rules`), requirements on programs (the conformance kit), refusals of the converters, of
-training and evaluation data, of the kit, of reading a file at all, and the statuses of the C
-engine: `efm3 explain`, the generated pages, SARIF, and every error take their words from here.
-Codes keep their meaning for ever.
+training and evaluation data, of the kit, unreadable files, and the statuses of the C
+engine: `efm3 explain`, the generated pages, SARIF, and every error take their texts from here.
+Codes never change their meaning.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ STRENGTH = {"error": "MUST", "warning": "SHOULD", "info": "advice"}
 
 
 class Code(NamedTuple):
-    """A code: what it says, why that matters, and how to mend it.
+    """A code: what it says, why that matters, and how to fix it.
 
     `severity` is error, warning or info. `level` is one of LEVELS for a rule on files, the class
     of implementation (Reader, Writer, Editor, Engine) for a requirement on programs, else "".
-    `name` is a word for programs.
+    `name` is an identifier for programs.
     """
 
     code: str
@@ -47,14 +47,14 @@ class Code(NamedTuple):
 
     @property
     def example(self) -> str:
-        """A sentence on a file of the corpus that shows a rule, "" for what is no rule."""
+        """A description of a corpus file that shows a rule, "" for a code that is not a rule."""
         from efm3.codes._examples import EXAMPLES
 
         return EXAMPLES.get(self.code, "")
 
     @property
     def clause(self) -> str:
-        """Where the spec states it: a file and an anchor, "" for what is no matter of the spec."""
+        """Where the spec states it: a file and an anchor, "" for what the spec does not state."""
         stated = self.group in RULE_GROUPS or self.group == "programs"
         return f"spec/EFM3.md#{self.code.lower()}" if stated else ""
 
@@ -81,7 +81,7 @@ CODES: dict[str, Code] = {row.code: row for row in _rows()}
 
 
 def near(word: str, most: int = 4) -> list[str]:
-    """The codes that a person may have meant by `word`, the likeliest first.
+    """The codes that a user may have meant by `word`, the likeliest first.
 
     A code's letters in any case, with a digit too few (`x5` for X005), a status without its E_.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on the container: magic, version, lengths, and what a wrong file really is."""
+"""Rules on the container: magic, version, lengths, and recognised files of other kinds."""
 
 ROWS = (
     ("C001", "error", "structure", "empty",
@@ -13,11 +13,11 @@ ROWS = (
      "check that this is the file you meant"),
     ("C003", "error", "structure", "version",
      "The container's version is not 3.",
-     "Another version may lay out every later byte in another way.",
+     "Another version may lay out all later bytes differently.",
      "use a newer suite for a newer file; write version 3 in an exporter"),
     ("C004", "error", "structure", "prefix_truncated",
      "The file ends inside its fixed first 92 bytes.",
-     "The arch header or the mirror's length is not all there.",
+     "The arch header or the mirror's length is incomplete.",
      "fetch the file again; compare its size with the source's"),
     ("C005", "error", "structure", "json_len_limit",
      "json_len is over 1 MiB.",
@@ -29,7 +29,7 @@ ROWS = (
      "fetch the file again, or write the mirror's real byte length"),
     ("C007", "error", "structure", "count_missing",
      "The file ends before the whole tensor count after the mirror.",
-     "It was cut there, or json_len swallows the table.",
+     "It was cut there, or json_len extends into the table.",
      "fetch the file again, or write the mirror's real byte length"),
     ("C010", "error", "structure", "cause_c010",
      "The file is a Git LFS pointer, not the weights.",
@@ -72,7 +72,7 @@ ROWS = (
      "No engine can read it as EFM3, and the findings that would follow explain nothing.",
      "export the network again as EFM3"),
     ("C020", "error", "structure", "cause_c020",
-     "The file is written big-endian: the version's bytes are the other way round.",
+     "The file is written big-endian: the version's bytes are reversed.",
      "No engine can read it as EFM3, and the findings that would follow explain nothing.",
      "write every integer and float little-endian"),
     ("C021", "error", "structure", "cause_c021",

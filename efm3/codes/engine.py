@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The statuses of the C engine, by the names that mfn_status_name gives and Python raises.
+"""The statuses of the C engine, by the names that mfn_status_name returns and Python raises.
 
-What each says is its text in engine/src/status.def, as a sentence; a test compares them.
+Each `what` is the text in engine/src/status.def, as a sentence; a test compares them.
 """
 
 ROWS = (
@@ -20,7 +20,7 @@ ROWS = (
      "give the file itself; read a stream into memory and use mfn_engine_init_memory"),
     ("E_READ", "error", "", "MFN_E_READ",
      "The file cannot be read, or changed while it was read.",
-     "What was read is no state that the file was ever in.",
+     "The bytes read may mix two states of the file.",
      "try again when nothing writes the file; replace files by renaming"),
     ("E_NOMEM", "error", "", "MFN_E_NOMEM",
      "Out of memory.",
@@ -28,11 +28,11 @@ ROWS = (
      "use a smaller network; `efm3 inspect` shows its size"),
     ("E_MAGIC", "error", "", "MFN_E_MAGIC",
      "Not an EFM3 file: wrong magic.",
-     "The first four bytes are not EFM3: another file, or what a server sent in its place.",
-     "`efm3 validate` says what the file really is"),
+     "The first four bytes are not EFM3: another file, or a server's error page.",
+     "`efm3 validate` says what kind of file it is"),
     ("E_VERSION", "error", "", "MFN_E_VERSION",
      "Unsupported format version.",
-     "Another version may lay out every later byte in another way.",
+     "Another version may lay out all later bytes differently.",
      "use a newer engine for a newer file; write version 3 in an exporter"),
     ("E_TRUNCATED", "error", "", "MFN_E_TRUNCATED",
      "The file ends too early.",
@@ -60,16 +60,16 @@ ROWS = (
      "write the mirror's real byte length, 1 MiB at most"),
     ("E_TENSOR_COUNT", "error", "", "MFN_E_TENSOR_COUNT",
      "The number of tensors differs from the layout.",
-     "Tensors are known by their place alone; one more or less shifts all that follow.",
+     "Tensors are identified by their position only; one more or less shifts all that follow.",
      "write the tensors of the layout, all of them and no others (`efm3 layout`)"),
     ("E_TENSOR_SIZE", "error", "", "MFN_E_TENSOR_SIZE",
      "A tensor's size differs from the layout.",
-     "An engine would read a neighbour's bytes as this tensor's.",
+     "An engine would read bytes of a neighbouring tensor.",
      "write 4 x the product of the shape, in bytes"),
     ("E_ISA", "error", "", "MFN_E_ISA",
      "Unknown instruction set, or the processor lacks it.",
-     "Its instructions would end the process.",
-     "leave the choice to the engine; `efm3 bench` lists what is here"),
+     "Its instructions would crash the process.",
+     "leave the choice to the engine; `efm3 bench` lists what is available"),
     ("E_STATE", "error", "", "MFN_E_STATE",
      "The engine is not initialised, or was freed.",
      "It has no network to run.",
@@ -77,7 +77,7 @@ ROWS = (
     ("E_CAPACITY", "error", "", "MFN_E_CAPACITY",
      "The output buffer is too small.",
      "Nothing is written beyond it.",
-     "give mfn_embedding_dim floats a picture"),
+     "give mfn_embedding_dim floats per picture"),
     ("E_TOO_LARGE", "error", "", "MFN_E_TOO_LARGE",
      "The network does not fit the address space.",
      "Its sizes overflow this machine's size_t.",

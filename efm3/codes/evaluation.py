@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a set of pairs is refused, or what was measured on it."""
+"""Why a set of pairs, or what was measured on it, is refused."""
 
 ROWS = (
     ("F001", "error", "", "no-pairs",
-     "The file is no set of pairs: not two lists, pictures and answers, that fit together.",
+     "The file is not a set of pairs: two matching lists, of pictures and of answers.",
      "Accuracy is counted on pairs of pictures with a known answer.",
      "give a verification set (lfw.bin), or a text file of pairs beside its pictures"),
     ("F002", "error", "", "code",
@@ -13,11 +13,11 @@ ROWS = (
      "write the set again as lists of bytes and booleans"),
     ("F003", "error", "", "damaged",
      "The pickle is truncated or damaged, or larger than any set of pairs.",
-     "What is left of it would be another set.",
+     "The remaining pairs would be another set.",
      "fetch the file again, and compare its size with the source's"),
     ("F004", "error", "", "line",
-     "A line of the pairs file that is no pair.",
-     "A pair that is passed over changes the score unseen.",
+     "A line of the pairs file is not a pair.",
+     "A skipped pair would change the score unnoticed.",
      "write `name i j`, `name i other j` or `path path 0|1`"),
     ("F005", "error", "", "missing",
      "A picture that a pair names is not there.",
@@ -25,14 +25,14 @@ ROWS = (
      "give --images, the folder of the pictures"),
     ("F006", "error", "", "picture",
      "A picture cannot be decoded, or is not 112x112 pixels.",
-     "The network sees aligned faces of that size alone.",
+     "The network takes only aligned faces of that size.",
      "align and crop the pictures; --resize scales, --skip-broken leaves pairs out"),
     ("F007", "error", "", "few",
      "Too few pairs for the protocol, or none of the same or of different people.",
      "Ten folds need pairs of both kinds in each.",
      "give more pairs"),
     ("F008", "error", "", "embedding",
-     "A network or a function that gave no embeddings of finite length.",
+     "A network or a function gave no embeddings of finite length.",
      "Their similarity is not defined.",
      "run `efm3 validate` on the weight file; look for NaN"),
 )

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on what is legal and yet slow or unread somewhere."""
+"""Rules on what is legal but slow or unsupported in some engines."""
 
 ROWS = (
     ("P001", "info", "structure", "unaligned",
      "The tensors do not start at multiples of 4.",
-     "Readers that cast instead of copying fault on strict machines; others only lose time.",
+     "Readers that cast instead of copying crash on strictly aligned machines; others get slower.",
      "save with align=True, or `efm3 seal --align`"),
     ("P002", "warning", "structure", "many_blocks",
      "The network has more than 64 blocks.",
@@ -20,19 +20,19 @@ ROWS = (
      "Engines have fast paths, and tests, for strides 1 and 2.",
      "use two stages of stride 2"),
     ("P005", "info", "structure", "odd_channels",
-     "A channel count is no multiple of 8.",
-     "SIMD kernels pad it, so that some of the work is lost.",
+     "A channel count is not a multiple of 8.",
+     "SIMD kernels pad it, so that some of the work is wasted.",
      "round to a multiple of 8, as the published sizes do"),
     ("P006", "info", "structure", "large_embedding",
      "The embedding has more than 512 components.",
-     "The page's own example gives the engine room for 512.",
-     "use at most 512, or tell your users how much room to give"),
+     "The original page's example has a buffer of 512 floats.",
+     "use at most 512, or tell your users the buffer size"),
     ("P007", "warning", "structure", "wide_expansion",
      "A block expands to more than 4096 channels.",
      "Its feature map alone needs tens of megabytes, which small devices lack.",
      "use a smaller t"),
     ("P008", "info", "coherence", "unsealed",
      "The file has no digest of its tensor table.",
-     "A flipped bit in a weight cannot be seen.",
+     "A flipped bit in a weight cannot be detected.",
      "run `efm3 seal`"),
 )

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw examples/*.png: four identities, three pictures each, that no file in weights/ has seen.
 
-    python -m tools.gen.examples            draws them anew (needs PyTorch and Pillow)
+    python -m tools.gen.examples            draws them again (needs PyTorch and Pillow)
     python -m tools.gen.examples --check    1 where a picture is not what the generator draws
 """
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generated blocks of SECURITY.md: what is promised and which test proves it, and the figures.
 
-A promise that names a test which is not there is not made (Unproved). The figures are those of
-docs/evidence.json; what has none there is called not measured.
+A promise that names a missing test is refused (Unproved). The figures are those of
+docs/evidence.json; what has none there is reported as not measured.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class Promise(NamedTuple):
 
 
 PROMISES = (
-    Promise("For any bytes the loaders give a model or one error that says code and place; they do "
-            "not crash, hang, or read a byte that is not theirs.",
+    Promise("For any bytes the loaders return a model or one error with code and place; they do "
+            "not crash, hang, or read out of bounds.",
             ("tests/test_bad_input.py::test_every_prefix",
              "tests/test_bad_input.py::test_every_single_bit_flip_of_the_first_4_kib",
              "tests/test_exhaustive.py::test_all_damage_to_the_tiny_file",
              "tests/test_exhaustive.py::test_a_byte_read_behind_the_end_faults",
              "tests/test_engine.py", "engine/tests/check_loader.c", "make sanitize"), "ABF"),
-    Promise("Nothing is allocated because a number in the file says so: the header alone decides "
-            "the length, which is compared first.",
+    Promise("No number in the file causes an allocation by itself: the header alone determines "
+            "the file's length, which is compared first.",
             ("tests/test_bad_input.py::test_lying_lengths_allocate_nothing",
              "tests/test_bad_input.py::test_a_header_of_256_blocks_allocates_little",
              "tests/test_exhaustive.py::test_a_refusal_over_the_limit_is_seen",
              "tests/faults/test_faults.py::test_a_sparse_terabyte_is_refused_at_once"), "B"),
-    Promise("One model has one encoding: no byte is without its field, no key stands twice, no "
+    Promise("One model has one encoding: every byte belongs to a field, no key is duplicated, no "
             "reserved byte is set, no mirror contradicts its header.",
             ("tests/test_conformance.py::test_every_rule_of_severity_error_has_a_rejecting_case",
              "tests/test_scan.py::test_spans_tile_any_file"), "BF"),
@@ -65,16 +65,17 @@ PROMISES = (
              "tests/faults/test_faults.py::test_a_kill_at_each_call_leaves_the_old_file_or_the_new",
              "tests/faults/test_faults.py::test_two_writers_to_one_path"), "C"),
     Promise("FIFOs, devices and folders are refused at once, and never replaced by a save; a file "
-            "that changes while it is read is an error; a model is whole after its file was cut.",
+            "that changes while it is read is an error; a loaded model stays complete when its "
+            "file is truncated.",
             ("tests/test_source.py::test_unreadable_paths",
              "tests/faults/test_faults.py::test_special_files_and_full_disks",
              "tests/faults/test_faults.py::test_a_file_that_shrinks_and_grows_while_it_is_read",
              "tests/faults/test_faults.py::test_a_file_cut_while_its_model_lives"), "C"),
-    Promise("The C API checks every pointer, size and state it can, and reports memory that runs "
-            "out at any allocation, without a leak.",
+    Promise("The C API checks every pointer, size and state it can, and reports a failure of any "
+            "allocation, without a leak.",
             ("engine/tests/check_engine.c", "engine/tests/check_loader.c"), "C"),
     Promise("One engine serves many threads at once, bitwise equal to serial use on the same "
-            "instruction set; parent and child go on after a fork.",
+            "instruction set; parent and child both keep working after a fork.",
             ("tests/test_engine.py", "engine/tests/check_engine.c",
              "tests/processes/test_processes.py::test_it_ends_well"), "D"),
     Promise("Engines may be dropped, closed, forked, interrupted or left alive at exit in any "
@@ -85,8 +86,8 @@ PROMISES = (
     Promise("Big-endian, 32-bit and strictly aligned machines give the same verdicts and write the "
             "same bytes; a processor without AVX2 takes another path.",
             ("tests/test_engine_foreign.py",), "E"),
-    Promise("Every check has a case or a test that fails where the check is taken out, and every "
-            "branch of loader, scan, rules and writer is taken by one; what neither can reach is "
+    Promise("Every check has a case or a test that fails where the check is removed, and every "
+            "branch of loader, scan, rules and writer is taken by one; unreachable ones are "
             "listed with the reason.",
             ("tools/mutants/checks.py", "tools/evidence/exceptions.toml"), "F"),
 )
@@ -96,29 +97,29 @@ AREAS = (
     ("A", "Fuzzing", "100 million runs in C, 20 million of them under sanitizers; 2 million in "
      "Python; no open finding", ("fuzz", "fuzz_c", "fuzz_python")),
     ("B", "Exhaustive damage, one verdict", "5 million files, no disagreement; at most 2 x the "
-     "file + 1 MiB and 100 ms a refusal", ("exhaustive", "differential", "limits")),
-    ("C", "Faults", "every call and allocation failing; 20,000 kills; nothing torn",
+     "file + 1 MiB and 100 ms per refusal", ("exhaustive", "differential", "limits")),
+    ("C", "Faults", "every call and allocation failing; 20,000 kills; no partial file",
      ("faults", "memory", "syscalls")),
-    ("D", "Threads and processes", "64 threads, clean under TSan; a million loads with flat memory",
+    ("D", "Threads and processes", "64 threads, clean under TSan; a million loads, constant memory",
      ("threads", "soak")),
     ("E", "Foreign machines", "the whole corpus on aarch64, armhf, i686, s390x, riscv64; no SIGILL "
      "without AVX2", ("foreign",)),
-    ("F", "The checks see", "each check taken out is noticed; every branch taken",
+    ("F", "Every check is tested", "each removed check is noticed; every branch taken",
      ("checks", "branches")),
 )
 
 SHORT: dict[str, str] = {
-    "B": "five million files through all four readers are the mutated ones and the exhaustive sets "
-         "together. Pairs of u32s go through C at all 40 x 40 values, through Python at 12 x 12, "
-         "on the smallest file alone; the memory of Python is measured on a sample.",
+    "B": "the five million files through all four readers are the mutated ones and the exhaustive "
+         "sets together. Pairs of u32s are tested in C at all 40 x 40 values, in Python at "
+         "12 x 12, on the smallest file alone; the memory of Python is measured on a sample.",
     "E": "the machines are emulated (qemu-user), not real ones. The emulator has no AVX-512: that "
-         "row is checked only on a processor that has it. Fork is not tried there, since the "
+         "row is checked only on a processor that has it. Fork is not tested there, since the "
          "emulator itself fails in a child of a process with threads.",
-    "F": "the checks counted as harmless are noticed by nothing where they are taken out: they "
-         "only save time, or guard against what another one refuses as well. Each is listed with "
-         "its reason in tools/evidence/exceptions.toml, as are branches that no file can reach.",
+    "F": "no test notices the removal of the checks counted as harmless: they only save time, or "
+         "refuse what another check refuses as well. Each is listed with its reason in "
+         "tools/evidence/exceptions.toml, as are branches that no file can reach.",
 }
-"""Letter to what fell short of what was asked, and why."""
+"""Letter to where the measurement fell short of the request, and why."""
 
 
 def _exists(ref: str) -> bool:
@@ -178,7 +179,7 @@ def _figure_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, 
 
 
 def _counter_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object, ...]]:
-    """A row for each target, sanitizer and command: all commits' runs, and the newest commit."""
+    """One row per target, sanitizer and command: all commits' runs, and the newest commit."""
     out: list[tuple[object, ...]] = []
     for name in names:
         kinds = dict.fromkeys((row["sanitizer"], row["command"]) for row in found[name])
@@ -195,10 +196,10 @@ def _counter_rows(found: dict[str, Any], names: list[str]) -> list[tuple[object,
 
 
 def figures() -> Iterator[str]:
-    """A chapter for each letter: what was asked for, and what was measured."""
+    """One chapter per letter: what was requested, and what was measured."""
     found = book()
     for letter, title, asked, parts in AREAS:
-        yield from ("", f"### {letter}. {title}", "", f"Asked for: {asked}.", "")
+        yield from ("", f"### {letter}. {title}", "", f"Requested: {asked}.", "")
         rows = _figure_rows(found["figures"], sorted(_own(found["figures"], parts, False)))
         counts = _counter_rows(found["counters"], sorted(_own(found["counters"], parts, False)))
         if rows:
@@ -210,7 +211,7 @@ def figures() -> Iterator[str]:
         if not rows and not counts:
             yield "Not measured."
         if letter in SHORT:
-            yield from ("", f"Fell short: {SHORT[letter]}")
+            yield from ("", f"Limits: {SHORT[letter]}")
     yield ""
 
 
@@ -218,7 +219,7 @@ BLOCKS = {"promises": promises, "figures": figures}
 
 
 def text() -> str:
-    """SECURITY.md with its blocks made anew. Raises KeyError, Unproved."""
+    """SECURITY.md with its blocks regenerated. Raises KeyError, Unproved."""
     page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     return fill(page, lambda name: BLOCKS[name]())
 

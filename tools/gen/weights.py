@@ -93,7 +93,7 @@ BLOCKS = {"scores": scores, "cards": cards}
 
 
 def text() -> str:
-    """weights/README.md with its blocks made anew."""
+    """weights/README.md with its blocks regenerated."""
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     return fill(page, lambda name: BLOCKS[name]())
 
