@@ -51,7 +51,7 @@ def restart() -> int:
         out = Path(folder) / "shim.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", str(HERE / "shim.c"), "-o", str(out),
                         "-ldl"], check=True)
-        return subprocess.run([sys.executable, *sys.argv], check=False,
+        return subprocess.run([sys.executable, "-m", "tests.faults.syscalls", *sys.argv[1:]], check=False,
                               env=os.environ | {"LD_PRELOAD": str(out)}).returncode
 
 
