@@ -36,6 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("efm3",),
     ("cli",),
     ("__main__", "_engine_build"),
+    ("tests",),
     ("tools",),
     ("tools.mutants", "tools.foreign", "tools.bench"),
     ("tools.evidence",),
@@ -66,6 +67,7 @@ WORDS = {
     "drawn": "heads drawn from numbers", "train": "images to a verified file",
     "forms": "machine-readable forms of the format", "efm3": "the public names",
     "cli": "the command", "__main__": "python -m efm3", "_engine_build": "the C engine's build",
+    "tests": "the tests, of which tools use the oracle, the damage and the fuzz targets",
     "tools": "the project's root, the plan, small programs",
     "tools.mutants": "programs with one check taken out",
     "tools.foreign": "other machines and readers", "tools.bench": "ratios against named tools",
@@ -96,6 +98,8 @@ def room(module: str) -> str:
     """The room that a module is in."""
     top, _, rest = module.partition(".")
     first = rest.split(".")[0]
+    if top == "tests":
+        return top
     if top == "tools":
         return f"tools.{first}" if (ROOT / "tools" / first).is_dir() and first else "tools"
     return first or "efm3"
@@ -105,13 +109,17 @@ BELOW = "*"
 """What `import_module(f"efm3.convert.{name}")` imports of efm3.convert: a module below it."""
 
 
-def _named(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """(module, name or "") of an import, a call of import_module with its text's beginning."""
+def _named(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
+    """(module, name or "") of an import in a module of `package`; of a call of import_module or
+    __import__ with its text's beginning."""
     if isinstance(node, ast.Import):
         yield from ((a.name, "") for a in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield from ((node.module, a.name) for a in node.names)
-    elif isinstance(node, ast.Call) and node.args and "import_module" in ast.unparse(node.func):
+    elif isinstance(node, ast.ImportFrom):
+        parts = package.split(".")[:len(package.split(".")) - node.level + 1] if node.level else []
+        base = ".".join([*parts, *([node.module] if node.module else [])])
+        yield from ((base, a.name) for a in node.names)
+    elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith(
+            ("import_module", "__import__")):
         text: ast.AST = node.args[0]
         if isinstance(text, ast.JoinedStr) and text.values:
             text = text.values[0]
@@ -123,8 +131,11 @@ def arrows(modules: dict[str, Path]) -> list[Arrow]:
     """Every import of these modules from one another, each resolved to a module."""
     out = []
     for source, path in modules.items():
+        package = source if path.name == "__init__.py" else source.rpartition(".")[0]
         for node in ast.walk(_tree(path)):
-            for module, name in _named(node):
+            for module, name in _named(node, package):
+                if module.split(".")[0] == "tests" and not source.startswith("tools"):
+                    out.append(Arrow(source, "tests", getattr(node, "lineno", 0)))
                 full = f"{module}.{name}"
                 target = full if full in modules else module
                 own = name == BELOW and source.startswith(f"{module}.")

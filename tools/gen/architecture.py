@@ -40,7 +40,7 @@ def rooms() -> Iterator[str]:
 
 def picture() -> Iterator[str]:
     """The rooms of efm3/ as a flowchart, what imports above what is imported."""
-    own = [[r for r in floor if not r.startswith("tools")] for floor in layers.FLOORS]
+    own = [[r for r in floor if not r.startswith(("tools", "tests"))] for floor in layers.FLOORS]
     yield "```mermaid"
     yield "flowchart TB"
     for number, floor in reversed(list(enumerate(own))):
