@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """EFM3: read, write, check and show FaceX weight files.
 
-Names and rooms (`efm3.reference`, `efm3.convert`) are imported when they are first used, so that
-`import efm3` costs nothing. This file stands above all that it exports: no room imports it.
+Names and packages (`efm3.reference`, `efm3.convert`) are imported when they are first used, so that
+`import efm3` is cheap. This file is above all that it exports: no other module imports it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The `efm3` command, also as `python -m efm3`: what makes a short process short, then the verbs.
+"""The `efm3` command, also as `python -m efm3`: start-up settings for speed, then the verbs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 
 def _open_streams() -> None:
-    """Give a process without stdin, stdout or stderr an empty one.
+    """Open the null device as stdin, stdout or stderr where the process lacks one.
 
     Otherwise the next file that is opened takes its number, and messages end up in that file.
     """
@@ -28,9 +28,9 @@ def _open_streams() -> None:
 def main() -> None:
     """Entry point of the command.
 
-    OpenBLAS starts a thread for each core when numpy is imported, and they wait by spinning: half
-    of a command's processor time, and for matrices as small as these more than they give back.
-    Imports make many objects and no garbage.
+    OpenBLAS starts a thread per core when numpy is imported, and they busy-wait: half of a
+    command's processor time, more than they save on matrices as small as these.
+    Imports create many objects and no garbage, so the collector runs less often.
     """
     _open_streams()
     gc.set_threshold(200_000, 20, 20)

@@ -16,7 +16,7 @@ DEPENDS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "engine").rglob("*.[h
 
 
 def declarations() -> str:
-    """What stands between the header's two cdef marks."""
+    """The text between the header's two cdef marks."""
     text = (ROOT / "engine" / "include" / "facex_mfn.h").read_text(encoding="utf-8")
     found = re.search(r"/\* cdef-begin \*/(.*?)/\* cdef-end \*/", text, re.DOTALL)
     if found is None:

@@ -36,10 +36,10 @@ LIMIT_CODES = {
     "block_channels": "H007", "final_channels": "H008", "embedding_dim": "H009",
     "gdc_kernel": "H010", "t": "H011", "n": "H012", "s": "H013",
 }
-"""The rule that speaks for each field's limits."""
+"""The rule that reports each field's limits."""
 
 PROBLEM_CODES = ("H003", *LIMIT_CODES.values(), "H014", "H015", "H016")
-"""The rules that `problems` speaks for."""
+"""The rules that `problems` reports."""
 
 
 @dataclass(frozen=True)

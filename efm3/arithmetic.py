@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers that several rooms compute with: the input's scale, the tolerance, the generator.
+"""Numbers shared by several packages: the input's scale, the tolerance, the generator.
 
 The network's own constants (eps of BatchNorm and of the norm, sides, limits) are the format's.
 """
@@ -13,10 +13,10 @@ GREY, HALF_RANGE = 127.5, 128.0
 """The network's input is (p - GREY) / HALF_RANGE of a pixel p; float32 holds it exactly."""
 
 TOLERANCE = 1e-5
-"""Greatest absolute error of an embedding's component: what float32 arithmetic leaves."""
+"""Largest absolute error of an embedding's component that float32 arithmetic may cause."""
 
 STEP = 0x9E3779B97F4A7C15
-"""The distance of two states of SplitMix64 (Steele, Lea, Flood: Fast splittable generators)."""
+"""The increment of SplitMix64's state (Steele, Lea, Flood: Fast splittable generators)."""
 
 _MASK = (1 << 64) - 1
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The network's shape three times over: by the header, by the mirror, by the tensor table.
+"""The network's shape from three sources: the header, the mirror, the tensor table.
 
-The table's sizes alone tell most of it. A table has 12 tensors for stem and dw_stem, 17 a
+The table's sizes alone give most of it. A table has 12 tensors for stem and dw_stem, 17 per
 block (expand 6, dw 6, project 5) and 16 for final_conv, gdconv and embed_proj. So every
-tensor's place follows from their number, and channel counts are sizes of `bn.w`. Strides
-leave no trace in a size.
+tensor's position follows from their number, and channel counts are sizes of `bn.w`. Strides
+do not affect any size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEAD, BLOCK, TAIL = 12, 17, 16
 
 
 class Coherence(TypedDict):
-    """One fact and who says what of it; null is silence. `table` comes from sizes alone."""
+    """One fact and its value by each source; null is not stated. `table` is from sizes alone."""
 
     path: str
     header: int | None
@@ -73,13 +73,13 @@ def _row(path: str, header: int | None, mirror: Any, table: int | None) -> Coher
 
 
 def lenient(text: bytes) -> dict[str, Any]:
-    """The mirror as far as it can be had: a text that breaks the grammar may still be read."""
+    """The mirror as far as readable: a text that breaks the grammar may still be parsed."""
     try:
         return mirrors.parse(text)
     except mirrors.MirrorProblem as e:
         if e.kind == "depth":
             return {}
-    # Words instead of NaN and infinity, which JSON cannot carry on.
+    # Words instead of NaN and infinity, which JSON cannot express.
     decoder = json.JSONDecoder(parse_constant=str, parse_float=lambda t: (
         v if math.isfinite(v := float(t)) else t))
     try:
@@ -144,7 +144,7 @@ def _stages(scan: Scan, blocks: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """(t, n) of each stage.
 
     A stage shows in the sizes where t or the channels change. Two neighbours with the
-    same t look like one, so the header's own cut stands wherever the blocks allow it.
+    same t look like one, so the header's division is kept wherever the blocks allow it.
     """
     claimed = [scan.values.get(f"arch.stages[{i}].n", 0)
                for i in range(min(scan.values.get("arch.n_stages", 0), fmt.STAGE_SLOTS))]

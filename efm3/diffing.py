@@ -30,7 +30,7 @@ class TensorChange(TypedDict):
     """A tensor of either file.
 
     `state` is identical, different, other shape, only in a, only in b, or incomplete
-    (its bytes are not all there in both files). `differing` counts values whose bits
+    (its bytes are not all present in both files). `differing` counts values whose bits
     differ, of `count`. `max_abs` and `max_ulp` are over pairs of finite values, `cosine`
     is of the two as vectors; all null where nothing can be compared. `non_finite`
     counts differing pairs with a NaN or an infinity.
@@ -47,7 +47,7 @@ class TensorChange(TypedDict):
 
 
 class Diff(TypedDict):
-    """What `efm3 diff --json` prints. `identical` speaks of the bytes of the two files;
+    """What `efm3 diff --json` prints. `identical` is about the bytes of the two files;
     `elsewhere` is true where they differ in bytes that nothing else here names (white space
     in the mirror, a tail)."""
 
@@ -91,7 +91,7 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _tensors(a: Scan, b: Scan) -> Iterator[TensorChange]:
-    # An entry that the layout does not name goes by its number.
+    # An entry that the layout does not name is identified by its number.
     ours, theirs = ({t.name or f"tensors[{t.number}]": t for t in s.tensors} for s in (a, b))
     for name in ours | theirs:
         x, y = ours.get(name), theirs.get(name)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SIDE = fmt.INPUT_SIDE
 CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
 HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
-# Images of one call into C: between two calls Python sees a Ctrl-C.
+# Images per call into C: Python can handle Ctrl-C between two calls.
 _PIECE = 256
 
 RULE_OF_THUMB = 0.3
@@ -36,7 +36,7 @@ MISSING = ("the C engine was not built: install a C compiler, then install efm3 
 
 
 class EngineMissing(RuntimeError):
-    """The extension is not there."""
+    """The extension is not available."""
 
 
 def _extension() -> Any:
@@ -86,7 +86,7 @@ def isas() -> dict[str, bool]:
 
 
 def fma_peak(isa: str) -> float:
-    """Multiply-adds a second of one core with this instruction set, measured now."""
+    """Multiply-adds per second of one core with this instruction set, measured now."""
     _, lib = _library()
     return float(lib.mfn_fma_peak(isa.encode()))
 
@@ -100,7 +100,7 @@ def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 class Engine:
-    """A loaded network. One engine may serve many threads at once; close() must be alone.
+    """A loaded network. Many threads may use one engine at once, but not during close().
 
     `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
     spreads batches. Raises Efm3Error (a ValueError) with the engine's status as code and the
@@ -141,7 +141,7 @@ class Engine:
             offset = int(error.offset)
             refuse(code, ffi.string(error.text).decode(), name,
                    offset=offset if offset >= 0 else None)
-        # The handle outlives every call that holds it; freeing hangs on nobody using it any more.
+        # The handle outlives every call that holds it; it is freed when no call uses it any more.
         self._handle = ffi.gc(handle, lib.mfn_engine_free)
         self._info = ffi.new("MfnInfo *")
         lib.mfn_engine_info(handle, self._info)
@@ -161,7 +161,7 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Let the engine go; calls that still run in other threads end first."""
+        """Release the engine; calls that still run in other threads end first."""
         self._handle = None
 
     def _live(self) -> Any:
@@ -264,7 +264,7 @@ class Engine:
         return out
 
     def profile(self, image: npt.ArrayLike, repeats: int = 20) -> dict[str, float]:
-        """Least seconds of each layer over `repeats` layer-by-layer passes, by name."""
+        """Minimum seconds of each layer over `repeats` layer-by-layer passes, by name."""
         x = np.ascontiguousarray(image, np.float32)
         if x.shape != CHW or not 1 <= repeats < 1 << 31:
             raise ValueError(f"image is {list(x.shape)}, repeats {repeats}")

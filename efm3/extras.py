@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Libraries that only a part of the suite needs, and the one sentence on how to get them."""
+"""Optional libraries, and the one hint on how to install them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from efm3.findings import refuse
 
 TITLES = {"PIL": "Pillow", "torch": "PyTorch", "onnxruntime": "ONNX Runtime",
           "matplotlib": "matplotlib"}
-"""What people call a module."""
+"""Display names of modules."""
 
 
 def hint(extra: str) -> str:
-    """How to install an extra. The package is on no index, so its name alone installs nothing."""
+    """How to install an extra. The package is on no index, so its name alone does not work."""
     return (f"install the extra `{extra}`: pip install '.[{extra}]' in a checkout, "
             f"pip install 'PATH/TO/efm3-VERSION.whl[{extra}]' from a wheel")
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the suite says of a file: Finding, Report, and the one exception."""
+"""What the suite reports on a file: Finding, Report, and the one exception."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Report:
     unreadable: str = ""
 
     def at_least(self, severity: str) -> list[Finding]:
-        """Findings of this severity or graver."""
+        """Findings of this severity or a higher one."""
         floor = SEVERITIES.index(severity)
         return [f for f in self.findings if SEVERITIES.index(f.severity) >= floor]
 
@@ -122,7 +122,7 @@ class Report:
         return not self.unreadable and not self.at_least("error")
 
     def count(self, severity: str) -> int:
-        """How many findings have just this severity."""
+        """How many findings have exactly this severity."""
         return sum(f.severity == severity for f in self.findings)
 
     def to_json(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ BINS = 16
 
 
 class Verdict(TypedDict):
-    """May the file be used? `text` is one line; the weights themselves are not looked at."""
+    """Is the file usable? `text` is one line; the weights themselves are not checked."""
 
     ok: bool
     level: str
@@ -36,7 +36,7 @@ class Verdict(TypedDict):
 
 
 class Card(TypedDict):
-    """The label: a published size's name, "custom", or "" where no arch is to be had.
+    """The label: a published size's name, "custom", or "" where no arch is available.
 
     `arch_from` says who gave the arch (header, or mirror where the header is broken);
     `output` is the embedding's length; `meta` is the mirror's object of that name.
@@ -70,7 +70,7 @@ class TopologyRow(TypedDict):
 
 class Sizes(TypedDict):
     """Bytes of the file, by its arch (`expected`), of the mirror, of the float32 values
-    and at one byte a parameter (`int8`); `statistics` counts BatchNorm means and variances."""
+    and at one byte per parameter (`int8`); `statistics` counts BatchNorm means and variances."""
 
     file: int
     expected: int | None
@@ -84,7 +84,7 @@ class Sizes(TypedDict):
 
 class TensorRow(TypedDict):
     """An entry of the table. `offset` is of its first value, `size` and `present` in bytes;
-    the statistics are over the finite values that are there, `histogram` has 16 equal bins
+    the statistics are over the finite values that are present, `histogram` has 16 equal bins
     from min to max."""
 
     number: int
@@ -134,7 +134,7 @@ class Inspection(TypedDict):
 
 def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
             part: str | None = None, fields: bool = False) -> Inspection:
-    """Look at a scanned file.
+    """Inspect a scanned file.
 
     `tensors` is a glob of tensor names to take statistics of; `part` a field or range
     (`places.find`) to give the bytes of; `fields` lists every field where there is no
@@ -157,7 +157,7 @@ def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
 
 
 def size_name(arch: Arch | None) -> str:
-    """The published size with these numbers (a file's name for itself may lie), or "custom"."""
+    """The published size with these numbers (the file's own name may be wrong), or "custom"."""
     if arch is None:
         return ""
     return next((a.name for a in ARCHS.values() if a.header() == arch.header()), "custom")

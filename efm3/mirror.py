@@ -21,7 +21,7 @@ _SHA = re.compile(r"[0-9a-f]{64}")
 
 
 class MirrorProblem(Exception):
-    """Why a text is no mirror: `kind` (the rule's keyword), message, offset in the text."""
+    """Why a text is not a mirror: `kind` (the rule's keyword), message, offset in the text."""
 
     def __init__(self, kind: str, message: str, offset: int = 0) -> None:
         super().__init__(message)
@@ -64,7 +64,7 @@ def arch_of(value: dict[str, Any]) -> Arch:
 
 
 def parse(text: bytes) -> dict[str, Any]:
-    """The text as a dict; MirrorProblem where the closed grammar is left.
+    """The text as a dict; MirrorProblem where it violates the closed grammar.
 
     Kinds: empty, bom, utf8, depth, duplicate, constant, number, nul, surrogate,
     trailing, syntax, object.
@@ -76,7 +76,7 @@ def parse(text: bytes) -> dict[str, Any]:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as e:
-        bad = f"byte {text[e.start]:#04x} is no UTF-8 here"
+        bad = f"byte {text[e.start]:#04x} is not UTF-8 here"
         raise MirrorProblem("utf8", bad, e.start) from None
     depth = 0
     for m in _BRACKET.finditer(_STRING.sub(lambda s: b" " * len(s.group()), text)):
@@ -92,7 +92,7 @@ def parse(text: bytes) -> dict[str, Any]:
         raise MirrorProblem("syntax", e.msg, len(decoded[:e.pos].encode())) from None
     rest = decoded[end:].strip(" ")
     if rest:
-        raise MirrorProblem("trailing", f"{rest[:20]!r} stands after the JSON object",
+        raise MirrorProblem("trailing", f"{rest[:20]!r} follows the JSON object",
                             len(decoded[:end].encode()))
     if not isinstance(value, dict):
         raise MirrorProblem("object", f"the mirror is a JSON {kind_of(value)}, not an object")
@@ -105,12 +105,12 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(out) != len(pairs):
         seen: set[str] = set()
         twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        raise MirrorProblem("duplicate", f"key {shown(twice)} stands twice in one object")
+        raise MirrorProblem("duplicate", f"key {shown(twice)} occurs twice in one object")
     return out
 
 
 def _constant(word: str) -> Any:
-    raise MirrorProblem("constant", f"{word} is no JSON number")
+    raise MirrorProblem("constant", f"{word} is not a JSON number")
 
 
 def _integer(text: str) -> int:
@@ -180,7 +180,7 @@ def schema() -> dict[str, Any]:
     stage = {k: {"type": "integer", "minimum": f.con.lo, "maximum": f.con.hi, "description": f.doc}
              for k in "tns" for f in [fmt.FIELDS[f"arch.stages[0].{k}"]]}
     props["stages"] |= {
-        "minItems": 1, "maxItems": fmt.STAGE_SLOTS, "description": "one object a stage",
+        "minItems": 1, "maxItems": fmt.STAGE_SLOTS, "description": "one object per stage",
         "items": {"type": "object", "properties": stage, "required": list("tns"),
                   "additionalProperties": False}}
     meta: dict[str, Any] = {k: {"description": d} for k, d in fmt.META_KEYS.items()}
@@ -194,7 +194,7 @@ def schema() -> dict[str, Any]:
 
 
 def checker(of: dict[str, Any]) -> Callable[[Any], str]:
-    """A function that says what a JSON Schema has against a value; "" where nothing."""
+    """A function that returns a value's first violation of a JSON Schema, or ""."""
     import jsonschema
     from jsonschema.exceptions import best_match
 
@@ -212,5 +212,5 @@ def _own_checker() -> Callable[[Any], str]:
 
 
 def schema_problem(value: Any) -> str:
-    """What the JSON Schema says against a parsed mirror; "" where nothing."""
+    """The first violation of the JSON Schema in a parsed mirror, or ""."""
     return _own_checker()(value)

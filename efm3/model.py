@@ -26,7 +26,7 @@ from efm3.source import Source, Unreadable, name_of, read, write_atomic
 
 
 class Tensors(Mapping[str, Tensor]):
-    """A file's tensors by name, in stored order; each is viewed when it is asked for."""
+    """A file's tensors by name, in stored order; each view is created on access."""
 
     def __init__(self, scanned: Scan) -> None:
         self._data, self._table = scanned.data, scanned.tensors
@@ -64,7 +64,7 @@ class Model:
 
     def save(self, path: str | os.PathLike[str], *, align: bool = False,
              finite: bool = True, seal: bool = False) -> None:
-        """Write the model; a mirror that nobody changed keeps its very text. See `save`."""
+        """Write the model; an unchanged mirror keeps its exact text. See `save`."""
         write_atomic(path, self.parts(align=align, finite=finite, seal=seal))
 
     def parts(self, *, align: bool = False, finite: bool = True,
@@ -74,7 +74,7 @@ class Model:
         return _parts(self.arch, self.tensors, self._extra(), text, align, finite, seal)
 
     def mirror_text(self) -> bytes:
-        """The mirror's text: as it was read where nobody changed it, else canonical."""
+        """The mirror's text: as it was read if unchanged, else canonical."""
         return self._kept_text() or _mirror_text(self.arch, self._extra(), None)
 
     def _kept_text(self) -> bytes:
@@ -87,7 +87,7 @@ class Model:
 
 
 def load(source: Source, level: str = "coherence") -> Model:
-    """Read a file that holds at `level`; raises Efm3Error on its first error.
+    """Read a file that is valid at `level`; raises Efm3Error on its first error.
 
     The bytes are read into memory; a path must be a regular file.
     """
@@ -178,7 +178,7 @@ def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -
             digest.update(part)
         meta = extra.get("meta", {})
         if not isinstance(meta, dict):
-            refuse("W007", f"meta is {mirrors.shown(meta)}: a digest has no place there",
+            refuse("W007", f"meta is {mirrors.shown(meta)}: a digest cannot be stored there",
                     "json.meta", type(meta).__name__, "a dict")
         extra = extra | {"meta": meta | {"sha256": digest.hexdigest()}}
     try:
@@ -198,7 +198,7 @@ def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> byt
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as e:
-        refuse("W004", f"{name} is no array: {e}", name, type(value).__name__, "float32")
+        refuse("W004", f"{name} is not an array: {e}", name, type(value).__name__, "float32")
     if array.shape != shape:
         refuse("W003", f"{name} has shape {array.shape}, the layout {shape}", name,
                 array.shape, shape)

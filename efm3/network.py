@@ -92,7 +92,7 @@ def _walk(arch: Arch) -> Iterator[Layer]:
     yield layer("embed_proj", "pointwise", final, arch.embedding_dim, act=False)
 
 
-# Few are kept: the layout of 256 blocks takes a megabyte, and any file may ask for one.
+# The cache is small: the layout of 256 blocks takes a megabyte, and any file may need one.
 @lru_cache(maxsize=8)
 def layers(arch: Arch) -> tuple[Layer, ...]:
     """Every layer in stored order, which is the order of execution."""
@@ -101,7 +101,7 @@ def layers(arch: Arch) -> tuple[Layer, ...]:
 
 @lru_cache(maxsize=8)
 def tensor_layout(arch: Arch) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The tensor table's contract: (name, shape) in stored order."""
+    """The tensors of the table: (name, shape) in stored order."""
     return tuple(t for layer in _walk(arch) for t in layer.tensors)
 
 

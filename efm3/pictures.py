@@ -14,7 +14,7 @@ from efm3.extras import need
 
 SIDE = 112
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "GIF", "TIFF")
-"""What is decoded. Pillow knows more, and starts a program for one of them (EPS)."""
+"""Formats that are decoded. Pillow supports more, and starts a program for one (EPS)."""
 MAX_PIXELS = 1 << 26
 """A picture of more pixels is refused before a pixel is decoded."""
 

@@ -19,7 +19,7 @@ _ELEMENT = re.compile(r"([\w.]+)\[([0-9, ]{1,200})\]")
 
 
 class Place(TypedDict):
-    """A byte, and every name it has.
+    """A byte, and everything that contains it.
 
     `field` is the path of the field that holds it, `start` and `length` that field's
     bytes, `value` what the field (or the tensor's element) holds. Inside a tensor's
@@ -135,7 +135,7 @@ def describe(scan: Scan, offset: int) -> Place:
 
 
 def value_of(scan: Scan, span: Span) -> Any:
-    """What a field holds: an integer, hex for bytes, None for the long parts and stumps."""
+    """What a field holds: an integer, hex for bytes, None for long and truncated parts."""
     if span.path in fmt.FIELDS:
         raw = scan.values.get(span.path)
         return raw.hex(" ") if isinstance(raw, bytes) else raw

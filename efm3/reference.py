@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The network in numpy: what every engine is measured against."""
+"""The network in numpy: the reference for every engine."""
 
 from __future__ import annotations
 

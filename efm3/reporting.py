@@ -64,7 +64,7 @@ def as_json(reports: Iterable[Report]) -> str:
 
 
 def jsonl(reports: Iterable[Report]) -> Iterable[str]:
-    """A line of JSON for each report."""
+    """One line of JSON per report."""
     for r in reports:
         yield json.dumps(r.to_json(), separators=(",", ":"))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes to Scan: tolerant and bounded; says what is where and never raises on content.
+"""Bytes to Scan: tolerant and bounded; says what is where, never raises because of content.
 
 Every length is compared with the bytes that remain before it is used, and the
 walk over the tensor table stops at the longest table that any arch can have.
@@ -33,7 +33,7 @@ MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
 
 
 class TensorSpan(NamedTuple):
-    """An entry of the table as it stands: where its size field is, what it says, what is there.
+    """An entry of the table as found: where its size field is, its value, the bytes present.
 
     `present` counts payload bytes before the end of the file; `name`, `shape` and the
     `expected` payload bytes come from the layout: "", () and 0 where the header gives none.
@@ -54,11 +54,11 @@ class TensorSpan(NamedTuple):
 
 
 class Table(Sequence[TensorSpan]):
-    """The entries of the table as they stand, each made when it is asked for.
+    """The entries of the table as found, each created on access.
 
-    What is held of an entry is its offset and size, so that a small file of many entries
-    takes little. `layout` and `expected` are the layout and its sizes in bytes; the last entry
-    lacks `missing` bytes of its payload.
+    Only the offset and size of an entry are stored, so that a small file of many entries
+    takes little memory. `layout` and `expected` are the layout and its sizes in bytes; the
+    last entry lacks `missing` bytes of its payload.
     """
 
     def __init__(self, layout: Layout = (), expected: array[int] = _NONE) -> None:
@@ -93,7 +93,7 @@ class Table(Sequence[TensorSpan]):
 
 
 class Span(NamedTuple):
-    """A named stretch of the file."""
+    """A named range of the file."""
 
     path: str
     offset: int
@@ -103,7 +103,7 @@ class Span(NamedTuple):
 
 @dataclass
 class Scan:
-    """What stands where in `data`. Parts that the file does not reach are None or empty."""
+    """The parts of `data`. Parts that the file does not reach are None or empty."""
 
     data: memoryview
     values: dict[str, Any] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Scan:
 
     @property
     def table_offset(self) -> int | None:
-        """Offset of the first size field, where json_len is believable."""
+        """Offset of the first size field, where json_len is plausible."""
         return None if self.json_len is None else fmt.PREFIX_SIZE + self.json_len + fmt.COUNT_SIZE
 
     @cached_property

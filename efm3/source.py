@@ -49,7 +49,7 @@ def _read_path(path: str) -> bytes:
         f = open_regular(path)
         try:
             size = os.fstat(f.fileno()).st_size
-            # A sparse file of any length costs its owner nothing: no allocation tells.
+            # A sparse file of any length takes no disk space: compare before allocating.
             if size > _memory():
                 raise Unreadable(f"{path}: larger than memory ({size} bytes)")
             data = f.read(size + 1) or b""
@@ -68,7 +68,7 @@ def _read_path(path: str) -> bytes:
 
 
 def _memory() -> int:
-    """Bytes of this machine's memory; no limit where the system does not tell."""
+    """Bytes of this machine's memory; no limit where the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -99,7 +99,7 @@ def open_regular(path: str) -> BinaryIO:
 
 def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview],
                  check: Callable[[str], None] | None = None) -> None:
-    """Write `parts` to `path`: afterwards it holds all of them, durably, or what it held before.
+    """Write `parts` to `path` atomically: it then holds all of them, durably, or its old bytes.
 
     `check` gets the path of the whole new file before it takes its place; if it raises,
     the target stays as it was.
@@ -125,12 +125,12 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
 
 
 def _mode_to_keep(target: str) -> int | None:
-    """The permissions of the file that is there, if any. Raises OSError for what is no file."""
+    """Permissions of the existing file, if any. Raises OSError for a non-regular file."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
         return None
-    # A rename would put a file in the place of a device such as /dev/null.
+    # A rename would replace a device such as /dev/null by a file.
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     if not stat.S_ISREG(mode):

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded weights for networks that nobody trained: for conformance and speed.
+"""Seeded weights for untrained networks: for conformance and speed.
 
 The same arch and seed give the same bytes on every machine. Random numbers come from
 integers; what is computed from them is exactly rounded (+, *, /, sqrt), but for the
-activations' statistics, whose last bits hang on a library's order of summation. These are
+activations' statistics, whose last bits depend on a library's order of summation. These are
 rounded to 8 bits: a float64 error of 1e-13 flips such a rounding once in 1e10 values.
 """
 
@@ -60,7 +60,7 @@ class Random:
         return lo + (self.integers(count) % np.uint64(span)).astype(np.float64) / 256
 
     def bell(self, count: int) -> Array:
-        """Bell-shaped, mean 0, variance 1: the sum of the four 16-bit parts of a value."""
+        """Roughly normal, mean 0, variance 1: the sum of the four 16-bit parts of a value."""
         z = self.integers(count)
         parts = [(z >> np.uint64(s)) & np.uint64(0xFFFF) for s in (0, 16, 32, 48)]
         total = sum(p.astype(np.float64) for p in parts) - 4 * 32767.5
@@ -119,7 +119,7 @@ def _statistics(y: Array) -> tuple[Array, Array]:
     var = np.maximum(((y - mean[:, None, None]) ** 2).mean(axis=(0, 2, 3)), 2.0 ** -20)
     exponent = np.frexp(var)[1]
     step = np.ldexp(1.0, exponent - 8)
-    # A mean near zero has no bits of its own to keep: it is rounded in steps of the deviation.
+    # A mean near zero has no significant bits: it is rounded in steps of the deviation.
     mean_step = np.ldexp(1.0, exponent // 2 - 8)
     return np.rint(mean / mean_step) * mean_step, np.rint(var / step) * step
 

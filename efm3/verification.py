@@ -17,14 +17,14 @@ from efm3.model import Model
 from efm3.network import Layer, layers
 
 LAYER_BUDGET = 256 * 2.0**-24
-"""Greatest error of a layer, as a part of its largest magnitude: 256 roundings of float32,
+"""Largest error of a layer, relative to its largest magnitude: 256 roundings of float32,
 five times the most that was seen on the four sizes and the odd ones."""
 
 
 
 @dataclass(frozen=True)
 class Stray:
-    """The first layer that leaves its budget: its error and budget, and a guess at the cause."""
+    """The first layer over its error budget: error, budget, and a guess at the cause."""
 
     layer: str
     max_error: float
@@ -34,7 +34,7 @@ class Stray:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one instruction set did: worst component, worst cosine, and where it went astray."""
+    """Result of one instruction set: worst component, worst cosine, first differing layer."""
 
     isa: str
     max_error: float
@@ -74,7 +74,7 @@ def verify(model: Model, isas: Iterable[str] | None = None,
 def verify_against(model: Model, source: Callable[[Array], Array], x: Array,
                    isas: Iterable[str] | None = None,
                    tolerance: float = TOLERANCE) -> list[Outcome]:
-    """The float64 reference and the engine's instruction sets beside what `source` gives for `x`.
+    """The float64 reference and the engine's instruction sets against `source`'s result for `x`.
 
     `source` maps inputs [N, 3, 112, 112] to embeddings [N, D] of length 1. The first outcome is
     called `reference`. Raises Efm3Error, and EngineMissing where the extension was not built.
@@ -103,7 +103,7 @@ def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
 
 
 def distance(have: Array, want: Array) -> tuple[float, float]:
-    """Greatest absolute error of a component and least cosine of embeddings [N, D]."""
+    """Largest absolute error of a component and smallest cosine of embeddings [N, D]."""
     error = float(np.abs(have - want).max())
     norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
     return error, float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
@@ -112,7 +112,7 @@ def distance(have: Array, want: Array) -> tuple[float, float]:
 def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Stray | None:
     """The first layer beyond its budget; `have` maps names to [C, H, W], `want` to [1, C, H, W].
 
-    Layers that are not in `have` are passed over.
+    Layers that are not in `have` are skipped.
     """
     for layer in layers(model.arch):
         if layer.name not in have:
@@ -126,7 +126,7 @@ def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Str
 
 
 def guess(layer: Layer, have: Array, want: Array, budget: float) -> str:
-    """What kind of mistake leaves errors where these are; maps [C, H, W]."""
+    """The kind of mistake that causes errors at these positions; maps [C, H, W]."""
     bad = ~(np.abs(have - want) <= budget)
     inner = bad[:, 1:-1, 1:-1]
     channels = np.flatnonzero(bad.any(axis=(1, 2)))

@@ -149,20 +149,20 @@ types:
         doc: side of the first feature map
       last_channels:
         value: stages.last.out_channels
-        doc: channels that the last stage gives
+        doc: output channels of the last stage
       num_tensors:
         value: 28 + 17 * stages.last.total_blocks
-        doc: "28 tensors outside the stages, 17 a block"
+        doc: "28 tensors outside the stages, 17 per block"
   stage:
     params:
       - id: index
         type: s4
       - id: in_side
         type: s4
-        doc: side of the map that comes in
+        doc: side of the input map
       - id: blocks_before
         type: s4
-        doc: blocks of the stages before
+        doc: blocks of the earlier stages
     seq:
       - id: t
         type: u1
@@ -202,15 +202,15 @@ types:
     instances:
       in_channels:
         value: "index < 2 ? _parent.stem_channels : _parent.block_channels"
-        doc: what the first block takes
+        doc: input channels of the first block
       out_channels:
         value: "index == 0 ? _parent.stem_channels : _parent.block_channels"
-        doc: what every block gives and every later block takes
+        doc: output channels of a block, input channels of the next
       widest:
         value: "n > 1 and out_channels > in_channels ? out_channels : in_channels"
       out_side:
         value: (in_side - 1) / s + 1
-        doc: side of the map that goes out
+        doc: side of the output map
       total_blocks:
         value: blocks_before + n
   tensors:
@@ -296,7 +296,7 @@ types:
         if: has_act
   weights:
     doc: >-
-      Convolution weights [num_out, fan_in, kernel, kernel]; fan_in counts input channels a
+      Convolution weights [num_out, fan_in, kernel, kernel]; fan_in counts input channels per
       group.
     params:
       - id: num_out
@@ -319,7 +319,7 @@ types:
         doc: float32 little-endian, C order
         doc-ref: EFM3.md#t012
   vector:
-    doc: One value a channel.
+    doc: One value per channel.
     params:
       - id: num_values
         type: s4

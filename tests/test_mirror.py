@@ -112,7 +112,7 @@ def test_shown_is_short_and_printable():
 
 
 def test_the_key_that_stands_twice_is_named():
-    with pytest.raises(mirror.MirrorProblem, match="'b' stands twice"):
+    with pytest.raises(mirror.MirrorProblem, match="'b' occurs twice"):
         mirror.parse(b'{"a":1,"b":2,"b":3,"a":4}')
 
 

@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 VERBS = {
     "inspect": "show what is in a file, broken ones included",
     "validate": "check files against the rules",
-    "explain": "say what a rule means, why it is there, how to mend it",
+    "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
     "spec": "print a machine-readable form of the format",
     "layout": "list the tensors of an arch, in stored order",
     "diff": "compare two files, tensor by tensor",
     "extract": "write one tensor to a .npy file",
-    "embed": "embeddings of aligned faces",
-    "compare": "the similarities of two faces or more",
-    "eval": "accuracy and error rates on a set of pairs of faces",
-    "train": "images with identities to a verified weight file",
-    "draw": "pictures of drawn identities, for training and evaluation",
+    "embed": "compute embeddings of aligned faces",
+    "compare": "print the similarities of two faces or more",
+    "eval": "measure accuracy and error rates on pairs of faces",
+    "train": "train on labelled images, write a verified weight file",
+    "draw": "draw pictures of identities, for training and evaluation",
     "verify": "check the engine against the reference, on every instruction set",
-    "convert": "checkpoints, ONNX and other formats to EFM3, and back",
-    "bench": "how fast the engine runs a file here",
+    "convert": "convert checkpoints, ONNX and other formats to EFM3, and back",
+    "bench": "measure how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
     "seal": "write the tensor table's digest into a file",
     "conformance": "test a reader, writer, editor or engine against the spec",
@@ -77,7 +77,7 @@ class _Top(Verbs):
         except RuntimeError as e:
             if "start new thread" not in str(e):
                 raise
-            click.echo("efm3: the system starts no further thread", err=True)
+            click.echo("efm3: the system cannot start another thread", err=True)
             ctx.exit(3)
         except OSError as e:
             if e.errno == errno.EPIPE:

@@ -26,7 +26,7 @@ def default_part(scan: Scan) -> str | None:
 
 
 def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
-    """The rows' bytes with what they mean: 8 a line, 16 where there is room for it.
+    """The rows' bytes with their meaning: 8 per line, 16 where there is room.
 
     Long fields that are text have their name in a line above instead of beside them.
     """
@@ -49,7 +49,7 @@ def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
 
 
 def _notes(scan: Scan, row: BytesRow, step: int) -> Iterator[str]:
-    """What stands beside the lines of a row: its name and value, or the floats in the line."""
+    """The text beside the lines of a row: its name and value, or the floats in the line."""
     if row["path"].endswith(".data"):
         yield from _floats(scan, row, step)
     else:

@@ -144,7 +144,7 @@ def _card_rows(i: Inspection) -> Iterator[tuple[str, tuple[str, str]]]:
     v = c["verdict"]
     yield "verdict", (("✔ " if v["ok"] else "✘ ") + printable(v["text"]), GOOD if v["ok"] else BAD)
     if v["ok"]:
-        yield "", ("the weights' values are not looked at here: efm3 validate", LABEL)
+        yield "", ("the weights' values are not checked here: efm3 validate", LABEL)
 
 
 def _said(value: Any) -> str:
@@ -154,7 +154,7 @@ def _said(value: Any) -> str:
 
 
 def findings(i: Inspection) -> Lines:
-    """Errors and warnings, the gravest first."""
+    """Errors and warnings, most severe first."""
     rows = [f for s in ("error", "warning") for f in i["findings"] if f["severity"] == s]
     for f in rows[:MAX_FINDINGS]:
         place = "" if f["offset"] is None else f" at byte {f['offset']:,}"
@@ -199,7 +199,7 @@ def _short(value: Any) -> str:
 
 
 def sizes(i: Inspection) -> Lines:
-    """Bytes on disk and at one byte a parameter, parameters, MACs."""
+    """Bytes on disk and at one byte per parameter, parameters, MACs."""
     s = i["sizes"]
     rows: list[list[Cell]] = [[("sizes", "bold"), ("bytes", LABEL), ""]]
 
@@ -217,8 +217,8 @@ def sizes(i: Inspection) -> Lines:
     if s["parameters"] is not None and s["macs"] is not None:
         row("FP32 values", s["fp32"],
             f"{s['parameters']:,} parameters + {s['statistics']:,} BatchNorm statistics")
-        row("INT8 equivalent", s["int8"], f"{_human(s['parameters'])}, one byte a parameter")
-        row("MACs an image", s["macs"], f"{s['macs'] / 1e6:.2f} M")
+        row("INT8 equivalent", s["int8"], f"{_human(s['parameters'])}, one byte per parameter")
+        row("MACs per image", s["macs"], f"{s['macs'] / 1e6:.2f} M")
     yield from grid(rows, "<><")
 
 
@@ -227,7 +227,7 @@ def _human(n: int) -> str:
 
 
 def topology(i: Inspection, width: int) -> Lines:
-    """A row a layer; from 100 columns on with its share of the MACs as a bar."""
+    """One row per layer; from 100 columns on with its share of the MACs as a bar."""
     rows: list[list[Cell]] = [[(h, "bold" if n == 0 else LABEL) for n, h in enumerate(
         ("stage", "block", "layer", "shape", "side", "params", "MACs"))]]
     wide = width >= 100
@@ -284,7 +284,7 @@ def _number(value: float | None) -> str:
 
 
 def bars(counts: list[int], merge: int) -> str:
-    """A histogram in one line, `merge` bins a character."""
+    """A histogram in one line, `merge` bins per character."""
     bins = [sum(counts[i:i + merge]) for i in range(0, len(counts), merge)]
     most = max(bins, default=0)
     return "".join(BARS[math.ceil(n / most * (len(BARS) - 1))] for n in bins)

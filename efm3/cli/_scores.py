@@ -19,7 +19,7 @@ def table(s: Scores) -> Lines:
     yield text((printable(s.name), "bold"), f": {s.pairs:,} pairs, {s.genuine:,} of one person, "
                f"{s.impostors:,} of two" + (", with mirrored pictures" if s.flip else ""))
     if s.left_out:
-        yield text((f"{s.left_out:,} pairs left out: a picture cannot be decoded", WARN))
+        yield text((f"{s.left_out:,} pairs skipped: a picture cannot be decoded", WARN))
     mean = sum(s.fold_threshold) / len(s.fold_threshold)
     rows: list[list[Cell]] = [
         ["accuracy", (_percent(s.accuracy), "bold green"),
@@ -63,7 +63,7 @@ def histograms(s: Scores) -> Lines:
 
 
 def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: float) -> Lines:
-    """Similarities of each picture with each; those above the threshold are green.
+    """Similarities of all pairs of pictures; those above the threshold are green.
 
     A dozen pictures fit a terminal of 80 columns.
     """

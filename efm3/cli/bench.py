@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 bench`: how fast the engine runs a file here."""
+"""`efm3 bench`: measure how fast the engine runs a file here."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from efm3.cli import needs_engine, source
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)
 @click.option("--runs", type=click.IntRange(1, 1_000_000), default=200, show_default=True)
-@click.option("--layers", is_flag=True, help="a table of the layers too")
+@click.option("--layers", is_flag=True, help="also print a table of the layers")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, isa: str | None, threads: int, batch: int, runs: int, layers: bool,
             as_json: bool) -> None:
     """Time the forward pass of FILE's network: min, median and p99 of a batch.
 
-    The percentage is of this core's multiply-adds a second, measured before and after in the
+    The percentage is of this core's multiply-adds per second, measured before and after in the
     same run (the better one), times the threads.
     """
     import numpy as np

@@ -19,7 +19,7 @@ from efm3.cli import needs_engine, source
 def command(file: str, pictures: tuple[str, ...], resize: bool, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
 
-    Two pictures give one number, more a table of each with each. Above 0.3 is usually the
+    Two pictures give one number, more give a table of all pairs. Above 0.3 is usually the
     same person, with trained weights: a rule of thumb, not a decision. Measure a threshold of
     your own on your own pictures (`efm3 eval`).
     """
@@ -29,7 +29,7 @@ def command(file: str, pictures: tuple[str, ...], resize: bool, as_json: bool) -
     from efm3.engine import RULE_OF_THUMB, Engine, similarity
 
     if len(pictures) < 2:
-        raise click.UsageError("compare wants two pictures or more")
+        raise click.UsageError("compare needs two pictures or more")
     with needs_engine():
         engine = Engine(source(file))
     faces = engine.embed(np.stack([load_image(p, resize) for p in pictures]))

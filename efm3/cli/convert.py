@@ -28,7 +28,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
         key, eq, value = word.partition("=")
         if not eq or not key:
             raise click.BadParameter(f"{word!r} is not KEY=VALUE")
-        # `trained` and `seed` are no texts: true, false and whole numbers are themselves.
+        # `trained` and `seed` are not texts: true, false and integers are parsed.
         number = value.lstrip("-").isdecimal() and len(value) < 20 and str(int(value)) == value
         out[key] = json.loads(value) if number or value in ("true", "false") else value
     return out
@@ -42,25 +42,25 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
               help="what the network must be: a published size, an EFM3 file, a mirror's JSON")
 @click.option("--name", help="the network's name (default: the size's own, or custom)")
 @click.option("--meta", multiple=True, callback=_meta, metavar="KEY=VALUE",
-              help="set a key of the mirror's meta, licence=Apache-2.0 for one")
+              help="set a key of the mirror's meta, e.g. licence=Apache-2.0")
 @click.option("--from", "from_format", type=click.Choice(READS), help="IN's format, by its suffix")
 @click.option("--to", "to_format", type=click.Choice(WRITES), help="OUT's format, by its suffix")
 @click.option("--fold/--no-fold", default=False, show_default=True,
               help="fold BatchNorm into the convolutions (ONNX out)")
 @click.option("--strict", is_flag=True, help="refuse what has to be assumed, rounded or dropped")
 @click.option("--verify/--no-verify", default=True, show_default=True,
-              help="run OUT beside IN on fixed inputs before it takes its place")
+              help="compare OUT with IN on fixed inputs before it is written")
 @click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True,
-              help="greatest absolute error of a component")
+              help="largest absolute error of a component")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               show_default=True)
 def command(source: str, target: str, word: str, name: str | None, meta: dict[str, Any],
             from_format: str | None, to_format: str | None, fold: bool, strict: bool, verify: bool,
             tolerance: float, form: str) -> None:
-    """Convert a MobileFaceNet from IN to OUT; the suffixes say the formats.
+    """Convert a MobileFaceNet from IN to OUT; the suffixes determine the formats.
 
     A source's layers are matched by structure and shape, whatever their names. OUT is read
-    back and run beside IN; it appears whole and right, or not at all.
+    back and compared with IN; it is written atomically, and only if correct.
 
     Exit codes: 0 converted, 1 refused or OUT would be wrong, 2 usage, 3 unreadable.
     """

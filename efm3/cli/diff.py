@@ -36,7 +36,7 @@ def command(a: str, b: str, every: bool, as_json: bool) -> None:
     from efm3.diffing import diff
 
     if a == b == "-":
-        raise click.UsageError("standard input can be read once only")
+        raise click.UsageError("standard input can be read only once")
     found = diff(_open(a), _open(b), a, b)
     if as_json:
         click.echo(json.dumps(found, indent=2, allow_nan=False))

@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 
 @contextlib.contextmanager
 def _bar(total: int, quiet: bool) -> Iterator[Progress]:
-    """A bar on a terminal, a line for each tenth in a pipe, both on stderr."""
+    """A bar on a terminal, one line per 10 % in a pipe, both on stderr."""
     if quiet:
         yield lambda done: None
     elif sys.stderr.isatty():
@@ -73,7 +73,7 @@ def _common(identities: int, shots: int) -> Callable[[Any], Any]:
             click.option("--json", "as_json", is_flag=True, help="the result as one JSON object"),
             click.option("--device", default="cpu", show_default=True, help="a torch device"),
             click.option("--spread", type=click.FloatRange(0.0, 2.0), default=1.0,
-                         show_default=True, help="how far identities lie apart: less is harder"),
+                         show_default=True, help="distance between identities: less is harder"),
             click.option("--shots", type=click.IntRange(1, 2**31 - 1), default=shots,
                          show_default=True, help="pictures of each identity"),
             click.option("--identities", type=click.IntRange(1, 2**31 - 1), default=identities,
@@ -81,7 +81,7 @@ def _common(identities: int, shots: int) -> Callable[[Any], Any]:
             click.option("--first", type=click.IntRange(0, 2**62 - 1), default=0,
                          show_default=True, help="number of the first identity"),
             click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1,
-                         show_default=True, help="of everything that is drawn"),
+                         show_default=True, help="seed of everything that is drawn"),
         ):
             f = option(f)
         return f
@@ -96,7 +96,7 @@ EXIT = ("Exit codes: 0 done; 1 the folder holds other files, or a library is mis
 def command() -> None:
     """Draw head-like pictures from numbers, for training and tests.
 
-    No photograph and no model of people is behind them; the same seed gives the same pictures on
+    No photograph and no model of people is used; the same seed gives the same pictures on
     every machine. Needs PyTorch, and Pillow for files: the extra `train` has both.
     """
 
@@ -134,7 +134,7 @@ def _report(as_json: bool, facts: dict[str, Any], words: str) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @_common(identities=8, shots=10)
 def sheet(out: Path, **options: Any) -> None:
-    """A contact sheet as one PNG: an identity in each row, a shot in each column."""
+    """A contact sheet as one PNG: one identity per row, one shot per column."""
     need("torch", "train")
     need("PIL", "train")
     from efm3.drawn import write
@@ -188,7 +188,7 @@ def pairs(out: Path, count: int, **options: Any) -> None:
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
 @_common(identities=64, shots=16)
 def speed(pictures: int, threads: int, **options: Any) -> None:
-    """How many pictures a second this machine draws."""
+    """How many pictures per second this machine draws."""
     torch = need("torch", "train")
 
     faces = _faces(options)
@@ -204,5 +204,5 @@ def speed(pictures: int, threads: int, **options: Any) -> None:
     facts = {"device": options["device"], "threads": threads, "pictures": pictures,
              "per_second": round(pictures / wall, 1), "per_cpu_second": round(pictures / own, 1)}
     _report(options["as_json"], facts,
-            f"{facts['per_second']} pictures a second on {printable(options['device'])}, "
-            f"{threads} threads; {facts['per_cpu_second']} a second of processor time")
+            f"{facts['per_second']} pictures per second on {printable(options['device'])}, "
+            f"{threads} threads; {facts['per_cpu_second']} per second of processor time")

@@ -41,21 +41,21 @@ def cores() -> int:
 @click.argument("pairs")
 @click.option("--images", metavar="DIR", help="where a pairs file's pictures are (default: beside "
               "it)")
-@click.option("--flip", is_flag=True, help="embed the mirrored picture too, and add both")
+@click.option("--flip", is_flag=True, help="also embed the mirrored picture, and add both")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @click.option("--skip-broken", is_flag=True,
-              help="leave out pairs with a picture that cannot be decoded")
+              help="skip pairs with a picture that cannot be decoded")
 @click.option("--plots", metavar="DIR", help="write roc.png, det.png and histogram.png there")
 @click.option("--isa", help="force an instruction set of the engine")
 @click.option("--device", default="auto", show_default=True,
               help="for runs and checkpoints: cpu, cuda, cuda:N or auto")
 @click.option("--threads", type=click.IntRange(1, 64), default=cores,
-              help="for the network, and as many to decode (default: all cores)")
+              help="threads for the network, and as many for decoding (default: all cores)")
 @click.option("--json", "as_json", is_flag=True)
 def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: bool, resize: bool,
             skip_broken: bool, plots: str | None, isa: str | None, device: str, threads: int,
             as_json: bool) -> None:
-    """Run networks on PAIRS and say how well they tell people apart.
+    """Run networks on PAIRS and report how well they tell people apart.
 
     NETWORK is a weight file, which the C engine runs, or a run folder of `efm3 train` (its
     best.pt, else its last.pt) or a checkpoint (.pt), which PyTorch runs. Several are measured one
@@ -101,7 +101,7 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
 
 
 def _network(word: str, isa: str | None, device: str, threads: int) -> _Network:
-    """What NETWORK stands for. Raises Efm3Error, OSError, ClickException, EngineMissing."""
+    """The network that NETWORK names. Raises Efm3Error, OSError, ClickException, EngineMissing."""
     if word == "-" or not (os.path.isdir(word) or word.lower().endswith(CHECKPOINTS)):
         from efm3.engine import Engine
 

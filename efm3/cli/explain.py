@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 explain`: what a code means, why it is there, how to mend it."""
+"""`efm3 explain`: what a code means, why it exists, how to fix it."""
 
 from __future__ import annotations
 

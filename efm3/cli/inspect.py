@@ -17,7 +17,7 @@ from efm3.source import name_of, read
 @click.command("inspect")
 @click.argument("file", required=False)
 @click.option("--tensors", metavar="[GLOB]", is_flag=False, flag_value="*",
-              help="statistics and a histogram of each tensor, or of those that GLOB fits")
+              help="statistics and a histogram of each tensor, or of those that match GLOB")
 @click.option("--hex", "part", metavar="[FIELD|RANGE]", is_flag=False, flag_value="",
               help="annotated bytes of a field, tensor or range (92:120, 0x5c+16)")
 @click.option("--json", "as_json", is_flag=True,

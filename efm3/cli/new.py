@@ -57,7 +57,7 @@ def _changed(arch: Arch, numbers: dict[str, int], stages: tuple[Stage, ...]) -> 
 @click.option("-o", "--output", required=True, metavar="FILE", help="where to write")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True)
 @click.option("--set", "numbers", multiple=True, callback=_fields, metavar="KEY=NUMBER",
-              help="change a header field, stem_stride=1 for one; gdc_kernel follows")
+              help="change a header field, e.g. stem_stride=1; gdc_kernel follows")
 @click.option("--stage", "stages", multiple=True, callback=_stages, metavar="T,N,S",
               help="replace the stages by these, one option each")
 @click.option("--name", help="the network's name (default: the arch's own, custom if changed)")
@@ -69,8 +69,8 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
     """Write seeded weights for ARCH (nano, tiny, standard, xs), or for the arch of an EFM3
     FILE, or of a mirror's JSON text.
 
-    The same arch and seed give the same bytes on every machine. Nobody trained these
-    weights: they are for conformance and speed, not for recognising people.
+    The same arch and seed give the same bytes on every machine. These weights
+    are untrained: they are for conformance and speed, not for recognising people.
     """
     from efm3 import untrained
     from efm3.source import write_atomic

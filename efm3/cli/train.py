@@ -54,8 +54,8 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("train")
 @_options
-@click.option("--resume", is_flag=True, help="continue from the folder's last.pt; begin where "
-              "there is none")
+@click.option("--resume", is_flag=True, help="resume from the folder's last.pt; start "
+              "a new run where there is none")
 @click.option("--json", "as_json", is_flag=True, help="print the result as one JSON object")
 def command(resume: bool, as_json: bool, **options: Any) -> None:
     """Train a network on aligned faces with identities, and write a verified weight file.
@@ -66,7 +66,7 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
     On several GPUs: torchrun --nproc-per-node N -m efm3.train, with the same options.
 
     Exit codes: 0 trained and verified; 1 refused, or not verified, or a library is missing;
-    2 usage; 3 a file cannot be read or written; 75 stopped with a checkpoint, --resume continues.
+    2 usage; 3 a file cannot be read or written; 75 stopped with a checkpoint, --resume resumes.
     """
     given = {k: v for k, v in options.items() if v is not None}
     last = Path(given.get("out", "")) / "last.pt"
@@ -75,7 +75,7 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
         if not given.get(name) and not (name == "data" and resume and found):
             raise click.UsageError(f"--{name} is missing")
     if found and not resume:
-        raise click.ClickException(f"{printable(str(last))} exists: continue with --resume, or "
+        raise click.ClickException(f"{printable(str(last))} exists: resume with --resume, or "
                                    "choose another --out")
     need("torch", "train")
     from efm3.train import session

@@ -36,7 +36,7 @@ def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> 
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
 @click.option("--level", type=click.Choice(LEVELS), default="values", show_default=True,
-              help="how far to look: what an engine needs, the mirror too, the weights too")
+              help="what to check: what an engine needs, the mirror too, the weights too")
 @click.option("--format", "form", default="text", show_default=True,
               type=click.Choice(["text", "json", "jsonl", "sarif", "github"]))
 @click.option("--fail-on", type=click.Choice([*reversed(SEVERITIES), "never"]), default="error",
@@ -90,7 +90,7 @@ def _map(check: partial[Report], files: list[str], jobs: int) -> Iterator[Report
 
 
 def _threads_start() -> bool:
-    """Whether the system gives a thread: a pool that gets none waits for its workers for ever."""
+    """True if the system can start a thread: a pool without one waits forever."""
     from threading import Thread
 
     try:

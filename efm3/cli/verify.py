@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 @click.option("--inputs", metavar="X.npy",
               help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
 @click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True,
-              help="greatest absolute error of a component")
+              help="largest absolute error of a component")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, isa: str, against: str | None, inputs: str | None, tolerance: float,
             as_json: bool) -> None:
     """Run FILE's network on fixed inputs through the C engine and in numpy (float64).
 
-    Prints the greatest error and the least cosine; beyond the tolerance also the first
-    layer that goes astray, with a guess at the cause. With --against, numpy and engine are
-    held against the source that FILE was made of.
+    Prints the largest error and the smallest cosine; beyond the tolerance also the first
+    layer that differs, with a guess at the cause. With --against, numpy and engine are
+    compared with the source that FILE was made from.
     Exit codes: 0 within the tolerance, 1 beyond it or refused, 2 usage, 3 unreadable.
     """
     from efm3 import verification
     from efm3.model import load
 
     if inputs and not against:
-        raise click.UsageError("--inputs goes with --against")
+        raise click.UsageError("--inputs needs --against")
     model = load(source(file), level="structure")
     isas = None if isa == "all" else [isa]
     framework = None
@@ -65,8 +65,8 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
         click.echo(f"{verdict} {o.isa:{9 if against else 8}} {word} {o.max_error:.2e}  "
                    f"cosine {o.min_cosine:.9f}")
         if o.stray:
-            click.echo(f"     first astray: {o.stray.layer}, error {o.stray.max_error:.2e}, "
-                       f"budget {o.stray.budget:.2e}; {o.stray.guess}")
+            click.echo(f"     first differing layer: {o.stray.layer}, error "
+                       f"{o.stray.max_error:.2e}, budget {o.stray.budget:.2e}; {o.stray.guess}")
     end = f" against {against} ({framework})" if against else ""
     click.echo(style(f"{file}: {'verified' if ok else 'NOT verified'}{end} "
                      f"(tolerance {tolerance:g})", bold=True))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A case's text from a recipe: what the validator and the engine say of it is filled in."""
+"""A case's text from a recipe, with the findings and the status of our own code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = ("# SPDX-FileCopyrightText: 2026 EFM3 contributors\n"
 
 
 def toml(value: Any) -> str:
-    """A value in TOML's inline spelling. Raises TypeError for one that TOML has not."""
+    """A value in TOML's inline spelling. Raises TypeError for one that TOML lacks."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
@@ -35,7 +35,7 @@ def toml(value: Any) -> str:
 
 
 def rows(key: str, items: list[Any]) -> str:
-    """An array, a line an entry where there are several."""
+    """An array, one line per entry where there are several."""
     if len(items) == 1:
         return f"{key} = [{toml(items[0])}]"
     return f"{key} = [\n" + "".join(f"    {toml(i)},\n" for i in items) + "]"

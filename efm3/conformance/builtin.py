@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our own implementations as subjects: `@python`, `@engine`, `@reference`, `@scalar`, ...
 
-They are what the kit is tried on first, and the other side of `efm3 conformance diff`.
+The kit is tested on them first, and `efm3 conformance diff` compares others with them.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The corpus: cases as text under `spec/cases`, loaded, checked and rendered.
 
-A case is one TOML file with one idea; its name is its ID and never changes. The folder says what
-it is: `valid` and `invalid` files, `either` (several answers are legal), `writer`, `engine`.
+A case is one TOML file that tests one thing; its name is its ID and never changes. The folder is
+its kind: `valid` and `invalid` files, `either` (several answers are legal), `writer`, `engine`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ else:
 
 KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
          "writer": "writer", "editor": "editor", "engine": "engine"}
-"""Folder to the class that its cases are for; an Engine answers to the reader cases too."""
+"""Folder to the class that its cases are for; reader cases apply to an Engine too."""
 
 _KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status",
          "findings", "also", "inputs", "faults", "arch_fault", "edit"}
@@ -113,7 +113,7 @@ def _check(case: Case) -> Case:
     bad = [c for c in (*case.tests, *(f.code for f in case.findings), *case.also)
            if c not in known and c not in REQUIREMENTS]
     if unknown or bad or case.level not in ("MUST", "SHOULD") or not case.about or not case.tests:
-        raise RecipeError(f"{case.id}: unknown {unknown or bad}, or about, tests, level are amiss")
+        raise RecipeError(f"{case.id}: unknown {unknown or bad}, or about, tests, level are wrong")
     return case
 
 
@@ -143,7 +143,7 @@ def corpus() -> tuple[Case, ...]:
 
 
 def example(code: str) -> Case:
-    """The case that shows what a rule finds: the first in which it alone finds something."""
+    """The case that shows a rule: the first in which only this rule finds something."""
     shown = [c for c in corpus() if code in {f.code for f in c.findings}]
     return next((c for c in shown if len({f.code for f in c.findings}) == 1 and not c.also),
                 shown[0])

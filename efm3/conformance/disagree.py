@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Files on which two readers disagree: found by mutating recipes, then made small.
+"""Files on which two readers disagree: found by mutating recipes, then minimised.
 
-A file is a base and a few patches, as in a case; so whatever is found can be cut down patch by
+A file is a base and a few patches, as in a case; so every finding can be reduced patch by
 patch, and printed as a case.
 """
 
@@ -138,7 +138,7 @@ class Disagreement:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes it another one than those before."""
+        """What distinguishes it from earlier ones."""
         shape = tuple((s["op"], str(s.get("path") or s.get("old") or "")) for s in
                       self.recipe.get("patch", ()))
         return self.words.split(":")[0], shape

@@ -33,7 +33,7 @@ def _bits(data: memoryview) -> dict[str, str]:
 
 
 def document(data: bytes, level: str = "structure") -> dict[str, Any]:
-    """The document of a file that holds at `level` (structure, or one above for `json`)."""
+    """The document of a file that is valid at `level` (structure, or one above for `json`)."""
     s = scan(data)
     assert s.complete and s.arch is not None and s.mirror is not None
     arch: dict[str, Any] = {

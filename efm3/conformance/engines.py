@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The judge of engines: embeddings against the reference, the first layer astray, the symptom."""
+"""The judge of engines: embeddings against the reference, first differing layer, symptom."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from efm3.model import Model, load
 from efm3.network import layers, macs
 
 COSINES = {"fp16": 0.9999, "bf16": 0.999, "int8": 0.99}
-"""Least cosine of an engine of reduced precision; see the spec, numeric conformance."""
+"""Smallest cosine of an engine of reduced precision; see the spec, numeric conformance."""
 
 PRECISIONS = ("fp32", *COSINES)
 MATCHABLE = 50_000_000
@@ -73,7 +73,7 @@ def _wrong(want: Any, answer: Answer, precision: str) -> str:
     if have.shape != want.shape:
         return f"{have.size} values, not {want.size}"
     if np.isnan(want).any():
-        return "" if np.isnan(have).all() else "a finite value where NaN belongs"
+        return "" if np.isnan(have).all() else "a finite value where NaN is expected"
     if not np.isfinite(have).all():
         return f"component {int(np.flatnonzero(~np.isfinite(have))[0])} is not finite"
     if precision == "fp32":
@@ -91,7 +91,7 @@ def _wrong(want: Any, answer: Answer, precision: str) -> str:
 
 
 def _why(data: bytes, word: str, answer: Answer) -> str:
-    """Where the engine went astray and what it looks like, as far as can be said."""
+    """The first differing layer and the likely mistake, as far as known."""
     model, x = load(data, level="structure"), weights.picture(word)
     have, given = answer.value
     said, names = "", list[str]()
@@ -99,8 +99,8 @@ def _why(data: bytes, word: str, answer: Answer) -> str:
     if given:
         stray = verification.first_stray(model, shaped(model, given),
                                          reference.activations(model, x[None]))
-        said = ("; every layer that was given is within its budget: look behind the last"
-                if stray is None else f"; first astray: {stray.layer}, off by "
+        said = ("; every layer that was given is within its budget: look after the last"
+                if stray is None else f"; first differing layer: {stray.layer}, off by "
                 f"{stray.max_error:.2e}, allowed {stray.budget:.2e}")
         if stray is not None:
             layer = np.asarray(given[stray.layer], np.float64)
@@ -112,7 +112,7 @@ def _why(data: bytes, word: str, answer: Answer) -> str:
 
 
 def shaped(model: Model, given: dict[str, Any]) -> dict[str, Any]:
-    """The layers that an engine gave, as [C, H, W]; those of another size are left out."""
+    """The layers that an engine gave, as [C, H, W]; those of another size are skipped."""
     out = {}
     for layer in layers(model.arch):
         shape = (layer.out_channels, layer.out_side, layer.out_side)
@@ -127,7 +127,7 @@ SAMPLES = 6
 
 
 def layer_digest(a: Any) -> dict[str, Any]:
-    """A layer's output [C, H, W] in few numbers, to compare without all of it.
+    """A digest of a layer's output [C, H, W], for comparison without all values.
 
     `rms`, `max` (of the magnitudes), `mix` (the sum of value i times ((37 i) mod 101 - 50) / 50
     over the count, which moves when values change places) and `samples`, [flat index, value].

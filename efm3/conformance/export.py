@@ -89,7 +89,7 @@ def index() -> dict[str, Any]:
 
 
 def export(folder: Path, cases: Iterable[Case] | None = None) -> dict[str, Any]:
-    """Write the cases (all by default) below `folder`, a sub-folder a kind; returns the index.
+    """Write the cases (all by default) below `folder`, one sub-folder per kind; returns the index.
 
     Raises OSError; a folder that holds other files keeps them.
     """

@@ -20,7 +20,7 @@ Tensors = dict[str, Any]
 
 
 MOST_VALUES, MOST_TENSORS = 1 << 20, 1000
-"""Up to these a forbidden arch gets tensors of its own shapes, so that it alone is wrong."""
+"""Up to these sizes a forbidden arch gets matching tensors, so that only the arch is wrong."""
 
 
 def _drop(t: Tensors, f: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ def _shape(t: Tensors, f: Mapping[str, Any]) -> None:
 
 
 def _dtype(t: Tensors, f: Mapping[str, Any]) -> None:
-    # A third is no float32, so that the conversion would lose something.
+    # A third is not a float32 value, so the conversion would round.
     t[f["tensor"]] = t[f["tensor"]].astype(f["dtype"]) + 1 / 3
 
 
@@ -46,7 +46,7 @@ def _value(t: Tensors, f: Mapping[str, Any]) -> None:
 
 FAULTS: dict[str, Callable[[Tensors, Mapping[str, Any]], None]] = {
     "drop": _drop, "add": _add, "shape": _shape, "dtype": _dtype, "value": _value}
-"""Fault to what it does to the tensors."""
+"""Fault to the function that applies it to the tensors."""
 
 
 def tensors_of(case: Case) -> Tensors:

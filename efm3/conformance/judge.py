@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What each class is asked for a case, and whether the answer is right."""
+"""What each class is asked for a case, and whether the answer is correct."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def unwanted(case: Case, answer: Answer) -> Outcome | None:
 
 
 def reader(case: Case, subject: Subject, level: str) -> Outcome:
-    """A file: accepted with the right document, or refused, as the level wants it."""
+    """A file: accepted with the right document, or refused, as the level requires."""
     data = case.data()
     answer = subject.read(data, level)
     if answer.kind == "broken":
@@ -143,7 +143,7 @@ def editor(case: Case, subject: Subject, level: str) -> Outcome:
 
 
 def edited_wrongly(data: bytes, new: bytes, change: dict[str, Any]) -> str:
-    """What an edited file does that it should not, or ""."""
+    """What is wrong with an edited file, or ""."""
     from efm3.conformance.recipe import patch
     from efm3.validator import validate
 
@@ -162,7 +162,7 @@ def edited_wrongly(data: bytes, new: bytes, change: dict[str, Any]) -> str:
     old, have = (mirrors.parse(bytes(s.mirror or b"")) for s in (scan(data), b))
     meta = (old.get("meta") or {}) | change.get("meta", {})
     expected = old | ({"meta": meta} if meta else {})
-    for m in (expected, have):  # a right digest is as good as none; a wrong one is invalid
+    for m in (expected, have):  # a correct digest or none is fine; a wrong one is invalid
         if "meta" in m:
             m["meta"] = {k: v for k, v in m["meta"].items() if k != "sha256"}
             if not m["meta"]:

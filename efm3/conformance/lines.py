@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The lines protocol: messages, their JSON Schema, and the side that asks."""
+"""The lines protocol: messages, their JSON Schema, and the client side."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _checker(part: str) -> Callable[[Any], str]:
 
 
 class Lines(Program):
-    """A program that is started once and answers a line of JSON with a line of JSON."""
+    """A program that is started once and answers each line of JSON with a line of JSON."""
 
     def __init__(self, command: str, timeout: float = 10.0, tensors_form: str = "npy",
                  log: Callable[[str], None] = lambda _: None) -> None:
@@ -105,7 +105,7 @@ class Lines(Program):
             self._process.stdin.flush()
             back = self._answers.get(timeout=self._timeout)
         except OSError as e:
-            return f"it does not listen: {e.strerror}"
+            return f"it does not read its input: {e.strerror}"
         except queue.Empty:
             return f"no answer in {self._timeout:g} s"
         self._log(f"<- {back[:2000].decode('utf-8', 'replace').rstrip()}")
@@ -114,7 +114,7 @@ class Lines(Program):
         try:
             value = json.loads(back)
         except (ValueError, RecursionError) as e:
-            return f"an answer that is no JSON: {e}"
+            return f"an answer that is not JSON: {e}"
         problem = _checker(part)(value)
         return f"an answer against the schema: {problem}" if problem else dict(value)
 
@@ -131,7 +131,7 @@ class Lines(Program):
             self._process = None
 
     def ask(self, verb: str, paths: Mapping[str, str], level: str, stdin: bytes) -> Answer:
-        """See Program; after a broken answer the program is started anew for the next case."""
+        """See Program; after a broken answer the program is restarted for the next case."""
         if self._process is None:
             if self.implementation:
                 self._start()
@@ -157,7 +157,7 @@ class Lines(Program):
         return Answer("ok", value=back.get("document"))
 
     def close(self) -> None:
-        """Says stop, and waits a little."""
+        """Sends stop, and waits briefly."""
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(b'{"cmd":"stop"}\n')

@@ -28,7 +28,7 @@ def place(data: bytes, at: int | str) -> int:
         return at
     m = _PLACE.fullmatch(at)
     if m is None:
-        raise RecipeError(f"{at!r} is no place")
+        raise RecipeError(f"{at!r} is not a place")
     word, shift = m.group(1), int(m.group(2) or 0)
     s = sample.spans(data)
     if word.isdigit():
@@ -188,22 +188,22 @@ OPS: dict[str, tuple[Op, str, str]] = {
     "content": (lambda _, a: _raw(a), "", "the whole file"),
     "field": (_field, "path", "a field of the prefix: value, or hex"),
     "put": (lambda d, a: sample.put(place(d, a["at"]), _raw(a))(d), "at", "bytes over others"),
-    "cut": (lambda d, a: d[:place(d, a["at"])], "at", "the bytes before a place alone"),
+    "cut": (lambda d, a: d[:place(d, a["at"])], "at", "only the bytes before a place"),
     "insert": (_insert, "at", "bytes between others; self: the file itself"),
-    "delete": (_delete, "at length", "bytes taken out"),
+    "delete": (_delete, "at length", "bytes removed"),
     "replace": (lambda d, a: d.replace(bytes.fromhex(a["old"]), bytes.fromhex(a["hex"])),
                 "old hex", "every occurrence of bytes"),
-    "mirror": (_mirror, "", "the mirror's text, as it stands; json_len follows"),
+    "mirror": (_mirror, "", "the mirror's text, as given; json_len follows"),
     "mirror_sub": (_mirror_sub, "old", "a part of the mirror's text; json_len follows"),
-    "mirror_set": (_mirror_set, "key value", "a key of the mirror, a.b for a key inside"),
-    "mirror_drop": (_mirror_drop, "key", "a key of the mirror taken out"),
+    "mirror_set": (_mirror_set, "key value", "a key of the mirror, a.b for a nested key"),
+    "mirror_drop": (_mirror_drop, "key", "a key of the mirror removed"),
     "size": (_size, "tensor", "a size field alone: value, delta, or big (bytes reversed)"),
-    "drop": (_drop, "tensor", "a tensor taken out; n_tensors follows"),
-    "add": (_add, "before bytes", "a tensor of zeros put in; n_tensors follows"),
-    "swap": (_swap, "a b", "two tensors exchanged, sizes and all"),
+    "drop": (_drop, "tensor", "a tensor removed; n_tensors follows"),
+    "add": (_add, "before bytes", "a tensor of zeros inserted; n_tensors follows"),
+    "swap": (_swap, "a b", "two tensors exchanged with their sizes"),
     "resize": (_resize, "tensor bytes", "a payload cut or lengthened; its size follows"),
     "values": (_values, "tensor values", "values from index `at` on; bits:HEX for a pattern"),
-    "fill": (_fill, "tensor value", "all values of the tensors whose name ends so"),
+    "fill": (_fill, "tensor value", "all values of the tensors whose name ends in `tensor`"),
     "recode": (_recode, "to", "all payloads as f16, f64, or big (big-endian)"),
     "seal": (lambda d, _: sample.digest_of(d), "", "the table's digest into meta.sha256"),
 }
@@ -227,7 +227,7 @@ def patch(data: bytes, step: Mapping[str, Any]) -> bytes:
 def arch_of(table: Mapping[str, Any], unchecked: bool = False) -> Arch:
     """The arch that a recipe's `[arch]` table states; what it leaves out is the sample's.
 
-    `unchecked` lets through what the format forbids, for files in which nothing else is wrong.
+    `unchecked` accepts what the format forbids, for files in which nothing else is wrong.
     """
     own = {k: getattr(sample.ARCH, k) for k in sample.ARCH.__dataclass_fields__} | dict(table)
     own["stages"] = tuple(s if isinstance(s, Stage) else

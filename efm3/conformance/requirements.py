@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What implementations must do, beside what files must hold.
+"""Requirements on implementations, in addition to those on files.
 
-A file's requirements are the rules (`efm3.rules`). These are the requirements on behaviour: no
-file breaks them, a program does. Their words are the catalogue's (`efm3.codes`).
+A file's requirements are the rules (`efm3.rules`). These are the requirements on behaviour:
+programs break them, not files. Their texts are in the catalogue (`efm3.codes`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How an implementation did: answers, outcomes, a run, and its forms in text, JSON and JUnit."""
+"""Results of an implementation: answers, outcomes, a run, as text, JSON and JUnit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ unexpected is a listed case that passes; skipped was not asked for by the level.
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for a case: ok (with a value), refused or broken (with a reason)."""
+    """The answer to a case: ok (with a value), refused or broken (with a reason)."""
 
     kind: str
     reason: str = ""
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on one case, with what was wrong; `seconds` is what the answer took."""
+    """The verdict on one case, with what was wrong; `seconds` is the time of the answer."""
 
     case: str
     verdict: str
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def ok(self) -> bool:
-        """True where every MUST case was passed, or is a known failure, and nothing broke."""
+        """True where every MUST case passed or is a known failure, and nothing was broken."""
         return not self.failed and not self.count("broken") and bool(self.outcomes)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ _COLOURS = {"fail": "red", "broken": "magenta", "unexpected": "yellow", "known":
 
 
 def line(o: Outcome, style: Style = plain) -> Iterator[str]:
-    """An outcome that wants attention: the case, its idea, what was wrong."""
+    """An outcome that needs attention: the case, its description, what was wrong."""
     word = f"{o.verdict:10}" if o.level == "MUST" else f"{o.verdict + ' (should)':16}"
     yield (f"{style(word, fg=_COLOURS.get(o.verdict), bold=True)} {o.case}  "
            f"{style(' '.join(o.tests[:4]), dim=True)}")
@@ -114,7 +114,7 @@ def summary(run: Run, style: Style = plain) -> Iterator[str]:
 
 
 def text(run: Run, style: Style = plain) -> Iterator[str]:
-    """The run for a person; only what did not pass is listed."""
+    """The run as text; only cases that did not pass are listed."""
     for o in run.outcomes:
         if o.verdict not in ("pass", "skipped"):
             yield from line(o, style)
@@ -122,7 +122,7 @@ def text(run: Run, style: Style = plain) -> Iterator[str]:
 
 
 def junit(runs: Sequence[Run]) -> str:
-    """The runs as JUnit XML: a suite a run; broken cases are errors, others failures."""
+    """The runs as JUnit XML: one suite per run; broken cases are errors, others failures."""
     root = ElementTree.Element("testsuites", name="efm3 conformance")
     for run in runs:
         suite = ElementTree.SubElement(
@@ -171,24 +171,24 @@ def schema() -> dict[str, Any]:
 
 
 def known_failures(text: str, ids: Iterable[str]) -> set[str]:
-    """The case IDs of a known-failures file: one a line, `#` begins a comment.
+    """The case IDs of a known-failures file: one per line, `#` begins a comment.
 
-    Raises Efm3Error for an ID that is no case: the list would never expire.
+    Raises Efm3Error for an ID that is not a case: such an entry would never expire.
     """
     known = set(ids)
     out = {line.split("#")[0].strip() for line in text.splitlines()} - {""}
     strange = sorted(out - known)
     if strange:
-        refuse("K001", f"the known-failures file names {strange[0]!r}, which is no case",
+        refuse("K001", f"the known-failures file names {strange[0]!r}, which is not a case",
                strange[0])
     return out
 
 
 def expire(outcome: Outcome, known: set[str]) -> Outcome:
-    """The outcome in the light of the known failures."""
+    """The outcome with the known failures applied."""
     if outcome.case not in known or outcome.verdict not in ("pass", "fail"):
         return outcome
     verdict = "known" if outcome.verdict == "fail" else "unexpected"
     detail = outcome.detail if verdict == "known" else (
-        "listed as a known failure, but passes: take it off the list")
+        "listed as a known failure, but passes: remove it from the list")
     return Outcome(**vars(outcome) | {"verdict": verdict, "detail": detail})

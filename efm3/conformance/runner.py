@@ -27,7 +27,7 @@ def subject(command: str, protocol: str = "simple", timeout: float = 10.0, stdin
 
 
 def cases_of(subject_class: str, words: Sequence[str] = ()) -> list[Case]:
-    """The cases that a class answers to: its own, and for an Engine the Reader's too."""
+    """The cases that apply to a class: its own, and for an Engine the Reader's too."""
     kinds = {subject_class} | ({"reader"} if subject_class == "engine" else set())
     return select((c for c in corpus() if c.kind in kinds), words)
 
@@ -47,7 +47,7 @@ def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = 
         precision: str = "fp32", known: Iterable[str] = (), jobs: int = 1) -> Iterator[Outcome]:
     """The outcome of each case, in order.
 
-    `jobs` cases are asked at once; only a Simple subject can be asked so.
+    `jobs` cases run concurrently; only a Simple subject supports this.
     """
     one = judge_of(subject_class, level, precision)
     listed = set(known)
@@ -65,7 +65,7 @@ def run_all(subject_class: str, command: str, words: Sequence[str] = (), *,
             level: str = "structure", precision: str = "fp32", known: Iterable[str] = (),
             jobs: int = 1, of: Subject | None = None,
             progress: Callable[[Iterator[Outcome], int], Iterator[Outcome]] | None = None) -> Run:
-    """A whole run of `command` (spoken to as `of`, by default the simple protocol)."""
+    """A whole run of `command` (over the protocol `of`, by default the simple one)."""
     chosen = cases_of(subject_class, words)
     made = of is None
     of = of or subject(command)

@@ -16,7 +16,7 @@ HOME = Path(__file__).parent / "scaffolds"
 """The folder of the sources, KIND.SUFFIX."""
 
 CORE_ENDS = "The command"
-"""How the comment begins that ends an exporter's core; what follows is for the kit alone."""
+"""Start of the comment that ends an exporter's core; what follows is only for the kit."""
 
 
 class Kind(NamedTuple):
@@ -61,7 +61,7 @@ LANGUAGES = {
 _README = """\
 # An EFM3 {kind} in {title}
 
-`{source}` is whole and right: it passes the conformance kit as it stands.
+`{source}` is complete and correct: it passes the conformance kit as it is.
 It needs {needs}.
 {build}
 Run the kit, a few cases first:
@@ -75,7 +75,7 @@ When the smoke cases pass, leave out `--select smoke` to run all of them{strict}
 
 Exit code 0 is done and exactly 1 is refused; anything else counts as broken.
 `efm3 conformance list` shows the cases, `efm3 explain CODE` says what a rule means, and
-`efm3 conformance statement` writes down what was passed.
+`efm3 conformance statement` records what was passed.
 """
 
 
@@ -149,7 +149,7 @@ def write(kind: str, lang: str, folder: str | os.PathLike[str], *,
     files = {Path(folder, name): text for name, text in scaffold(kind, lang).items()}
     for path in files:
         if path.exists() and not force:
-            raise FileExistsError(errno.EEXIST, "is there already; --force overwrites", str(path))
+            raise FileExistsError(errno.EEXIST, "exists already; --force overwrites", str(path))
     Path(folder).mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         write_atomic(path, [text.encode("utf-8")])

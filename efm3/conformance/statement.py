@@ -55,7 +55,7 @@ def make(results: Mapping[str, Any], name: str = "", version: str = "") -> dict[
     """
     runs = results.get("runs")
     if results.get("run_version") != RUN_VERSION or not isinstance(runs, list) or not runs:
-        raise error("K002", "these are no results of `efm3 conformance run --format json`")
+        raise error("K002", "these are not results of `efm3 conformance run --format json`")
     try:
         about = {**runs[0]["implementation"]}
         about |= {k: v for k, v in (("name", name), ("version", version)) if v}
@@ -87,7 +87,7 @@ def _claim(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def problems(statement: Any) -> Iterator[Finding]:
-    """Everything that keeps a statement from being true of this kit's set."""
+    """Everything that makes a statement invalid for this kit's set."""
     against = mirror.checker(schema())(statement)
     if against:
         yield error("K005", f"against the schema: {against}").finding
@@ -135,7 +135,7 @@ def words_of(claim: Mapping[str, Any]) -> str:
 
 
 def badge(statement: Mapping[str, Any]) -> str:
-    """The statement as an SVG badge: green where every claim holds whole, else amber or red."""
+    """The statement as an SVG badge: green where every claim holds fully, else amber or red."""
     claims = statement["claims"]
     whole = all(c["ok"] and c["complete"] and not c["known_failures"] for c in claims)
     colour = "#2e7d32" if whole else "#b26a00" if all(c["ok"] for c in claims) else "#c62828"

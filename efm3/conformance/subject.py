@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is tested: a program spoken to by one of two protocols, or one of our own functions.
+"""The tested implementation: a program behind one of two protocols, or our own functions.
 
-A `Subject` turns bytes and arrays into an `Answer`; `Program` is a Subject that lays them
-into files first. See spec/conformance.md.
+A `Subject` turns bytes and arrays into an `Answer`; `Program` is a Subject that writes them
+to files first. See spec/conformance.md.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import numpy as np
 from efm3.conformance.results import Answer
 
 MAX_OUTPUT = 64 << 20
-"""Bytes of an answer; what is longer is broken."""
+"""Most bytes of an answer; a longer one is broken."""
 
 
 class Subject:
-    """An implementation. Every method gives an Answer and raises nothing of the subject's doing."""
+    """An implementation. Every method returns an Answer; the subject's failures never raise."""
 
     implementation: dict[str, Any]
 
@@ -37,19 +37,19 @@ class Subject:
 
     def read(self, data: bytes, level: str) -> Answer:
         """The document of a file."""
-        return Answer("broken", "it is no Reader")
+        return Answer("broken", "it is not a Reader")
 
     def write(self, arch: Mapping[str, Any], tensors: Mapping[str, Any]) -> Answer:
         """The bytes of a file; a refusal's value is whether a file was left behind."""
-        return Answer("broken", "it is no Writer")
+        return Answer("broken", "it is not a Writer")
 
     def edit(self, data: bytes, change: Mapping[str, Any]) -> Answer:
         """The bytes of the edited file; a refusal's value as for `write`."""
-        return Answer("broken", "it is no Editor")
+        return Answer("broken", "it is not an Editor")
 
     def embed(self, model: bytes, x: Any) -> Answer:
         """(embedding float32 [D], layers by name float32 flat) for an input [3, 112, 112]."""
-        return Answer("broken", "it is no Engine")
+        return Answer("broken", "it is not an Engine")
 
     def close(self) -> None:
         """Ends the subject."""
@@ -61,14 +61,14 @@ ARGUMENTS = {"read": ("file",), "write": ("arch", "tensors", "out"),
 
 
 class Program(Subject):
-    """A Subject behind files; `ask` sends the paths and brings the bare answer."""
+    """A Subject that works on files; `ask` sends the paths and returns the raw answer."""
 
     def __init__(self, tensors_form: str = "npy") -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory(prefix="efm3-")
         self._number = count()
         self._form = tensors_form
-        # A model serves several inputs; cases that are asked at once have one each.
+        # One model file serves several inputs; concurrent cases have one each.
         self._own = threading.local()
 
     def ask(self, verb: str, paths: Mapping[str, str], level: str, stdin: bytes) -> Answer:
@@ -76,7 +76,7 @@ class Program(Subject):
         raise NotImplementedError
 
     def _path(self, name: str) -> Path:
-        # A name that cannot be foreseen: a file of an earlier case is never taken for an answer.
+        # An unpredictable name: a file of an earlier case is never taken for an answer.
         return Path(self._folder.name) / f"{next(self._number)}-{name}"
 
     def read(self, data: bytes, level: str) -> Answer:
@@ -158,7 +158,7 @@ def words_of(command: str) -> list[str]:
 
 
 class Simple(Program):
-    """A program that is run once a case and answers with its exit code."""
+    """A program that is run once per case and answers with its exit code."""
 
     def __init__(self, command: str, timeout: float = 10.0, stdin: bool = False,
                  tensors_form: str = "npy") -> None:
@@ -199,13 +199,13 @@ class Simple(Program):
 
 
 def parsed(text: bytes) -> Answer:
-    """A document that stands on standard output, or what is wrong with it."""
+    """The document on standard output, or what is wrong with it."""
     if len(text) > MAX_OUTPUT:
         return Answer("broken", f"an answer of {len(text)} bytes")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as e:
-        return Answer("broken", f"exit code 0, but standard output is no JSON: {e}")
+        return Answer("broken", f"exit code 0, but standard output is not JSON: {e}")
     if not isinstance(value, dict):
-        return Answer("broken", "exit code 0, but standard output is no JSON object")
+        return Answer("broken", "exit code 0, but standard output is not a JSON object")
     return Answer("ok", value=value)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine's wrong embedding looks like: the reference with one mistake, compared.
+"""Diagnosis of an engine's wrong embedding: compared with the reference with one mistake.
 
 Each entry of `CATALOGUE` is a mistake that engines make. The network is computed with
-it, and where that gives the stranger's embedding, the mistake is named.
+it, and where that gives the tested embedding, the mistake is named.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from efm3.model import Model
 from efm3.network import Layer, layers
 
 MATCH = 1e-4
-"""How near the stranger's embedding must be to a mistake's: ten times an fp32 engine's error."""
+"""Most distance of the tested embedding from a mistake's: ten times an fp32 engine's error."""
 
 
 @dataclass(frozen=True)
 class Twist:
-    """A reference with knobs; the defaults are right."""
+    """A reference with options for mistakes; the defaults are correct."""
 
     view: Callable[[Array], Array] = lambda x: x
     eps: float = fmt.BN_EPS
@@ -96,7 +96,7 @@ def _restrided(t: Twist, model: Model) -> Iterator[Layer]:
 
 
 def forward(t: Twist, model: Model, x: Array, until: str = "") -> Array:
-    """The embedding [D] of one input [3, 112, 112] with the twist, in float64.
+    """The embedding [D] of one input [3, 112, 112] with the mistake, in float64.
 
     With `until` the output of the layer of that name instead, flat.
     """
@@ -207,8 +207,8 @@ CATALOGUE: dict[str, Twist] = {
 def match(model: Model, x: Array, have: Array, until: str = "") -> list[str]:
     """The mistakes of the catalogue that give `have` for the input x [3, 112, 112].
 
-    `have` is the embedding [D], or with `until` that layer's output, flat: what goes wrong behind
-    the layer then hides nothing.
+    `have` is the embedding [D], or with `until` that layer's output, flat: then mistakes in
+    later layers hide nothing.
     """
     want = forward(Twist(), model, x, until)
     found: list[tuple[float, str]] = []
@@ -223,7 +223,7 @@ def match(model: Model, x: Array, have: Array, until: str = "") -> list[str]:
 
 
 def _distance(a: Array, b: Array) -> float:
-    """Greatest difference of components, in units of the larger vector's; NaN equals NaN."""
+    """Largest difference of components, relative to the larger vector; NaN equals NaN."""
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         return float("inf")
     if np.isnan(a).all():

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors and inputs of Engine and Writer cases: seeded, made of integers, equal on every machine.
+"""Tensors and inputs of Engine and Writer cases: seeded, from integers, equal on every machine.
 
-The weights keep a signal's size from layer to layer (variance 1/fan-in, BatchNorm near the
+The weights keep a signal's magnitude from layer to layer (variance 1/fan-in, BatchNorm near the
 identity), so that no calibration is needed and every layer matters to the embedding.
 """
 

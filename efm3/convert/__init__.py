@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converters: any MobileFaceNet in, any runtime out.
 
-`convert` goes from file to file and checks the result before it takes its place; `read` and
-`write` go by way of a Model and check nothing. The formats are the rows of FORMATS.
+`convert` converts file to file and checks the result before it is renamed into place; `read` and
+`write` use a Model and do not check. The formats are the rows of FORMATS.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a format is, and what its reader gives."""
+"""A format's description, and the result of its reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EmbedInputs = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Format:
-    """A row of the registry: efm3/convert/<name>.py with `read` and, or, `parts`.
+    """A row of the registry: efm3/convert/<name>.py with `read`, `parts`, or both.
 
     `read(path, arch) -> Network` and `parts(model, path, fold) -> Iterable[bytes]`.
     """
@@ -28,7 +28,7 @@ class Format:
     suffixes: tuple[str, ...]
     title: str
     reads: str = ""
-    """What a file of it becomes; "" where it cannot be read."""
+    """How a file of it is read; "" where it cannot be."""
     writes: str = ""
     """What is written; "" where it cannot be."""
     extra: str = ""
@@ -50,7 +50,7 @@ def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
 class Network:
     """A source: its Model, what had to be assumed, and the framework that runs the source itself.
 
-    Without `embed` the float64 reference stands in for the source.
+    Without `embed` the float64 reference replaces the source.
     """
 
     model: Model

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An ONNX graph as it stands in a file: values, who makes and who uses them, constants.
+"""An ONNX graph as found in a file: values, their producers and consumers, constants.
 
-Nothing here trusts the file: names may be missing, made twice or in a circle, and tensors
+Nothing here trusts the file: names may be missing, produced twice or in a cycle, and tensors
 may state shapes that their data does not have.
 """
 
@@ -31,7 +31,7 @@ DOMAINS = ("", "ai.onnx")
 
 
 class Node:
-    """A node: its operation, what to call it, inputs, outputs, attributes."""
+    """A node: its operation, display name, inputs, outputs, attributes."""
 
     def __init__(self, proto: Any, number: int) -> None:
         self.op: str = proto.op_type
@@ -90,15 +90,15 @@ RESHAPING: dict[str, Callable[..., Array]] = {
     "Transpose": lambda n, x: np.transpose(x, n.integers("perm")),
     "Concat": lambda n, *x: np.concatenate(x, axis=n.integer("axis", 0)),
 }
-"""Operations that move values and change none, in numpy."""
+"""Operations that move values without changing them, in numpy."""
 
 
 class Graph:
-    """The part of a model's graph that its output hangs on, in an order of execution."""
+    """The part of a model's graph that its output depends on, in an order of execution."""
 
     def __init__(self, model: Any, folder: str) -> None:
         if not model.HasField("graph") or not model.graph.node:
-            refuse("X003", "it holds no graph: it is no ONNX model, or is truncated")
+            refuse("X003", "it holds no graph: it is not an ONNX model, or is truncated")
         versions = {o.domain: o.version for o in model.opset_import}
         self.opset = next((versions[d] for d in DOMAINS if d in versions), 0)
         if self.opset < MIN_OPSET:
@@ -117,7 +117,7 @@ class Graph:
         used = {name for n in self.nodes for name in n.inputs}
         fed = [v for v in inputs if v.name in used]
         if len(fed) != 1:
-            refuse("X008", f"its output hangs on {len(fed)} inputs, not on one picture",
+            refuse("X008", f"its output depends on {len(fed)} inputs, not on one picture",
                    ", ".join(v.name for v in fed), len(fed), 1)
         self.input: str = fed[0].name
         self.input_type = fed[0].type.tensor_type
@@ -129,7 +129,7 @@ class Graph:
     def _fixed(self, node: Node) -> bool:
         """True for a Constant, and for a constant in another shape; both are kept."""
         if node.output in self._tensors or node.output in self._steps:
-            refuse("X007", f"{node.name} makes {node.output}, which is made elsewhere too",
+            refuse("X007", f"{node.name} produces {node.output}, which is produced elsewhere too",
                    node.name)
         if node.op == "Constant" and "value" in node.attributes:
             self._tensors[node.output] = node.attributes["value"].t
@@ -152,18 +152,19 @@ class Graph:
         return str(names[0])
 
     def _live(self, nodes: list[Node], inputs: set[str]) -> list[Node]:
-        """The nodes that the output hangs on, sorted; a cycle or an unknown value is refused."""
+        """The nodes that the output depends on, sorted; a cycle or an unknown value is refused."""
         maker: dict[str, Node] = {}
         for n in nodes:
             for out in filter(None, n.outputs):
                 if out in maker or out in inputs or self.is_constant(out):
-                    refuse("X007", f"{n.name} makes {out}, which is made elsewhere too", n.name)
+                    refuse("X007", f"{n.name} produces {out}, which is produced elsewhere too",
+                           n.name)
                 maker[out] = n
         order: list[Node] = []
         state: dict[int, int] = {}
         if self.output not in maker:
-            refuse("X007", f"no node makes the output {self.output}", self.output)
-        # Depth first with a stack of its own: a hostile graph may be as deep as it likes.
+            refuse("X007", f"no node produces the output {self.output}", self.output)
+        # Depth first with an explicit stack: a hostile graph may be arbitrarily deep.
         stack = [(maker[self.output], iter(maker[self.output].inputs))]
         state[id(maker[self.output])] = 1
         while stack:
@@ -172,10 +173,10 @@ class Graph:
                 if not name or name in inputs or self.is_constant(name):
                     continue
                 if name not in maker:
-                    refuse("X007", f"{node.name} takes {name}, which nobody makes", node.name)
+                    refuse("X007", f"{node.name} takes {name}, which no node produces", node.name)
                 below = maker[name]
                 if state.get(id(below)) == 1:
-                    refuse("X007", f"a cycle: {node.name} takes {name}, which hangs on it",
+                    refuse("X007", f"a cycle: {node.name} takes {name}, which depends on it",
                            node.name)
                 if id(below) not in state:
                     state[id(below)] = 1
@@ -243,7 +244,7 @@ class Graph:
     def _external(self, name: str, t: Any) -> bytes:
         entry = {e.key: e.value for e in t.external_data}
         base, place = os.path.realpath(self.folder), entry.get("location", "")
-        # A path with a NUL is none; realpath says so in its own way.
+        # A path with a NUL is invalid; realpath raises ValueError for it.
         path = base if "\0" in place else os.path.realpath(os.path.join(base, place))
         if os.path.commonpath([base, path]) != base or path == base:
             refuse("X005", f"{name} lies in {place!r}, outside the model's folder", name, place)
@@ -262,7 +263,7 @@ class Graph:
         except Efm3Error:
             raise
         except ValueError:
-            refuse("X005", f"{name}: offset or length is no number", name)
+            refuse("X005", f"{name}: offset or length is not a number", name)
 
     def after(self, value: str) -> Iterator[Node]:
         """The nodes that use a value; none twice."""

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an ONNX graph does to its picture before the first convolution, and undoing it.
+"""An ONNX graph's preprocessing before the first convolution, and how it is undone.
 
-EFM3's input is x = (p - 127.5) / 128. A graph that starts with y = a*u + b, a constant a
-channel, sees zero at u = -b/a. Where that is grey, a picture of pixels p (zero at 127.5) or
+EFM3's input is x = (p - 127.5) / 128. A graph that starts with y = a*u + b, one constant per
+channel, has its zero at u = -b/a. Where that is grey, a picture of pixels p (zero at 127.5) or
 of p / 255 (zero at 1/2), y is s*x, and s goes into the first weights. Where b = 0 the graph's
 input is taken for EFM3's. Any other offset cannot be undone: the padding's zeros would be
 another colour.
@@ -23,7 +23,7 @@ WHITE = 255.0
 
 
 class Input:
-    """The affine map a*u + b of the graph's input, a channel each, as nodes add to it."""
+    """The affine map a*u + b of the graph's input per channel, extended node by node."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -75,7 +75,7 @@ class Input:
         self.nodes.append(node.name)
 
     def feed(self) -> tuple[float, float]:
-        """Factor and offset that make the graph's input of EFM3's: u = g*x + h."""
+        """Factor and offset from EFM3's input to the graph's: u = g*x + h."""
         if not self.changed or not self.b.any():
             return 1.0, 0.0
         with np.errstate(all="ignore"):
@@ -93,7 +93,7 @@ class Input:
         scale = self.a * factor
         if not np.isfinite(scale).all() or not scale.all():
             refuse("X016", f"the input is scaled by {scale.tolist()}", place)
-        # 128 * 0.0078125 is 1, and what is as near to 1 as float32 constants get stays 1.
+        # 128 * 0.0078125 is 1; a factor within float32 rounding of 1 counts as 1.
         scale = np.where(np.abs(scale - 1) < 2.0**-23, 1.0, scale)
         if weight.shape[1] != fmt.INPUT_CHANNELS:
             refuse("X009", f"{place} takes {weight.shape[1]} channels, not 3", place)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What outside formats carry of EFM3 beside the weights: the arch and the mirror's very text."""
+"""EFM3 metadata in other formats beside the weights: the arch and the mirror's exact text."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MAX_TEXT = 1 << 20
 
 
 def texts(model: Model) -> dict[str, str]:
-    """Two texts by key: the arch as JSON, and the mirror as it stands or would stand in a file."""
+    """Two texts by key: the arch as JSON, and the mirror as it is or would be in a file."""
     arch = json.dumps(asdict(model.arch), separators=(",", ":"))
     return {ARCH_KEY: arch, MIRROR_KEY: model.mirror_text().decode("utf-8")}
 
 
 def model_of(tensors: Mapping[str, Any], found: Mapping[str, Any]) -> Model | None:
-    """A Model from the two texts and its tensors; None where the arch's text is not there.
+    """A Model from the two texts and its tensors; None where the arch's text is missing.
 
-    Raises X012 for texts that are no arch and no mirror, or that contradict each other.
+    Raises X012 for texts that are not an arch and a mirror, or that contradict each other.
     """
     if ARCH_KEY not in found:
         return None
@@ -49,7 +49,7 @@ def model_of(tensors: Mapping[str, Any], found: Mapping[str, Any]) -> Model | No
 def _text(found: Mapping[str, Any], key: str) -> str:
     value = found[key]
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        refuse("X012", f"{key} is no text of at most {MAX_TEXT} characters", key)
+        refuse("X012", f"{key} is not a text of at most {MAX_TEXT} characters", key)
     return value
 
 
@@ -59,7 +59,7 @@ def _arch(text: str) -> Arch:
         stages = tuple(Stage(**s) for s in value.pop("stages"))
         name, width = value["name"], value["width_mult"]
         if not mirrors.is_kind(name, "string") or not mirrors.is_kind(width, "number"):
-            raise TypeError("name is no string or width_mult no number")
+            raise TypeError("name is not a string or width_mult not a number")
         if not width > 0:
             raise TypeError(f"width_mult is {width}, not above 0")
         return Arch(**value, stages=stages)
@@ -68,4 +68,4 @@ def _arch(text: str) -> Arch:
     except Efm3Error as e:
         refuse("X012", f"{ARCH_KEY}: {e.finding.message} ({e.code})", ARCH_KEY)
     except (TypeError, KeyError, AttributeError) as e:
-        refuse("X012", f"{ARCH_KEY} is no arch: {e}", ARCH_KEY)
+        refuse("X012", f"{ARCH_KEY} is not an arch: {e}", ARCH_KEY)

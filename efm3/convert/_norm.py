@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The end of an ONNX graph: whatever nodes an exporter makes of x / ||x||.
+"""The end of an ONNX graph: the nodes that an exporter writes for x / ||x||.
 
-There are many spellings, so the nodes are run, on small vectors, and must give that.
+There are many forms, so the nodes are run on small vectors, and the result is compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from efm3.convert._graph import DTYPES, RESHAPING, Graph, Node, axes_of
 from efm3.findings import refuse
 
 MOST = 1 << 20
-"""Values that one node of the end may put out."""
+"""Most values that one node of the end may output."""
 
 
 def _reduced(f: Callable[..., Array]) -> Callable[..., Array]:
@@ -72,11 +72,11 @@ OPS: dict[str, Callable[..., Array]] = {
     "Shape": lambda n, x: np.array(x.shape, np.int64),
     "Expand": _expand,
 }
-"""Operations that a norm is spelled with, in numpy."""
+"""Operations that occur in a norm, in numpy."""
 
 
 def check(graph: Graph, nodes: Sequence[Node], value: str, flat: bool, channels: int) -> None:
-    """Hold the nodes between the embedding `value` and the output against x / ||x||.
+    """Compare the nodes between the embedding `value` and the output with x / ||x||.
 
     `flat` says whether the value is [N, D] or [N, D, 1, 1]. Raises X008.
     """

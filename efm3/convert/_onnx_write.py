@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The ONNX model that is written: nodes by onnx's helper, weights one after the other.
+"""Writes the ONNX model: nodes by onnx's helper, weights one after the other.
 
 A protobuf message is its fields, each a number, a length and the bytes, in any order. The
 weights are appended to the nodes as such fields, so that they are in memory once.
@@ -31,7 +31,7 @@ def pieces(library: Any, model: Model, fold: bool) -> Iterator[bytes]:
                               opset_import=[helper.make_opsetid("", OPSET)])
     texts = _meta.texts(model)
     if fold:
-        # A seal holds for the file's own tensors, which a folded graph does not have.
+        # A seal is valid only for the file's own tensors, which a folded graph does not have.
         texts = {_meta.ARCH_KEY: texts[_meta.ARCH_KEY]}
     helper.set_model_props(head, texts)
     nodes = _graph(helper, model, fold).SerializeToString()

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensors by key, as a PyTorch module's state_dict has them, to units; and back.
 
-What a tensor is follows from its rank and from what stands beside it, never from a name
-of a layer: only PyTorch's own `weight`, `bias`, `running_mean`, ... are looked at.
+A tensor's role follows from its rank and from its neighbours, never from a layer's name:
+only PyTorch's own `weight`, `bias`, `running_mean`, ... are used.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def units_of(tensors: Mapping[str, Array], arch: Arch | None = None
              ) -> tuple[list[Unit], Arch, list[str]]:
     """The units in order of execution, their arch, and what had to be assumed.
 
-    The order is that of the keys, which PyTorch keeps as the modules were made. Where that
-    order is no network (a file with sorted keys), blocks are taken in the order of their
+    The order is that of the keys, which is PyTorch's order of module creation. Where that
+    order gives no network (a file with sorted keys), blocks are taken in the order of their
     names, numbers by value, and this is an assumption. Raises Efm3Error.
     """
     units = _bundle(_modules(tensors))
@@ -67,7 +67,7 @@ def units_of(tensors: Mapping[str, Array], arch: Arch | None = None
         except Efm3Error:
             raise first from None
         units = again
-        assumed.append("the keys do not stand in the network's order: blocks were taken in the "
+        assumed.append("the keys are not in the network's order: blocks were taken in the "
                        "order of their names")
     _whole(units)
     return units, found, assumed
@@ -114,7 +114,7 @@ def _bundle(modules: list[_Module]) -> list[Unit]:
         siblings = convs.get(m.parent, [])
         owner = siblings[0] if len(siblings) == 1 else last.get(m.parent, before)
         if owner is None:
-            refuse("X008", f"{m.path} stands before the first convolution", m.path)
+            refuse("X008", f"{m.path} comes before the first convolution", m.path)
         owned[owner.path].append(m)
     return [_unit(m, owned[m.path]) for m in modules if m.kind == "conv"]
 
@@ -146,7 +146,7 @@ def _bn(m: _Module, out: int) -> Iterator[tuple[str, Array]]:
     for name, key in BN_KEYS.items():
         value = m.own.get(key)
         if value is None and (affine or name in ("bn.mean", "bn.var")):
-            refuse("X015", f"{m.path}.{key} is missing: the BatchNorm is not whole",
+            refuse("X015", f"{m.path}.{key} is missing: the BatchNorm is incomplete",
                    f"{m.path}.{key}")
         if value is None:
             value = np.full(out, name == "bn.w", np.float32)

@@ -17,11 +17,11 @@ from efm3.arch import TOPOLOGY, Stage, conv_side
 from efm3.findings import refuse
 
 SHOWN = 6
-"""Possibilities that a refusal lists."""
+"""How many possibilities a refusal lists."""
 
 
 class Block(NamedTuple):
-    """A block as it is found: channels in, expansion, channels out, stride, project's place."""
+    """A block as found: channels in, expansion, channels out, stride, project's place."""
 
     c: int
     t: int
@@ -31,9 +31,9 @@ class Block(NamedTuple):
 
 
 def stages_of(blocks: list[Block], stem: int) -> tuple[tuple[Stage, ...], int]:
-    """The fewest stages that state these blocks, and block_channels.
+    """The fewest stages that describe these blocks, and block_channels.
 
-    Raises X009 where channels change as no arch can say.
+    Raises X009 where channels change as no arch can state.
     """
     stages: list[Stage] = []
     outs: list[int] = []
@@ -54,7 +54,7 @@ def stages_of(blocks: list[Block], stem: int) -> tuple[tuple[Stage, ...], int]:
 
 def infer(kernel: int, blocks: list[Block], last: int,
           place: str) -> tuple[int, list[Block], list[str]]:
-    """Strides of the stem and of the blocks by what their shapes leave open.
+    """Strides of the stem and of the blocks, as far as the shapes determine them.
 
     The published ones where the runs of equal blocks are the published stages; else the only
     possibility of a class, the plainest first: strides 1 and 2 at the visible starts of stages,
@@ -105,7 +105,7 @@ def _at(kernel: int, blocks: list[Block], starts: list[int], last: int, stems: t
 
 
 def _anywhere(kernel: int, blocks: list[Block], last: int) -> Iterator[tuple[int, list[int]]]:
-    # Halving rounds up, so where the halvings stand does not change the last side.
+    # Halving rounds up, so the position of the halvings does not change the last side.
     side, halvings = conv_side(fmt.INPUT_SIDE, kernel, 2, kernel // 2), 0
     while side > last:
         side, halvings = conv_side(side, 3, 2, 1), halvings + 1

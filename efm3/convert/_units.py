@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A source's convolutions in order of execution, and what they become.
 
-Every reader reduces its source to a list of units; `match` holds the list against the
-only network that EFM3 can state. Names play no part, but that refusals quote them.
+Every reader reduces its source to a list of units; `match` compares the list with the
+only network that EFM3 can express. Names are ignored, except that refusals quote them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Role:
-    """What EFM3 demands of a unit at one place of the network; kernel 0 is any odd square."""
+    """EFM3's requirements on a unit at one place of the network; kernel 0 is any odd square."""
 
     name: str
     depthwise: bool
@@ -80,7 +80,7 @@ LEAST = 8
 def match(units: Sequence[Unit], arch: Arch | None = None) -> tuple[Arch, list[str]]:
     """The arch of these units, and what had to be assumed to know it.
 
-    `arch` is held against the units where it is given. Raises Efm3Error X008..X011.
+    `arch`, where given, is compared with the units. Raises Efm3Error X008..X011.
     """
     blocks = _walk(units)
     assumed: list[str] = []
@@ -94,7 +94,7 @@ def match(units: Sequence[Unit], arch: Arch | None = None) -> tuple[Arch, list[s
 
 def _walk(units: Sequence[Unit]) -> list[Block]:
     if not units:
-        refuse("X008", "there is no convolution in it: this is no MobileFaceNet")
+        refuse("X008", "there is no convolution in it: this is not a MobileFaceNet")
     c = _take(units, 0, STEM, fmt.INPUT_CHANNELS)
     if len(units) > 1:
         _take(units, 1, DW_STEM, c)
@@ -105,7 +105,7 @@ def _walk(units: Sequence[Unit]) -> list[Block]:
     while len(units) - at > 3:
         wide = _take(units, at, EXPAND, c)
         if wide % c:
-            refuse("X009", f"{units[at].place} expands {c} channels to {wide}, which is no "
+            refuse("X009", f"{units[at].place} expands {c} channels to {wide}, which is not a "
                            "multiple", units[at].place, wide, f"a multiple of {c}")
         _take(units, at + 1, DW, wide)
         out = _take(units, at + 2, PROJECT, wide)
@@ -118,9 +118,9 @@ def _walk(units: Sequence[Unit]) -> list[Block]:
 
 
 def _take(units: Sequence[Unit], at: int, role: Role, c: int) -> int:
-    """Hold a unit against its role where `c` channels come in; returns what it puts out."""
+    """Compare a unit with its role for `c` input channels; returns its output channels."""
     if at >= len(units):
-        refuse("X008", f"the network ends where EFM3's {role.words} should stand",
+        refuse("X008", f"the network ends where EFM3's {role.words} should be",
                units[-1].place)
     unit = units[at]
     if _squeezes(units, at):
@@ -181,7 +181,7 @@ def _inferred(units: Sequence[Unit], blocks: list[Block]) -> tuple[Arch, list[st
 
 
 def named(arch: Arch) -> Arch:
-    """`arch` with the name and width of the published size it is, else custom and its width."""
+    """`arch` with the name and width of the matching published size, else custom and its width."""
     for known in ARCHS.values():
         if replace(arch, name=known.name, width_mult=known.width_mult) == known:
             return known

@@ -21,7 +21,7 @@ SLOPED = ("PRelu", "Relu", "LeakyRelu")
 SHAPED = ("Flatten", "Reshape", "Squeeze")
 AFFINE = ("Add", "Sub", "Mul", "Div")
 BATCH = -2
-"""Stands for the batch size in a shape that the graph computes."""
+"""Placeholder for the batch size in a shape that the graph computes."""
 
 
 class Walk:
@@ -53,7 +53,7 @@ class Walk:
             first.weight = self.input.undone(first.weight, first.place)
 
     def _next(self) -> Node | None:
-        """The node that goes on from here; None where the norm at the end begins, and holds."""
+        """The next node; None where the norm at the end begins, and is valid."""
         for n in self.graph.after(self._at):
             if n.op == "Reshape" and len(n.inputs) == 2:
                 self._batch_of(n.inputs[1])
@@ -76,7 +76,7 @@ class Walk:
         return node
 
     def _forks(self, users: list[Node]) -> None:
-        """A value that goes more ways than a block's: the norm at the end, or refused."""
+        """A value with more consumers than a block's: the norm at the end, or refused."""
         odd = [n for n in users if n.op in SQUEEZE] + [
             n for n in users if n.op not in _norm.OPS and n.op != "Conv"]
         if odd:
@@ -94,7 +94,7 @@ class Walk:
         rest = [n for n in self.graph.nodes if id(n) in self._left]
         odd = next((n for n in rest if n.op not in _norm.OPS), None)
         if odd is not None or not self.units:
-            # Where layers follow, this node is the odd one.
+            # Where layers follow, this node is the wrong one.
             self._no(node if odd is None or odd.op in LAYERS else odd)
         _norm.check(self.graph, rest, self._at, self.flat, len(self.units[-1].weight))
 
@@ -171,7 +171,7 @@ class Walk:
 
     def _dense(self, node: Node, weight: Array) -> Unit:
         if not self.flat:
-            refuse("X008", f"{node.name} stands before the map is flattened", node.name)
+            refuse("X008", f"{node.name} comes before the map is flattened", node.name)
         bias = self._bias(node, len(weight)) if node.op == "Gemm" else None
         return Unit(node.name, np.ascontiguousarray(weight)[:, :, None, None], bias, groups=1,
                     stride=1, padding=0, adds=False)
@@ -239,7 +239,7 @@ class Walk:
             unit.slope = np.full(out, value.reshape(-1)[0], np.float32)
             return
         if value.shape == (out,) and not self.flat:
-            # By the letter of ONNX these run along the width; exporters meant the channels.
+            # By the ONNX text these apply along the width; exporters meant the channels.
             self.bare_slopes.append(name)
         elif value.shape not in ((out, 1, 1), (1, out, 1, 1)):
             refuse("X006", f"{node.name} takes a slope of shape {list(value.shape)} for {out} "
@@ -256,7 +256,7 @@ class Walk:
         unit.adds = True
 
     def _affine(self, node: Node) -> None:
-        """A constant added to, or multiplied with, each channel: what a BatchNorm became."""
+        """A constant added to, or multiplied with, each channel: a decomposed BatchNorm."""
         unit = self.units[-1]
         constant = node.inputs[1 - node.inputs.index(self._at)] if len(node.inputs) == 2 else ""
         late = unit.slope is not None or unit.adds or node.op not in ("Add", "Mul")
@@ -296,7 +296,7 @@ class Walk:
                     else self.graph.constant(node.inputs[1], node).reshape(-1).tolist())
             ok = sorted(a % 4 for a in axes or []) == [2, 3]
         if not ok:
-            refuse("X008", f"{node.name} makes another shape than [N, {out}]", node.name)
+            refuse("X008", f"{node.name} produces another shape than [N, {out}]", node.name)
         self.flat = True
 
     def _shape_of(self, node: Node) -> list[int]:
@@ -306,7 +306,7 @@ class Walk:
         return [int(v) for v in self.graph.constant(name, node).reshape(-1)]
 
     def _batch_of(self, name: str) -> None:
-        """Takes out the nodes that compute the shape [batch, constant] of the value in hand.
+        """Removes the nodes that compute the shape [batch, constant] of the current value.
 
         Exporters make Shape, Gather, Unsqueeze and Concat of x.view(x.size(0), -1).
         """

@@ -18,7 +18,7 @@ def read(path: str, arch: Arch | None) -> Network:
 
 
 def same_shape(model: Model, arch: Arch | None, path: str) -> None:
-    """Raise X011 where `arch` is given and the header would be another."""
+    """Raise X011 where `arch` is given and the header would differ."""
     if arch is not None and arch.header() != model.arch.header():
         refuse("X011", f"the file states another arch than {arch.name or 'the given one'}", path,
                model.arch.header(), arch.header())

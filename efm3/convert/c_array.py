@@ -39,7 +39,7 @@ END = """\
 {static}const size_t {name}_size = sizeof {name};
 #undef {macro}
 """
-# In C++ a const of a namespace is not seen from outside unless it is declared extern.
+# In C++ a const at namespace scope has internal linkage unless it is declared extern.
 EXTERN = """\
 #ifdef __cplusplus
 extern "C" {{
@@ -75,7 +75,7 @@ def _rows(pieces: list[bytes]) -> Iterator[bytes]:
         data = rest + piece
         whole = len(data) // ROW * ROW
         rest = data[whole:]
-        # 3 characters a byte from hex(), which then become "0xNN,".
+        # 3 characters per byte from hex(), which then become "0xNN,".
         lines = (data[i:i + ROW].hex(",") for i in range(0, whole, ROW))
         yield "".join(f"0x{line.replace(',', ',0x')},\n" for line in lines).encode()
     if rest:

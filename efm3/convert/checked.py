@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A conversion from file to file, with its check before the result takes its place."""
+"""A conversion from file to file; the result is checked before it is renamed into place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from efm3.source import write_atomic
 
 @dataclass(frozen=True)
 class Check:
-    """The result beside the source on fixed inputs: who ran each, worst component and cosine."""
+    """Result compared with source on fixed inputs: what ran each, worst component and cosine."""
 
     source: str
     result: str
@@ -52,10 +52,10 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
             meta: Mapping[str, Any] | None = None, from_format: str | None = None,
             to_format: str | None = None, fold: bool = False, strict: bool = False,
             verify: bool = True, tolerance: float = TOLERANCE) -> Conversion:
-    """Convert a file; `target` appears whole and checked, or keeps what it held.
+    """Convert a file; `target` is replaced atomically, and only by a checked result.
 
     `name` and `meta` change the mirror. Unless `verify` is False the new file is read back
-    and run, and its embeddings held against the source's; X013 beyond `tolerance`.
+    and run, and its embeddings compared with the source's; X013 beyond `tolerance`.
     Raises Efm3Error, OSError.
     """
     row_in, row_out = format_of(source, from_format), format_of(target, to_format, write=True)

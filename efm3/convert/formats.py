@@ -49,7 +49,7 @@ def format_of(path: str | os.PathLike[str], name: str | None = None, *,
     if found is None or not (found.writes if write else found.reads):
         known = ", ".join(f"{f.name} ({' '.join(f.suffixes)})" for f in FORMATS.values()
                           if (f.writes if write else f.reads))
-        refuse("X001", f"{name or os.fspath(path)!r} is no format that can be "
+        refuse("X001", f"{name or os.fspath(path)!r} is not a format that can be "
                        f"{'written' if write else 'read'}: {known}", os.fspath(path))
     return found
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """NumPy archives: our names, and the arch and the mirror as text beside them.
 
-Entries are read by their own headers' word only after that word was held against the
-archive's directory, so that a small file cannot ask for a large array.
+An entry's own header is trusted only after it was compared with the archive's directory,
+so that a small file cannot cause the allocation of a large array.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from efm3.model import Model
 from efm3.source import Unreadable, open_regular
 
 MOST, SPARE = 8, 1 << 20
-"""An archive may unpack to so many times its size, and a MiB: weights hardly shrink."""
+"""An archive may unpack to this many times its size, and a MiB: weights hardly compress."""
 
 
 def read(path: str, arch: Arch | None) -> Network:
@@ -48,7 +48,7 @@ def read(path: str, arch: Arch | None) -> Network:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
             ValueError, SyntaxError, TypeError, MemoryError, RecursionError,
             tokenize.TokenError) as e:
-        refuse("X003", f"{path} is no NumPy archive, or is damaged: {e}", path)
+        refuse("X003", f"{path} is not a NumPy archive, or is damaged: {e}", path)
     return network_of(found, found, arch, path)
 
 

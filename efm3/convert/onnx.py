@@ -54,7 +54,7 @@ def _parse(library: Any, path: str) -> Any:
         proto.ParseFromString(data)
     except Exception as e:
         # DecodeError is protobuf's own; which module has it differs between versions.
-        refuse("X003", f"{path} is no ONNX model, or is truncated: {printable(str(e))}", path)
+        refuse("X003", f"{path} is not an ONNX model, or is truncated: {printable(str(e))}", path)
     return proto
 
 
@@ -82,7 +82,7 @@ def _session(path: str, bare: list[str]) -> Any:
     options.log_severity_level = 4
     source: Any = path
     if bare:
-        # Slopes of shape [C] run along the width by the letter, or not at all.
+        # By the ONNX text slopes of shape [C] apply along the width, or fail.
         library = need("onnx", "onnx")
         proto = library.load(path)
         for t in proto.graph.initializer:
@@ -92,7 +92,7 @@ def _session(path: str, bare: list[str]) -> Any:
     try:
         return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as e:
-        refuse("X013", f"onnxruntime does not run it: {printable(str(e))[:300]}", path)
+        refuse("X013", f"onnxruntime cannot run it: {printable(str(e))[:300]}", path)
 
 
 def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:

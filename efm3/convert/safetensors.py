@@ -25,10 +25,10 @@ def read(path: str, arch: Arch | None) -> Network:
     try:
         with library.safe_open(path, framework="numpy") as f:
             metadata = f.metadata() or {}
-            for key in f.keys():  # noqa: SIM118 (the handle is no mapping)
+            for key in f.keys():  # noqa: SIM118 (the handle is not a mapping)
                 found[key] = f.get_tensor(key)
     except (library.SafetensorError, OSError, ValueError, TypeError, AttributeError) as e:
-        refuse("X003", f"{path} is no safetensors file, or is damaged: {e}", path)
+        refuse("X003", f"{path} is not a safetensors file, or is damaged: {e}", path)
     return network_of(found, metadata, arch, path)
 
 

@@ -62,7 +62,7 @@ def _load(torch: Any, path: str) -> tuple[Any, int]:
                 warnings.simplefilter("ignore")
                 return torch.load(f, map_location="cpu", weights_only=True), size
         except Exception as e:
-            # PyTorch raises nearly every kind of exception on a file that is none of its own.
+            # PyTorch raises nearly every kind of exception on a file that is not a checkpoint.
             _explain(path, str(e))
 
 
@@ -91,7 +91,7 @@ def _explain(path: str, said: str) -> NoReturn:
 
 
 def _state(torch: Any, value: Any, path: str) -> Mapping[str, Any]:
-    """The one state_dict: the value itself, or one that stands under a key."""
+    """The one state_dict: the value itself, or one under a key."""
     def fits(v: Any) -> bool:
         return isinstance(v, Mapping) and any(
             isinstance(t, torch.Tensor) and t.ndim == 4 for t in v.values())
@@ -104,7 +104,7 @@ def _state(torch: Any, value: Any, path: str) -> Mapping[str, Any]:
     if len(inside) != 1:
         kind = type(value).__name__
         names = f", but {len(inside)} under {', '.join(map(str, inside))}" if inside else ""
-        refuse("X015", f"it holds a {kind}, no state_dict with convolutions{names}", path)
+        refuse("X015", f"it holds a {kind}, not a state_dict with convolutions{names}", path)
     return dict_of(next(iter(inside.values())))
 
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Head-like pictures drawn from numbers: no photograph, scan or model of people is behind them.
+"""Head-like pictures drawn from numbers, without any photograph, scan or model of people.
 
-An identity vector says who, a nuisance vector says how the picture was taken; both are counted out
-of a seed, so data of any size are the same on every machine. See docs/drawn.md.
+An identity vector describes the person, a nuisance vector the shot; both are hashed from
+a seed, so data of any size are the same on every machine. See docs/drawn.md.
 
 PyTorch is imported with the first name that is used, not with the package.
 """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers drawn by counting: draw k of a key is a hash of both, and no generator has a state.
+"""Counter-based random numbers: draw k of a key is a hash of both; there is no generator state.
 
 The hash is the finaliser of SplitMix64 on unsigned 64-bit integers, so a draw is the same bits on
 every machine, in any order, alone or in a batch.
@@ -22,7 +22,7 @@ _STEP = np.uint64(STEP)
 
 
 def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A one-to-one scramble of 64-bit integers."""
+    """A bijective hash of 64-bit integers."""
     mixed: NDArray[np.uint64] = scrambled(value)
     return mixed
 
@@ -44,7 +44,7 @@ def uniform(keys: NDArray[np.uint64], count: int) -> NDArray[np.float32]:
 def normal(keys: NDArray[np.uint64], count: int) -> NDArray[np.float32]:
     """[N, count] numbers of mean 0 and variance 1 within ±3.47: a sum of four uniform draws.
 
-    The sum is over integers, and one rounding follows: no logarithm that libraries round apart.
+    The sum is over integers, and one rounding follows: libraries round logarithms differently.
     """
     bits = _bits(keys, count)
     total = sum((bits >> np.uint64(16 * k)) & np.uint64(0xFFFF) for k in range(4))

@@ -18,7 +18,7 @@ from efm3.drawn.nuisance import nuisances
 from efm3.drawn.scene import SIDE, render
 from efm3.drawn.spec import FACTS, Facts
 
-FORMAT = 1  # of the cache and of the pictures: it grows when a seed's pictures change
+FORMAT = 1  # version of the cache and of the pictures: it grows when a seed's pictures change
 
 
 class Faces:
@@ -70,7 +70,7 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
     """Renders all into a folder: images.npy (uint8 [N, 3, 112, 112]), labels.npy, synth.json.
 
     synth.json is written last: a folder without it is not finished, and one whose synth.json says
-    these same pictures is kept as it is. `progress` is told of the pictures done so far.
+    these same pictures is kept as it is. `progress` gets the number of pictures done.
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
         return folder
     done.unlink(missing_ok=True)
     count = len(faces)
-    # The process's number is in the name: two that fill one folder at once do not mix.
+    # The process id is in the name, so that two processes filling one folder do not mix.
     part = folder / f"images.{os.getpid()}.part"
     try:
         images = np.lib.format.open_memmap(part, "w+", np.uint8, (count, 3, SIDE, SIDE))
@@ -101,7 +101,7 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
 
 
 def finish(folder: Path, facts: Facts) -> None:
-    """Writes synth.json, whole or not at all."""
+    """Writes synth.json atomically."""
     part = folder / f"synth.{os.getpid()}.part"
     part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     os.replace(part, folder / FACTS)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a person is: one number a trait, of mean 0 and variance 1, and what the trait does with it.
+"""Identities: one number per trait, of mean 0 and variance 1, and each trait's mean and spread.
 
 Lengths are pixels of the aligned 112 × 112 crop, from its middle: x to the right, y down, z out of
 the picture. A trait's value is mean + spread × number.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from efm3.drawn import draws
 
-# The hardness of the task: how far apart people lie. Smaller is harder; 0 makes everybody one.
+# Difficulty: the distance between identities. Smaller is harder; 0 makes all identities equal.
 SPREAD = 1.0
 
 # name, mean, spread

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What changes from shot to shot: pose, expression, light, camera, background, things in the way.
 
-A nuisance vector holds one uniform number in [0, 1) a row below; `shot` turns it into the values
+A nuisance vector holds one uniform number in [0, 1) per row below; `shot` turns it into the values
 that the renderer reads. Angles are in radians, lengths in pixels of the crop.
 """
 

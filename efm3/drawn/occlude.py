@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Things before a face: a mask, glasses, a hand. Each is drawn on the few pictures that have it."""
+"""Occlusions: a mask, glasses, a hand. Each is drawn only on the pictures that have it."""
 
 from __future__ import annotations
 

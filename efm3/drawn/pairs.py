@@ -25,7 +25,7 @@ class Pair(NamedTuple):
 
 
 def draw_pairs(seed: int, identities: int, pairs: int, shots: int = 10) -> list[list[Pair]]:
-    """Ten folds of pairs, first those of one identity, then as many of two; none comes twice.
+    """Ten folds of pairs, first those of one identity, then as many of two; no pair occurs twice.
 
     A fold has identities of its own: number k belongs to fold k % 10. Raises ValueError where
     there are too few pictures for so many pairs.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from efm3.drawn.soft import grain, mix, tap
 
-# How coarsely compression rounds a frequency, at mid quality: brightness and colour alike.
+# Quantiser step of each frequency at mid quality, for brightness and colour.
 _COARSE = tuple(tuple(0.022 + 0.010 * (u + v) + 0.0022 * (u + v) * (u + v) for u in range(8))
                 for v in range(8))
 

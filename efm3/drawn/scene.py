@@ -20,7 +20,7 @@ from efm3.drawn.shape import Point, build
 from efm3.drawn.soft import bump, mix, noise, oval, ramp, smooth
 
 SIDE = 112
-# Pictures at once: planes that stay in a core's cache; a GPU wants many.
+# Pictures per pass: planes that stay in a core's cache; a GPU needs many.
 CHUNK_CPU, CHUNK_GPU = 16, 256
 
 
@@ -29,7 +29,7 @@ def render(identity: Tensor, nuisance: Tensor, side: int = SIDE,
     """Pictures uint8 [N, 3, side, side], RGB, for vectors [N, DIM] and [N, SIZE].
 
     The device is the vectors' own unless given. The side is a multiple of 8 from 32 to 112.
-    A picture depends on its two vectors alone: not on the batch, nor on the threads.
+    A picture depends only on its two vectors, not on the batch or the threads.
     """
     if side % 8 or not 32 <= side <= SIDE:
         raise ValueError(f"side must be a multiple of 8 from 32 to {SIDE}, found {side}")

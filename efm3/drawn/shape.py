@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The head: a sphere of directions, stretched to a skull, with features as soft hills on it.
 
-Every vertex keeps its rest place (where the skull has it), which is what the colours are painted
-on; expression and features move the vertex alone.
+Every vertex keeps its rest position (on the skull), which determines its colour;
+expression and features move only the vertex.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawn pictures in words: `synth:SEED:IDENTITIES:COUNT[:FIRST]`, synth.json, and a sentence.
+"""Drawn pictures as text: `synth:SEED:IDENTITIES:COUNT[:FIRST]`, synth.json, and a sentence.
 
 COUNT is the number of pictures of each identity for training data, of pairs for an evaluation.
 This module needs no PyTorch.
@@ -28,7 +28,7 @@ _KEYS = ("format", "seed", "first", "classes", "shots", "spread", "dim", "side",
 _MAX_BYTES = 1 << 16
 
 Facts = dict[str, Any]
-"""What it takes to draw the same pictures again: `Faces.describe`, with `kind` and `pairs`."""
+"""All that is needed to draw the same pictures again: `Faces.describe`, with `kind` and `pairs`."""
 
 
 class Spec(NamedTuple):
@@ -41,7 +41,7 @@ class Spec(NamedTuple):
 
 
 def is_spec(words: object) -> bool:
-    """True for text that begins as a spec does, whether or not it is a right one."""
+    """True for text that begins like a spec, whether or not it is valid."""
     return isinstance(words, str) and words.startswith(PREFIX)
 
 
@@ -60,7 +60,7 @@ def _parsed(words: str, form: str, first: int) -> Spec:
     # 20 digits hold every number that is allowed; int() refuses some thousands of them itself.
     if not is_spec(words) or len(parts) not in (3, 4) or not all(
             p.isascii() and p.isdigit() and len(p) <= 20 for p in parts):
-        refuse("F020", path=words, found="another form", expected=f"{form}, whole numbers")
+        refuse("F020", path=words, found="another form", expected=f"{form}, integers")
     numbers = Spec(*[int(p) for p in (*parts, str(first))][:4])
     for (name, most), value in zip(_MOST.items(), numbers, strict=True):
         least = 1 if name in ("IDENTITIES", "COUNT") else 0
@@ -73,7 +73,7 @@ def _parsed(words: str, form: str, first: int) -> Spec:
 def read_facts(folder: str) -> Facts | None:
     """What synth.json in a folder says; None where there is none of the form of `efm3 draw`.
 
-    Only numbers under the known keys, and the kind, are taken over: anybody may have written it.
+    Only numbers under the known keys, and the kind, are used: the file is untrusted.
     """
     try:
         with open_regular(os.path.join(folder, FACTS)) as f:
@@ -99,7 +99,7 @@ def sentence(facts: Facts) -> str:
 
 
 def in_common(one: Facts, two: Facts) -> int | None:
-    """How many identities two drawn sets share; None where their facts do not tell."""
+    """How many identities two drawn sets share; None where their facts do not say."""
     if not all(isinstance(f.get(k), int) for f in (one, two) for k in ("seed", "first", "classes")):
         return None
     if one["seed"] != two["seed"]:

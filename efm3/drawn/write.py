@@ -33,7 +33,7 @@ def name(identity: int) -> str:
 
 
 def sheet(path: Path, faces: Faces) -> None:
-    """One PNG: an identity in each row, a shot in each column."""
+    """One PNG: one identity per row, one shot per column."""
     pictures = torch.cat([faces.batch(range(at, min(at + BATCH, len(faces))))[0].cpu()
                           for at in range(0, len(faces), BATCH)])
     rows = pictures.reshape(faces.classes, faces.shots, 3, SIDE, SIDE).permute(0, 3, 1, 4, 2)
@@ -93,9 +93,9 @@ def _pictures(folder: Path, faces: Faces, places: Iterable[int], progress: Progr
 
 
 def _open(folder: Path, facts: Facts) -> bool:
-    """Whether the folder holds these very files already. Raises Occupied.
+    """Whether the folder holds exactly these files already. Raises Occupied.
 
-    A folder that is not finished says so in synth.part.json, and is filled anew.
+    An unfinished folder is marked by synth.part.json, and is filled again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     begun, done = folder / "synth.part.json", folder / FACTS
@@ -109,7 +109,7 @@ def _open(folder: Path, facts: Facts) -> bool:
                 raise Occupied(f"holds other pictures, {path.name} says")
             return path is done
     if any(folder.iterdir()):
-        raise Occupied("the folder is not empty, and its files are not from here")
+        raise Occupied("the folder is not empty, and its files are not from `efm3 draw`")
     _whole(begun, (json.dumps(facts) + "\n").encode())
     return False
 

@@ -46,7 +46,7 @@ class Array:
 
 
 class Refused(Exception):
-    """A pickle that is not read on, with the code of the reason."""
+    """A pickle that is refused, with the code of the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 class Machine:
-    """Reads `data` at `at`; `start` is where the opcode at work begins."""
+    """Reads `data` at `at`; `start` is the offset of the current opcode."""
 
     def __init__(self, data: bytes) -> None:
         self.raw, self.data = data, memoryview(data)
@@ -135,7 +135,7 @@ class Machine:
             raise Refused("F003", str(e)) from None
 
     def spend(self, count: int) -> None:
-        """Text is copied, and its encoding too: all together no more than four times the file."""
+        """Copied text and its encoding together are limited to four times the file's size."""
         self.made += count
         if self.made > 4 * len(self.data):
             raise Refused("F003", "far more text than the file holds")
@@ -143,7 +143,7 @@ class Machine:
     def digits(self) -> int:
         line = self.line(64).removesuffix(b"L")
         if not re.fullmatch(rb"[+-]?[0-9]{1,40}", line):
-            raise Refused("F003", f"{line!r} is no number")
+            raise Refused("F003", f"{line!r} is not a number")
         return int(line)
 
     def integer(self) -> None:
@@ -168,7 +168,7 @@ class Machine:
 
     def name(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise Refused("F003", "a name that is no text")
+            raise Refused("F003", "a name that is not text")
         word = NAMES.get((module, name))
         if word is None:
             raise Refused("F002", f"asks for {module[:100]}.{name[:100]}, which could run code")
@@ -225,7 +225,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     if len(word) == 3:
         return bytes([int(word[1:], 16)])
     if word not in _ESCAPED:
-        raise Refused("F003", f"{match[0]!r} is no escape of a string")
+        raise Refused("F003", f"{match[0]!r} is not an escape of a string")
     return _ESCAPED[word]
 
 

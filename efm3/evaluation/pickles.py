@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Pickles of byte strings and truth values, read by a machine that can do nothing else.
+"""Pickles of byte strings and booleans, read by an interpreter that can do nothing else.
 
-It knows the opcodes that build lists, tuples, bytes, text, numbers and truth values. A name of
-a function is looked up in a table of five, and what the five do is written in `_machine`:
+It knows the opcodes that build lists, tuples, bytes, text, numbers and booleans. A function's
+name is looked up in a table of five, which `_machine` implements:
 nothing is imported, nothing is called. Byte strings are views into the data, not copies.
 """
 
@@ -53,7 +53,7 @@ def _run(m: Machine) -> Any:
         if action is None and code in _WORDS:
             raise Refused("F002", f"opcode {_WORDS[code]} is not allowed")
         if action is None:
-            raise Refused("F003", f"byte 0x{code:02x} is no opcode of pickle")
+            raise Refused("F003", f"byte 0x{code:02x} is not a pickle opcode")
         action(m)
     raise Refused("F003", f"more than {MAX_OPCODES:,} opcodes")
 

@@ -30,14 +30,14 @@ def figure(width: float = 6, height: float = 4.5, panels: tuple[int, int] = (1, 
 
 
 def save(made: Any, path: str) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     buffer = io.BytesIO()
     made.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     write_atomic(path, [buffer.getvalue()])
 
 
 def write(folder: str, results: Mapping[str, Measured]) -> list[str]:
-    """roc.png and det.png with a curve for each result, and histogram.png of the first one,
+    """roc.png and det.png with one curve per result, and histogram.png of the first one,
     into `folder`, which is made; the paths. Raises Efm3Error X002, OSError."""
     made = {"roc.png": roc_curve(results), "det.png": det_curve(results),
             "histogram.png": histogram(next(iter(results.values())))}

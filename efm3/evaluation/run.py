@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Embeddings of a set's pictures, decoded in threads beside the network, and their scores."""
+"""Embeddings of a set's pictures, decoded in parallel with the network, and their scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from efm3.pictures import SIDE, BadPicture
 Embed = Callable[[Pixels], Floats]
 """uint8 RGB [N, 112, 112, 3] to embeddings [N, D], of any length but 0."""
 Progress = Callable[[int, int], None]
-"""Called with the pictures that are done and all of them."""
+"""Called with the number of pictures done and their total."""
 
 BATCH = 64
 
@@ -47,7 +47,7 @@ def measure(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bo
     """Embed every picture once and score the cosines of the pairs.
 
     With `flip` a picture's embedding is the sum of its own and its mirror image's, each of
-    length 1. Pairs with a picture that cannot be decoded are left out with `skip_broken`.
+    length 1. Pairs with a picture that cannot be decoded are skipped with `skip_broken`.
     `threads` decode while `embed`, called from this thread alone, runs.
     Raises Efm3Error: F006 a picture, F007 too few pairs are left, F008 embeddings.
     """
@@ -100,13 +100,13 @@ def _unit(vectors: Any, count: int, place: str) -> Floats:
 
 def _batches(pairs: PairSet, pool: ThreadPoolExecutor, threads: int, batch: int,
              skip: bool) -> Iterator[tuple[Pixels, list[bool]]]:
-    """Pictures in order, a few batches ahead of who takes them, and which of them are grey
+    """Pictures in order, a few batches ahead of the consumer, and which of them are grey
     stand-ins for broken ones."""
     waiting: deque[list[Future[tuple[Pixels, list[bool]]]]] = deque()
     starts = iter(range(0, pairs.count, batch))
     while True:
         while len(waiting) < 3 and (start := next(starts, None)) is not None:
-            # A share of the batch for each thread: a task for each picture costs too much.
+            # One share of the batch per thread: one task per picture costs too much.
             which = np.array_split(np.arange(start, min(start + batch, pairs.count)), threads)
             waiting.append([pool.submit(_decoded, pairs, part, skip) for part in which])
         if not waiting:

@@ -27,7 +27,7 @@ BINS = 40
 
 @dataclass(frozen=True)
 class Tar:
-    """`tar`, the part of the genuine pairs above `threshold`, above which at most `far` of the
+    """`tar`, the fraction of genuine pairs above `threshold`, above which at most `far` of the
     impostor pairs are. `enough` is false where fewer than 1 / far impostor pairs were measured:
     then none of them is above, and the rate says little."""
 
@@ -52,8 +52,8 @@ class Scores:
     """The evaluation of one network on one set; rates are 0..1.
 
     `accuracy` and `std` are over the folds, each with the threshold that is best on the others
-    (`fold_accuracy`, `fold_threshold`). `best` was chosen on the very pairs it is measured on:
-    it flatters. `left_out` pairs had a picture that cannot be decoded. The histograms count
+    (`fold_accuracy`, `fold_threshold`). `best` was chosen on the same pairs it is measured on:
+    it is optimistic. `left_out` pairs had a picture that cannot be decoded. The histograms count
     similarities in BINS equal bins over -1..1.
     """
 
@@ -107,10 +107,10 @@ def best_threshold(similarity: Floats, same: Bools) -> float:
     right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])
     gaps = np.concatenate([[0.0], np.diff(s), [0.0]])
     middles = s[:-1] / 2 + s[1:] / 2
-    # Between neighbours of float64 there is no middle; the lower one parts them too.
+    # Between neighbours of float64 there is no middle; the lower one separates them too.
     middles = np.where(middles < s[1:], middles, s[:-1])
     middles = np.concatenate([[np.nextafter(s[0], -np.inf)], middles, [s[-1]]])
-    # A threshold cannot part equal similarities.
+    # A threshold cannot separate equal similarities.
     possible = np.concatenate([[True], np.diff(s) > 0, [True]])
     good = possible & (right == right[possible].max())
     return float(middles[good][gaps[good].argmax()])
@@ -153,8 +153,8 @@ def roc(similarity: Floats, same: Bools) -> tuple[Floats, Floats, Floats]:
 
 
 def eer(similarity: Floats, same: Bools) -> float:
-    """The rate at which as many impostors are accepted as genuine pairs are rejected, between
-    thresholds on the straight line of the ROC curve."""
+    """The rate at which as many impostors are accepted as genuine pairs are rejected,
+    interpolated linearly between the points of the ROC curve."""
     _, far, tar = roc(similarity, same)
     excess = far - (1 - tar)
     k = int(np.argmax(excess >= 0))

@@ -54,7 +54,7 @@ class PairSet:
 def open_pairs(source: Source, images: str | None = None, resize: bool = False) -> PairSet:
     """The set in a file: a pickle, or a pairs file whose pictures are below `images`.
 
-    `images` is the file's own folder where it is not given. A folder stands for its `pairs.txt`.
+    `images` is the file's own folder where it is not given. A folder means its `pairs.txt`.
     Pictures of another size than 112x112 are scaled with `resize`, else refused when loaded.
     Raises Efm3Error, IO001 or F001 to F005 and F007; Unreadable.
     """
@@ -126,7 +126,7 @@ def _pickled(data: bytes, place: str, resize: bool) -> PairSet:
     pictures, answers = (pickles.value_of(v) for v in value)
     for what, part in (("pictures", pictures), ("answers", answers)):
         if not isinstance(part, (list, tuple)):
-            refuse("F001", f"its {what} are no list", place, type(part).__name__, "list")
+            refuse("F001", f"its {what} are not a list", place, type(part).__name__, "list")
     if len(pictures) != 2 * len(answers):
         refuse("F001", f"{len(pictures)} pictures for {len(answers)} answers", place,
                len(pictures), 2 * len(answers))
@@ -195,7 +195,7 @@ def _parse(text: str, place: str) -> tuple[list[Row], Indices | None]:
             rows.append((number, (fields[0], fields[1]), fields[2] == "1"))
             own += [int(f) for f in fields[3:]]
         else:
-            refuse("F004", f"{line[:80]!r} is no pair", f"{place}, line {number}", line[:80],
+            refuse("F004", f"{line[:80]!r} is not a pair", f"{place}, line {number}", line[:80],
                    "`name i j`, `name i other j`, or `path path 0|1 [fold]`")
     return rows, _folds(place, len(rows), header, own)
 

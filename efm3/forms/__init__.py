@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The format's machine-readable forms: a function a form.
+"""The format's machine-readable forms: one function per form.
 
 Every number in them is the declaration's (efm3/format.py), every layer the walk's
 (efm3/network.py). `python -m tools.gen` writes them into the repository, `efm3 spec` prints them.
@@ -23,7 +23,7 @@ class Form(NamedTuple):
     description: str
 
     def text(self) -> str:
-        """The whole file; what is no text is written as JSON."""
+        """The whole file; anything but text is written as JSON."""
         module, function = self.source.split(":")
         made = getattr(import_module(module), function)()
         return made if isinstance(made, str) else json.dumps(made, indent=2) + "\n"
@@ -49,7 +49,7 @@ FORMS: dict[str, Form] = {
     "c-header": Form("engine/src/format.gen.h", "efm3.forms.c_header:text",
                      "offsets and limits as C macros"),
     "rules": Form("spec/rules.md", "efm3.forms.codes_page:rules",
-                  "every rule: what, why, how to mend it"),
+                  "every rule: what, why, how to fix it"),
     "codes": Form("docs/codes.md", "efm3.forms.codes_page:others",
                   "every other code that efm3 prints"),
 }

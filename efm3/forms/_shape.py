@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The network's layers with names in the place of numbers, for descriptions of every arch.
+"""The network's layers with names instead of numbers, for descriptions of every arch.
 
 `network.layers` walks an arch whose numbers all differ, so that each number tells
 the field that it came from.
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     """A layer: its name, the name (or number) of each size of its weights, whether it has an act,
     and how many tensors it has.
 
-    The weights are [out, fan_in, kernel, kernel]; fan_in counts channels a group.
+    The weights are [out, fan_in, kernel, kernel]; fan_in counts channels per group.
     """
 
     id: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Dicts, lists, strings and ints as YAML that versions 1.1 and 1.2 read alike."""
+"""Dicts, lists, strings and ints as YAML that versions 1.1 and 1.2 read the same way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
-# Words that YAML 1.1 takes for something else.
+# Words that YAML 1.1 does not read as strings.
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 WIDTH = 92
 NEWLINE = "\n"

@@ -17,11 +17,11 @@ TITLES = {
     "evaluation": "Sets of pairs", "training": "Training data", "kit": "Conformance kit",
     "engine": "Statuses of the C engine",
 } | {group: f"Rules: {group}" for group in RULE_GROUPS}
-"""Group to the words above it."""
+"""Group to its heading."""
 
 
 def rules() -> str:
-    """spec/rules.md: one heading a rule, with a link to where the spec states it."""
+    """spec/rules.md: one heading per rule, with a link to where the spec states it."""
     found = [c for c in CODES.values() if c.group in RULE_GROUPS]
     lines = [*_HEAD, "# Rules", "",
              f"{len(found)} rules. A file is valid at a level when no rule of that level or of a "
@@ -35,9 +35,9 @@ def rules() -> str:
 
 
 def others() -> str:
-    """docs/codes.md: every code that is no rule on files."""
+    """docs/codes.md: every code except the rules on files."""
     lines = [*_HEAD, "# Codes", "",
-             "Every code that a tool of this project prints, beside the rules on files "
+             "Every code that a tool of this project prints, except the rules on files "
              "([spec/rules.md](../spec/rules.md)): `efm3 explain CODE` shows the same."]
     for group in GROUPS:
         if group not in RULE_GROUPS:
@@ -48,7 +48,7 @@ def others() -> str:
 
 
 def markdown(codes: Iterable[Code]) -> str:
-    """These codes as Markdown, a section each."""
+    """These codes as Markdown, one section each."""
     return "\n".join("\n".join([*_section(c, "spec/EFM3.md"), ""]) for c in codes)
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Kaitai Struct description: its parsers refuse exactly what level `structure` refuses.
 
-Limits of one field stand at the field. Relations of several fields stand at fields of
-length zero, named `check_...`, as soon as all that they need is read.
+Limits of one field are stated at the field. Relations of several fields are stated at fields of
+length zero, named `check_...`, as soon as all their inputs are read.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def text() -> str:
                                "_ / 4 / num_out % fan_in == 0 and "
                                "_ / 4 / num_out / fan_in == kernel * kernel",
                                "Convolution weights [num_out, fan_in, kernel, kernel]; fan_in "
-                               "counts input channels a group."),
-            "vector": _tensor(("num_values",), "_ / 4 == num_values", "One value a channel."),
+                               "counts input channels per group."),
+            "vector": _tensor(("num_values",), "_ / 4 == num_values", "One value per channel."),
         }})
 
 
@@ -134,9 +134,9 @@ def _arch(outside: int) -> Attr:
             "stem_side": {"value": f"({side} + 2 * ({k} / 2) - {k}) / stem_stride + 1",
                           "doc": "side of the first feature map"},
             "last_channels": {"value": "stages.last.out_channels",
-                              "doc": "channels that the last stage gives"},
+                              "doc": "output channels of the last stage"},
             "num_tensors": {"value": f"{outside} + {inside} * stages.last.total_blocks",
-                            "doc": f"{outside} tensors outside the stages, {inside} a block"},
+                            "doc": f"{outside} tensors outside the stages, {inside} per block"},
         }}
 
 
@@ -144,20 +144,20 @@ def _stage() -> Attr:
     stem, other = "_parent.stem_channels", "_parent.block_channels"
     return {
         "params": [{"id": "index", "type": "s4"},
-                   {"id": "in_side", "type": "s4", "doc": "side of the map that comes in"},
-                   {"id": "blocks_before", "type": "s4", "doc": "blocks of the stages before"}],
+                   {"id": "in_side", "type": "s4", "doc": "side of the input map"},
+                   {"id": "blocks_before", "type": "s4", "doc": "blocks of the earlier stages"}],
         "seq": [*(_field(f, "stage.") for f in fmt.STAGE.subcons),
                 _check("expanded", f"widest * t <= {fmt.MAX_EXPANDED}",
                        f"No block expands to more than {fmt.MAX_EXPANDED} channels.")],
         "instances": {
             "in_channels": {"value": f"index < 2 ? {stem} : {other}",
-                            "doc": "what the first block takes"},
+                            "doc": "input channels of the first block"},
             "out_channels": {"value": f"index == 0 ? {stem} : {other}",
-                             "doc": "what every block gives and every later block takes"},
+                             "doc": "output channels of a block, input channels of the next"},
             "widest": {"value": "n > 1 and out_channels > in_channels ? out_channels "
                                 ": in_channels"},
             "out_side": {"value": f"(in_side {shrink():+d}) / s + 1".replace("-", "- "),
-                         "doc": "side of the map that goes out"},
+                         "doc": "side of the output map"},
             "total_blocks": {"value": "blocks_before + n"},
         }}
 

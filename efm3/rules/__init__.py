@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The run over all rules. What each rule says stands in `efm3.codes`, its check in a module here.
+"""The run over all rules. Their texts are in `efm3.codes`, their checks in the modules here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from efm3.rules._registry import CHECKS, Check
 from efm3.scan import Scan
 
 LAST = "M042"
-"""The rule that waits for the digest runs last; its findings keep their place."""
+"""The rule that waits for the digest runs last; its findings keep their position."""
 
 
 def load_rules(level: str = "values") -> dict[str, Code]:
@@ -36,7 +36,7 @@ def check_of(code: str) -> Check:
 
 
 def selected(code: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
-    """True where a code prefix of `select` (none: all) takes it and the ignores leave it."""
+    """True where a code prefix of `select` (none: all) matches and none of `ignore` does."""
     return (not select or code.startswith(select)) and not code.startswith(ignore)
 
 

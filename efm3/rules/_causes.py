@@ -75,7 +75,7 @@ _LATER = [row for row in CAUSES if row[1] is _text_mode]
 def of_file(s: Scan) -> str:
     """The rule code of what the bytes really are, or "".
 
-    A wrong magic or version is cause enough too, unless all that follows is as it should be.
+    A wrong magic or version is a sufficient cause too, unless all that follows is correct.
     """
     first, version = head(s), s.values.get("version", fmt.VERSION)
     for code, test in CAUSES if first[:8] != _START else _LATER:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule sees: a scanned file, and what several rules need of it, computed once."""
+"""The input of a rule: a scanned file, and facts that several rules need, computed once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 
 class Digest:
-    """The SHA-256 of `data`, which stands at `offset`, beside the one that is `stated`."""
+    """The SHA-256 of `data`, which starts at `offset`, and the `stated` one."""
 
     def __init__(self, data: memoryview, offset: int, stated: str) -> None:
         self.offset, self.stated = offset, stated
@@ -39,10 +39,10 @@ class Digest:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Begin beside the other rules.
+        """Start in parallel with the other rules.
 
-        Hashing takes longer than all of them together, and hashlib lets go of the interpreter's
-        lock. Where the system has no thread to give, `result` does the work.
+        Hashing takes longer than all of them together, and hashlib releases the interpreter's
+        lock. Where the system cannot start a thread, `result` does the work.
         """
         thread = Thread(target=self._work, daemon=True)
         try:
@@ -105,12 +105,12 @@ class Context:
 
     @property
     def mirror(self) -> dict[str, Any] | None:
-        """The parsed mirror, or None where there is none to speak of."""
+        """The parsed mirror, or None where there is no valid one."""
         return self._parsed[0]
 
     @property
     def mirror_problem(self) -> mirrors.MirrorProblem | None:
-        """Why the mirror is no mirror, or None."""
+        """Why the mirror is invalid, or None."""
         return self._parsed[1]
 
     @cached_property
@@ -122,7 +122,7 @@ class Context:
     def digest(self) -> Digest | None:
         """The table's digest, where the mirror states one to compare it with.
 
-        None unless the table is whole: of one that is cut or too long, other rules speak.
+        None unless the table is complete: other rules report one that is too short or long.
         """
         meta, start = (self.mirror or {}).get("meta"), self.scan.table_offset
         stated = meta.get("sha256") if isinstance(meta, dict) else None
@@ -133,7 +133,7 @@ class Context:
 
     @cached_property
     def stats(self) -> Stats | None:
-        """Statistics of the weights; None unless the table is whole."""
+        """Statistics of the weights; None unless the table is complete."""
         if not self.scan.complete:
             return None
         from efm3.rules._stats import Stats

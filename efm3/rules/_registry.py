@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of the rules: a function under `@rule(CODE)` for each rule of the catalogue.
 
-What a rule says, its severity and its level stand in `efm3.codes`. A check is a generator over
-`ctx.at(...)`, and returns early where its subject is not there: the rule for the missing part
-speaks instead.
+A rule's text, its severity and its level are in `efm3.codes`. A check is a generator over
+`ctx.at(...)`, and returns early where its subject is missing: the rule for the missing part
+reports it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ CHECKS: dict[str, Check] = {}
 
 
 def rule(code: str) -> Callable[[T], T]:
-    """Register the check of a rule. Raises ValueError for a code that is no rule, or has one."""
+    """Register the check of a rule. Raises ValueError for a code that is not a rule, or has one."""
     def register(check: T) -> T:
         if code in CHECKS or code not in CODES or CODES[code].group not in RULE_GROUPS:
-            raise ValueError(f"{code} is no rule of the catalogue, or has its check already")
+            raise ValueError(f"{code} is not a rule of the catalogue, or has its check already")
         CHECKS[code] = check
         return check
     return register

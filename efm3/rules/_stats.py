@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One pass over the weights that tells every value rule whether it must look closer.
+"""One pass over the weights that tells every value rule whether it needs a closer check.
 
 All tensors share one residue modulo 4, so the whole table is one array of 32-bit
-words once it is copied to an aligned place. The size fields in between are
-overwritten with 1.0, the word that no rule minds.
+words once it is copied to an aligned buffer. The size fields in between are
+overwritten with 1.0, which no rule reports.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _plan(arch: Arch) -> Plan:
 
 
 class Stats:
-    """What the value rules ask first; `scan` must be complete."""
+    """Statistics that the value rules read first; `scan` must be complete."""
 
     def __init__(self, scan: Scan) -> None:
         assert scan.arch is not None and scan.table_offset is not None
@@ -73,7 +73,7 @@ class Stats:
             k: words[at].view(np.float32) for k, at in self.plan.vectors.items()}
         np.bitwise_and(words, 0x7FFFFFFF, out=words)
         self.channel_max: Words = np.maximum.reduceat(words, self.plan.starts)
-        # 0 - 1 wraps to the largest word, so that a zero is no subnormal.
+        # 0 - 1 wraps to the largest word, so that a zero is not a subnormal.
         np.subtract(words, 1, out=words)
         self.has_subnormal = bool(words.min() < SMALLEST_NORMAL - 1)
 
@@ -83,7 +83,7 @@ class Stats:
         return bool(self.channel_max.max() < INFINITY)
 
     def values(self, t: TensorSpan) -> Floats:
-        """A tensor's values, flat, copied to an aligned place."""
+        """A tensor's values, flat, copied to an aligned buffer."""
         raw = np.frombuffer(self.scan.data, np.uint8, t.size, t.data_offset)
         return raw.copy().view("<f4").astype(np.float32, copy=False)
 

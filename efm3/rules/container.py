@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on the container: magic, version, lengths, and what a wrong file really is."""
+"""Rules on the container: magic, version, lengths, and recognised files of other kinds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on the 80-byte arch header. What an arch may be is `arch.problems`; codes are its."""
+"""Rules on the 80-byte arch header. Limits of an arch and their codes are in `arch.problems`."""
 
 from __future__ import annotations
 

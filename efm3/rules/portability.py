@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on what is legal and yet slow or unread somewhere."""
+"""Rules on what is legal but slow or unsupported in some engines."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def odd_channels(ctx: Context) -> F:
     for key in ("stem_channels", "block_channels", "final_channels"):
         n = ctx.scan.values.get(f"arch.{key}", 0)
         if ctx.scan.arch and n % 8:
-            yield ctx.field(f"arch.{key}", f"{key} {n} is no multiple of 8",
+            yield ctx.field(f"arch.{key}", f"{key} {n} is not a multiple of 8",
                             expected="multiple of 8")
 
 

@@ -50,12 +50,12 @@ def _inferred(ctx: Context, code: str, words: str) -> F:
 
 @rule("T003")
 def fp16(ctx: Context) -> F:
-    return _inferred(ctx, "T003", "this and all others have 2 bytes a value, as FP16 or BF16")
+    return _inferred(ctx, "T003", "this and all others have 2 bytes per value, as FP16 or BF16")
 
 
 @rule("T004")
 def fp64(ctx: Context) -> F:
-    return _inferred(ctx, "T004", "this and all others have 8 bytes a value, as FP64")
+    return _inferred(ctx, "T004", "this and all others have 8 bytes per value, as FP64")
 
 
 @rule("T005")
@@ -65,7 +65,7 @@ def size_in_elements(ctx: Context) -> F:
 
 @rule("T006")
 def size_big_endian(ctx: Context) -> F:
-    return _inferred(ctx, "T006", "the size is right when its bytes are read the other way round")
+    return _inferred(ctx, "T006", "the size is right when its bytes are reversed")
 
 
 @rule("T007")
@@ -75,12 +75,12 @@ def sizes_swapped(ctx: Context) -> F:
 
 @rule("T008")
 def tensor_missing(ctx: Context) -> F:
-    return _inferred(ctx, "T008", "this tensor is missing; all that follow have moved up by one")
+    return _inferred(ctx, "T008", "this tensor is missing; all that follow are shifted by one")
 
 
 @rule("T009")
 def tensor_extra(ctx: Context) -> F:
-    return _inferred(ctx, "T009", "an extra tensor stands before this one")
+    return _inferred(ctx, "T009", "an extra tensor precedes this one")
 
 
 @rule("T010")
@@ -95,7 +95,7 @@ def size_zero(ctx: Context) -> F:
 def size_not_whole(ctx: Context) -> F:
     for t in ctx.scan.tensors.misfits() if not ctx.table_cause[0] and not ctx.cause else ():
         if t.size % 4:
-            yield _entry(ctx, t, f"{t.name} has {t.size} bytes, no multiple of 4")
+            yield _entry(ctx, t, f"{t.name} has {t.size} bytes, not a multiple of 4")
             return
 
 
@@ -126,7 +126,7 @@ def table_short(ctx: Context) -> F:
     if len(s.tensors) < want and ends and not miscounted and not ctx.cause:
         n = len(s.tensors)
         name = s.layout[n][0] if n < len(s.layout) else f"tensor {n}"
-        yield ctx.at(f"the file ends where the size of {name} should stand",
+        yield ctx.at(f"the file ends where the size of {name} should be",
                      offset=s.end, length=s.size - s.end, path=f"tensors[{n}].size",
                      found=f"{n} tensors", expected=f"{s.n_tensors} tensors")
 
@@ -142,7 +142,7 @@ def _tail(ctx: Context) -> bytes | None:
     return bytes(s.data[s.end:s.end + 16])
 
 
-# What may stand behind the table: rule, its first bytes, words.
+# What may follow the table: rule, its first bytes, text.
 TAILS = (("T015", fmt.MAGIC, "a second EFM3 file"), ("T016", b"PK\x03\x04", "a zip archive"))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on what the weights hold. Each asks the one pass first and looks closer on a hit."""
+"""Rules on the weights. Each reads the one pass first and checks closely only on a hit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ USUAL_SLOPE = 4.0
 
 def _each(ctx: Context, kinds: tuple[str, ...], test: Callable[[Any], Any], words: str,
           expected: str) -> F:
-    """A finding for each tensor of these kinds in which `test` marks values."""
+    """One finding per tensor of these kinds in which `test` marks values."""
     stats = ctx.stats
     assert stats is not None
     hits = []

@@ -6,6 +6,6 @@ import runpy
 import sys
 
 if __name__ == "__main__":
-    # The command stands above this package; it is started as a program, not imported.
+    # The command is a layer above this package; it is started as a program, not imported.
     sys.argv.insert(1, "train")
     runpy.run_module("efm3", run_name="__main__", alter_sys=True)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation of a batch at once: flip, colour, blur, JPEG, cutout.
+"""Augmentation of a whole batch: flip, colour, blur, JPEG, cutout.
 
-Every draw comes from the generator that is passed, and always the same number of them, so that
-a run that resumes goes on with the same pictures. Colour is one matrix a picture, blur and the
-cosine transform are matrix products: what is left to do is what BLAS does well.
+Every draw comes from the given generator, and always the same number of them, so that
+a resumed run continues with the same pictures. Colour is one matrix per picture, blur and the
+cosine transform are matrix products, which BLAS computes fast.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from efm3.arithmetic import GREY, HALF_RANGE
 
 LUMA = (0.299, 0.587, 0.114)
 CHUNK = 32
-"""Pictures that are worked on at a time: they stay in the processor's cache."""
+"""Pictures processed at a time: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How often (a part of the pictures, 0..1) and how strongly pictures are changed.
+    """How often (a fraction of the pictures, 0..1) and how strongly pictures are changed.
 
     `brightness`, `contrast`, `saturation` and `gains` (each channel by itself) are factors drawn
     from 1 - v .. 1 + v, `hue` a turn of -v .. v around the grey axis (1 is a whole turn).
     `grey` takes the colour away. `blur_sigma` is in pixels, drawn for each axis, the quality as
-    libjpeg counts it, `cutout_area` a part of the picture; the rectangle becomes one colour.
+    libjpeg counts it, `cutout_area` a fraction of the picture; the rectangle becomes one colour.
     """
 
     flip: float = 0.5
@@ -108,7 +108,7 @@ def _around(u: Tensor, width: float) -> Tensor:
 
 
 def _colour(x: Tensor, u: Tensor, r: Recipe) -> None:
-    """Brightness, contrast, saturation, hue, gains, grey: together one affine map a picture."""
+    """Brightness, contrast, saturation, hue, gains, grey: together one affine map per picture."""
     n = len(x)
     luma = x.new_tensor(LUMA)
     eye = torch.eye(3, device=x.device)
@@ -152,10 +152,10 @@ def _blur(x: Tensor, u: Tensor, r: Recipe) -> Tensor:
 
 
 def _gauss(sigma: Tensor, side: int) -> Tensor:
-    """[B, side, side]: each row the weights of one output pixel; what lies outside is left out."""
+    """[B, side, side]: each row the weights of one output pixel; pixels outside are dropped."""
     at = torch.arange(side, device=sigma.device, dtype=torch.float32)
     weights = torch.exp(-0.5 * ((at - at[:, None]) / sigma[:, None, None]) ** 2)
-    # Tails below float32's rounding are noughts: denormal numbers would cost much time.
+    # Tails below float32's rounding are zeros: denormal numbers would be slow.
     weights = torch.where(weights < 1e-7, 0.0, weights)
     return weights / weights.sum(-1, keepdim=True)
 
@@ -181,7 +181,7 @@ def _cosines(device: torch.device) -> Tensor:
 
 
 def _jpeg(x: Tensor, u: Tensor, r: Recipe) -> Tensor:
-    """What JPEG with 4:2:0 chroma leaves at a quality; no entropy coding, which loses nothing."""
+    """The loss of JPEG with 4:2:0 chroma at a quality; entropy coding is lossless and omitted."""
     n, _, height, width = x.shape
     quality = _between(u[:, 2], r.jpeg_quality)
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: plain tensors, numbers and texts, written whole or not at all.
+"""Checkpoints: plain tensors, numbers and texts, written atomically.
 
-Under `model` stands the state_dict in the original project's naming, so that `efm3 convert`
+`model` holds the state_dict in the original project's naming, so that `efm3 convert`
 and the original's programs read the file. The optimiser's state is kept by parameter name.
 """
 
@@ -23,7 +23,7 @@ KEYS = ("version", "config", "model", "head", "optimizer", "step", "partial", "h
 
 
 class BadCheckpoint(ValueError):
-    """The file is no checkpoint of `efm3 train`, or not one of this run."""
+    """The file is not a checkpoint of `efm3 train`, or not one of this run."""
 
 
 def save(value: dict[str, Any], *paths: Path) -> None:
@@ -41,13 +41,13 @@ def load(path: Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as e:
-        # PyTorch raises nearly every kind of exception on a file that is none of its own.
+        # PyTorch raises nearly every kind of exception on a file that is not a checkpoint.
         kind = "damaged" if zipfile.is_zipfile(path) else "no checkpoint"
         said = (str(e).splitlines() or ["it is empty"])[0][:120]
         raise BadCheckpoint(f"{path} is {kind}: {said}") from None
     missing = [k for k in KEYS if not isinstance(value, dict) or k not in value]
     if missing:
-        raise BadCheckpoint(f"{path} is no checkpoint to go on from: it lacks {missing[0]}")
+        raise BadCheckpoint(f"{path} is not a checkpoint to resume from: it lacks {missing[0]}")
     if value["version"] != VERSION:
         raise BadCheckpoint(f"{path} has version {value['version']}, expected {VERSION}")
     found: dict[str, Any] = value
@@ -71,7 +71,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, names: dict[Any, str],
             if key != "step" and value.shape != p.shape:
                 raise BadCheckpoint(f"optimizer {name} has shape {list(value.shape)}, expected "
                                     f"{list(p.shape)}")
-        # The fused optimiser wants its step counter beside the parameter.
+        # The fused optimiser needs its step counter on the parameter's device.
         optimizer.state[p] = {k: v.to(p.device, copy=True).contiguous() if k == "step" else
                               torch.empty_like(p, dtype=v.dtype).copy_(v)
                               for k, v in own.items()}

@@ -17,7 +17,7 @@ HEADS = ("arcface", "adaface", "cosface")
 
 FREE = ("out", "threads", "workers", "max_minutes", "log_every", "save_every", "compile",
         "channels_last", "device", "eval_pairs", "held_out", "data")
-"""Options that may differ after a resume: they say where and how fast, not what is computed."""
+"""Options that may differ after a resume: they do not change what is computed."""
 
 KINDS: dict[str, type | tuple[type, ...]] = {
     "str": str, "int": int, "float": (int, float), "bool": bool,
@@ -55,8 +55,8 @@ class Config:
     lr: float = _option("peak learning rate", 1e-3, least=0)
     warmup: float = _option("epochs of linear warm-up", 1.0, least=0)
     decay: float = _option("weight decay, of all but 1-d parameters", 0.05, least=0)
-    clip: float = _option("greatest norm of the gradient, 0 for no limit", 5.0, least=0)
-    seed: int = _option("of weights, order and augmentation", 1, least=0, most=(1 << 63) - 1)
+    clip: float = _option("maximum norm of the gradient, 0 for no limit", 5.0, least=0)
+    seed: int = _option("seed of weights, order and augmentation", 1, least=0, most=(1 << 63) - 1)
     augment: bool = _option("flip, colour, blur, JPEG, cutout", True, shown="on")
     bf16: bool = _option("bfloat16 where autocast uses it", False, shown="off")
     channels_last: bool = _option("images as NHWC in memory", True, shown="on")
@@ -66,15 +66,15 @@ class Config:
     device: str = _option("cpu, cuda, cuda:N or auto", "auto")
     threads: int = _option("CPU threads, 0 for PyTorch's choice", 0, least=0, most=1024)
     workers: int = _option("processes that read and decode data", 0, least=0, most=255)
-    max_minutes: float = _option("stop after so many with a checkpoint and exit code 75", 0.0,
-                                 least=0, shown="no limit")
+    max_minutes: float = _option("minutes after which to stop with a checkpoint and exit code 75",
+                                 0.0, least=0, shown="no limit")
     log_every: int = _option("steps between lines in a pipe", 50, least=1)
     save_every: float = _option("minutes between checkpoints", 5.0, least=0)
     eval_pairs: str = _option("pairs that score each epoch, as `efm3 eval` takes them; best.pt "
                               "follows the score", "", shown="")
     held_out: str = _option("pairs that score the finished file, by the C engine; the scores go "
                             "into its meta", "", shown="")
-    licence: str = _option("of the weights, an SPDX expression", "Apache-2.0")
+    licence: str = _option("licence of the weights, an SPDX expression", "Apache-2.0")
     note: str = _option("the file's description", "", shown="")
 
     def json(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From a checkpoint to a verified EFM3 file, which is written once, with all that it says."""
+"""From a checkpoint to a verified EFM3 file, which is written once, complete with its `meta`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NotVerified(RuntimeError):
 
 
 class Exported(NamedTuple):
-    """What was written: its SHA-256, its `meta`, and the greatest error beside the checkpoint."""
+    """What was written: its SHA-256, its `meta`, and the largest error against the checkpoint."""
 
     sha256: str
     meta: dict[str, Any]

@@ -38,7 +38,7 @@ def augmenter(wanted: bool) -> Augment:
 
 
 def check(images: Tensor, labels: Tensor, source: Data) -> None:
-    """Raises ValueError for a batch that is none of uint8 [B, 3, 112, 112] and B labels."""
+    """Raises ValueError for a batch that is not uint8 [B, 3, 112, 112] and B labels."""
     side = fmt.INPUT_SIDE
     if images.dtype != torch.uint8 or images.shape != (len(labels), 3, side, side):
         raise ValueError(f"{source.name} gives {images.dtype} {list(images.shape)} and "
@@ -51,7 +51,7 @@ def check(images: Tensor, labels: Tensor, source: Data) -> None:
 
 
 def _ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches the workers too, but only the process that trains answers it."""
+    """Ctrl-C reaches the workers too, but only the training process handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Margin softmax heads: ArcFace, AdaFace, CosFace. All map cosines to logits in one way.
 
-A head holds one centre a class, [classes, D]. The logit of class j is s·cos(angle to centre j);
-that of the image's own class is made smaller by a margin, so that the network must do better
-than merely being right. `target(cos, margin, norms, rows)` is all in which the three differ:
+A head holds one centre per class, [classes, D]. The logit of class j is s·cos(angle to centre j);
+that of the image's own class is reduced by a margin, so that the network must do better
+than merely being right. The three differ only in `target(cos, margin, norms, rows)`:
 cosines [R] to the own centres, the lengths [B] of the whole batch's embeddings, and which
 images of the batch the cosines belong to (all, in order, where `rows` is None).
 """
@@ -27,7 +27,7 @@ def arcface(cos: Tensor, margin: float, norms: Tensor | None = None,
             rows: Tensor | None = None) -> Tensor:
     """cos(angle + margin) by the addition formula; no arccos, whose slope at ±1 is infinite.
 
-    Where angle + margin passes pi the cosine would rise again; there the curve goes on as the
+    Where angle + margin passes pi the cosine would rise again; there the curve continues as the
     line cos - margin·sin(margin), which falls with the angle (Deng et al. 2019).
     """
     return _add_angle(cos, torch.full_like(cos, margin))
@@ -56,7 +56,7 @@ def adaface(cos: Tensor, margin: float, norms: Tensor | None = None,
 
 
 def _add_angle(cos: Tensor, angle: Tensor) -> Tensor:
-    """cos(acos(cos) + angle) while that sum lies in [0, pi], and monotonous lines beyond."""
+    """cos(acos(cos) + angle) while that sum lies in [0, pi], and monotonic lines beyond."""
     sin = (1 - cos * cos).clamp(min=0).add(EPS * EPS).sqrt()
     turned = cos * angle.cos() - sin * angle.sin()
     past = cos - angle.sin() * angle
@@ -78,10 +78,10 @@ KINDS = {"arcface": Kind(arcface, 0.5, 64.0), "adaface": Kind(adaface, 0.4, 64.0
 
 
 class Head(nn.Module):
-    """Embeddings [B, D] and labels [B] to the mean loss and the number that were right.
+    """Embeddings [B, D] and labels [B] to the mean loss and the number of correct ones.
 
     `margin` may be changed between steps (a schedule). Labels are 0..classes-1: `feed.check`
-    sees to it.
+    ensures this.
     """
 
     def __init__(self, kind: str, classes: int, dim: int, margin: float | None = None,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run reports: a bar on a terminal, lines in a pipe; log.csv, TensorBoard, curves.png."""
+"""Reports of a run: a bar on a terminal, lines in a pipe; log.csv, TensorBoard, curves.png."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Log:
             self.say(f"step {done}/{self.steps}  {text}")
 
     def epoch(self, history: list[dict[str, Any]]) -> None:
-        """After an epoch: log.csv anew from the history, TensorBoard, curves."""
+        """After an epoch: rewrite log.csv from the history, TensorBoard, curves."""
         row = history[-1]
         self.say("  ".join(f"{k} {_short(row[k])}" for k in COLUMNS if row.get(k) is not None))
         if not self.speaks:
@@ -61,7 +61,7 @@ class Log:
             board.flush()
 
     def curves(self) -> None:
-        """curves.png out of log.csv, where matplotlib is there."""
+        """curves.png from log.csv, where matplotlib is installed."""
         if not self.speaks or not (self.folder / "log.csv").exists():
             return
         try:
@@ -72,7 +72,7 @@ class Log:
             self.say(f"no curves.png: {e.finding.message}")
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         if self._bar is not None:
             self._bar.stop()
         if self._board:

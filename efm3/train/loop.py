@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: a step, an epoch, a checkpoint, and an exact continuation from one."""
+"""The training loop: a step, an epoch, a checkpoint, and an exact resume from one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ZERO = {"loss": 0.0, "right": 0.0, "seen": 0.0, "seconds": 0.0, "waited": 0.0}
 
 
 class Diverged(RuntimeError):
-    """The loss is no number."""
+    """The loss is not finite."""
 
 
 class Trainer:
@@ -66,7 +66,7 @@ class Trainer:
         self.log = log or Log(Path(config.out), False, self.total)
         self.stop = ""
         self.pending: list[Tensor] = []
-        # Reading a number waits for a GPU to finish, so there it is done now and then.
+        # Reading a number waits for a GPU to finish, so there it is done rarely.
         self.every = 1 if world.device.type == "cpu" else 10
 
     def _head(self) -> Any:
@@ -131,7 +131,7 @@ class Trainer:
             mark = time.monotonic()
 
     def _look_around(self) -> None:
-        """Stop or save, where the clock or a signal says so to any process: all act alike."""
+        """Stop or save where time or a signal requires it in any process: all do the same."""
         now, limit = time.monotonic(), 60 * self.config.max_minutes
         if limit and now - self._began > limit:
             self.stop = self.stop or f"{self.config.max_minutes:g} minutes are over"

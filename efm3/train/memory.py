@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Training on a CPU takes and gives back the same large blocks each step: let them be kept."""
+"""Keeps the large memory blocks that training on a CPU allocates and frees in each step."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep() -> bool:
-    """Tell glibc's malloc to hold on to what is freed; False where there is no such malloc.
+    """Make glibc's malloc keep freed memory; False where there is no such malloc.
 
-    By default each large tensor is mapped anew and its pages zeroed by the kernel: a fifth of
+    By default each large tensor is newly mapped and its pages zeroed by the kernel: a fifth of
     the time of a compiled step of nano. It must be called before the first large tensor.
     """
     try:

@@ -20,11 +20,11 @@ from efm3.network import Layer, layers, tensor_layout
 MOMENTUM = 0.1
 
 CHUNK = 1 << 18
-"""Values that several passes should find in a core's cache: 1 MiB."""
+"""Values per block that stay in a core's cache for several passes: 1 MiB."""
 
 
 class _PReLU(torch.autograd.Function):
-    """PReLU with a backward of its own: PyTorch's is, on a CPU, a scalar loop.
+    """PReLU with its own backward: PyTorch's is, on a CPU, a scalar loop.
 
     Images are taken a few at a time, so that the second to fifth pass read from the cache.
     """
@@ -52,7 +52,7 @@ class _PReLU(torch.autograd.Function):
 
 
 class PReLU(nn.PReLU):
-    """`nn.PReLU` with one slope a channel, the same numbers, faster in training on a CPU."""
+    """`nn.PReLU` with one slope per channel: same results, faster in training on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One process or many: what torchrun states, and the few things on which all must agree."""
+"""One process or many: what torchrun states, and the collective operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class World:
 
     @property
     def first(self) -> bool:
-        """True for the process that writes and speaks."""
+        """True for the process that writes and reports."""
         return self.rank == 0
 
     def total(self, *values: float) -> list[float]:
@@ -52,16 +52,16 @@ class World:
 def place(device: str) -> torch.device:
     """The device of this name; `auto` is a GPU where there is one.
 
-    Raises ValueError for a device that is not there.
+    Raises ValueError for a device that is not available.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
     except RuntimeError:
-        raise ValueError(f"--device {device} is none of cpu, cuda, cuda:N, auto") from None
+        raise ValueError(f"--device {device} is not one of cpu, cuda, cuda:N, auto") from None
     if found.type not in ("cpu", "cuda"):
-        raise ValueError(f"--device {device} is none of cpu, cuda, cuda:N, auto")
+        raise ValueError(f"--device {device} is not one of cpu, cuda, cuda:N, auto")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"--device {device}: PyTorch sees no such GPU here")
     return found
@@ -70,7 +70,7 @@ def place(device: str) -> torch.device:
 def join(device: str) -> World:
     """Join the other processes where torchrun started this one; choose the device.
 
-    Raises ValueError for a device that is not there.
+    Raises ValueError for a device that is not available.
     """
     local = int(os.environ.get("LOCAL_RANK", 0))
     size = int(os.environ.get("WORLD_SIZE", 1))
@@ -84,7 +84,7 @@ def join(device: str) -> World:
 
 
 def leave(together: bool = False) -> None:
-    """The end of what `join` began; `together` first waits for the others, who may still need us.
+    """Undo `join`; `together` first waits for the others, which may still need this process.
 
     A process that waits for one that failed leaves too: the failed one has printed the reason.
     """

@@ -17,7 +17,7 @@ PANELS: Sequence[tuple[str, Sequence[str]]] = (
 
 
 def curves(table: Path, png: Path) -> None:
-    """Draw log.csv, which has a row for each epoch. Raises Efm3Error X002 without matplotlib,
+    """Draw log.csv, which has one row per epoch. Raises Efm3Error X002 without matplotlib,
     ValueError, OSError."""
     with open(table, encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))

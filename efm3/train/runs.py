@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""config.json of the run folder: what it takes to repeat a run."""
+"""config.json of the run folder: all that is needed to repeat a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def describe(config: dict[str, Any], source: Data, processes: int, device: str) 
 
 
 def write(folder: Path, value: dict[str, Any]) -> None:
-    """config.json, whole or not at all."""
+    """Write config.json atomically."""
     write_atomic(folder / "config.json", [(json.dumps(value, indent=2) + "\n").encode()])
 
 

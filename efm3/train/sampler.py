@@ -15,7 +15,7 @@ class Batches:
     """Batches of indices for one rank, from the middle of an epoch too.
 
     Every epoch has its own shuffle of all `count` images. A step takes `batch` of them for
-    each of `world` ranks; the rest that fills no step is left to the next epoch's shuffle.
+    each of `world` ranks; images left over, less than a step, wait for the next epoch's shuffle.
     """
 
     def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -45,7 +45,7 @@ class Batches:
 
 
 def mix(*numbers: int) -> int:
-    """One 63-bit seed out of several numbers (SplitMix64's last step, chained)."""
+    """One 63-bit seed from several numbers (SplitMix64's last step, chained)."""
     z = 0
     for n in numbers:
         z = splitmix((z + n + STEP) & 0xFFFFFFFFFFFFFFFF)

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Learning rate and margin as plain functions of the step: nothing to store, nothing to lose."""
+"""Learning rate and margin as pure functions of the step: no state to store."""
 
 from __future__ import annotations
 
 import math
 
 FLOOR = 0.01
-"""Where the cosine ends, as a part of the peak."""
+"""Where the cosine ends, as a fraction of the peak."""
 
 
 def rate(step: int, steps: int, warmup: int, peak: float) -> float:

@@ -36,7 +36,7 @@ def embedder(model: MobileFaceNet) -> Embed:
 def validator(words: str) -> Callable[[MobileFaceNet], float]:
     """A function that gives a model's accuracy on the pairs that `words` name.
 
-    Pairs with a broken picture are left out. Raises Efm3Error, OSError.
+    Pairs with a broken picture are skipped. Raises Efm3Error, OSError.
     """
     pairs = pair_set(words)
     return lambda model: evaluation.evaluate(embedder(model), pairs, skip_broken=True, batch=BATCH,
@@ -47,7 +47,7 @@ def network(path: Path, device: str) -> tuple[Embed, str]:
     """The embeddings of a run folder (its best.pt, else its last.pt) or a checkpoint, and the
     device that computes them.
 
-    Raises BadCheckpoint, OSError, ValueError for a device that is not there.
+    Raises BadCheckpoint, OSError, ValueError for a device that is not available.
     """
     own = parallel.place(device)
     if path.is_dir():

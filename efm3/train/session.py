@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One session of a run: from options, or a checkpoint, to the finished file or the next checkpoint.
 
-It reports on stderr and returns what became of it; the command `efm3 train` turns that into
+It reports on stderr and returns the outcome; the command `efm3 train` turns that into
 output and an exit code.
 """
 
@@ -27,7 +27,7 @@ from efm3.train.model import MobileFaceNet
 
 
 class Outcome(NamedTuple):
-    """What a session came to. `file` is the result, None where it was stopped before the end.
+    """The outcome of a session. `file` is the result, None where it was stopped before the end.
 
     `first` is true for the process that reports, of several that torchrun started.
     """
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
 
 def start(given: dict[str, Any], resume: bool) -> Outcome:
-    """Train with the options `given`, or from the folder's checkpoint; leaves the other processes.
+    """Train with the options `given`, or from the folder's checkpoint; leaves the process group.
 
     Raises what `reason` explains, Efm3Error and OSError.
     """
@@ -66,9 +66,9 @@ def start(given: dict[str, Any], resume: bool) -> Outcome:
 
 
 def reason(e: Exception) -> str | None:
-    """Why a session failed, in one line, where that is no mistake of this program; else None.
+    """Why a session failed, in one line, where that is not a bug of this program; else None.
 
-    Efm3Error and OSError that speak for themselves are left to the command.
+    Efm3Error and OSError have clear messages and are left to the command.
     """
     if isinstance(e, Efm3Error) and isinstance(e.finding, Finding):
         return None
@@ -102,11 +102,11 @@ def train(config: Config, stored: dict[str, Any] | None) -> Outcome:
     log = trainer.log = Log(folder, world.first, trainer.total)
     if stored:
         state.restore(trainer, stored)
-        log.say(f"continuing from step {trainer.step}")
+        log.say(f"resuming from step {trainer.step}")
     if world.first:
         runs.write(folder, run)
     log.say(f"{config.arch}, {config.head}: {len(source)} images of {source.classes} identities, "
-            f"{trainer.per_epoch} steps an epoch, {trainer.total} in all")
+            f"{trainer.per_epoch} steps per epoch, {trainer.total} in all")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda n, _: setattr(trainer, "stop", signal.Signals(n).name))
     try:
@@ -136,7 +136,7 @@ def _open(words: str) -> Data:
 
 
 def _pairs(config: Config, run: dict[str, Any]) -> Callable[[MobileFaceNet], float] | None:
-    """The accuracy on --eval-pairs as a function of the network; --held-out is only looked at.
+    """The accuracy on --eval-pairs as a function of the network; --held-out is only checked.
 
     What is wrong with either is found now and not after the training.
     Raises ValueError for held-out pairs of identities that are trained on.

@@ -3,7 +3,7 @@
 """A head whose classes are split over the processes, for very many identities.
 
 Each process holds a slice of the centres and computes the logits of all processes' images for
-its own classes. What crosses the wire is the embeddings and a few numbers an image, never the
+its own classes. Only the embeddings and a few numbers per image are communicated, never the
 logits: with 1,000,000 classes and 8 processes a process holds an eighth of the centres, their
 gradient, the optimiser's state, and the logits. This is partial FC without its sampling.
 
@@ -26,7 +26,7 @@ from efm3.train.parallel import World
 
 
 def shares(classes: int, size: int) -> list[int]:
-    """How many classes each process holds: as even as it goes, the first ones one more."""
+    """How many classes each process holds: evenly split, the first ones one more."""
     return [classes // size + (r < classes % size) for r in range(size)]
 
 
@@ -92,7 +92,7 @@ class ShardedHead(nn.Module):
                  margin: float | None = None, scale: float | None = None) -> None:
         super().__init__()
         if world.size < 2:
-            raise ValueError("--shard-head needs more than one process: start it by torchrun")
+            raise ValueError("--shard-head needs more than one process: start it with torchrun")
         row = KINDS[kind]
         self.target, self.classes, self.world = row.target, classes, world
         self.full_margin = row.margin if margin is None else margin

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is at a step, and how to continue from there."""
+"""The state of a run at a step, and how to resume from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Run(Protocol):
     partial: dict[str, float]
     """Sums over the epoch that is not finished."""
     history: list[dict[str, Any]]
-    """A row for each epoch."""
+    """One row per epoch."""
     best: float
 
     def settle(self) -> None:
@@ -58,7 +58,7 @@ def capture(t: Run) -> dict[str, Any]:
 
 
 def restore(t: Run, value: dict[str, Any]) -> None:
-    """Continue from a checkpoint. Raises BadCheckpoint for one of another run."""
+    """Resume from a checkpoint. Raises BadCheckpoint for one of another run."""
     if value["classes"] != t.source.classes:
         raise checkpoint.BadCheckpoint(f"the checkpoint has {value['classes']} classes, the "
                                        f"data {t.source.classes}")

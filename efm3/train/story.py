@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a trained file says of itself: its `meta`, complete, and free of this machine's paths.
+"""The complete `meta` of a trained file, free of this machine's paths.
 
-A published file must not tell where its data were, nor who trained it. So data are named by what
-drew them, or by a base name with counts.
+A published file must not reveal where its data were, nor who trained it. So data are named by
+what drew them, or by a base name with counts.
 """
 
 from __future__ import annotations

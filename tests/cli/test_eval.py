@@ -88,7 +88,7 @@ def test_broken_pictures(cli, scene):
     assert result.exit_code == 1 and "F006" in result.stderr and "5.png" in result.stderr
     assert result.stdout == ""
     result = cli(*args, "--skip-broken")
-    assert result.exit_code == 0 and "4 pairs left out" in result.stdout
+    assert result.exit_code == 0 and "4 pairs skipped" in result.stdout
 
 
 def test_sizes_and_places(cli, scene, tmp_path_factory):

@@ -44,7 +44,7 @@ def test_without_pytorch_one_line_says_which_extra(cli, monkeypatch, tmp_path):
 def test_a_folder_with_a_run_is_left_alone(cli, tmp_path):
     (tmp_path / "last.pt").write_bytes(b"")
     done = cli("train", "--data", "x", "--out", tmp_path)
-    assert done.exit_code == 1 and "exists: continue with --resume" in done.stderr
+    assert done.exit_code == 1 and "exists: resume with --resume" in done.stderr
 
 
 def test_torchruns_module_is_the_verb():

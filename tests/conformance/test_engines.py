@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The judge of engines: tolerances, refusals, the first layer astray, the symptom."""
+"""The judge of engines: tolerances, refusals, first differing layer, symptom."""
 
 import numpy as np
 import pytest
@@ -90,25 +90,25 @@ def test_models_are_loaded_or_refused():
     assert {judged(c, Breaks()).verdict for c in ("valid-sample", "run-plain")} == {"broken"}
 
 
-def test_the_first_layer_astray_is_named():
+def test_the_first_differing_layer_is_named():
     def layers(d):
         d["stage2.block0.project"] = d["stage2.block0.project"] + 1
         d["final_conv"] = d["final_conv"] + 1
         return d
     found = judged("run-plain", Bent(lambda e: e + 0.1, layers))
-    assert "first astray: stage2.block0.project" in found.detail
+    assert "first differing layer: stage2.block0.project" in found.detail
 
 
-def test_right_layers_point_behind_the_last_and_layers_of_a_wrong_size_are_passed_over():
+def test_right_layers_point_after_the_last_and_layers_of_a_wrong_size_are_skipped():
     found = judged("run-plain", Bent(lambda e: e + 0.1))
-    assert "look behind the last" in found.detail
+    assert "look after the last" in found.detail
     found = judged("run-plain", Bent(lambda e: e + 0.1, lambda d: {"stem": d["stem"][:-1]}))
     assert found.verdict == "fail" and "stem" not in found.detail
 
 
 def test_without_layers_the_symptom_alone_is_told():
     found = judged("run-plain", Bent(lambda e: e * 2, lambda d: {}))
-    assert "astray" not in found.detail
+    assert "differing" not in found.detail
 
 
 def test_every_engine_case_has_frozen_expectations():
@@ -137,5 +137,5 @@ def test_of_two_mistakes_the_first_is_named():
             layers["gdconv"] = layers["gdconv"] * 2
             return Answer("ok", value=(np.linspace(-0.5, 0.5, 8), layers))
     found = judged("run-plain", Wrong())
-    assert "first astray: stem" in found.detail
+    assert "first differing layer: stem" in found.detail
     assert found.detail.endswith("looks as if BatchNorm's epsilon is 1e-3")

@@ -56,7 +56,7 @@ def test_ok_refused_and_error(program):
 
 
 @pytest.mark.parametrize("answer,words", [
-    ("print('fine', flush=True)", "no JSON"), (say('{"seq": 1}'), "schema"),
+    ("print('fine', flush=True)", "not JSON"), (say('{"seq": 1}'), "schema"),
     (say('{"seq": m["seq"], "ok": True, "extra": 1}'), "schema"),
     (say('{"seq": m["seq"] + 1, "ok": True}'), "answer to"),
     (say('{"seq": m["seq"], "ok": True}'), "without a document"),

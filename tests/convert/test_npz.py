@@ -74,7 +74,7 @@ def test_missing_tensor(small, archive, tmp_path, refused):
 
 @pytest.mark.parametrize("key,text,word", [
     (ARCH_KEY, "{}", "stages"), (ARCH_KEY, "[", ARCH_KEY),
-    (ARCH_KEY, '{"stages":[{"t":1}]}', "no arch"), (MIRROR_KEY, "x", MIRROR_KEY),
+    (ARCH_KEY, '{"stages":[{"t":1}]}', "not an arch"), (MIRROR_KEY, "x", MIRROR_KEY),
     (ARCH_KEY, np.zeros(3), "not one text"),
     *((ARCH_KEY, json.dumps(asdict(efm3.ARCHS["nano"]) | {"width_mult": w}), "not above 0")
       for w in (0, -1)),

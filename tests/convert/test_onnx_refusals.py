@@ -165,9 +165,9 @@ def shaped(name, dims):
 BROKEN = {
     "cycle": (cycle, "X007", "cycle"), "self cycle": (self_cycle, "X007", "dw_stem/conv"),
     "unknown value": (lambda p: g.node(p, "stem/act").input.__setitem__(0, "ghost"), "X007",
-                      "ghost, which nobody makes"),
+                      "ghost, which no node produces"),
     "made twice": (lambda p: g.node(p, "dw_stem/conv").output.__setitem__(0, "stem/conv/y"),
-                   "X007", "made elsewhere"),
+                   "X007", "produced elsewhere"),
     "output of nobody": (lambda p: setattr(p.graph.output[0], "name", "ghost"), "X007", "ghost"),
     "shape beyond the data": (shaped("stem.bn.b", [1 << 40]), "X006", "holds 32 bytes"),
     "negative shape": (shaped("stem.bn.b", [-8, -1]), "X006", "[-8, -1]"),

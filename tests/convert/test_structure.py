@@ -235,7 +235,7 @@ def test_expansion_that_is_no_multiple(small, state):
         if state[k].ndim:
             state[k] = np.concatenate([state[k], state[k][:4]])
     state["stages.1.project.conv.weight"] = zeros(8, 20, 1, 1)
-    with pytest.raises(efm3.Efm3Error, match="expands 8 channels to 20, which is no multiple"):
+    with pytest.raises(efm3.Efm3Error, match="expands 8 channels to 20, which is not a multiple"):
         matched(state)
 
 

@@ -142,13 +142,13 @@ def test_hand_made_attacks(data, words, tmp_path, monkeypatch):
     (b"\x80\x05\x96" + b"\xff" * 7 + b"\x7f.", "bytes announced"),
     (b"X\x01\x00\x00\x00\xff.", "codec"), (b"V\\uD8\n.", "codec"), (b"S'\\x1'\n.", "escape"),
     (b"S'\\q'\n.", "escape"), (b"S'\\'\n.", "escape"),
-    (b"Sabc\n.", "quotes"), (b"S'abc\".\n.", "quotes"), (b"I12x\n.", "no number"),
-    (b"I" + b"9" * 5000 + b"\n.", "without an end"), (b"L" + b"9" * 60 + b"\n.", "no number"),
+    (b"Sabc\n.", "quotes"), (b"S'abc\".\n.", "quotes"), (b"I12x\n.", "not a number"),
+    (b"I" + b"9" * 5000 + b"\n.", "without an end"), (b"L" + b"9" * 60 + b"\n.", "not a number"),
     (b"h\x05.", "memo"), (b"j\xff\xff\xff\x7f.", "memo"), (b"g1\n.", "memo"),
     (b"a.", "empty"), (b"e.", "no mark"), (b"NNa.", "no list"), (b"(Ne.", "no list"),
     (b"(a.", "empty"), (b"t.", "no mark"), (b"\x86.", "empty"), (b"R.", "empty"), (b"0.", "empty"),
     (b"c" + b"a" * 40000 + b"\n", "without an end"), (b"cos", "without an end"),
-    (b"NN\x93.", "no text"), (b"r\xff\xff\xff\xff.", "empty"),
+    (b"NN\x93.", "not text"), (b"r\xff\xff\xff\xff.", "empty"),
 ])
 def test_damage(data, words):
     refused(data, "F003", words)

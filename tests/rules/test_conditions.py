@@ -98,7 +98,7 @@ def test_the_words_for_a_cut_file_know_what_is_known():
     (f,) = efm3.validate(more, select=["T012"]).findings
     assert f.message.endswith("; by its own size field")
     unknown = patched(sample.base(), "arch.stages[0].t", 0)
-    for cut, code, words in ((start.offset, "T013", "the size of tensor 3 should stand"),
+    for cut, code, words in ((start.offset, "T013", "the size of tensor 3 should be"),
                              (start.data_offset + 4, "T012", "; by its own size field")):
         (f,) = efm3.validate(unknown[:cut], select=[code]).findings
         assert f.message.endswith(words)

@@ -172,7 +172,7 @@ def dump() -> Iterator[str]:
     assert s.arch is not None and s.complete
     yield (f"The smallest network that the limits allow, in {len(data)} bytes, all of them shown: "
            f"the case `{EXAMPLE}`")
-    yield "of the corpus. Offsets and bytes are hexadecimal; what they mean stands after them."
+    yield "of the corpus. Offsets and bytes are hexadecimal; their meaning follows them."
     yield ""
     yield "```text"
     at = 0

@@ -28,5 +28,5 @@ class _Kit(Verbs):
 def command() -> None:
     """Test a reader, writer, editor or engine against the spec.
 
-    Begin with `efm3 conformance run --reader CMD --select smoke`.
+    Start with `efm3 conformance run --reader CMD --select smoke`.
     """

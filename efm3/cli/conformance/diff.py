@@ -26,18 +26,18 @@ from efm3.source import write_atomic
 @click.option("--level", type=click.Choice(LEVELS), default="structure", show_default=True)
 @click.option("--files", type=click.IntRange(1), default=1000, show_default=True,
               help="how many to try")
-@click.option("--seconds", type=click.FloatRange(0), default=0, help="stop after so long")
+@click.option("--seconds", type=click.FloatRange(0), default=0, help="stop after this time")
 @click.option("--seed", type=int, default=0, show_default=True, help="other files for another seed")
 @click.option("--enough", type=click.IntRange(1), default=5, show_default=True,
-              help="stop after so many disagreements")
+              help="stop after this many disagreements")
 @click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path),
               help="write each case (.toml) and its file (.bin) into this folder")
 @click.option("--json", "as_json", is_flag=True)
 def command(a: str, b: str, protocol: str, level: str, files: int, seconds: float, seed: int,
             enough: int, timeout: float, output: Path | None, as_json: bool) -> None:
-    """Mutate valid files, field by field, and ask both readers; where they disagree, cut the
-    mutation down to what is needed and print it as a case.
+    """Mutate valid files, field by field, and ask both readers; where they disagree, reduce
+    the mutation to a minimum and print it as a case.
 
     Exit codes: 0 they agree on all files, 1 they disagree, 2 usage.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 conformance list`: the cases, or all of one."""
+"""`efm3 conformance list`: the cases, or one in full."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from efm3.cli import styler
 @click.argument("words", nargs=-1, metavar="WORD...")
 @click.option("--json", "as_json", is_flag=True)
 def command(words: tuple[str, ...], as_json: bool) -> None:
-    """List the cases that the WORDs name (as for `run --select`); a single ID is shown whole.
+    """List the cases that the WORDs name (as for `run --select`); a single ID is shown in full.
 
     Exit codes: 0 listed, 2 nothing has that name.
     """

@@ -21,11 +21,11 @@ from efm3.conformance.runner import run_all, subject
 
 @click.command("run")
 @click.option("--reader", metavar="CMD", help="reads a file, prints its document")
-@click.option("--writer", metavar="CMD", help="writes a file of an arch and its tensors")
+@click.option("--writer", metavar="CMD", help="writes a file from an arch and its tensors")
 @click.option("--editor", metavar="CMD", help="changes keys of meta, or values, of a file")
 @click.option("--engine", metavar="CMD", help="computes an embedding")
 @click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",
-              show_default=True, help="a process a case, or one for all of them")
+              show_default=True, help="one process per case, or one for all cases")
 @click.option("--stdin", is_flag=True, help="give a simple reader the file on standard input")
 @click.option("--tensors", type=click.Choice(["npy", "npz"]), default="npy", show_default=True,
               help="how a writer gets its tensors")
@@ -38,7 +38,7 @@ from efm3.conformance.runner import run_all, subject
 @click.option("--select", "words", multiple=True, metavar="WORD",
               help="smoke, MUST, SHOULD, a folder, a code or its beginning, an ID with wildcards")
 @click.option("--known-failures", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="case IDs that may fail, one a line; one that passes fails the run")
+              help="case IDs that may fail, one per line; one that passes fails the run")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
               show_default=True)
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="simple cases at once")
@@ -52,7 +52,7 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
     What CMD has to do is in spec/conformance.md. Several classes may be tested at once.
 
     Exit codes: 0 conforms, 1 a MUST case failed or a listed failure passes, 2 usage,
-    3 the program is broken (crash, time out, no answer) where nothing failed.
+    3 the program is broken (crash, timeout, no answer) and nothing failed.
     """
     asked = [(c, cmd) for c, cmd in zip(CLASSES, (reader, writer, editor, engine), strict=True)
              if cmd]

@@ -17,13 +17,13 @@ from efm3.conformance import scaffold as scaffolds
 @click.option("--lang", type=click.Choice(list(scaffolds.LANGUAGES)), required=True)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="where to write (default: efm3-KIND)")
-@click.option("--force", is_flag=True, help="overwrite files that are there")
+@click.option("--force", is_flag=True, help="overwrite existing files")
 @click.option("--json", "as_json", is_flag=True)
 def command(kind: str, lang: str, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a reader, exporter or engine in one source file, which passes the kit, with a
     README that says how to build and test it. Replace it by your own code piece by piece.
 
-    Exit codes: 0 written, 1 a file is there already, 2 usage, 3 DIR cannot be written.
+    Exit codes: 0 written, 1 a file exists already, 2 usage, 3 DIR cannot be written.
     """
     word = scaffolds.kind_of(kind)
     folder = output or Path(f"efm3-{word}")

@@ -26,14 +26,14 @@ def command(results: TextIO, output: Path | None, badge: Path | None, name: str,
     standard input). The statement is JSON (spec/statement.schema.json): the kit's version, the
     set's digest, and for each class what was passed.
 
-    Exit codes: 0 made, 1 RESULTS are no results, 2 usage, 3 unreadable.
+    Exit codes: 0 made, 1 RESULTS are not results, 2 usage, 3 unreadable.
     """
     from efm3.conformance import statement
 
     try:
         value = json.loads(results.read())
     except (ValueError, RecursionError) as e:
-        raise click.ClickException(f"RESULTS are no JSON: {e}") from None
+        raise click.ClickException(f"RESULTS are not JSON: {e}") from None
     made = statement.make(value if isinstance(value, dict) else {}, name, version)
     text = json.dumps(made, indent=2) + "\n"
     if badge:

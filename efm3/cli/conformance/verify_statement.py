@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 conformance verify-statement`: is a statement true of this kit?"""
+"""`efm3 conformance verify-statement`: is a statement valid for this kit?"""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from efm3.findings import printable
 @click.argument("statement", type=click.File("r", encoding="utf-8"))
 @click.option("--json", "as_json", is_flag=True)
 def command(statement: TextIO, as_json: bool) -> None:
-    """Check that STATEMENT is whole, is of this kit's set of cases, and that its counts bear its
-    claims out. It cannot be seen from a statement that the program was really run: to know
+    """Check that STATEMENT is complete, is about this kit's set of cases, and that its counts
+    support its claims. A statement cannot prove that the program was really run: to know
     that, run it.
 
     Exit codes: 0 it holds, 1 it does not, 2 usage, 3 unreadable.
@@ -29,7 +29,7 @@ def command(statement: TextIO, as_json: bool) -> None:
     try:
         value = json.loads(statement.read())
     except (ValueError, RecursionError) as e:
-        raise click.ClickException(f"STATEMENT is no JSON: {e}") from None
+        raise click.ClickException(f"STATEMENT is not JSON: {e}") from None
     found = list(problems(value))
     if as_json:
         click.echo(json.dumps({"ok": not found, "findings": [f.to_json() for f in found]},

@@ -6,8 +6,8 @@
     python engine.py MODEL INPUT OUTPUT [LAYERS]   exit code 1 where MODEL is refused
     python engine.py --lines                       answers the lines protocol
 
-INPUT is float32 [3, 112, 112], OUTPUT the embedding; the folder LAYERS gets NAME.f32 a layer.
-Put your own engine in the place of `load` and `forward`.
+INPUT is float32 [3, 112, 112], OUTPUT the embedding; the folder LAYERS gets one NAME.f32 per layer.
+Replace `load` and `forward` by your own engine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Refused(Exception):
 class Layer(NamedTuple):
     """A convolution, its BatchNorm, and its PReLU where `act`; square kernels and maps.
 
-    `depthwise`: one filter a channel. `adds`: the block's input is added to the output.
+    `depthwise`: one filter per channel. `adds`: the block's input is added to the output.
     """
 
     name: str
@@ -206,7 +206,7 @@ def convolve(layer: Layer, w: Any, x: Any) -> Any:
     return y
 
 
-# What the kit talks to.
+# The interface to the kit.
 
 HELLO = {"version": 1, "ready": True, "implementation": {
     "name": "my-engine", "version": "0.1", "language": "python", "classes": ["engine"]}}
@@ -254,7 +254,7 @@ def main(args: list[str]) -> int:
     except Refused as e:
         print(e, file=sys.stderr)
         return 1
-    except Exception:  # Python ends with 1 on its own, and 1 would say refused
+    except Exception:  # an uncaught exception exits with 1, which would mean refused
         traceback.print_exc()
         return 70
 

@@ -35,9 +35,9 @@ def check(arch: dict[str, Any]) -> None:
     for stage in arch["stages"]:
         side = (side - 1) // stage["s"] + 1
     need(arch["gdc_kernel"] == side, f"gdc_kernel is not {side}, the last map's side")
-    need(type(name) is str and type(width) in (int, float), "name or width_mult is no such thing")
+    need(type(name) is str and type(width) in (int, float), "name or width_mult has a wrong type")
     need(not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name), "a NUL or half a character")
-    need(0 < width <= 1.7976931348623157e308, "width_mult is not above zero, or no binary64")
+    need(0 < width <= 1.7976931348623157e308, "width_mult is not above zero, or not a binary64")
 
 
 def write(arch: dict[str, Any], tensors: dict[str, Any]) -> bytes:
@@ -51,7 +51,7 @@ def write(arch: dict[str, Any], tensors: dict[str, Any]) -> bytes:
             need(f"{name}.{part}" in tensors, f"{name}.{part} is missing")
             array = tensors[f"{name}.{part}"]
             need(array.shape == shape, f"{name}.{part} has shape {array.shape}, not {shape}")
-            need(array.dtype.str == "<f4" and array.flags.c_contiguous, f"{name}.{part} is no <f4")
+            need(array.dtype.str == "<f4" and array.flags.c_contiguous, f"{name}.{part} is not <f4")
             need(bool((abs(array) < float("inf")).all()), f"{name}.{part} holds NaN or infinity")
             table.append(struct.pack("<I", array.nbytes) + array.tobytes())
 
@@ -94,9 +94,9 @@ def main(arch_path: str, folder: str, out: str) -> int:
             arch = json.loads(Path(arch_path).read_text(encoding="utf-8"))
             tensors = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
         except (ValueError, EOFError) as e:
-            raise Refused(f"no JSON, or no array: {e}") from None
+            raise Refused(f"not JSON, or not an array: {e}") from None
         need(type(arch) is dict and type(arch.get("stages")) is list
-             and all(type(stage) is dict for stage in arch["stages"]), "this is no arch")
+             and all(type(stage) is dict for stage in arch["stages"]), "this is not an arch")
         data = write(arch, tensors)
     except Refused as e:
         print(e, file=sys.stderr)
@@ -110,7 +110,7 @@ if __name__ == "__main__":
     from traceback import print_exc
     try:
         code = main(*argv[1:])
-    except Exception:  # Python ends with 1 on its own, and 1 would say refused
+    except Exception:  # an uncaught exception exits with 1, which would mean refused
         print_exc()
         code = 70
     raise SystemExit(code)

@@ -7,7 +7,7 @@
     python reader.py           the same for standard input
     python reader.py --lines   answers the lines protocol
 
-The variable EFM3_LEVEL holds the level. Put your own reader in the place of `read`.
+The variable EFM3_LEVEL holds the level. Replace `read` by your own reader.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ KINDS = {"name": (str,), "width_mult": (int, float), "stem_channels": (int,),
 
 
 def read_mirror(text: bytes, arch: dict[str, Any], table: bytes) -> dict[str, Any]:
-    """The mirror as it parses; it must agree with the header, and its digest with the table."""
+    """The parsed mirror; it must agree with the header, and its digest with the table."""
     mirror = parse(text)
     for key, kinds in KINDS.items():
         need(key in mirror, f"M020: the mirror has no {key}")
@@ -182,7 +182,7 @@ def read_mirror(text: bytes, arch: dict[str, Any], table: bytes) -> dict[str, An
 
 
 def parse(text: bytes) -> dict[str, Any]:
-    """The mirror's closed grammar: what JSON parsers disagree on is refused."""
+    """The mirror's closed grammar: everything JSON parsers disagree on is refused."""
     need(text.strip(b" ") != b"", "M001: the mirror is empty")
     need(not text.startswith(b"\xef\xbb\xbf"), "M002: a byte order mark")
     depth = 0
@@ -206,7 +206,7 @@ def parse(text: bytes) -> dict[str, Any]:
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys differ."""
-    need(len(dict(pairs)) == len(pairs), "M005: a key stands twice")
+    need(len(dict(pairs)) == len(pairs), "M005: a key occurs twice")
     return dict(pairs)
 
 
@@ -263,7 +263,7 @@ def tagged(value: Any) -> Any:
     return tag(kind, value)
 
 
-# What the kit talks to.
+# The interface to the kit.
 
 HELLO = {"version": 1, "ready": True, "implementation": {
     "name": "my-reader", "version": "0.1", "language": "python", "classes": ["reader"],
@@ -300,7 +300,7 @@ def main(args: list[str]) -> int:
     except Refused as e:
         print(e, file=sys.stderr)
         return 1
-    except Exception:  # Python ends with 1 on its own, and 1 would say refused
+    except Exception:  # an uncaught exception exits with 1, which would mean refused
         traceback.print_exc()
         return 70
 

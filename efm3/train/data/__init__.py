@@ -3,7 +3,7 @@
 """Training data: one `open_data` for every kind of source.
 
     a folder            an ImageFolder tree, or a cache (images.npy, labels.npy)
-    FILE.rec            InsightFace's form, with FILE.idx beside it
+    FILE.rec            InsightFace's format, with FILE.idx beside it
     FILES.tar           WebDataset shards: a name, a glob, or a range {000..099}
     synth:SEED:N:SHOTS  drawn identities
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawn identities: from a cache on disk, or drawn when they are asked for."""
+"""Drawn identities: from a cache on disk, or drawn on demand."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _array(path: str, mapped: bool = False) -> Any:
 
 
 def _agree(path: str, facts: specs.Facts | None, labels: Any) -> None:
-    """Refuses a synth.json that speaks of other pictures: it goes into the trained file."""
+    """Refuses a synth.json that describes other pictures: it goes into the trained file."""
     if facts and {"classes", "shots"} <= facts.keys():
         told, found = facts["classes"] * facts["shots"], (int(labels.max()) + 1, len(labels))
         if (facts["classes"], told) != found:
@@ -75,7 +75,7 @@ def _agree(path: str, facts: specs.Facts | None, labels: Any) -> None:
 
 
 class SynthSource(Source):
-    """`synth:SEED:IDENTITIES:SHOTS[:FIRST]`: pictures that are drawn as they are asked for."""
+    """`synth:SEED:IDENTITIES:SHOTS[:FIRST]`: pictures that are drawn on demand."""
 
     def __init__(self, words: str, side: int) -> None:
         spec = specs.pictures(words)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""ImageFolder trees: one folder an identity, its pictures anywhere below."""
+"""ImageFolder trees: one folder per identity, its pictures anywhere below."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm")
 class FolderSource(Source):
     """`path/IDENTITY/**/PICTURE`; identities are numbered in the order of their sorted names.
 
-    Folders without a picture are no identity.
+    Folders without a picture are skipped.
     """
 
     def __init__(self, path: str, side: int) -> None:
         if not os.path.isdir(path):
             refuse("F020", path=path, found="no folder",
-                   expected="a folder with one folder an identity")
+                   expected="a folder with one folder per identity")
         names: list[bytes] = []
         labels: list[int] = []
         self.identities: list[str] = []
@@ -37,7 +37,7 @@ class FolderSource(Source):
                 self.identities.append(identity)
         if not names:
             refuse("F020", path=path, found=f"no {', '.join(SUFFIXES)} in any folder of it",
-                   expected="a folder with one folder an identity")
+                   expected="a folder with one folder per identity")
         super().__init__(path, len(self.identities))
         self.facts = specs.read_facts(path)
         self._side, self._labels = side, np.array(labels)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""InsightFace's training form: MXNet RecordIO, `train.rec` with `train.idx` beside it.
+"""InsightFace's training format: MXNet RecordIO, `train.rec` with `train.idx` beside it.
 
 A record is a magic number, a word with its length (29 bits) and its kind (3 bits: whole, or the
 first, a middle or the last part of one whose data holds the magic number), the data, and padding
@@ -36,7 +36,7 @@ CHUNK = 1 << 22
 class RecSource(Source):
     """Pictures of a `.rec`, read from that file: nothing is unpacked or kept.
 
-    Without an `.idx` the records are walked once. Where record 0 says nothing of the identities
+    Without an `.idx` the records are scanned once. Where record 0 does not state the identities,
     every record's header is read once, which takes a while for millions.
     """
 
@@ -76,7 +76,7 @@ class RecSource(Source):
         labels, picture = _unpacked(data)
         label = labels[0] - self._first_label
         if not (label == int(label) and 0 <= label < self.classes):
-            raise Corrupt(f"label {labels[0]} is none of {self.classes}")
+            raise Corrupt(f"label {labels[0]} is not one of {self.classes}")
         return tensor_of(picture, self._side), int(label)
 
     def _identities(self, keys: Indices, offsets: Indices) -> tuple[int, int, Indices]:

@@ -32,10 +32,10 @@ Encoded = tuple[bytes, int]
 class ShardStream(Stream):
     """Samples of the shards, in an order that follows from seed, epoch, rank and worker alone.
 
-    Shards are dealt out to the ranks' workers; where these are more than the shards, each reads
-    all of them and takes its turn. `shards.json` beside the shards, {"classes": N, "samples": N},
-    spares the walk over them that counts both. A damaged shard counts as one corrupt sample, and
-    the samples behind the damage are lost.
+    Shards are distributed over the ranks' workers; where there are fewer shards than workers, each
+    of the n workers reads all shards and takes every n-th sample. `shards.json` beside the shards,
+    {"classes": N, "samples": N}, saves the scan that counts both. A damaged shard counts as one
+    corrupt sample, and the samples after the damage are lost.
     """
 
     def __init__(self, spec: str, side: int, seed: int = 0, shuffle: bool = True,
@@ -93,7 +93,7 @@ class ShardStream(Stream):
                 self._skip()
 
     def _counted(self) -> tuple[int, int]:
-        """Samples and identities, by a walk over the shards that passes over the pictures."""
+        """Samples and identities, by a scan of the shards that skips the pictures."""
         samples, most = 0, -1
         for path in self._shards:
             try:
@@ -108,7 +108,7 @@ class ShardStream(Stream):
 
 
 def expand(spec: str) -> list[str]:
-    """The shards that a name with {000..099} or a glob stands for. Raises Efm3Error F020, F023."""
+    """The shards that a name with {000..099} or a glob matches. Raises Efm3Error F020, F023."""
     match = re.fullmatch(r"(.*)\{([0-9]{1,9})\.\.([0-9]{1,9})\}(.*)", spec)
     if match:
         first, last = int(match[2]), int(match[3])
@@ -171,7 +171,7 @@ def _read(path: str, pictures: bool = True) -> Iterator[Encoded]:
 
 
 def _sample(found: dict[str, bytes]) -> Encoded | None:
-    """A picture and its label, -1 where that is none; None where there is no such pair."""
+    """A picture and its label, -1 for an invalid one; None where there is no such pair."""
     picture = next((found[s] for s in PICTURES if s in found), None)
     if picture is None or LABEL not in found:
         return None

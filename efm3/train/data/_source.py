@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What every reader of training data has in common."""
+"""The common base of all readers of training data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from efm3.pictures import BadPicture, decode
 
 SIDE = 112
 BAD_IN_A_ROW = 1000
-"""After so many corrupt pictures in a row the source as a whole counts as broken."""
+"""After this many corrupt pictures in a row the source as a whole counts as broken."""
 MAX_BYTES = 1 << 26
 """An encoded picture of more bytes counts as corrupt."""
 
@@ -28,7 +28,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Data(Protocol):
-    """What training asks of its data, whatever they are read from."""
+    """The interface of every data source."""
 
     name: str
     classes: int
@@ -58,7 +58,7 @@ def tensor_of(data: bytes, side: int) -> torch.Tensor:
 
 
 def collate(batch: Any) -> Batch:
-    """For a DataLoader: what `fetch` made passes, a list of samples is stacked."""
+    """For a DataLoader: a batch of `fetch` is passed on, a list of samples is stacked."""
     if isinstance(batch, tuple) and isinstance(batch[0], torch.Tensor):
         made: Batch = batch
         return made
@@ -139,7 +139,7 @@ class Stream(_Counting, IterableDataset):
         """Call before a DataLoader's iterator is made.
 
         To resume inside an epoch: the first `done` batches of `batch` samples of this rank are
-        passed over. They are decoded for that, since corrupt ones count for nothing.
+        skipped. They are decoded for that, since corrupt samples do not count.
         """
         self.epoch, self.done, self.batch = epoch, done, batch
 

@@ -3,7 +3,7 @@
 """The files in a tar archive, one after the other, without unpacking any.
 
 Python's `tarfile` parses the headers; its own walk takes a damaged header for the end of the
-archive, and samples would be lost without a word. The library `webdataset` would do too, but
+archive, and samples would be lost silently. The library `webdataset` would do too, but
 it lets a name in the list of shards start a program (`pipe:`) and unpickles what ends in .pyd.
 """
 
@@ -22,14 +22,14 @@ MAX_NAME = 1 << 16
 def members(f: BinaryIO, size: int) -> Iterator[tuple[str, int, int]]:
     """Name, offset and size of each regular file, with `f` left at its data.
 
-    Links, devices and folders are passed over. Raises Corrupt where the archive is damaged.
+    Links, devices and folders are skipped. Raises Corrupt where the archive is damaged.
     """
     name = ""
     at = f.tell()
     while True:
         header = f.read(BLOCK)
         if not header:
-            raise Corrupt(f"the archive ends at byte {at}, without its mark of the end")
+            raise Corrupt(f"the archive ends at byte {at}, without its end marker")
         try:
             info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the stubs lack it

@@ -57,10 +57,10 @@ def test_known_failures(run, tmp_path):
     (tmp_path / "known.txt").write_text("valid-sample  # not yet\n")
     assert run(*words).exit_code == 0
     expired = run("--reader", "@python", *words[2:])
-    assert expired.exit_code == 1 and "take it off the list" in expired.stdout
+    assert expired.exit_code == 1 and "remove it from the list" in expired.stdout
     (tmp_path / "known.txt").write_text("valid-nothing\n")
     strange = run(*words)
-    assert strange.exit_code == 1 and "no case" in strange.stderr and not strange.stdout
+    assert strange.exit_code == 1 and "not a case" in strange.stderr and not strange.stdout
 
 
 @pytest.mark.parametrize("words", [
