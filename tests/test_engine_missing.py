@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Without a C compiler: the build goes on, and Engine says what is missing."""
+"""Without a C compiler: the build succeeds, and Engine says what is missing."""
 
 import os
 import subprocess

@@ -92,7 +92,7 @@ json_values = st.recursive(
 def test_schema_and_rules_agree(key, value, drop):
     """A mirror that the schema refuses has an error at level coherence.
 
-    The other way round holds but for what a schema cannot say: agreement with the header.
+    The converse holds except for what a schema cannot state: agreement with the header.
     """
     def change(m):
         return {k: v for k, v in m.items() if k != key} if drop else m | {key: value}

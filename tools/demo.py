@@ -20,7 +20,7 @@ from efm3.engine import RULE_OF_THUMB
 
 
 def compare(path: str, names: list[str], svg: str | None) -> None:
-    """The time a picture takes, and each picture's similarity to each; the latter as SVG too."""
+    """The time per picture, and the similarities of all pairs; the latter also as SVG."""
     model = efm3.load(path)
     pictures = np.stack([_images.load_image(name, False) for name in names])
     try:
@@ -37,7 +37,7 @@ def compare(path: str, names: list[str], svg: str | None) -> None:
         e = engine.embed(pictures)
     took = (time.perf_counter() - start) / len(e)
     print(f"{len(e)} drawn faces embedded with {path} in {how}: {e.shape[1]} values each, "
-          f"{took * 1e3:.2f} ms a picture\n")
+          f"{took * 1e3:.2f} ms per picture\n")
     table = list(_scores.matrix(names, (e @ e.T).tolist(), RULE_OF_THUMB))
     _render.show(table)
     if svg:

@@ -4,17 +4,17 @@
 // facex_mfn: loads an EFM3 file and computes face embeddings on the CPU.
 //
 // Conventions
-//   Failure    Functions returning int give 0 (MFN_OK) or a negative status; mfn_strerror()
+//   Failure    Functions returning int return 0 (MFN_OK) or a negative status; mfn_strerror()
 //              names it. No function prints, aborts or exits.
 //   Ownership  The caller owns every buffer it passes; the engine keeps none of them after the
 //              call. What the engine owns is released by mfn_engine_free().
 //   Threads    After a successful init an engine is immutable: any number of threads may run the
 //              functions that take a `const MfnEngine *` on it at once, with results bitwise equal
 //              to serial use on the same instruction set. Init and free need exclusive use.
-//   fork       A child may go on using an engine made by its parent.
+//   fork       A child may continue to use an engine made by its parent.
 //   Float      Denormals are treated as zero during a call; the caller's floating-point state is
 //              the same after it. NaN and infinity in weights or input are not refused: they
-//              propagate by IEEE rules into the embedding (`efm3 validate` judges values).
+//              propagate by IEEE rules into the embedding (`efm3 validate` checks values).
 #ifndef FACEX_MFN_H
 #define FACEX_MFN_H
 
@@ -66,7 +66,7 @@ typedef struct MfnEngine {
     void *impl;
 } MfnEngine;
 
-// All-zero means: defaults.
+// All-zero means defaults.
 typedef struct MfnOptions {
     const char *isa;  // "avx512", "avx2", "neon", "scalar"; NULL: MFN_ISA if set, else the best
     int threads;      // 0 or 1: the caller alone; up to 64 for batches
@@ -110,14 +110,14 @@ int mfn_engine_init_file(const char *path, const MfnOptions *options, MfnEngine 
 int mfn_engine_init_memory(const void *data, size_t size, const MfnOptions *options,
                            MfnEngine *engine, MfnError *error);
 
-// Releases an engine. A NULL or an already freed handle gives a status and does nothing.
+// Releases an engine. A NULL or already freed handle returns a status and does nothing.
 int mfn_engine_free(MfnEngine *engine);
 
 // One aligned face: float [3, 112, 112], RGB, CHW, (pixel - 127.5) / 128, in; float
 // [mfn_embedding_dim()], of L2 norm 1, out. The buffers may be of any alignment and must not overlap.
 int mfn_engine_forward(const MfnEngine *engine, const float *input_chw, float *embedding);
 
-// `count` faces [count, 3, 112, 112] -> [count, D]; spreads over the engine's threads.
+// `count` faces [count, 3, 112, 112] -> [count, D]; uses the engine's threads.
 int mfn_engine_forward_batch(const MfnEngine *engine, const float *input_nchw, size_t count,
                              float *embeddings);
 
@@ -140,7 +140,7 @@ int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *layer);
 // `capacity` is in floats and must be at least MfnInfo.trace_floats.
 int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out, size_t capacity);
 
-// Debugging: least seconds of each layer over `repeats` layer-by-layer passes; `capacity` in
+// Debugging: minimum seconds of each layer over `repeats` layer-by-layer passes; `capacity` in
 // doubles, at least MfnInfo.n_layers.
 int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
                        double *seconds, size_t capacity);
@@ -150,7 +150,7 @@ int mfn_isa_count(void);
 const char *mfn_isa_name(int index);
 int mfn_isa_supported(int index);
 
-// Measured fused multiply-adds a second of one core (the roofline of a row), 0 if unsupported.
+// Measured fused multiply-adds per second of one core (the compute roofline), 0 if unsupported.
 double mfn_fma_peak(const char *isa);
 
 const char *mfn_strerror(int status);

@@ -28,7 +28,7 @@ static unsigned look(void) {
     return found;
 }
 
-// CPUID is slow where a hypervisor answers it (20 us), several times a load; the answer stays.
+// CPUID is slow where a hypervisor traps it (20 us), several times per load; the answer is cached.
 unsigned mfn_cpu_features(void) {
     enum { KNOWN = 1 << 30 };
     static _Atomic unsigned known;

@@ -62,7 +62,7 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// The best of several short runs: a neighbour or a clock change can only slow one down.
+// The best of several short runs: other processes or a clock change can only slow one down.
 double mfn_fma_peak(const char *isa) {
     MfnKernels k;
     if (mfn_isa_resolve(isa, &k) < 0) return 0;

@@ -47,10 +47,10 @@ typedef struct MfnImpl {
     _Atomic(MfnPool *) pool;
 } MfnImpl;
 
-// "MFN engine" with a byte no text has; a freed or foreign handle does not carry it.
+// "MFN engine" with a byte that no text has; a freed or foreign handle does not contain it.
 #define MFN_LIVE_COOKIE UINT64_C(0x4d464e20656e67e5)
 
-// The engine of a live handle, NULL of any other; then mfn_no_engine says why.
+// The engine of a live handle, NULL for any other; then mfn_no_engine says why.
 static inline MfnImpl *mfn_impl_of(const MfnEngine *engine) {
     return engine && engine->cookie == MFN_LIVE_COOKIE ? engine->impl : NULL;
 }
@@ -58,7 +58,7 @@ static inline int mfn_no_engine(const MfnEngine *engine) {
     return engine ? MFN_E_STATE : MFN_E_ARG;
 }
 
-// arena.c: 64-byte aligned, released with free(); NULL when it cannot be had. Zeroed.
+// arena.c: 64-byte aligned, released with free(); NULL when out of memory. Zeroed.
 float *mfn_arena_new(size_t floats);
 // Scratch for one call, from the idle list or new; NULL when out of memory.
 float *mfn_scratch_take(MfnImpl *impl);

@@ -27,7 +27,7 @@ static void report(const Pass *p, int layer, const float *map) {
 
 // The stem window's input rows for one output row, padded left and right with zeros: float planes
 // as rows [ky][c][x], bytes as rows [ky][x][c]. The arena starts as zeros and the margins are
-// written by nobody else, but rows come and go at the top and bottom edge.
+// never written elsewhere; only rows at the top and bottom edge change.
 static void load_input_rows(const Pass *p, uint32_t y, float *rows) {
     const MfnLayer *stem = &p->im->layers[0];
     const size_t side = MFN_FMT_INPUT_SIDE, ch = MFN_FMT_INPUT_CHANNELS;
@@ -75,7 +75,7 @@ static void produce_stem(const Pass *p, uint32_t from, uint32_t to, uint32_t rin
     }
 }
 
-// Rows that lie side by side in the ring go into one product.
+// Rows that are contiguous in the ring are computed in one product.
 static void produce_expand(const Pass *p, int layer, const float *in, uint32_t from, uint32_t to,
                            uint32_t ring, float *out) {
     const MfnLayer *l = &p->im->layers[layer];

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Verification. The architecture header and json_len alone decide how long the file must be, so the
-// length is compared before anything is allocated or any table entry is believed.
+// length is compared before anything is allocated or any table entry is trusted.
 #include "loader.h"
 
 #include <stdarg.h>
@@ -67,7 +67,7 @@ static int read_stages(MfnCursor *c, MfnArch *a, MfnError *e) {
     return MFN_OK;
 }
 
-// What no single field can say: expanded widths and the side of the last map.
+// Limits that involve several fields: expanded widths and the side of the last map.
 static int check_shape(const MfnArch *a, MfnError *e) {
     uint32_t c = a->stem_channels;
     for (uint32_t i = 0; i < a->n_stages; i++) {
@@ -136,7 +136,7 @@ static int verify_prefix(const void *data, size_t size, MfnImage *im, uint64_t *
                         (unsigned long)json_len, MFN_FMT_MAX_JSON_LEN);
     im->count_at = MFN_FMT_PREFIX_SIZE + (uint64_t)json_len;
     im->n_layers = mfn_network_layers(&im->arch, im->layers);
-    // Below 2^52: at most 773 layers of less than 2^42 bytes each, but checked all the same.
+    // Below 2^52: at most 773 layers of less than 2^42 bytes each, but checked anyway.
     bool fits = mfn_add64(im->count_at, 4, expected);
     for (int i = 0; i < im->n_layers; i++) {
         const MfnLayer *l = &im->layers[i];

@@ -5,14 +5,14 @@
 
 #include "network.h"
 
-// Where the tensors lie in a verified file image.
+// The tensors' offsets in a verified file image.
 typedef struct MfnImage {
     const unsigned char *data;
     size_t size;
     MfnArch arch;
     MfnLayer layers[MFN_MAX_LAYERS];
     int n_layers;
-    uint64_t count_at;  // offset of n_tensors; the first size field is right behind it
+    uint64_t count_at;  // offset of n_tensors; the first size field follows it
 } MfnImage;
 
 // Fills *error (never NULL here) and gives `status`.
@@ -29,7 +29,7 @@ int mfn_image_verify(const void *data, size_t size, MfnImage *image, MfnError *e
 int mfn_image_expect(const void *prefix, size_t prefix_size, uint64_t file_size, MfnImage *image,
                      MfnError *error);
 
-// Reads a regular file into memory that the caller frees, after its length was proved against its
+// Reads a regular file into memory that the caller frees, after its length was checked against its
 // own header. *data is NULL on failure.
 int mfn_file_read(const char *path, unsigned char **data, size_t *size, MfnError *error);
 

@@ -9,7 +9,7 @@
 #include "cursor.h"
 #include "engine.h"
 
-// A step's producer rows and depthwise rows should stay in the L2 cache beside the step's weights.
+// A step's producer rows and depthwise rows should stay in the L2 cache with the step's weights.
 #ifndef MFN_BAND_BYTES
 #define MFN_BAND_BYTES (160 * 1024)
 #endif
@@ -60,7 +60,7 @@ int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
         at_least(&plane[i % 2], padded(out->c_out) * out->side_out * out->side_out);
     }
     at_least(&wide, padded(last->c_out) * last->side_out * last->side_out);
-    // A pointer takes at most two floats' room.
+    // A pointer takes at most the space of two floats.
     rows = mfn_round_up((size_t)rows * 2, MFN_BLOCK);
     uint64_t side = MFN_INPUT_PADDED_SIDE;
     uint64_t input = side * im->arch.stem_kernel * MFN_FMT_INPUT_CHANNELS;

@@ -56,7 +56,7 @@ static int64_t nanoseconds(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-// At most 50 us, about the price of a sleep and a wake-up.
+// At most 50 us, about the cost of a sleep and a wake-up.
 static void spin_while_equal(_Atomic unsigned *v, unsigned seen) {
     int64_t until = nanoseconds() + 50000;
     while (atomic_load_explicit(v, memory_order_acquire) == seen && nanoseconds() < until)
@@ -122,7 +122,7 @@ static MfnPool *pool_acquire(MfnImpl *im) {
         p = pool_new(im->threads);
         if (!p) return NULL;
         atomic_store(&p->busy, 1);
-        // A pool inherited through fork goes with the engine: other threads may be here too.
+        // A pool inherited through fork is freed with the engine: other threads may use it too.
         p->parents = old;
         if (atomic_compare_exchange_strong(&im->pool, &old, p)) return p;
         p->parents = NULL;

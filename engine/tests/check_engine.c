@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checks that want a sanitizer beside them: hostile bytes, memory that runs out, threads, misuse.
+// Checks to be run with a sanitizer: hostile bytes, failing allocations, threads, misuse.
 //   check_engine VERB FILE     exit 0 and a line that says how much was done, or 1
 // Build with -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create for the
 // verb nomem.
@@ -72,7 +72,7 @@ static bool life(const unsigned char *data, size_t size, float *out) {
     said[n++] = mfn_engine_forward(&e, input, out);
     said[n++] = mfn_engine_forward_batch(&e, input, BATCH, out);
     said[n++] = mfn_engine_forward_u8(&e, pixels, BATCH, out);
-    // What is said to be there is there.
+    // What is reported as present is present.
     memset(trace, 0xff, sizeof *trace);
     said[n++] = mfn_engine_trace(&e, input, trace, (size_t)info.trace_floats);
     CHECK(said[n - 1] || trace[0] == trace[0]);
@@ -104,7 +104,7 @@ static void nomem(const unsigned char *data, size_t size) {
         printf("nomem: each of %ld allocations and new threads failed%s; %ld did no harm\n", k - 1,
                ever ? ", and all after it" : "", harmless);
     }
-    // No scratch is left and none can be had: the call says so, and the next one is well.
+    // No scratch is left and none can be allocated: the call fails, and the next one succeeds.
     MfnEngine e;
     CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
     float *only = mfn_scratch_take(e.impl);
@@ -344,7 +344,7 @@ static void misuse(const unsigned char *data, size_t size) {
     int rc = mfn_engine_forward(&e, input, out);
     budget = -1;
     CHECK(rc == MFN_OK);
-    // A handle that is initialised anew in vain is dead, whatever it held.
+    // A handle whose re-initialisation failed is dead, whatever it held.
     MfnEngine twin = e;
     CHECK(mfn_engine_init_memory(data, 3, NULL, &twin, NULL) == MFN_E_TRUNCATED);
     CHECK(mfn_engine_free(&twin) == MFN_E_STATE);

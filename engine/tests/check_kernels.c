@@ -21,7 +21,7 @@
 #include "../src/kernels.h"
 #include "facex_mfn.h"
 
-static double worst;  // greatest error, as a part of its bound, of the slot under test
+static double worst;  // largest error, relative to its bound, of the slot under test
 static long cases;
 
 static uint32_t seed = 1;
@@ -205,7 +205,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// Core cycles a second, from a chain of additions that each wait for the one before.
+// Core cycles per second, from a chain of additions that each wait for the one before.
 static double clock_rate(void) {
     enum { STEPS = 2000000 };
     double best = 0;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verb soak of check_engine.c: an engine made, used and freed very often takes no more of the system.
+// The verb soak of check_engine.c: an engine made, used and freed very often leaks no resources.
 #ifndef CHECK_SOAK_H
 #define CHECK_SOAK_H
 #include "check_tools.h"
@@ -31,7 +31,7 @@ static int open_files(void) {
     return n - 3;  // `.`, `..` and the folder itself
 }
 
-// Bytes that malloc has given and not got back; 0 where the library does not tell.
+// Bytes allocated and not freed; 0 where the library does not report them.
 static long allocated(void) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
     struct mallinfo2 m = mallinfo2();
@@ -41,7 +41,7 @@ static long allocated(void) {
 #endif
 }
 
-// One load, call and end, by turns from memory and from the file, and loads that are refused.
+// One load, call and free, alternately from memory and from the file, and loads that are refused.
 static void use(const unsigned char *data, size_t size, long i) {
     static float out[BATCH * MAX_DIM];
     MfnOptions options = {.threads = i % 1000 ? 1 : 3};

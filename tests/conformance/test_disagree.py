@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The search finds a planted disagreement, makes it small, and prints a case that is right."""
+"""The search finds a planted disagreement, minimises it, and prints a correct case."""
 
 import efm3
 from efm3.conformance import author, cases, disagree

@@ -145,7 +145,8 @@ MISTAKES = {
     "the convolutions have biases": after("conv.w", 32),
     "one bias slipped in": sample.with_table(lambda t: [t[0], ("bias", bytes(32)), *t[1:]]),
     "the ArcFace head is exported": after("embed_proj.bn.var", 64),
-    "one PReLU slope per layer instead of one per channel": sample.payload("act.w", lambda d: d[:4]),
+    "one PReLU slope per layer instead of one per channel":
+        sample.payload("act.w", lambda d: d[:4]),
     "the tensors are sorted by name": sample.with_table(sorted),
     "n_tensors counts something else": lambda d: sample.put(
         sample.spans(d).table_offset - 4, b"\1\0\0\0")(d),

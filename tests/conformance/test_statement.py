@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Statements: made of a run, and every claim that the counts do not bear out is found."""
+"""Statements: made of a run, and every claim that the counts contradict is found."""
 
 import copy
 import json

@@ -41,7 +41,8 @@ def test_exit_1_is_a_refusal_with_a_reason(program):
 
 @pytest.mark.parametrize("text,words", [
     ("sys.exit(2)", "exit code 2"), ("os.abort()", "signal 6"), ("print('fine')", "not JSON"),
-    ("print('[1]')", "not a JSON object"), ("", "not JSON"), ("print('{\"a\":' * 5000)", "not JSON"),
+    ("print('[1]')", "not a JSON object"), ("", "not JSON"),
+    ("print('{\"a\":' * 5000)", "not JSON"),
     ("import time; time.sleep(9)", "no answer in 0.5 s")])
 def test_anything_else_is_broken(program, text, words):
     answer = program(text, timeout=0.5 if "sleep" in text else 60).read(b"", "structure")
@@ -108,7 +109,7 @@ def test_an_engine_gets_model_and_input_and_gives_embedding_and_layers(program):
     assert embedding.tolist() == [0.5, 0.5] and layers["stem"].tolist() == [1, 2]
 
 
-def test_an_engine_whose_output_is_amiss_is_broken(program):
+def test_an_engine_with_a_wrong_output_is_broken(program):
     assert program("").embed(b"", np.zeros(3)).kind == "broken"
     assert program("open(sys.argv[3], 'w').write('abc')").embed(b"", np.zeros(3)).kind == "broken"
 

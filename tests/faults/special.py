@@ -142,7 +142,7 @@ def save(path: Path) -> str:
 
 
 def limited(path: Path) -> str:
-    """With a limit of 5,000 bytes a file."""
+    """With a limit of 5,000 bytes per file."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
     return save(path)
 

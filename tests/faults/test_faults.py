@@ -194,7 +194,7 @@ def test_a_file_that_shrinks_and_grows_while_it_is_read(target):
     try:
         end = time.monotonic() + 10
         for i in count():
-            # Which moments are met is the scheduler's choice: go on until both were, for a while.
+            # Which moments are met depends on the scheduler: repeat until both were, for a while.
             if (i > 400 and loaded and refused) or time.monotonic() > end:
                 break
             try:

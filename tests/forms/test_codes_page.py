@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The rules as a page and as JSON: all of them, each whole."""
+"""The rules as a page and as JSON: all of them, each complete."""
 
 from efm3.codes import CODES
 from efm3.conformance.examples import EXAMPLES

@@ -32,7 +32,7 @@ from tests.fuzz import mutators
 from tests.fuzz.onnx_graphs import graph
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
-# Structure is what every load begins with; the other levels go on from there.
+# Structure is what every load begins with; the other levels build on it.
 TURN = ("structure", "coherence", "structure", "values")
 
 

@@ -187,7 +187,7 @@ class Pressing:
 
 
 def interrupt() -> None:
-    """Ctrl-C in a long batch: KeyboardInterrupt before its end, and the engine goes on."""
+    """Ctrl-C in a long batch: KeyboardInterrupt before its end, and the engine stays usable."""
     e = engine()
     want = e.embed(X)
     lib = e._lib = Pressing(e._lib)

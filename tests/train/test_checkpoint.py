@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: whole or not there, readable by strangers, and refusals in one line."""
+"""Checkpoints: written atomically, readable by other programs, and refusals in one line."""
 
 import os
 import subprocess

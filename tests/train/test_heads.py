@@ -59,7 +59,7 @@ def test_values_over_the_whole_circle(kind):
     want = formula(kind, angle, row.margin, norms)
     fair = torch.ones_like(angle, dtype=torch.bool)
     if kind == "adaface":
-        # Beyond pi the formula is flat and gives no gradient; ours goes on falling there.
+        # Beyond pi the formula is flat and gives no gradient; ours continues to fall there.
         q = ((norms - norms.mean()) / (norms.std(correction=0) + 1e-3) * 0.333).clamp(-1, 1)
         fair = angle - row.margin * q < math.pi
     assert (have - want)[fair].abs().max() < 1e-6

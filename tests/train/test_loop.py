@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Training itself: it learns, and it goes on from a checkpoint exactly."""
+"""Training itself: it learns, and it resumes from a checkpoint exactly."""
 
 
 import csv

@@ -4,7 +4,7 @@
 
     python -m tools.bench conformance
 
-A scaffold in Python stands beside our own reader as the other side of the ratio: the whole
+A scaffold in Python is compared with our own reader for the ratio: the whole
 corpus by the lines protocol, in the same run.
 """
 
@@ -33,7 +33,7 @@ def seconds(words: list[str]) -> float:
 
 
 def main() -> None:
-    """Print a line for each command, or JSON."""
+    """Print one line per command, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")

@@ -65,7 +65,7 @@ def plain(stem: int, block: int, final: int, dim: int) -> nn.Sequential:
 
 
 class PlainArcFace(nn.Module):
-    """The peer's head, as it stands in most tutorials."""
+    """The peer's head, as in most tutorials."""
 
     def __init__(self, classes: int, dim: int, s: float = 64.0, m: float = 0.5) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--plain-channels-last", action="store_true",
                         help="the peer with NHWC memory too, which plain code seldom asks for")
     parser.add_argument("--cpu-time", action="store_true",
-                        help="the processor's seconds, for a machine that others use too")
+                        help="processor seconds, for a shared machine")
     parser.add_argument("--json", action="store_true")
     o = parser.parse_args()
     memory.keep()

@@ -74,7 +74,7 @@ def record(part: str, figures: dict[str, dict[str, Any]]) -> None:
 def count(target: str, sanitizer: str, executions: int, seconds: float, command: str,
           findings: int = 0) -> None:
     """Add a run of `target` (such as "fuzz.load") to the row of this commit and sanitizer."""
-    # A change of a page or a tool is no other target: rows are for what was under test.
+    # A change of a page or a tool does not make a new target: rows are for what was under test.
     key = {"commit": commit("efm3", "engine", "tests/fuzz"), "sanitizer": sanitizer,
            "command": command}
 

@@ -26,7 +26,7 @@ from efm3.scan import Scan, scan
 from tools import ROOT
 from tools.evidence import _engine
 
-rules.load_rules("structure")  # what is read once is no reader's time
+rules.load_rules("structure")  # data read once does not count as a reader's time
 WORK = ROOT / "build" / "hostile"
 CAPACITY = 1 << 20
 SLACK = 1 << 20

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Mutated files from a seed: small whole files of many shapes, changed a little or made anew.
+"""Mutated files from a seed: small complete files of many shapes, slightly changed or newly made.
 
 Most changes are tests/fuzz/mutate.c's, which repairs the lengths; the others edit the mirror, the
 table and the header by themselves. A seed gives the same files in every run.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Part B: mutated files through scan, load, validate and the C loader; one verdict on each.
 
-The seeds go on where the last run ended; a slice is one seed. Files that a run has seen already are
-left out (by a table of hashes: one in some hundred new ones is taken for an old one too).
+The seeds continue where the last run ended; a slice is one seed. Files already seen by a run are
+skipped (by a table of hashes: one in some hundred new ones is taken for an old one too).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 """Part B: sets of damage that leave nothing out, before a faulting page.
 
 All of every set goes through the C loader; through Python too in the long form, one in 37 in the
-short one. A set that stands in the book at this commit of the code, whole, is not run again.
+short one. A set that is in the book at this commit of the code, complete, is not run again.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 """Part A in Python: tests/fuzz/fuzz_python.py without feedback, and under atheris where it is.
 
 A slice that ends in a finding counts as one, keeps its input under build/fuzz and fails the part.
-Every slice has a seed of its own, so that a later run goes on where the last one stopped.
+Every slice has a seed of its own, so that a later run continues where the last one stopped.
 """
 
 from __future__ import annotations

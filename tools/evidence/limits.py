@@ -78,7 +78,7 @@ def measure(some: Iterator[Input]) -> dict[str, Any]:
 
 def run(long: bool) -> dict[str, dict[str, Any]]:
     """The figure."""
-    list(map(READERS["load"], bases().values()))  # what is loaded once is nobody's memory
+    list(map(READERS["load"], bases().values()))  # memory of one-time loads does not count
     step = 1 if long else 9
     numbers = measure(islice(inputs(Guard()), 0, None, step))
     sample = (f"one in {step} of " if step > 1 else "") + (

@@ -27,7 +27,7 @@ PLANTS = {
     "an open file a refusal": ("file.c", "    close(fd);\n",
                                "    if (!rc) close(fd);\n"),
 }
-"""Name to file, text that stands in it once, and the text with the leak."""
+"""Name to file, text that occurs in it once, and the text with the leak."""
 
 
 def planted(plant: str, out: Path) -> Path:

@@ -158,7 +158,7 @@ class Foreign(Subject):
         self.embeddings = 0
 
     def embed(self, model: bytes, x: Any) -> Answer:
-        """See Subject; `x` is laid into a file in the machine's byte order."""
+        """See Subject; `x` is written to a file in the machine's byte order."""
         import numpy as np
 
         path, picture = self._folder / "model.bin", self._folder / "x.raw"

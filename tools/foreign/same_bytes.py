@@ -5,7 +5,7 @@
     python -m tools.foreign.same_bytes [--few]
 
 Prints one JSON object: machine and byte order, and by case the digest of what came of it: a reader
-case's findings and the bytes of its model saved anew, a writer's and an editor's bytes. `--few`
+case's findings and the bytes of its model saved again, a writer's and an editor's bytes. `--few`
 leaves out the reader cases.
 """
 
@@ -52,7 +52,7 @@ class Watched(Own):
 
 
 def saved(data: bytes) -> str:
-    """Digest of the model loaded and written anew, once from arrays of the other byte order."""
+    """Digest of the model loaded and written again, once from arrays of the other byte order."""
     try:
         model = efm3.load(data)
         swapped = {k: v.astype(">f4") for k, v in model.tensors.items()}

@@ -71,7 +71,7 @@ BLOCKS: dict[str, Callable[[], Iterator[str]]] = {"rooms": rooms, "picture": pic
 
 
 def text() -> str:
-    """The page with its blocks made anew."""
+    """The page with its blocks regenerated."""
     return fill((ROOT / PAGE).read_text(encoding="utf-8"), lambda name: BLOCKS[name]())
 
 

@@ -14,7 +14,7 @@ from tools.gen.blocks import fill, table
 
 
 def codes(group: str) -> Iterator[str]:
-    """A group of the catalogue: code, what it means, how to mend it."""
+    """A group of the catalogue: code, what it means, how to fix it."""
     yield from table(("code", "meaning", "what to do"), [
         (c.code, c.sentence, c.fix) for c in CODES.values() if c.group == group])
 

@@ -25,7 +25,7 @@ SEED = 1
 
 
 class NotShipped(ValueError):
-    """The run has no file that may stand in weights/."""
+    """The run has no file that may be shipped in weights/."""
 
 
 def chosen(run: Path) -> tuple[str, bytes]:
@@ -49,7 +49,7 @@ def chosen(run: Path) -> tuple[str, bytes]:
 
 
 def take(run: Path, target: Path | None = None) -> str:
-    """Copy the file of a run; returns a line for a person. Raises as `chosen` does."""
+    """Copy the file of a run; returns a line of text. Raises as `chosen` does."""
     name, data = chosen(run)
     write_atomic(target or weights.path(name), [data])
     got = efm3.load(data).mirror["meta"]["scores"]["held_out"]
@@ -57,7 +57,7 @@ def take(run: Path, target: Path | None = None) -> str:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Install and regenerate; 1 where a run was refused, and then nothing is changed."""
+    """Install and regenerate; 1 where a run was refused; then nothing is changed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("names", nargs="+", metavar="RUN")
     parser.add_argument("--untrained", action="store_true", help="names of sizes, not runs")

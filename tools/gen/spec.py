@@ -202,7 +202,7 @@ def dump() -> Iterator[str]:
 def _tensor(data: bytes, t: TensorSpan) -> Iterator[str]:
     end = t.data_offset + t.size
     note = f"{t.name} [{'×'.join(map(str, t.shape))}], size {t.size}"
-    # A small tensor stands in the line of its size.
+    # A small tensor is shown in the line of its size.
     first = end if t.size <= 12 else t.data_offset
     values = f": {_floats(data[t.data_offset:end])}" if first == end else ""
     yield _line(t.offset, data[t.offset:first], note + values)

@@ -28,7 +28,7 @@ def path(name: str) -> Path:
 
 
 def meta(name: str) -> dict[str, Any]:
-    """What the file of a size says of itself. Raises Efm3Error, KeyError."""
+    """The `meta` of the file of a size. Raises Efm3Error, KeyError."""
     found: dict[str, Any] = efm3.load(path(name)).mirror["meta"]
     return found
 

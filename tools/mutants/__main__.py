@@ -8,7 +8,7 @@ from tools.mutants.programs import report
 
 
 def main() -> int:
-    """Print a line for each program; 1 where one is not killed."""
+    """Print one line per program; 1 where one is not killed."""
     alive = 0
     for line in report("--all" in sys.argv[1:]):
         alive += line.startswith("ALIVE")

@@ -28,7 +28,7 @@ _SITE = re.compile(r"\bif \(|\breturn |\bfits = |\bbool ok = |\bint rc = |^ +LIM
 
 
 class Mutant(NamedTuple):
-    """A change of one file: what stands from `start` to `end` becomes `new`."""
+    """A change of one file: the text from `start` to `end` becomes `new`."""
 
     name: str
     file: str
@@ -102,7 +102,7 @@ def mutants(files: tuple[str, ...] = CHECKED) -> list[Mutant]:
 
 
 def _unique(found: list[Mutant]) -> list[Mutant]:
-    """The same with a number behind names that stand twice."""
+    """The same with a number appended to names that occur twice."""
     seen: dict[str, int] = {}
     out = []
     for m in found:
@@ -133,7 +133,7 @@ def write_pack(path: Path) -> None:
 
 
 def build(source: Path, out: Path, flags: list[str]) -> str:
-    """Compiles the loader's checker with the sources of a folder; gives the compiler's words."""
+    """Compiles the loader's checker with the sources of a folder; returns the compiler's output."""
     return cc(*flags, f"-I{source}", "-o", out, ROOT / "engine/tests/check_loader.c",
               *(source / f for f in ("loader.c", "network.c", "status.c")))
 

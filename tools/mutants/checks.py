@@ -3,7 +3,7 @@
 """Do the tests see the checks? Each check of the C loader and of the Python rules is taken out.
 
 A condition is made to hold never (or, of `a and b`, one of its parts always), a rule finds
-nothing, a refusal is passed over; then the case or test that notices is named. What nothing notices
+nothing, a refusal is skipped; then the case or test that notices is named. What nothing notices
 must be listed, with the reason, in tools/evidence/exceptions.toml. Words select mutants by name.
 """
 
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
     @property
     def wrong(self) -> str:
-        """What is amiss with it, "" where nothing."""
+        """What is wrong with it, "" where nothing."""
         if self.excuse and self.killer:
             return "listed as harmless, but killed"
         return "" if self.killer or self.excuse else "alive"
@@ -60,7 +60,7 @@ def results(words: list[str]) -> Iterator[Result]:
 
 
 def main(words: list[str]) -> int:
-    """Print each; returns how many are amiss."""
+    """Print each; returns how many are wrong."""
     wrong, seen, killed = 0, set(), 0
     for r in results(words):
         seen.add(r.name)
@@ -72,7 +72,7 @@ def main(words: list[str]) -> int:
     for name in sorted(gone):
         print(f"{name}: listed, but there is no such mutant")
     print(f"{killed} of {len(seen)} mutants killed, {len(seen) - killed - wrong} harmless, "
-          f"{wrong} amiss")
+          f"{wrong} wrong")
     return wrong + len(gone)
 
 

@@ -312,5 +312,5 @@ def kill(chosen: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
     import efm3.engine  # noqa: F401
     wrong = _case(chosen[0])
     if wrong:
-        raise RuntimeError(f"the suite as it stands fails {wrong}")
+        raise RuntimeError(f"the unchanged suite fails {wrong}")
     yield from ((m, _forked(m)) for m in chosen)

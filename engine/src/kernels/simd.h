@@ -4,7 +4,7 @@
 // The kernels, written once over a row's vectors. An instruction set's file defines the wrappers
 //   V, LANES, NAME(x), vload, vstore, vdup (one float from memory), vzero, vadd, vfma (a * b + c),
 //   vmin, vmax (of which the second operand is the result where either is NaN)
-//   panel (how wide the next panel of gemm is, of the columns that are left: 1, 2 or 3 vectors)
+//   panel (the width of gemm's next panel for the remaining columns: 1, 2 or 3 vectors)
 // and may define
 //   ODD_PANEL(g, w, n, taps) (computes a panel of any other width that panel gives)
 // and the shapes that fit its registers

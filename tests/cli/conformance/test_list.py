@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 conformance list`: a line a case, or all of one."""
+"""`efm3 conformance list`: one line per case, or one in full."""
 
 import json
 
