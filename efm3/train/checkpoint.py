@@ -42,7 +42,7 @@ def load(path: Path) -> dict[str, Any]:
         raise
     except Exception as e:
         # PyTorch raises nearly every kind of exception on a file that is not a checkpoint.
-        kind = "damaged" if zipfile.is_zipfile(path) else "no checkpoint"
+        kind = "damaged" if zipfile.is_zipfile(path) else "not a checkpoint"
         said = (str(e).splitlines() or ["it is empty"])[0][:120]
         raise BadCheckpoint(f"{path} is {kind}: {said}") from None
     missing = [k for k in KEYS if not isinstance(value, dict) or k not in value]

@@ -78,7 +78,7 @@ def test_table(cli, scene):
                   "10 folds", "too few impostor pairs: 12 of 1,000", "equal error rate",
                   "best threshold", "rule of thumb 0.300", "one person", "two people"):
         assert words in result.stdout, words
-    assert "left out" not in result.stdout
+    assert "skipped" not in result.stdout
 
 
 def test_broken_pictures(cli, scene):

@@ -86,8 +86,8 @@ def test_a_full_disk_leaves_the_old_one(last, monkeypatch):
 
 
 @pytest.mark.parametrize("spoil,word", [
-    (lambda p, v: p.write_bytes(b""), "no checkpoint"),
-    (lambda p, v: p.write_bytes(b"PK" + bytes(500)), "no checkpoint"),
+    (lambda p, v: p.write_bytes(b""), "not a checkpoint"),
+    (lambda p, v: p.write_bytes(b"PK" + bytes(500)), "not a checkpoint"),
     (lambda p, v: p.write_bytes(p.read_bytes()[:-400]), "checkpoint"),
     (lambda p, v: torch.save({"model": v["model"]}, p), "it lacks version"),
     (lambda p, v: torch.save([1], p), "it lacks version"),

@@ -20,7 +20,7 @@ def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):
     assert run(*SMALL) == 0
     before = (tmp_path / "run" / "last.pt").read_bytes()
     assert run(*SMALL) == 1
-    assert "continue with --resume" in capfd.readouterr().err
+    assert "resume with --resume" in capfd.readouterr().err
     assert run("--resume", "--lr", "0.5") == 1
     assert "--lr is 0.5, the checkpoint was made with 0.001" in capfd.readouterr().err
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
@@ -57,8 +57,8 @@ class Shaped(Patterns):
 
 
 @pytest.mark.parametrize("options,word", [
-    (("--device", "cuda:7"), "no such GPU"), (("--device", "abacus"), "none of cpu"),
-    (("--sync-bn",), "GPUs only"), (("--shard-head",), "start it by torchrun"),
+    (("--device", "cuda:7"), "no such GPU"), (("--device", "abacus"), "not one of cpu"),
+    (("--sync-bn",), "GPUs only"), (("--shard-head",), "start it with torchrun"),
 ])
 def test_what_this_machine_cannot_do_is_refused(run, capfd, options, word):
     assert run(*SMALL, *options) == 1

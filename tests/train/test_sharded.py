@@ -21,7 +21,7 @@ def test_shares_are_even_and_complete():
 
 
 def test_one_process_has_nothing_to_share():
-    with pytest.raises(ValueError, match="start it by torchrun"):
+    with pytest.raises(ValueError, match="start it with torchrun"):
         ShardedHead("arcface", 4, 8, World(0, 1, torch.device("cpu")))
 
 
