@@ -51,7 +51,8 @@ def restart() -> int:
         out = Path(folder) / "shim.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", str(HERE / "shim.c"), "-o", str(out),
                         "-ldl"], check=True)
-        return subprocess.run([sys.executable, "-m", "tests.faults.syscalls", *sys.argv[1:]], check=False,
+        words = [sys.executable, "-m", "tests.faults.syscalls", *sys.argv[1:]]
+        return subprocess.run(words, check=False,
                               env=os.environ | {"LD_PRELOAD": str(out)}).returncode
 
 
