@@ -160,8 +160,9 @@ def test_documents(reader):
 
 
 def run(*args, level="structure", **kw):
-    return subprocess.run([sys.executable, PROGRAM, *args], capture_output=True, timeout=600,
-                          check=False, env=os.environ | {"EFM3_LEVEL": level}, **kw)
+    words = [sys.executable, "-m", kaitai_reader.__name__, *args]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, timeout=600, check=False,
+                          env=os.environ | {"EFM3_LEVEL": level}, **kw)
 
 
 def test_simple_protocol(reader, tmp_path):
@@ -222,6 +223,7 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path, attribute, value, words)
 
 def test_a_missing_runtime_is_said(monkeypatch):
     module = kaitai_reader
+    monkeypatch.setattr(module, "parser", module.parser.__wrapped__)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(module.Unavailable, match="pip install kaitaistruct"):
         module.parser()
@@ -229,7 +231,7 @@ def test_a_missing_runtime_is_said(monkeypatch):
 
 def test_it_conforms_as_a_reader(reader):
     """Every case of the corpus, through the kit, by the lines protocol."""
-    subject = Lines(shlex.join([sys.executable, str(PROGRAM), "--lines"]))
+    subject = Lines(shlex.join([sys.executable, "-m", kaitai_reader.__name__, "--lines"]))
     try:
         run = runner.run_all("reader", str(PROGRAM), of=subject)
     finally:
