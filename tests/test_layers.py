@@ -36,6 +36,11 @@ def test_every_room_is_in_the_plan_and_every_plan_is_a_room():
     ("efm3/rules/values.py", "from ..cli import cli", ".values:1 imports efm3.cli: rules"),
     ("efm3/scan.py", "def f():\n    __import__('efm3.cli')", "imports efm3.cli: scan"),
     ("efm3/scan.py", "import importlib as i\ni.import_module('efm3')", "imports efm3: scan"),
+    ("efm3/scan.py", "from efm3 import *", "efm3.scan:1 imports efm3: scan"),
+    ("efm3/scan.py", "import efm3.format", "efm3.scan:1 imports efm3: scan"),
+    ("efm3/scan.py", "import_module('.cli', 'efm3')", "imports efm3.cli: scan"),
+    ("efm3/scan.py", "import_module(name='efm3.cli')", "imports efm3.cli: scan"),
+    ("efm3/scan.py", "MAKER = 'efm3.reporting:schema'", "imports efm3.reporting: scan"),
     ("efm3/scan.py", "from tests import oracle", "efm3.scan:1 imports tests: scan"),
     ("efm3/scan.py", "if TYPE_CHECKING:\n    import efm3.engine", "imports efm3.engine: scan"),
 ])
@@ -43,6 +48,13 @@ def test_an_arrow_upwards_is_seen(tmp_path, file, line, said):
     """Planted at the top, inside a function, by name, in tools/, in a room without a floor."""
     found = layers.upward(layers.arrows(_planted(tmp_path, file, line)))
     assert any(said in x for x in found)
+
+
+def test_imports_by_a_variable_are_listed():
+    """They cannot be followed, so each is known: what they import is checked where it is named."""
+    assert layers.unnamed(MODULES) == [
+        "efm3.cli", "efm3.extras", "efm3.forms", "tools.mutants.python"]
+    # A verb's package, an outside library, FORMS' strings, the module of a mutant.
 
 
 @pytest.mark.parametrize("file,line,ring", [

@@ -11,6 +11,7 @@ docs/architecture.md is drawn from it.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -105,8 +106,31 @@ def room(module: str) -> str:
     return first or "efm3"
 
 
-BELOW = "*"
+BELOW = "<below>"
 """What `import_module(f"efm3.convert.{name}")` imports of efm3.convert: a module below it."""
+
+
+FUNCTION = re.compile(r"efm3(\.\w+)+:\w+")
+"""A function named in a string, as the forms name theirs: an import all the same."""
+
+
+def imports_by_name(node: ast.Call) -> bool:
+    """True for a call of import_module or __import__ with an argument."""
+    called = ast.unparse(node.func).rpartition(".")[2]
+    return called in ("import_module", "__import__") and bool(node.args or node.keywords)
+
+
+def unnamed(modules: dict[str, Path]) -> list[str]:
+    """The modules that import something whose name is not in their text, not even its beginning."""
+    out = []
+    for source, path in modules.items():
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Call) and imports_by_name(node):
+                text = (node.args or [node.keywords[0].value])[0]
+                first = text.values[0] if isinstance(text, ast.JoinedStr) else text
+                if not isinstance(first, ast.Constant):
+                    out.append(source)
+    return sorted(set(out))
 
 
 def _named(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
@@ -114,17 +138,22 @@ def _named(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
     __import__ with its text's beginning."""
     if isinstance(node, ast.Import):
         yield from ((a.name, "") for a in node.names)
+        # Without an alias this binds the package itself, which gives everything by name.
+        yield from (("efm3", "") for a in node.names if a.name.startswith("efm3.") and not a.asname)
     elif isinstance(node, ast.ImportFrom):
         parts = package.split(".")[:len(package.split(".")) - node.level + 1] if node.level else []
         base = ".".join([*parts, *([node.module] if node.module else [])])
         yield from ((base, a.name) for a in node.names)
-    elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith(
-            ("import_module", "__import__")):
-        text: ast.AST = node.args[0]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and FUNCTION.fullmatch(
+            node.value):
+        yield node.value.partition(":")[0], ""
+    elif isinstance(node, ast.Call) and imports_by_name(node):
+        text: ast.AST = (node.args or [node.keywords[0].value])[0]
         if isinstance(text, ast.JoinedStr) and text.values:
             text = text.values[0]
         if isinstance(text, ast.Constant) and isinstance(text.value, str):
-            yield text.value.rstrip("."), BELOW if text.value.endswith(".") else ""
+            name = f"{package}{text.value}" if text.value.startswith(".") else text.value
+            yield name.rstrip("."), BELOW if name.endswith(".") else ""
 
 
 def arrows(modules: dict[str, Path]) -> list[Arrow]:
@@ -134,7 +163,7 @@ def arrows(modules: dict[str, Path]) -> list[Arrow]:
         package = source if path.name == "__init__.py" else source.rpartition(".")[0]
         for node in ast.walk(_tree(path)):
             for module, name in _named(node, package):
-                if module.split(".")[0] == "tests" and not source.startswith("tools"):
+                if module.split(".")[0] == "tests":
                     out.append(Arrow(source, "tests", getattr(node, "lineno", 0)))
                 full = f"{module}.{name}"
                 target = full if full in modules else module

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from efm3 import format as fmt
-from efm3.forms import preamble
+from efm3.forms._text import preamble
 
 
 def text() -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from efm3 import format as fmt
-from efm3.forms import preamble
 from efm3.forms._shape import CLAUSES, VECTORS, Row, block, outer, shrink
+from efm3.forms._text import preamble
 
 COLOURS = {"container": "8DA0CB", "arch": "66C2A5", "stage": "A6D854", "json": "FFD92F",
            "size": "FC8D62", "data": "E5C494"}

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from efm3 import format as fmt
-from efm3.forms import preamble
 from efm3.forms._shape import CLAUSES, VECTORS, Row, block, outer, shrink
+from efm3.forms._text import preamble
 from efm3.forms._yaml import dump
 
 Attr = dict[str, Any]

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 
 from efm3.conformance.examples import EXAMPLES
-from efm3.forms import FORMS, SPDX
+from efm3.forms import FORMS
+from efm3.forms._text import SPDX
 from tools import ROOT
 from tools.gen import architecture, coverage, docs, findings, security, spec, weights
 

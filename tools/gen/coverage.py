@@ -16,7 +16,7 @@ from typing import NamedTuple
 from efm3.codes import RULE_GROUPS, STRENGTH
 from efm3.conformance.cases import Case, corpus
 from efm3.conformance.requirements import REQUIREMENTS
-from efm3.forms import SPDX
+from efm3.forms._text import SPDX
 from efm3.rules import load_rules
 from tools.mutants.programs import MUTANTS
 
