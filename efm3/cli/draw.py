@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from efm3.cli import Finite
+from efm3.drawn.spec import MOST_IDENTITIES
 from efm3.extras import need
 from efm3.findings import printable
 
@@ -72,12 +74,12 @@ def _common(identities: int, shots: int) -> Callable[[Any], Any]:
         for option in (
             click.option("--json", "as_json", is_flag=True, help="the result as one JSON object"),
             click.option("--device", default="cpu", show_default=True, help="a torch device"),
-            click.option("--spread", type=click.FloatRange(0.0, 2.0), default=1.0,
+            click.option("--spread", type=Finite(0.0, 2.0), default=1.0,
                          show_default=True, help="distance between identities: less is harder"),
             click.option("--shots", type=click.IntRange(1, 2**31 - 1), default=shots,
                          show_default=True, help="pictures of each identity"),
-            click.option("--identities", type=click.IntRange(1, 2**31 - 1), default=identities,
-                         show_default=True, help="how many identities"),
+            click.option("--identities", type=click.IntRange(1, MOST_IDENTITIES),
+                         default=identities, show_default=True, help="how many identities"),
             click.option("--first", type=click.IntRange(0, 2**62 - 1), default=0,
                          show_default=True, help="number of the first identity"),
             click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1,
@@ -104,8 +106,7 @@ def command() -> None:
 def _write(kind: str, out: Path, options: dict[str, Any], total: Callable[[Any], int],
            work: Callable[[Any, Progress], Any]) -> None:
     """Draw, and print what was written: `total` counts the pictures, `work` writes them."""
-    from efm3.drawn.faces import describe
-    from efm3.drawn.write import Occupied
+    from efm3.drawn.faces import Occupied, describe
 
     faces = _faces(options)
     start = time.perf_counter()

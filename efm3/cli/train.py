@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 
+from efm3.cli import Finite
 from efm3.extras import need
 from efm3.findings import printable
 from efm3.train.config import Config
@@ -26,7 +28,7 @@ def _type(f: Field[Any]) -> Any:
         return click.Choice(said["choices"])
     if f.type == "str":
         return click.STRING
-    number = click.IntRange if f.type == "int" else click.FloatRange
+    number = click.IntRange if f.type == "int" else Finite
     return number(said["least"], said["most"])
 
 
@@ -50,6 +52,15 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     for f in reversed(fields(Config)):
         command = _option(f)(command)
     return command
+
+
+def _published(given: dict[str, Any]) -> None:
+    """Refuse words that the finished file could not hold: after a run it would be late."""
+    licence, note = given.get("licence", "MIT"), given.get("note", "")
+    if not re.fullmatch(r"[A-Za-z0-9.+() -]{1,100}", licence):
+        raise click.UsageError(f"--licence {printable(licence)[:80]!r} is not an SPDX expression")
+    if len(note) > 1000 or any("\ud800" <= c <= "\udfff" or c == "\0" for c in note):
+        raise click.UsageError("--note is longer than 1,000 characters, or not Unicode text")
 
 
 @click.command("train")
@@ -77,6 +88,7 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
     if found and not resume:
         raise click.ClickException(f"{printable(str(last))} exists: resume with --resume, or "
                                    "choose another --out")
+    _published(given)
     need("torch", "train")
     from efm3.train import session
 

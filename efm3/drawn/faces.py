@@ -21,6 +21,10 @@ from efm3.drawn.spec import FACTS, Facts
 FORMAT = 1  # version of the cache and of the pictures: it grows when a seed's pictures change
 
 
+class Occupied(OSError):
+    """The folder holds other files, which are left as they are."""
+
+
 class Faces:
     """count identities, from number first on, with shots pictures each.
 
@@ -70,14 +74,13 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
     """Renders all into a folder: images.npy (uint8 [N, 3, 112, 112]), labels.npy, synth.json.
 
     synth.json is written last: a folder without it is not finished, and one whose synth.json says
-    these same pictures is kept as it is. `progress` gets the number of pictures done.
+    these same pictures is kept as it is. `progress` gets the number of pictures done. Raises
+    Occupied for a folder with anything else in it.
     """
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    done, wanted = folder / FACTS, faces.describe()
-    if done.is_file() and _read(done) == wanted:
+    wanted = faces.describe()
+    if open_folder(folder, wanted):
         return folder
-    done.unlink(missing_ok=True)
     count = len(faces)
     # The process id is in the name, so that two processes filling one folder do not mix.
     part = folder / f"images.{os.getpid()}.part"
@@ -102,14 +105,33 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
 
 def finish(folder: Path, facts: Facts) -> None:
     """Writes synth.json atomically."""
-    part = folder / f"synth.{os.getpid()}.part"
-    part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, folder / FACTS)
+    _facts(folder / FACTS, facts)
     (folder / "synth.part.json").unlink(missing_ok=True)
 
 
-def _read(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+def _facts(path: Path, facts: Facts) -> None:
+    part = path.with_name(f"synth.{os.getpid()}.part")
+    part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def open_folder(folder: Path, facts: Facts) -> bool:
+    """Whether the folder holds exactly these files already. Raises Occupied.
+
+    An unfinished folder is marked by synth.part.json, and is filled again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    begun, done = folder / "synth.part.json", folder / FACTS
+    for path in (done, begun):
+        if path.is_file():
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                found = None
+            if found != facts:
+                raise Occupied(f"holds other pictures, {path.name} says")
+            return path is done
+    if any(folder.iterdir()):
+        raise Occupied("the folder is not empty, and its files are not from `efm3 draw`")
+    _facts(begun, facts)
+    return False

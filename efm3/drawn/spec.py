@@ -23,7 +23,9 @@ HELD_OUT = 1_000_000
 FACTS = "synth.json"
 """The file in which `efm3 draw` says what a folder holds."""
 
-_MOST = {"SEED": 1 << 63, "IDENTITIES": 1 << 31, "COUNT": 1 << 31, "FIRST": 1 << 62}
+MOST_IDENTITIES = 1 << 22
+"""Most identities of one set: their vectors alone take 1.7 GB."""
+_MOST = {"SEED": 1 << 63, "IDENTITIES": MOST_IDENTITIES + 1, "COUNT": 1 << 31, "FIRST": 1 << 62}
 _KEYS = ("format", "seed", "first", "classes", "shots", "spread", "dim", "side", "kind", "pairs")
 _MAX_BYTES = 1 << 16
 
@@ -62,8 +64,10 @@ def _parsed(words: str, form: str, first: int) -> Spec:
             p.isascii() and p.isdigit() and len(p) <= 20 for p in parts):
         refuse("F020", path=words, found="another form", expected=f"{form}, integers")
     numbers = Spec(*[int(p) for p in (*parts, str(first))][:4])
-    for (name, most), value in zip(_MOST.items(), numbers, strict=True):
-        least = 1 if name in ("IDENTITIES", "COUNT") else 0
+    amount = form.split(":")[3].partition("[")[0]  # SHOTS or PAIRS
+    for (key, most), value in zip(_MOST.items(), numbers, strict=True):
+        name = amount if key == "COUNT" else key
+        least = 1 if key in ("IDENTITIES", "COUNT") else 0
         if not least <= value < most:
             refuse("F020", path=words, found=f"{name} is {value}",
                    expected=f"{form}, {name} from {least} to {most - 1}")

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,17 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from efm3.drawn.faces import Faces, finish
+from efm3.drawn.faces import Faces, finish, open_folder
 from efm3.drawn.pairs import FOLDS, Pair, draw_pairs
 from efm3.drawn.scene import SIDE
-from efm3.drawn.spec import FACTS, Facts
 
 Progress = Callable[[int], None]
 BATCH = 64
-
-
-class Occupied(OSError):
-    """The folder holds other files, which are left as they are."""
 
 
 def name(identity: int) -> str:
@@ -43,7 +37,7 @@ def sheet(path: Path, faces: Faces) -> None:
 def images(folder: Path, faces: Faces, progress: Progress) -> int:
     """An ImageFolder tree name/name_0001.png …, then synth.json. Returns the pictures written."""
     facts = {**faces.describe(), "kind": "images"}
-    if _open(folder, facts):
+    if open_folder(folder, facts):
         return 0
     _pictures(folder, faces, range(len(faces)), progress)
     finish(folder, facts)
@@ -54,7 +48,7 @@ def pairs(folder: Path, faces: Faces, count: int, progress: Progress) -> int:
     """The pictures that pairs ask for, pairs.txt as LFW has it, then synth.json."""
     folds = draw_pairs(faces.seed, faces.classes, count, faces.shots)
     facts = {**faces.describe(), "kind": "pairs", "pairs": count}
-    if _open(folder, facts):
+    if open_folder(folder, facts):
         return 0
     used = sorted({place for fold in folds for p in fold for place in
                    (p.one * faces.shots + p.one_shot, p.two * faces.shots + p.two_shot)})
@@ -90,28 +84,6 @@ def _pictures(folder: Path, faces: Faces, places: Iterable[int], progress: Progr
             _save(folder / who / f"{who}_{place % faces.shots + 1:04d}.png", picture)
         done += len(part)
         progress(done)
-
-
-def _open(folder: Path, facts: Facts) -> bool:
-    """Whether the folder holds exactly these files already. Raises Occupied.
-
-    An unfinished folder is marked by synth.part.json, and is filled again.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    begun, done = folder / "synth.part.json", folder / FACTS
-    for path in (done, begun):
-        if path.is_file():
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                found = None
-            if found != facts:
-                raise Occupied(f"holds other pictures, {path.name} says")
-            return path is done
-    if any(folder.iterdir()):
-        raise Occupied("the folder is not empty, and its files are not from `efm3 draw`")
-    _whole(begun, (json.dumps(facts) + "\n").encode())
-    return False
 
 
 def _save(path: Path, picture: NDArray[np.uint8]) -> None:

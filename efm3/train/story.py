@@ -28,7 +28,8 @@ def training_data(run: dict[str, Any]) -> str:
     """The data of a run: the facts of drawn ones, else base name, images and identities."""
     if run["drawn"]:
         return spec.sentence(run["drawn"])
-    name = os.path.basename(os.path.abspath(run["data"]))
+    # A folder's name may be its owner's; a file's is the set's.
+    name = "a folder" if os.path.isdir(run["data"]) else os.path.basename(run["data"])
     return f"{name}: {run['images']} images of {run['identities']} identities"
 
 

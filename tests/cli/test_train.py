@@ -51,3 +51,11 @@ def test_torchruns_module_is_the_verb():
     done = subprocess.run([sys.executable, "-m", "efm3.train", "--help"], cwd=ROOT,
                           capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: efm3 train [OPTIONS]")
+
+
+@pytest.mark.parametrize("words", [
+    ["--clip", "nan"], ["--decay", "inf"], ["--lr", "inf"], ["--warmup", "nan"],
+    ["--licence", "not one; see /home"], ["--note", "\udcff"]])
+def test_what_a_finished_file_could_not_hold_is_refused_first(cli, tmp_path, words):
+    done = cli("train", "--data", "synth:1:8:4", "--out", tmp_path / "run", *words)
+    assert done.exit_code == 2 and words[0] in done.stderr and not (tmp_path / "run").exists()

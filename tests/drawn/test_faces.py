@@ -63,26 +63,30 @@ def test_cache(tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == ["images.npy", "labels.npy", "synth.json"]
 
 
-def test_a_finished_cache_is_kept_and_any_other_is_drawn_anew(tmp_path):
+def test_a_finished_cache_is_kept_whatever_is_asked_for(tmp_path):
     folder, told = synth.cache(tmp_path, small()), []
     synth.cache(tmp_path, small(), progress=told.append)
     assert not told
-    synth.cache(tmp_path, small(spread=0.5), progress=told.append)
-    assert told == [6]
-    (folder / "synth.json").unlink()
-    synth.cache(tmp_path, small(spread=0.5), progress=told.append)
-    assert told == [6, 6]
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with pytest.raises(OSError, match="other pictures"):
+        synth.cache(tmp_path, small(spread=0.5), progress=told.append)
+    (folder / "synth.json").rename(tmp_path / "kept")
+    with pytest.raises(OSError, match="not empty"):
+        synth.cache(tmp_path, small(), progress=told.append)
+    (tmp_path / "kept").rename(folder / "synth.json")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before and not told
 
 
 def test_a_broken_cache_has_no_synth_json(tmp_path, monkeypatch):
-    synth.cache(tmp_path, small())
-
     def fail(self, indices):
         raise RuntimeError("out of memory")
-    monkeypatch.setattr(module.Faces, "batch", fail)
-    with pytest.raises(RuntimeError):
-        synth.cache(tmp_path, small(spread=0.5))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["images.npy", "labels.npy"]
+    with monkeypatch.context() as broken:
+        broken.setattr(module.Faces, "batch", fail)
+        with pytest.raises(RuntimeError):
+            synth.cache(tmp_path, small())
+    assert [p.name for p in tmp_path.iterdir()] == ["synth.part.json"]
+    synth.cache(tmp_path, small())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["images.npy", "labels.npy", "synth.json"]
 
 
 def test_no_identities_are_none():

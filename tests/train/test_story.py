@@ -46,8 +46,8 @@ def test_a_published_file_tells_nothing_of_this_machine(train, tmp_path):
                  pairs, "--held-out", pairs) == 0
     file = tmp_path / "run" / "facex_nano.bin"
     said = meta(file)
-    assert said["training_data"] == "faces: 4 images of 2 identities"
-    assert said["description"] == "MobileFaceNet nano trained on faces: 4 images of 2 identities"
+    assert said["training_data"] == "a folder: 4 images of 2 identities"
+    assert said["description"] == "MobileFaceNet nano trained on a folder: 4 images of 2 identities"
     assert said["scores"]["val_pairs"] == said["scores"]["held_out"]["set"] == "mine.txt"
     assert "trained on" not in said["scores"]["held_out"]["protocol"], "nobody can know"
     text = efm3.load(file).mirror_text().decode()
