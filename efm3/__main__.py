@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import NoReturn
 
 
 def _open_streams() -> None:
@@ -25,6 +26,11 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(fd, mode, encoding="utf-8", closefd=False))
 
 
+def _leave() -> NoReturn:
+    # The interpreter would try to write what is left in stdout's buffer, and say so.
+    os._exit(3)
+
+
 def main() -> None:
     """Entry point of the command.
 
@@ -36,9 +42,16 @@ def main() -> None:
     gc.set_threshold(200_000, 20, 20)
     if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    from efm3.cli import cli
+    try:
+        from efm3.cli import cli
 
-    cli(prog_name="efm3")
+        cli(prog_name="efm3")
+    except OSError as e:  # what click itself writes, help and completion, on a full disk
+        sys.stderr.write(f"efm3: {e.strerror or e}\n")
+        _leave()
+    except MemoryError:
+        sys.stderr.write("efm3: out of memory\n")
+        _leave()
 
 
 if __name__ == "__main__":

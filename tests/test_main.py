@@ -99,3 +99,28 @@ def test_one_blas_thread_unless_told_otherwise():
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True,
                               check=True)
         assert json.loads(done.stdout.splitlines()[-1]).get("OPENBLAS_NUM_THREADS") == want
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["validate", ODD], ["spec", "ksy"]])
+def test_a_full_disk(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "efm3", *map(str, words)], check=False,
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
+    assert done.returncode == 3 and done.stderr == "efm3: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", [
+    ["validate"], ["train"], ["draw", "sheet"], ["conformance", "run"]])
+def test_help_is_whole_without_docstrings(words, tmp_path):
+    plain, bare = (run([*words, "--help"], tmp_path, *o) for o in ((), ("-OO",)))
+    assert bare.stdout == plain.stdout and "xit codes" in bare.stdout
+
+
+@pytest.mark.parametrize("error", ["MemoryError()", "RuntimeError(\"can't allocate memory: 9\")"])
+def test_out_of_memory_is_one_line(error):
+    code = ("import sys; sys.argv = ['efm3', 'explain', 'C001']; import efm3.cli.explain as x\n"
+            f"def fail(c): raise {error}\nx._page = fail\n"
+            "from efm3.__main__ import main; main()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "efm3: out of memory\n")

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 
@@ -44,6 +45,34 @@ VERBS = {
 }
 
 
+class Finite(click.FloatRange):
+    """A number within a range; neither NaN, which no comparison catches, nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click.ParamType."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+def restore_help(command: click.Command) -> None:
+    """Read a command's help, and that of its own commands, from the source again.
+
+    python -OO drops docstrings, and click takes the help from them.
+    """
+    import ast
+
+    if command.callback is not None and not command.help:
+        code = command.callback.__code__
+        with open(code.co_filename, encoding="utf-8") as f:
+            tree = ast.parse(f.read())
+        command.help = next((ast.get_docstring(n) for n in ast.walk(tree)
+                             if isinstance(n, ast.FunctionDef) and n.name == code.co_name), None)
+    for inner in getattr(command, "commands", {}).values():
+        restore_help(inner)
+
+
 class Verbs(click.Group):
     """A group whose verbs are modules of a package, loaded when they are called."""
 
@@ -58,11 +87,19 @@ class Verbs(click.Group):
             return None
         module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        if sys.flags.optimize > 1:
+            restore_help(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(self.verbs.items()))
+
+
+def _ends(ctx: click.Context, why: str) -> NoReturn:
+    """End with exit code 3: what the system refuses, and no verb can mend."""
+    click.echo(f"efm3: {why}", err=True)
+    ctx.exit(3)
 
 
 class _Top(Verbs):
@@ -74,11 +111,14 @@ class _Top(Verbs):
             unreadable = e.code == "IO001"
             click.echo(f"efm3: {printable(e.finding.message if unreadable else str(e))}", err=True)
             ctx.exit(3 if unreadable else 1)
+        except MemoryError:
+            _ends(ctx, "out of memory")
         except RuntimeError as e:
-            if "start new thread" not in str(e):
-                raise
-            click.echo("efm3: the system cannot start another thread", err=True)
-            ctx.exit(3)
+            if "start new thread" in str(e):
+                _ends(ctx, "the system cannot start another thread")
+            if "allocate memory" in str(e):  # PyTorch's words for MemoryError
+                _ends(ctx, "out of memory")
+            raise
         except OSError as e:
             if e.errno == errno.EPIPE:
                 raise  # click ends quietly

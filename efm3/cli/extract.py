@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from difflib import get_close_matches
 
@@ -18,7 +19,8 @@ from efm3.cli import source
 @click.argument("tensor")
 @click.option("-o", "--output", required=True, metavar="X.npy",
               help="where to write; - is standard output")
-def command(file: str, tensor: str, output: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="say what was written as one JSON object")
+def command(file: str, tensor: str, output: str, as_json: bool) -> None:
     """Write TENSOR of FILE (- is standard input) as float32 with its shape.
 
     \b
@@ -31,6 +33,8 @@ def command(file: str, tensor: str, output: str) -> None:
     from efm3.model import load
     from efm3.source import write_atomic
 
+    if as_json and output == "-":
+        raise click.UsageError("--json and -o - both write to standard output")
     tensors = load(source(file), level="structure").tensors
     if tensor not in tensors:
         near = ", ".join(get_close_matches(tensor, tensors, 3))
@@ -42,3 +46,6 @@ def command(file: str, tensor: str, output: str) -> None:
         sys.stdout.buffer.write(buffer.getvalue())
     else:
         write_atomic(output, [buffer.getvalue()])
+        if as_json:
+            click.echo(json.dumps({"file": file, "tensor": tensor, "output": output,
+                                   "dtype": "float32", "shape": list(tensors[tensor].shape)}))

@@ -3,6 +3,7 @@
 """`efm3 extract`: one tensor out, bit for bit."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def test_nan_is_no_obstacle(cli, tmp_path):
     out = tmp_path / "x.npy"
     assert cli("extract", "-", "stem.bn.w", "-o", out, input=data).exit_code == 0
     assert np.isnan(np.load(out)[0])
+
+
+def test_json_says_what_was_written(cli, tmp_path):
+    done = cli("extract", "-", "stem.conv.w", "-o", tmp_path / "x.npy", "--json", input=s.base())
+    assert json.loads(done.stdout) == {
+        "file": "-", "tensor": "stem.conv.w", "output": str(tmp_path / "x.npy"),
+        "dtype": "float32", "shape": [8, 3, 3, 3]}
+    assert cli("extract", "-", "stem.conv.w", "-o", "-", "--json", input=s.base()).exit_code == 2
 
 
 def test_an_unknown_tensor_names_its_neighbours(cli, tmp_path):
