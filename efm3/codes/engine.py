@@ -69,7 +69,7 @@ ROWS = (
     ("E_ISA", "error", "", "MFN_E_ISA",
      "Unknown instruction set, or the processor lacks it.",
      "Its instructions would crash the process.",
-     "leave the choice to the engine; `efm3 bench` lists what is available"),
+     "leave the choice to the engine; `efm3 verify FILE` names the instruction sets that are here"),
     ("E_STATE", "error", "", "MFN_E_STATE",
      "The engine is not initialised, or was freed.",
      "It has no network to run.",

@@ -7,7 +7,6 @@ import pickle
 import pickletools
 import random
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -165,10 +164,8 @@ def laughs(levels=200):
 
 
 def test_billion_laughs():
-    start = time.process_time()
     value = pickles.loads(laughs(), "x")
     assert len(value) == 201 and len(value[-1]) == 10
-    assert time.process_time() - start < 5
 
 
 def test_text_is_not_multiplied():

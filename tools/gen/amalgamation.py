@@ -68,7 +68,7 @@ def write(folder: Path) -> None:
 
 def main() -> None:
     """The command."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python -m tools.gen.amalgamation FOLDER")
     write(Path(sys.argv[1]))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 import zipfile
 
 from tools.evidence import fuzz
@@ -58,7 +59,10 @@ def pack(files: list[bytes]) -> int:
 
 def main() -> None:
     """Merge and write."""
-    found = merged()
+    try:
+        found = merged()
+    except (OSError, RuntimeError) as e:
+        sys.exit(f"fuzz_corpus: {e} (tools/evidence/install_fuzz.sh installs clang)")
     print(f"{pack(found)} of {len(found)} files, {ARCHIVE.stat().st_size:,} bytes")
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from efm3.cli._render import screenshot
@@ -14,6 +15,8 @@ WEIGHTS = "weights/facex_nano.bin"
 
 def main() -> None:
     """Draw both."""
+    argparse.ArgumentParser(prog="python -m tools.gen.pictures",
+                            description=(__doc__ or "").strip()).parse_args()
     os.chdir(ROOT)  # the pictures show the paths as they are given
     screenshot(WEIGHTS, "docs/inspect.svg")
     pictures = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "examples").glob("*.png"))
