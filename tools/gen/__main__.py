@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -48,5 +49,7 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    check_only = "--check" in sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m tools.gen", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    check_only = parser.parse_args().check
     sys.exit(1 if main(check_only) and check_only else 0)
