@@ -107,7 +107,7 @@ EXAMPLES = {
     "P001": "1 spaces after the object: tensors at another residue modulo 4",
     "P002": "65 blocks: legal, more than the first engine holds",
     "P003": "a last map of 112x112",
-    "P004": "block_channels 1",
+    "P004": "stride 3 in the first stage",
     "P005": "every channel count odd",
     "P006": "an embedding of 1024",
     "P007": "4,160 channels after the expansion of a stage's second block alone",

@@ -143,10 +143,11 @@ def corpus() -> tuple[Case, ...]:
 
 
 def example(code: str) -> Case:
-    """The case that shows a rule: the first in which only this rule finds something."""
+    """The case that shows what a rule finds: the first that is about it and in which it alone
+    finds something."""
     shown = [c for c in corpus() if code in {f.code for f in c.findings}]
-    return next((c for c in shown if len({f.code for f in c.findings}) == 1 and not c.also),
-                shown[0])
+    alone = [c for c in shown if len({f.code for f in c.findings}) == 1 and not c.also]
+    return next((c for c in alone if code in c.tests), (alone or shown)[0])
 
 
 def select(cases: Iterable[Case], words: Sequence[str]) -> list[Case]:
