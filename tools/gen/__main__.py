@@ -33,7 +33,7 @@ OUTPUTS: dict[str, Callable[[], str]] = (
     | spec.PAGES | weights.PAGES)
 
 
-def main(check: bool) -> int:
+def generate(check: bool) -> int:
     """Write or compare; returns how many files differed."""
     stale = 0
     for name, make in OUTPUTS.items():
@@ -48,8 +48,13 @@ def main(check: bool) -> int:
     return stale
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """The command; 1 where --check finds a stale file."""
     parser = argparse.ArgumentParser(prog="python -m tools.gen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    check_only = parser.parse_args().check
-    sys.exit(1 if main(check_only) and check_only else 0)
+    check = bool(parser.parse_args().check)
+    return int(bool(generate(check)) and check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -77,7 +77,7 @@ def main(words: list[str] | None = None) -> int:
     except (ValueError, OSError) as e:
         print(f"ship: {e}", file=sys.stderr)
         return 1
-    gen.main(check=False)
+    gen.generate(check=False)
     return 0
 
 
