@@ -84,7 +84,7 @@ def test_nothing_is_installed_where_one_run_is_refused(run, tmp_path, monkeypatc
     """And after all were, the pages are made again."""
     made = []
     monkeypatch.setattr(ship.weights, "path", lambda name: tmp_path / f"{name}.bin")
-    monkeypatch.setattr(ship.gen, "main", lambda check: made.append(check))
+    monkeypatch.setattr(ship.gen, "generate", lambda check: made.append(check))
     folder = run()
     assert ship.main([str(folder), str(tmp_path / "none")]) == 1 and not made
     assert capsys.readouterr().err.startswith("ship: ") and not (tmp_path / "nano.bin").exists()
