@@ -67,4 +67,13 @@ ROWS = (
      "The input's preprocessing cannot be undone.",
      "EFM3's input is (pixel - 127.5) / 128, RGB, [N, 3, 112, 112].",
      "export the network without its preprocessing, or with that one"),
+    ("X017", "error", "", "turned",
+     "The network needs its picture turned by 180 degrees, and --turned was not given.",
+     "Its strided convolutions pad below and right alone (TensorFlow's SAME); EFM3's pad above and "
+     "left. Turning kernels and picture makes the one the other, exactly.",
+     "give --turned: the file then says in meta that its pictures are turned before it runs"),
+    ("X018", "error", "", "choice",
+     "The source holds several networks or outputs, and none was chosen.",
+     "Each would give other embeddings.",
+     "choose with --key (checkpoints) or --output (graphs); the message lists them"),
 )

@@ -1,16 +1,19 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A format's description, and the result of its reader."""
+"""A format's description, what its reader is asked for, and what its reader returns."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from efm3.arch import Arch
+    from efm3.arrays import Array
+    from efm3.convert.graph import Graph
     from efm3.model import Model
 
 EmbedInputs = Callable[[Any], Any]
@@ -21,7 +24,7 @@ EmbedInputs = Callable[[Any], Any]
 class Format:
     """A row of the registry: efm3/convert/<name>.py with `read`, `parts`, or both.
 
-    `read(path, arch) -> Network` and `parts(model, path, fold) -> Iterable[bytes]`.
+    `read(path, wanted) -> Source` and `parts(model, path, fold) -> Iterable[bytes]`.
     """
 
     name: str
@@ -33,6 +36,58 @@ class Format:
     """What is written; "" where it cannot be."""
     extra: str = ""
     """The extra of this package that it needs, "" for none."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller states about a source, where the source itself does not; None for nothing.
+
+    A reader uses `eps`, `act`, `key` and `output`; `bgr`, `input_range`, `turned` and `arch` are
+    applied to its graph afterwards.
+    """
+
+    arch: Arch | None = None
+    eps: float | None = None
+    """BatchNorm's epsilon, for sources that do not state it."""
+    act: str | None = None
+    """The activation of sources that hold tensors alone: prelu, relu, or leaky:SLOPE."""
+    key: str | None = None
+    """Where in a checkpoint the network is: keys with dots between them."""
+    output: str | None = None
+    """The output to convert, where a source has several."""
+    bgr: bool | None = None
+    """True: the network takes blue first."""
+    input_range: tuple[float, float] | None = None
+    """What the network takes for pixels 0 and 255."""
+    turned: bool = False
+    """True: a network that needs its picture turned by 180 degrees is wanted all the same."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The source's own runtime. `start()` gives the function from one batch, float32 in the shape
+    and layout of the graph's input, to the chosen output. It raises Efm3Error, X002 where the
+    runtime is not installed."""
+
+    name: str
+    start: Callable[[], Callable[[Array], Array]]
+
+
+@dataclass
+class Source:
+    """What a reader found: a graph with EFM3's metadata if there are any; or a Model itself.
+
+    `stated` is False where the source holds tensors alone, so that strides, padding and residual
+    additions are not in its graph. `approximate` says why the values are not the source's own
+    (weights of 8 bits), "" where they are.
+    """
+
+    graph: Graph | None = None
+    model: Model | None = None
+    texts: Mapping[str, Any] = field(default_factory=dict)
+    runtime: Runtime | None = None
+    stated: bool = True
+    approximate: str = ""
 
 
 def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
@@ -48,9 +103,9 @@ def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
 
 @dataclass
 class Network:
-    """A source: its Model, what had to be assumed, and the framework that runs the source itself.
+    """A source read and matched: its Model, what had to be assumed, and what runs the source.
 
-    Without `embed` the float64 reference replaces the source.
+    `embed` is None where the file is an EFM3 model itself, which nothing else can run.
     """
 
     model: Model
