@@ -20,7 +20,7 @@ from typing import NamedTuple
 from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("version", "codes", "arrays", "arithmetic"),
+    ("version", "codes", "arrays", "arithmetic", "pickles"),
     ("findings",),
     ("extras", "source", "format"),
     ("pictures", "arch"),
@@ -51,6 +51,7 @@ WORDS = {
     "version": "the version", "codes": "the catalogue of every code, as data",
     "arrays": "names of arrays in signatures",
     "arithmetic": "numbers that several rooms compute with",
+    "pickles": "a machine that reads pickles and runs nothing",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",
     "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",

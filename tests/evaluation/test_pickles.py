@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from efm3 import Efm3Error
+from efm3 import pickles as machine
 from efm3.evaluation import pickles
 
 PICTURES = [bytes(range(256)), b"\xff\xd8 jpeg '\"\n\\", b"x" * 70000]
@@ -178,7 +179,7 @@ def test_text_is_not_multiplied():
 
 
 def test_too_many_opcodes(monkeypatch):
-    monkeypatch.setattr(pickles, "MAX_OPCODES", 1000)
+    monkeypatch.setattr(machine, "MAX_OPCODES", 1000)
     refused(b"]" + b"Na" * 600 + b".", "F003", "more than 1,000 opcodes")
     loads(b"]" + b"Na" * 400 + b".")
 
@@ -206,4 +207,4 @@ def test_every_opcode_is_known_to_the_machine_or_refused():
     for opcode in pickletools.opcodes:
         code = opcode.code.encode("latin1")
         if code != b".":
-            assert ord(code) in pickles._CODES or ord(code) in pickles._WORDS
+            assert ord(code) in machine.COMMON or ord(code) in machine.WORDS

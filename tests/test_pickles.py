@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The pickle machine without a subclass: it builds values, and refuses every name and call."""
+
+import pickle
+import pickletools
+
+import pytest
+
+from efm3 import pickles
+
+
+class Plain(pickles.Machine):
+    codes = pickles.COMMON
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_values(protocol):
+    value = [None, True, (1, -70000, 1 << 80), "é", [[]]]
+    assert Plain(pickle.dumps(value, protocol)).run() == value
+
+
+def test_two_pickles_one_after_the_other():
+    data = pickle.dumps("a") + pickle.dumps("b")
+    first = Plain(data)
+    assert first.run() == "a" and Plain(data, first.at).run() == "b"
+
+
+@pytest.mark.parametrize("data,words", [
+    (b"cos\nsystem\n.", "asks for os.system"), (b"N)R.", "calls something"),
+    (b"N)b.", "sets the state"), (b"}.", "opcode EMPTY_DICT"),
+])
+def test_what_only_a_subclass_allows(data, words):
+    with pytest.raises(pickles.Forbidden, match=words):
+        Plain(data).run()
+
+
+@pytest.mark.parametrize("data,words", [
+    (b"N", "ends before"), (b"Np4294967296\n.", "memo"), (b"Np-1\n.", "memo"),
+    (b"\x8a\xff.", "announced"), (b"\xff", "0xff"), (b"(p1\n.", "empty"),
+])
+def test_damage(data, words):
+    with pytest.raises(pickles.Damaged, match=words):
+        Plain(data).run()
+
+
+def test_every_opcode_has_a_name():
+    assert {ord(o.code.encode("latin1")) for o in pickletools.opcodes} <= set(pickles.WORDS)
+    assert set(pickles.COMMON) < set(pickles.WORDS)
