@@ -88,6 +88,11 @@ class Source:
     runtime: Runtime | None = None
     stated: bool = True
     approximate: str = ""
+    complete: Callable[[Arch], tuple[Graph, Runtime | None]] | None = None
+    """For `stated` False: the source's own tensors as a graph with the arch's strides, padding
+    and additions put in, as they are before any rewrite, and what runs it."""
+    files: tuple[str, ...] = ()
+    """The other files that were read, beside the one that was asked for."""
 
 
 def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
@@ -105,13 +110,21 @@ def spooled(save: Callable[[str], Any]) -> Iterator[bytes]:
 class Network:
     """A source read and matched: its Model, what had to be assumed, and what runs the source.
 
-    `embed` is None where the file is an EFM3 model itself, which nothing else can run.
+    `embed` is None where the file is an EFM3 model itself, which nothing else can run. `own` is
+    True where the file has EFM3's metadata, `turned` where its pictures must be turned.
     """
 
     model: Model
     assumed: list[str] = field(default_factory=list)
-    framework: str = "reference"
-    embed: EmbedInputs | None = None
+    embed: Embedding | None = None
+    own: bool = True
+    turned: bool = False
+    files: tuple[str, ...] = ()
+
+    @property
+    def framework(self) -> str:
+        """What runs the source; known once it ran."""
+        return "reference" if self.embed is None else self.embed.name
 
     def run(self, x: Any) -> Any:
         """The source's embeddings; see `EmbedInputs`."""
@@ -120,3 +133,17 @@ class Network:
         from efm3 import reference
 
         return reference.forward(self.model, x)
+
+
+class Embedding:
+    """The source's own function. `start` gives its name and the function, when it is first run."""
+
+    def __init__(self, start: Callable[[], tuple[str, EmbedInputs]]) -> None:
+        self._start = start
+        self._run: EmbedInputs | None = None
+        self.name = ""
+
+    def __call__(self, x: Any) -> Any:
+        if self._run is None:
+            self.name, self._run = self._start()
+        return self._run(x)

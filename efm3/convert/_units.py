@@ -8,6 +8,7 @@ only network that EFM3 can express. Names are ignored, except that refusals quot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -73,6 +74,8 @@ PROJECT = Role("project", False, 1, False, "project")
 FINAL = Role("final_conv", False, 1, True, "final_conv")
 GDC = Role("gdconv", True, 0, False, "gdconv")
 EMBED = Role("embed_proj", False, 1, False, "embed_proj")
+SHRINK = 16
+"""How much the strides of every known network shrink its picture."""
 LEAST = 8
 """Convolutions of the smallest network: two of the stem, a block of three, three at the end."""
 
@@ -130,6 +133,11 @@ def _take(units: Sequence[Unit], at: int, role: Role, c: int) -> int:
     if part * groups != c or out == 0:
         refuse("X009", f"{unit.place} takes {part * groups} channels, the layer before it puts "
                        f"out {c}", unit.place, part * groups, c)
+    if groups != 1 and part > 1:
+        refuse("X009", f"grouped convolution with {part} channels a group in {unit.place} "
+                       f"(groups={groups}): EFM3's {role.words} is "
+                       f"{'depthwise' if role.depthwise else 'an ordinary convolution'}",
+               unit.place, groups, c if role.depthwise else 1)
     if role.depthwise and (part != 1 or out != c):
         refuse("X009", f"{unit.place} has groups={groups} for {c} channels"
                        f"{'' if out == c else f' and puts out {out}'}: EFM3's {role.words} "
@@ -137,6 +145,8 @@ def _take(units: Sequence[Unit], at: int, role: Role, c: int) -> int:
     if not role.depthwise and groups != 1:
         refuse("X009", f"{unit.place} has groups={groups}: EFM3's {role.words} is an ordinary "
                        "convolution", unit.place, groups, 1)
+    if role is GDC and kernel[0] != kernel[1]:
+        _pictures(units, unit, kernel)
     if kernel[0] != kernel[1] or (role.kernel and kernel[0] != role.kernel):
         want = f"{role.kernel}×{role.kernel}" if role.kernel else "square"
         refuse("X009", f"kernel {unit.kernel} in {unit.place}: EFM3's {role.words} has {want}",
@@ -144,14 +154,23 @@ def _take(units: Sequence[Unit], at: int, role: Role, c: int) -> int:
     if role is STEM and kernel[0] % 2 == 0:
         refuse("X009", f"kernel {unit.kernel} in {unit.place}: EFM3's stem_kernel is odd",
                unit.place, unit.kernel, "odd")
-    if unit.bias is not None and unit.bn is not None:
-        refuse("X009", f"bias in {role.words}: {unit.place} has a bias before its BatchNorm, "
-                       "EFM3's convolutions have none", f"{unit.place}.bias")
+    if role.act and unit.slope is None and unit.stride is not None:
+        # The source states that nothing follows: a slope of 1 changes nothing.
+        unit.slope = np.ones(out, np.float32)
     if role.act != (unit.slope is not None):
         what = "no PReLU" if role.act else "an activation"
         refuse("X009", f"{unit.place} has {what}: EFM3's {role.words} has "
                        f"{'one' if role.act else 'none'}", unit.place, what)
     return int(out)
+
+
+def _pictures(units: Sequence[Unit], unit: Unit, kernel: Sequence[int]) -> None:
+    """Refuses a last map that is not square, by the pictures that lead to it."""
+    shrink = math.prod(u.stride or 1 for u in units) if units[0].stride else SHRINK
+    side = "×".join(str(shrink * k) for k in kernel)
+    refuse("X009", f"the last map is {unit.kernel} at {unit.place}: the network is for {side} "
+                   f"pictures, EFM3's for {fmt.INPUT_SIDE}×{fmt.INPUT_SIDE}", unit.place,
+           unit.kernel, "square")
 
 
 def _squeezes(units: Sequence[Unit], at: int) -> bool:

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from efm3.arch import Arch
-from efm3.convert._base import Network
+from efm3.convert._base import Source, Wanted
 from efm3.findings import refuse
 from efm3.model import Model, load
 
 
-def read(path: str, arch: Arch | None) -> Network:
+def read(path: str, wanted: Wanted) -> Source:
     """The file at level coherence. Raises Efm3Error, X011 for another arch."""
     model = load(path)
-    same_shape(model, arch, path)
-    return Network(model)
+    same_shape(model, wanted.arch, path)
+    return Source(model=model)
 
 
 def same_shape(model: Model, arch: Arch | None, path: str) -> None:

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from efm3.arch import Arch
-from efm3.convert._base import Network
+from efm3.convert._base import Source, Wanted
 from efm3.convert.bin import same_shape
 from efm3.findings import refuse
 from efm3.model import Model, load
@@ -82,7 +81,7 @@ def _rows(pieces: list[bytes]) -> Iterator[bytes]:
         yield f"0x{rest.hex(',').replace(',', ',0x')},\n".encode()
 
 
-def read(path: str, arch: Arch | None) -> Network:
+def read(path: str, wanted: Wanted) -> Source:
     """The file in an array that `parts` wrote. Raises Efm3Error."""
     data = bytearray()
     inside, whole = False, False
@@ -102,8 +101,8 @@ def read(path: str, arch: Arch | None) -> Network:
     if not whole:
         refuse("X003", f"{path} holds no array as `efm3 convert` writes it", path)
     model = load(bytes(data))
-    same_shape(model, arch, path)
-    return Network(model)
+    same_shape(model, wanted.arch, path)
+    return Source(model=model)
 
 
 def _bytes(text: bytes, path: str) -> bytes:

@@ -11,7 +11,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from efm3.convert._base import Format, Network
+from efm3.convert._base import Format, Network, Wanted
 from efm3.findings import refuse
 
 if TYPE_CHECKING:
@@ -59,15 +59,16 @@ def module_of(row: Format) -> Any:
     return import_module(f"efm3.convert.{row.name}")
 
 
-def read_network(path: str | os.PathLike[str], *, arch: Arch | None = None,
+def read_network(path: str | os.PathLike[str], wanted: Wanted | None = None, *,
                  format: str | None = None, strict: bool = False) -> Network:
     """The network in a file of any format that can be read. Raises Efm3Error.
 
-    `arch` is what the network must be; where it is None it is inferred. `strict`
-    refuses (X014) what had to be assumed.
+    `wanted` says what the caller knows of it. `strict` refuses (X014) what had to be assumed.
     """
-    row = format_of(path, format)
-    network: Network = module_of(row).read(os.fspath(path), arch)
+    from efm3.convert.matching import network_of
+
+    row, wanted = format_of(path, format), wanted or Wanted()
+    network = network_of(module_of(row).read(os.fspath(path), wanted), wanted)
     if strict and network.assumed:
         refuse("X014", "; ".join(network.assumed), os.fspath(path))
     return network
@@ -76,7 +77,7 @@ def read_network(path: str | os.PathLike[str], *, arch: Arch | None = None,
 def read(path: str | os.PathLike[str], *, arch: Arch | None = None, format: str | None = None,
          strict: bool = False) -> Model:
     """The Model in a file of any format that can be read; see `read_network`."""
-    return read_network(path, arch=arch, format=format, strict=strict).model
+    return read_network(path, Wanted(arch), format=format, strict=strict).model
 
 
 def write(model: Model, path: str | os.PathLike[str], *, format: str | None = None,

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from efm3.arrays import Array
 from efm3.convert.graph.nodes import CONST, INPUT, Graph, Node, Shape
 from efm3.convert.graph.ops import MOST_RANK, MOVING, OPS, TRUTHS
 from efm3.findings import refuse
@@ -29,8 +28,9 @@ MOST_NODES = 20_000
 class Builder:
     """Makes nodes for one source of `size` bytes. `assumed` collects what the reader assumed."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, most: int = MOST_NODES) -> None:
         self.assumed: list[str] = []
+        self._most = most
         self._left = size // 4 + SPARE
         self._count = 0
 
@@ -52,18 +52,18 @@ class Builder:
         shapes do not fit, X007 for a wrong number of inputs, X008 beyond the budget.
         """
         self._count += 1
-        if self._count > MOST_NODES:
-            refuse("X008", f"it has more than {MOST_NODES:,} operations", place, self._count,
-                   f"at most {MOST_NODES:,}")
+        if self._count > self._most:
+            refuse("X008", f"it has more than {self._most:,} operations", place, self._count,
+                   f"at most {self._most:,}")
         row = OPS.get(op)
         if row is None:
             return Node(op, place, inputs, attrs)
         if not row.least <= len(inputs) <= row.most:
             refuse("X007", f"{place} has {len(inputs)} inputs, not {row.least}", place,
                    len(inputs), row.least)
-        if op == "Cast" and attrs["kind"] == "float" and inputs[0].value is None:
-            if inputs[0].op not in TRUTHS:
-                return inputs[0]
+        if (op == "Cast" and attrs["kind"] == "float" and inputs[0].value is None
+                and inputs[0].op not in TRUTHS):
+            return inputs[0]
         try:
             shape = row.shape(attrs, [i.shape for i in inputs])
         except (ValueError, TypeError, KeyError, OverflowError) as e:
@@ -77,7 +77,7 @@ class Builder:
         size = math.prod(s or 0 for s in node.shape or ())
         # A view costs nothing, but a step does.
         self._left -= 16 if node.op in ("Reshape", "Transpose", "Slice") else size + 16
-        if self._left < 0 or size > SPARE and node.op == "Expand":
+        if self._left < 0 or (size > SPARE and node.op == "Expand"):
             refuse("X008", f"{node.place} computes more constants than the file holds", node.place,
                    size)
         args = [i.value for i in node.inputs if i.value is not None]

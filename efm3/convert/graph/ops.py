@@ -14,7 +14,8 @@ pads (top, left, bottom, right); dilations (2); group |
 | Relu Neg Abs Sqrt Reciprocal Exp Sign Not Sigmoid Tanh HardSigmoid HardSwish | x | |
 | LeakyRelu | x | alpha |
 | Clip | x | low, high (numbers; infinite for none) |
-| Add Sub Mul Div Max Min Pow Greater GreaterEqual Less LessEqual Equal And Or | a, b (broadcast) | |
+| Add Sub Mul Div Max Min Pow Greater GreaterEqual Less LessEqual Equal And Or | a, b \
+(broadcast) | |
 | Where | condition, a, b (broadcast) | |
 | Cast | x | kind: float, int or bool |
 | Pad | x | pads: (before, after) of each axis; value; mode: constant, or another word |
@@ -313,8 +314,8 @@ OPS: dict[str, Op] = {
     "Pad": Op(_pad, _run_pad),
     "Transpose": Op(_transpose, lambda a, x: np.transpose(x, a["perm"])),
     "Reshape": Op(_reshape, lambda a, x: x.reshape(a["shape"])),
-    "Expand": Op(_expand, lambda a, x: np.broadcast_to(x, np.broadcast_shapes(
-        x.shape, tuple(a["shape"])))),
+    "Expand": Op(_expand, lambda a, x: np.asarray(np.broadcast_to(
+        x, np.broadcast_shapes(x.shape, tuple(a["shape"]))))),
     "Slice": Op(_slice, _run_slice),
     "Gather": Op(_gather, _run_gather, 2, 2),
     "Concat": Op(_concat, lambda a, *x: np.concatenate(x, axis=a["axis"]), 1, 1 << 10),

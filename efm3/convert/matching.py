@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From what a reader found to a Network: rewritten, matched, and with the source to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from efm3 import format as fmt
+from efm3.arrays import Array
+from efm3.convert import _meta, _units
+from efm3.convert._base import Embedding, EmbedInputs, Network, Runtime, Source, Wanted
+from efm3.convert.graph import Graph, run, walk
+from efm3.convert.graph.picture import Picture
+from efm3.findings import Efm3Error, refuse
+from efm3.model import Model
+
+OWN = "float64 evaluation of the source"
+"""What runs a source that has no runtime here."""
+
+
+def network_of(source: Source, wanted: Wanted) -> Network:
+    """The Network of a source. Raises Efm3Error X006..X018."""
+    if source.model is not None:
+        return Network(source.model)
+    assert source.graph is not None
+    hint = _meta.model_of({}, source.texts)
+    found = walk.found(source.graph, stated=source.stated, bgr=wanted.bgr,
+                       input_range=wanted.input_range)
+    if found.turned and not wanted.turned:
+        refuse("X017", "its strided convolutions pad below and right alone (TensorFlow's SAME), "
+                       "EFM3's above and left. Turned by 180 degrees, kernels and picture, it is "
+                       "the same network exactly: --turned does so, and the file says in meta "
+                       "that its pictures are turned before it runs")
+    if found.turned:
+        for u in found.units:
+            u.weight = np.ascontiguousarray(u.weight[:, :, ::-1, ::-1])
+    arch, more = _units.match(found.units, wanted.arch or (hint.arch if hint else None))
+    weights = _units.tensors(arch, found.units)
+    kept = _meta.model_of(weights, source.texts)
+    model = kept if kept is not None and kept.arch == arch else Model(arch, weights)
+    assumed = [*source.graph.assumed, *found.picture.assumed, *more]
+    if not found.normalises and source.stated:
+        assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
+    if source.approximate:
+        assumed.append(source.approximate)
+    if hint is not None:
+        # A file that this package wrote says all of it.
+        assumed = []
+    graph, runtime = source.graph, source.runtime
+    if source.complete is not None:
+        graph, runtime = source.complete(arch)
+    if source.approximate:
+        runtime = None
+    embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(wanted.bgr)))
+    return Network(model, assumed, embed, hint is not None, found.turned, source.files)
+
+
+def embedding(graph: Graph, runtime: Runtime | None, picture: Picture, bgr: bool
+              ) -> tuple[str, EmbedInputs]:
+    """What runs the source, and the function from EFM3's inputs to its embeddings.
+
+    Where the source's runtime is not installed, the graph is evaluated as it was read.
+    """
+    start: Callable[[Array], Array] | None = None
+    if runtime is not None:
+        try:
+            start = runtime.start()
+        except Efm3Error as e:
+            if e.code != "X002":
+                raise
+    shape = graph.input.shape or ()
+    last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+
+    def embed(x: Array) -> Array:
+        u = np.asarray(x, np.float64) * picture.factor + picture.offset
+        u = u[:, ::-1] if bgr else u
+        u = np.ascontiguousarray(np.moveaxis(u, 1, 3) if last else u)
+        out = []
+        for i in range(0, len(u), graph.batch):
+            part = u[i:i + graph.batch]
+            full = np.resize(part, (graph.batch, *u.shape[1:]))
+            y = (run.forward(graph, full) if start is None
+                 else np.asarray(start(full.astype(np.float32)), np.float64))
+            out.append(y.reshape(graph.batch, -1)[:len(part)])
+        flat = np.concatenate(out)
+        norm = np.sqrt(np.sum(flat * flat, axis=1, keepdims=True))
+        return np.asarray(flat / np.maximum(norm, fmt.L2_EPS))
+
+    return (OWN if start is None or runtime is None else runtime.name), embed
