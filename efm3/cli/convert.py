@@ -11,7 +11,8 @@ import click
 
 from efm3.arithmetic import TOLERANCE
 from efm3.cli._arch import arch_of
-from efm3.convert import FORMATS
+from efm3.cli._source import source_options
+from efm3.convert import FORMATS, Wanted
 from efm3.findings import printable
 
 READS = [f.name for f in FORMATS.values() if f.reads]
@@ -47,6 +48,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 @click.option("--to", "to_format", type=click.Choice(WRITES), help="OUT's format, by its suffix")
 @click.option("--fold/--no-fold", default=False, show_default=True,
               help="fold BatchNorm into the convolutions (ONNX out)")
+@source_options
 @click.option("--strict", is_flag=True, help="refuse what has to be assumed, rounded or dropped")
 @click.option("--verify/--no-verify", default=True, show_default=True,
               help="compare OUT with IN on fixed inputs before it is written")
@@ -56,7 +58,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
               show_default=True)
 def command(source: str, target: str, word: str, name: str | None, meta: dict[str, Any],
             from_format: str | None, to_format: str | None, fold: bool, strict: bool, verify: bool,
-            tolerance: float, form: str) -> None:
+            tolerance: float, form: str, **stated: Any) -> None:
     """Convert a MobileFaceNet from IN to OUT; the suffixes determine the formats.
 
     A source's layers are matched by structure and shape, whatever their names. OUT is read
@@ -66,9 +68,10 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
     """
     from efm3.convert.checked import convert
 
-    done = convert(source, target, arch=None if word == "auto" else arch_of(word), name=name,
-                   meta=meta, from_format=from_format, to_format=to_format, fold=fold,
-                   strict=strict, verify=verify, tolerance=tolerance)
+    wanted = Wanted(None if word == "auto" else arch_of(word), **stated)
+    done = convert(source, target, wanted=wanted, name=name, meta=meta, from_format=from_format,
+                   to_format=to_format, fold=fold, strict=strict, verify=verify,
+                   tolerance=tolerance)
     if form == "json":
         click.echo(json.dumps(done.to_json(), indent=2))
         return
@@ -77,10 +80,16 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
     click.echo(f"{target}: {done.to_format}, {done.size:,} bytes")
     click.echo(f"  {printable(a.name)}: {a.stem_channels}/{a.block_channels}/{a.final_channels} "
                f"channels, stages {stages}, embedding {a.embedding_dim}")
+    if done.turned:
+        click.echo("  turned: each picture is turned by 180 degrees before the network runs; meta "
+                   "says so")
     for note in done.assumed:
         click.echo(f"  assumed: {printable(note)}", err=True)
     if done.check is None:
         click.echo("  not verified")
+        return
+    if not done.check.verified:
+        click.echo("  read back: every tensor is the same; not verified, as nothing else ran IN")
         return
     click.echo(f"  verified: {done.check.result} against {done.check.source}, max_err = "
                f"{done.check.max_error:.2e}  cosine {done.check.min_cosine:.9f}")

@@ -12,6 +12,7 @@ import click
 
 from efm3.arithmetic import TOLERANCE
 from efm3.cli import needs_engine, source, styler
+from efm3.cli._source import source_options
 
 if TYPE_CHECKING:
     from efm3.model import Model
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("file")
 @click.option("--isa", default="all", show_default=True, help="one instruction set, or all")
-@click.option("--against", metavar="CHECKPOINT|ONNX",
+@click.option("--against", metavar="SOURCE",
               help="a source in any format of `efm3 convert`, run by its own framework")
+@source_options
 @click.option("--inputs", metavar="X.npy",
               help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
 @click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True,
               help="largest absolute error of a component")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, isa: str, against: str | None, inputs: str | None, tolerance: float,
-            as_json: bool) -> None:
+            as_json: bool, **stated: Any) -> None:
     """Run FILE's network on fixed inputs through the C engine and in numpy (float64).
 
     Prints the largest error and the smallest cosine; beyond the tolerance also the first
@@ -47,7 +49,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
     framework = None
     with needs_engine():
         if against:
-            found, framework = _against(model, against, inputs, isas, tolerance)
+            found, framework = _against(model, against, stated, inputs, isas, tolerance)
         else:
             found = verification.verify(model, isas, tolerance)
     ok = all(o.ok for o in found)
@@ -73,13 +75,16 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
     sys.exit(not ok)
 
 
-def _against(model: Model, path: str, inputs: str | None, isas: list[str] | None,
-             tolerance: float) -> tuple[list[Outcome], str]:
+def _against(model: Model, path: str, stated: dict[str, Any], inputs: str | None,
+             isas: list[str] | None, tolerance: float) -> tuple[list[Outcome], str]:
     from efm3 import verification
     from efm3.cli._images import load_inputs
-    from efm3.convert import read_network
+    from efm3.convert import Wanted
+    from efm3.convert.formats import read_source
+    from efm3.convert.matching import function_of
 
-    network = read_network(path, arch=model.arch)
+    wanted = Wanted(model.arch, **stated)
+    function = function_of(read_source(path, wanted), wanted)
     x = load_inputs(inputs) if inputs else verification.inputs()
-    return (verification.verify_against(model, network.run, x, isas, tolerance),
-            network.framework)
+    found = verification.verify_against(model, function, x, isas, tolerance)
+    return found, function.name

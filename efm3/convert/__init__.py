@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from efm3.convert._base import Format as Format
 from efm3.convert._base import Network as Network
+from efm3.convert._base import Wanted as Wanted
 from efm3.convert.formats import FORMATS as FORMATS
 from efm3.convert.formats import format_of as format_of
 from efm3.convert.formats import module_of as module_of

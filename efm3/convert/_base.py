@@ -62,6 +62,16 @@ class Wanted:
     turned: bool = False
     """True: a network that needs its picture turned by 180 degrees is wanted all the same."""
 
+    def words(self) -> str:
+        """What is stated, as the command's options; "" for nothing."""
+        out = [f"--{k} {getattr(self, k)}" for k in ("eps", "act", "key", "output")
+               if getattr(self, k) is not None]
+        if self.bgr is not None:
+            out.append("--bgr" if self.bgr else "--rgb")
+        if self.input_range is not None:
+            out.append("--input-range {:g}..{:g}".format(*self.input_range))
+        return " ".join([*out, *(["--turned"] if self.turned else [])])
+
 
 @dataclass(frozen=True)
 class Runtime:

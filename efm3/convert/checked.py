@@ -4,29 +4,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from efm3.arch import Arch
 from efm3.arithmetic import TOLERANCE
-from efm3.convert._base import Network
+from efm3.convert._base import Format, Network, Wanted
 from efm3.convert.formats import format_of, module_of, read_network
+from efm3.convert.matching import network_of
 from efm3.findings import refuse
 from efm3.model import Model
-from efm3.source import write_atomic
+from efm3.source import open_regular, write_atomic
+from efm3.version import __version__
 
 
 @dataclass(frozen=True)
 class Check:
-    """Result compared with source on fixed inputs: what ran each, worst component and cosine."""
+    """Result compared with source on fixed inputs: what ran each, worst component and cosine.
+
+    `verified` is False where one program of this package ran both: then their tensors were
+    compared, and are the same bit for bit.
+    """
 
     source: str
     result: str
     max_error: float
     min_cosine: float
     tolerance: float
+    verified: bool
 
 
 @dataclass
@@ -38,6 +48,7 @@ class Conversion:
     from_format: str
     to_format: str
     arch: Arch
+    turned: bool = False
     size: int = 0
     assumed: list[str] = field(default_factory=list)
     check: Check | None = None
@@ -48,32 +59,52 @@ class Conversion:
 
 
 def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
-            arch: Arch | None = None, name: str | None = None,
+            wanted: Wanted | None = None, arch: Arch | None = None, name: str | None = None,
             meta: Mapping[str, Any] | None = None, from_format: str | None = None,
             to_format: str | None = None, fold: bool = False, strict: bool = False,
             verify: bool = True, tolerance: float = TOLERANCE) -> Conversion:
     """Convert a file; `target` is replaced atomically, and only by a checked result.
 
-    `name` and `meta` change the mirror. Unless `verify` is False the new file is read back
-    and run, and its embeddings compared with the source's; X013 beyond `tolerance`.
-    Raises Efm3Error, OSError.
+    `wanted` (or `arch` alone) says what the caller knows of the source; `name` and `meta` change
+    the mirror. Unless `verify` is False the new file is read back and run, and its embeddings
+    compared with the source's; X013 beyond `tolerance`. Raises Efm3Error, OSError.
     """
+    wanted = wanted or Wanted(arch)
     row_in, row_out = format_of(source, from_format), format_of(target, to_format, write=True)
-    network = read_network(source, arch=arch, format=row_in.name, strict=strict)
+    network = read_network(source, wanted, format=row_in.name, strict=strict)
     model = network.model
+    if not network.own:
+        _describe(network, row_in, wanted, [os.fspath(source), *network.files])
     _rename(model, name, meta)
     done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
-                      assumed=network.assumed)
+                      network.turned, assumed=network.assumed)
 
     def check(path: str) -> None:
         done.size = os.path.getsize(path)
         if verify:
-            back = module_of(row_out).read(path, model.arch)
+            back = network_of(module_of(row_out).read(path, Wanted(model.arch)),
+                              Wanted(model.arch))
             done.check = compare(network, back, tolerance, os.fspath(target))
 
     parts = module_of(row_out).parts(model, os.fspath(target), fold)
     write_atomic(target, parts, check)
     return done
+
+
+def _describe(network: Network, row: Format, wanted: Wanted, files: list[str]) -> None:
+    """What the new file says of its source, in `meta`: no name or folder, which are private."""
+    meta = {"source": f"converted from {row.title}", "efm3.source_format": row.name,
+            "efm3.source_sha256": " ".join(_digest(f) for f in files),
+            "efm3.source_options": wanted.words(), "efm3.tool": f"efm3 {__version__}"}
+    _rename(network.model, None, {k: v for k, v in meta.items() if v})
+
+
+def _digest(path: str) -> str:
+    with open_regular(path) as f:
+        digest = hashlib.sha256()
+        while piece := f.read(1 << 20):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 def _rename(model: Model, name: str | None, meta: Mapping[str, Any] | None) -> None:
@@ -89,12 +120,19 @@ def compare(source: Network, result: Network, tolerance: float, place: str) -> C
     """Both networks' embeddings of the fixed inputs. Raises X013 beyond `tolerance`."""
     from efm3 import verification
 
+    if source.embed is None and result.embed is None and _same(source.model, result.model):
+        return Check(source.framework, result.framework, 0.0, 1.0, tolerance, False)
     x = verification.inputs()
     error, cosine = verification.distance(result.run(x), source.run(x))
     if not error <= tolerance:
         refuse("X013", f"the result's embeddings differ from the source's by {error:.2e} "
                        f"(cosine {cosine:.9f}); nothing is written", place, error,
                f"at most {tolerance:g}")
-    return Check(source.framework, result.framework, error, cosine, tolerance)
+    return Check(source.framework, result.framework, error, cosine, tolerance,
+                 source.framework != result.framework)
 
 
+def _same(a: Model, b: Model) -> bool:
+    return a.arch.header() == b.arch.header() and all(
+        np.asarray(a.tensors[k]).tobytes() == np.asarray(b.tensors[k]).tobytes()
+        for k in a.tensors)

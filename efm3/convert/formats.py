@@ -11,7 +11,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from efm3.convert._base import Format, Network, Wanted
+from efm3.convert._base import Format, Network, Source, Wanted
 from efm3.findings import refuse
 
 if TYPE_CHECKING:
@@ -67,11 +67,18 @@ def read_network(path: str | os.PathLike[str], wanted: Wanted | None = None, *,
     """
     from efm3.convert.matching import network_of
 
-    row, wanted = format_of(path, format), wanted or Wanted()
-    network = network_of(module_of(row).read(os.fspath(path), wanted), wanted)
+    wanted = wanted or Wanted()
+    network = network_of(read_source(path, wanted, format=format), wanted)
     if strict and network.assumed:
         refuse("X014", "; ".join(network.assumed), os.fspath(path))
     return network
+
+
+def read_source(path: str | os.PathLike[str], wanted: Wanted, *, format: str | None = None
+                ) -> Source:
+    """What a source holds before anything is matched. Raises Efm3Error."""
+    source: Source = module_of(format_of(path, format)).read(os.fspath(path), wanted)
+    return source
 
 
 def read(path: str | os.PathLike[str], *, arch: Arch | None = None, format: str | None = None,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From what a reader found to a Network: rewritten, matched, and with the source to compare with."""
+"""From what a reader found to a Network: rewritten, matched, with the source to compare with."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Callable
 import numpy as np
 
 from efm3 import format as fmt
+from efm3.arithmetic import GREY, HALF_RANGE
 from efm3.arrays import Array
 from efm3.convert import _meta, _units
 from efm3.convert._base import Embedding, EmbedInputs, Network, Runtime, Source, Wanted
 from efm3.convert.graph import Graph, run, walk
-from efm3.convert.graph.picture import Picture
+from efm3.convert.graph.picture import WHITE, Picture
 from efm3.findings import Efm3Error, refuse
 from efm3.model import Model
 
-OWN = "float64 evaluation of the source"
+OWN = "float64 evaluation of the graph"
 """What runs a source that has no runtime here."""
 
 
@@ -56,6 +57,24 @@ def network_of(source: Source, wanted: Wanted) -> Network:
         runtime = None
     embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(wanted.bgr)))
     return Network(model, assumed, embed, hint is not None, found.turned, source.files)
+
+
+def function_of(source: Source, wanted: Wanted) -> Embedding:
+    """The source's own function, also where EFM3 cannot hold its network.
+
+    Such a one takes its input as `wanted` says, or as (p - 127.5) / 128. Raises Efm3Error.
+    """
+    try:
+        network = network_of(source, wanted)
+        return network.embed or Embedding(lambda: ("reference", network.run))
+    except Efm3Error:
+        if source.graph is None or source.complete is not None:
+            raise
+    graph = source.graph
+    low, high = wanted.input_range or (-GREY / HALF_RANGE, (WHITE - GREY) / HALF_RANGE)
+    factor = (high - low) / WHITE
+    entry = Picture((0, 1, 2), np.ones(3), factor * HALF_RANGE, low + GREY * factor)
+    return Embedding(lambda: embedding(graph, source.runtime, entry, bool(wanted.bgr)))
 
 
 def embedding(graph: Graph, runtime: Runtime | None, picture: Picture, bgr: bool

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from efm3 import evaluation
 from efm3.arch import ARCHS
 from efm3.arithmetic import TOLERANCE
-from efm3.convert import read_network
+from efm3.convert import Wanted, read_network
 from efm3.drawn.sets import pair_set
 from efm3.engine import Engine
 from efm3.model import Model, dumps, load
@@ -47,7 +47,7 @@ def export(path: Path, target: Path, run: dict[str, Any]) -> Exported:
     network.load_state_dict(value["model"])
     weights = tensors(network)
     model = load(dumps(arch, weights))
-    source = read_network(str(path), arch=arch)
+    source = read_network(str(path), Wanted(arch))
     found = verify_against(model, source.run, inputs(), tolerance=TOLERANCE)
     worst = max(found, key=lambda o: o.max_error)
     if not all(o.ok for o in found):

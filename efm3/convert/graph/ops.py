@@ -309,7 +309,8 @@ OPS: dict[str, Op] = {
     "Greater": _binary(np.greater), "GreaterEqual": _binary(np.greater_equal),
     "Less": _binary(np.less), "LessEqual": _binary(np.less_equal), "Equal": _binary(np.equal),
     "And": _binary(np.logical_and), "Or": _binary(np.logical_or),
-    "Where": Op(_wide, lambda a, c, x, y: np.where(c.astype(bool), x, y), 3, 3),
+    "Where": Op(_wide, lambda a, c, x, y: np.asarray(
+        np.where(c.astype(bool), x, y)), 3, 3),
     "Cast": Op(_same, lambda a, x: x.astype(KINDS[a["kind"]])),
     "Pad": Op(_pad, _run_pad),
     "Transpose": Op(_transpose, lambda a, x: np.transpose(x, a["perm"])),
