@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -73,13 +73,28 @@ class Builder:
         node = Node(op, place, inputs, attrs, shape)
         return self._folded(node) if all(i.value is not None for i in inputs) else node
 
+    def grow(self, size: int) -> None:
+        """Count `size` bytes more as the source's: it keeps data in other files."""
+        self._left += size // 4
+
+    def spend(self, size: int, place: str) -> None:
+        """Take a constant of `size` values, made of others, from the budget. Raises X008."""
+        self._left -= size + 16
+        if self._left < 0:
+            self._beyond(size, place)
+
+    def _beyond(self, size: int, place: str) -> NoReturn:
+        refuse("X008", f"{place} computes more constants than the file holds", place, size)
+
     def _folded(self, node: Node) -> Node:
         size = math.prod(s or 0 for s in node.shape or ())
-        # A view costs nothing, but a step does.
-        self._left -= 16 if node.op in ("Reshape", "Transpose", "Slice") else size + 16
-        if self._left < 0 or (size > SPARE and node.op == "Expand"):
-            refuse("X008", f"{node.place} computes more constants than the file holds", node.place,
-                   size)
+        # A view costs nothing, but a step does; what is not in order is copied to be reshaped.
+        first = node.inputs[0].value
+        view = node.op in ("Transpose", "Slice") or (
+            node.op == "Reshape" and first is not None and first.flags.c_contiguous)
+        self.spend(0 if view else size, node.place)
+        if size > SPARE and node.op == "Expand":
+            self._beyond(size, node.place)
         args = [i.value for i in node.inputs if i.value is not None]
         if node.op not in MOVING:
             # Whole numbers stay whole: shapes are computed with them.

@@ -178,6 +178,9 @@ class _Walk:
             self._other(node)
 
     def _other(self, node: Node) -> None:
+        dense = next((n for n in self.users.get(id(node), ()) if n.op == "Dense"), None)
+        if dense is not None:
+            self._dense(dense)
         if node.op == "Pad" and node.attrs["value"] == 0 and node.attrs["mode"] == "constant":
             refuse("X009", f"{node.place} pads with zeros, and no convolution follows", node.place)
         if node.op == "Pad":
@@ -190,7 +193,7 @@ class _Walk:
         self._no(node)
 
     def _dense(self, node: Node) -> None:
-        below = self.at
+        below = node.inputs[0]
         for _ in range(8):
             if below.op not in ("Reshape", "Transpose") or below.inputs[0].shape is None:
                 break

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Linear pointwise layers in a row: joined where EFM3 has one, kept where it has two."""
+
+import numpy as np
+import pytest
+
+from efm3.convert.graph import pairs
+from tests.convert.graph.small import Draw, kept, ops
+
+
+def slope(d, x):
+    return d.op("PRelu", x, d.const(x.channels, 1, 1))
+
+
+def depth(d, x):
+    return slope(d, d.norm(d.conv(x, out=x.channels, kernel=3, group=x.channels, pad=1)))
+
+
+def first_two(d):
+    return depth(d, slope(d, d.conv(d.x, kernel=3, pad=1)))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_pair_becomes_one(bias, norm, seed):
+    d = Draw(seed)
+    x = d.conv(d.x, out=7, bias=bias)
+    x = d.norm(x) if norm else x
+    after = kept(d.graph(d.norm(d.conv(x, out=3, bias=bias))), pairs.joined)
+    assert ops(after) == ["BatchNorm", "Conv"]
+
+
+def test_three_become_one():
+    d = Draw(0)
+    assert ops(kept(d.graph(d.conv(d.conv(d.conv(d.x, out=9), out=2), out=5)), pairs.joined)
+               ) == ["Conv"]
+
+
+def test_a_checkpoints_pair_too():
+    """Strides and sides are not known there."""
+    d = Draw(0, (1, 4, 6, 6))
+    own = {"strides": None, "pads": (0,) * 4, "dilations": (1, 1), "group": 1}
+    x = d.op("Conv", d.x, d.const(5, 4, 1, 1), **own)
+    graph = pairs.joined(d.graph(d.op("Conv", x, d.const(3, 5, 1, 1), **own)))
+    assert ops(graph) == ["Conv"]
+    assert graph.output.attrs["strides"] is None
+
+
+def test_project_and_expand_stay():
+    d = Draw(0)
+    x = depth(d, slope(d, d.conv(first_two(d), out=8)))
+    x = slope(d, d.norm(d.conv(d.norm(d.conv(x, out=4)), out=8)))
+    graph = d.graph(x)
+    assert pairs.joined(graph) is graph
+
+
+def test_an_expand_of_two_is_joined_after_the_second_layer():
+    """The second layer is depthwise too, but what follows it is expand."""
+    d = Draw(0)
+    x = slope(d, d.conv(d.conv(first_two(d), out=6), out=8))
+    assert ops(kept(d.graph(x), pairs.joined)).count("Conv") == 3
+
+
+def test_an_expand_without_activation_stays():
+    """A depthwise layer follows it: it is at expand's place."""
+    d = Draw(0)
+    x = depth(d, slope(d, d.conv(first_two(d), out=8)))
+    x = depth(d, d.conv(d.conv(x, out=4), out=8))
+    graph = d.graph(x)
+    assert pairs.joined(graph) is graph
+
+
+def test_a_value_that_is_used_twice_stays():
+    d = Draw(0)
+    x = d.conv(d.x, out=4)
+    y = d.op("Add", d.conv(x, out=4), x)
+    graph = d.graph(y)
+    assert pairs.joined(graph) is graph
+
+
+def test_stride_and_padding_are_no_pointwise_layer():
+    d = Draw(0)
+    for own in ({"stride": 2}, {"pad": 1}, {"kernel": 3}, {"group": 2}):
+        y = d.conv(d.conv(d.x, out=4), out=4, **own)
+        graph = d.graph(y)
+        assert pairs.joined(graph) is graph, own
+
+
+def test_the_weights_are_the_product():
+    d = Draw(0)
+    a, b = d.const(6, 4, 1, 1), d.const(5, 6, 1, 1)
+    own = {"strides": (1, 1), "pads": (0,) * 4, "dilations": (1, 1), "group": 1}
+    out = pairs.joined(d.graph(d.op("Conv", d.op("Conv", d.x, a, **own), b, **own))).output
+    np.testing.assert_allclose(out.inputs[1].value[:, :, 0, 0],
+                               b.value[:, :, 0, 0] @ a.value[:, :, 0, 0])
