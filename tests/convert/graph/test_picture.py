@@ -124,7 +124,8 @@ def nothing(d):
 
 @pytest.mark.parametrize(("make", "words"), [
     (imagenet, "padding would have another colour"), (curved, "abs (Abs) changes the input"),
-    (uneven, "not one factor"), (grey, "channels [0, 0, 0]"), (nothing, "takes the input's channels")],
+    (uneven, "not one factor"), (grey, "channels [0, 0, 0]"),
+    (nothing, "takes the input's channels")],
     ids=lambda v: getattr(v, "__name__", ""))
 def test_what_cannot_be_undone_is_refused(make, words):
     d = draw()
