@@ -28,7 +28,7 @@ from efm3.rules import load_rules
 from efm3.scan import scan
 from efm3.source import Unreadable
 from tests import damaged
-from tests.fuzz import mutators
+from tests.fuzz import mutators, ncnn_files
 from tests.fuzz.onnx_graphs import graph
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
@@ -191,6 +191,7 @@ def available() -> dict[str, Target]:
         "c_array": Target(Kind("c_array", written("c_array"), mutators.listed(container), 8),
                           reader("c_array")),
         "npz": Target(archives, reader("npz")),
+        "ncnn": Target(Kind("ncnn", ncnn_files.seeds, ncnn_files.pair, 8), ncnn_files.check),
         "torch_zip": Target(archives, check_torch_zip),
     }
     more = {"safetensors": Kind("safetensors", written("safetensors"), mutators.headed, 8),
