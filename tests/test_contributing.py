@@ -190,17 +190,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from efm3.arch import Arch
-from efm3.convert._base import Network
+from efm3.convert._base import Source, Wanted
 from efm3.convert.bin import same_shape
 from efm3.model import Model, load
 
 
-def read(path: str, arch: Arch | None) -> Network:
+def read(path: str, wanted: Wanted) -> Source:
     """The file of these digits."""
     model = load(bytes.fromhex(Path(path).read_text(encoding="ascii")))
-    same_shape(model, arch, path)
-    return Network(model)
+    same_shape(model, wanted.arch, path)
+    return Source(model=model)
 
 
 def parts(model: Model, path: str, fold: bool) -> Iterator[bytes]:

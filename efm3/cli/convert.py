@@ -91,5 +91,6 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
     if not done.check.verified:
         click.echo("  read back: every tensor is the same; not verified, as nothing else ran IN")
         return
-    click.echo(f"  verified: {done.check.result} against {done.check.source}, max_err = "
+    under = ", with what is assumed" if done.assumed else ""
+    click.echo(f"  verified{under}: {done.check.result} against {done.check.source}, max_err = "
                f"{done.check.max_error:.2e}  cosine {done.check.min_cosine:.9f}")
