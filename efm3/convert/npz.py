@@ -2,77 +2,80 @@
 # SPDX-License-Identifier: Apache-2.0
 """NumPy archives: our names, and the arch and the mirror as text beside them.
 
-An entry's own header is trusted only after it was compared with the archive's directory,
-so that a small file cannot cause the allocation of a large array.
+An entry's own header is read by its one grammar, not evaluated, and compared with the bytes that
+follow it.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import os
-import tokenize
-import zipfile
-import zlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from efm3.arch import Arch
-from efm3.convert._base import Network
-from efm3.convert._meta import ARCH_KEY, MAX_TEXT, MIRROR_KEY, texts
-from efm3.convert._named import network_of
-from efm3.findings import Efm3Error, refuse
+from efm3.arrays import Array
+from efm3.convert import _named
+from efm3.convert._base import Source, Wanted
+from efm3.convert._meta import MAX_TEXT, texts
+from efm3.convert._zip import Archive
+from efm3.findings import refuse
 from efm3.model import Model
-from efm3.source import Unreadable, open_regular
+from efm3.source import open_regular
 
-MOST, SPARE = 8, 1 << 20
-"""An archive may unpack to this many times its size, and a MiB: weights hardly compress."""
+MAGIC = b"\x93NUMPY"
+MOST_RANK = 4
+_HEADER = re.compile(
+    rb"\{\s*'descr'\s*:\s*'([<>|=]?[a-zA-Z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)"
+    rb"\s*,\s*'shape'\s*:\s*\(([0-9, L]{0,200})\)\s*,?\s*\}\s*")
+_WIDTHS = {"f": (2, 4, 8, 16), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
 
 
-def read(path: str, arch: Arch | None) -> Network:
+def read(path: str, wanted: Wanted) -> Source:
     """The network in an archive. Raises Efm3Error."""
     found: dict[str, Any] = {}
+    with open_regular(path) as f:
+        archive = Archive(f, path)
+        for name in archive.entries:
+            if not name.endswith("/"):
+                found[name.removesuffix(".npy")] = _entry(archive.read(name),
+                                                          name.removesuffix(".npy"))
+    shapes = {k: v.shape for k, v in found.items() if not isinstance(v, str)}
+    return _named.source_of(shapes, found.__getitem__, found, wanted, path, archive.size)
+
+
+def _entry(data: bytes, key: str) -> Array | str:
+    """An entry's array, or its text where it is EFM3's metadata. Raises X003, X006, X012."""
+    wide = 4 if data[6:7] in (b"\2", b"\3") else 2
+    start = 8 + wide
+    end = start + int.from_bytes(data[8:start], "little")
+    match = _HEADER.fullmatch(data[start:end]) if data.startswith(MAGIC) else None
+    if match is None or end > len(data):
+        refuse("X003", f"{key} is no NumPy array that is read here: its header is damaged or has "
+                       "another form", key)
+    kind, width = match[1].decode().lstrip("<>|="), len(data) - end
+    letter, size = kind[0], int(kind[1:] or 0)
+    shape = [int(n) for n in re.findall(rb"[0-9]+", match[3])]
+    if key in _named.TEXT_KEYS:
+        if letter != "U" or shape or width != 4 * size or size > MAX_TEXT:
+            refuse("X012", f"{key} is {kind} {shape}, not one text", key)
+        return _text(data[end:], key, big=match[1][:1] == b">")
+    if size not in _WIDTHS.get(letter, ()) or len(shape) > MOST_RANK:
+        refuse("X006", f"{key} is {kind} {shape[:8]}, not numbers of at most {MOST_RANK} "
+                       "dimensions", key)
+    if size * math.prod(shape) != width:
+        refuse("X006", f"{key} states {shape} of {kind} and holds {width} bytes", key)
+    array = np.frombuffer(data, np.dtype(match[1].decode()), math.prod(shape), end)
+    return array.reshape(shape, order="F" if match[2] == b"True" else "C")
+
+
+def _text(data: bytes, key: str, *, big: bool) -> str:
     try:
-        with open_regular(path) as f, zipfile.ZipFile(f) as z:
-            size = os.fstat(f.fileno()).st_size
-            total = sum(i.file_size for i in z.infolist())
-            if total > MOST * size + SPARE:
-                refuse("X003", f"{path} has {size:,} bytes and unpacks to {total:,}", path, total)
-            for info in z.infolist():
-                key = info.filename.removesuffix(".npy")
-                found[key] = _entry(z, info, key)
-    except (Unreadable, Efm3Error):
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
-            ValueError, SyntaxError, TypeError, MemoryError, RecursionError,
-            tokenize.TokenError) as e:
-        refuse("X003", f"{path} is not a NumPy archive, or is damaged: {e}", path)
-    return network_of(found, found, arch, path)
-
-
-def _entry(z: zipfile.ZipFile, info: zipfile.ZipInfo, key: str) -> Any:
-    data = z.read(info)
-    stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    header: Any = {(1, 0): np.lib.format.read_array_header_1_0,
-                   (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if header is None:
-        refuse("X003", f"{key} has .npy version {version}", key)
-    shape, fortran, dtype = header(stream)
-    if dtype.kind not in "fiubU" or len(shape) > 4:
-        refuse("X006", f"{key} is {dtype} {list(shape)}, not numbers of at most 4 dimensions", key)
-    if dtype.itemsize * math.prod(shape) != len(data) - stream.tell():
-        refuse("X006", f"{key} states {list(shape)} of {dtype} and holds "
-                       f"{len(data) - stream.tell()} bytes", key)
-    array = np.frombuffer(data, dtype, math.prod(shape), stream.tell())
-    array = array.reshape(shape, order="F" if fortran else "C")
-    if key in (ARCH_KEY, MIRROR_KEY):
-        if array.dtype.kind != "U" or array.size != 1 or array.nbytes > 4 * MAX_TEXT:
-            refuse("X012", f"{key} is {dtype} {list(shape)}, not one text", key)
-        return str(array.reshape(())[()])
-    return array
+        return data.decode("utf-32-be" if big else "utf-32-le", "surrogatepass").rstrip("\0")
+    except UnicodeDecodeError as e:
+        refuse("X012", f"{key} is not text: {e.reason} at its byte {e.start}", key)
 
 
 def parts(model: Model, path: str, fold: bool) -> Iterable[memoryview]:

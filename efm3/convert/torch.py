@@ -1,168 +1,167 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch checkpoints: state_dicts of any naming in, of the original project's naming out."""
+"""PyTorch's files: state_dicts of any naming and TorchScript archives in, without PyTorch; a
+state_dict of the original project's naming out."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-import zipfile
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from efm3 import format as fmt
-from efm3.arch import Arch
-from efm3.arrays import Array
-from efm3.convert import _meta, _state_dict, _units
-from efm3.convert._base import EmbedInputs, Network, spooled
-from efm3.convert._named import single
+from efm3.convert import _meta, _named, _state_dict
+from efm3.convert._base import Source, Wanted, spooled
+from efm3.convert._checkpoint import SAVE, Checkpoint
+from efm3.convert._unpickle import Table, Tensor, Thing
 from efm3.extras import need
 from efm3.findings import printable, refuse
 from efm3.model import Model
-from efm3.network import layers
 from efm3.source import open_regular
 
-MODEL_KEY = "model"
 ATTRIBUTE = "efm3"
 """Attribute of the state_dict that carries the arch and the mirror; PyTorch ignores it."""
+NAMES = ("weight", "bias", "running_mean", "running_var")
+"""What must be a tensor: other values beside the weights do not matter."""
+MOST_DEPTH, MOST_STEPS, MOST_NUMBER = 12, 10_000, 1 << 53
 
 
-def read(path: str, arch: Arch | None) -> Network:
-    """The network in a checkpoint. Raises Efm3Error, X002 without PyTorch."""
-    torch = need("torch", "torch")
-    value, size = _load(torch, path)
-    state = _state(torch, value, path)
-    tensors, assumed = _arrays(torch, state, size)
-    own = getattr(state, ATTRIBUTE, None)
-    texts = own if isinstance(own, Mapping) else {}
-    hint = _meta.model_of({}, texts)
-    if hint is not None:
-        arch = arch or hint.arch
-    units, known, more = _state_dict.units_of(tensors, arch)
-    weights = _units.tensors(known, units)
-    kept = _meta.model_of(weights, texts)
-    model = kept if kept is not None and kept.arch == known else Model(known, weights)
-    return Network(model, assumed + more, "torch", _embed(torch, units, known))
-
-
-def _load(torch: Any, path: str) -> tuple[Any, int]:
+def read(path: str, wanted: Wanted) -> Source:
+    """The network in a checkpoint. Raises Efm3Error."""
     with open_regular(path) as f:
-        size = f.seek(0, io.SEEK_END)
-        f.seek(0)
-        if zipfile.is_zipfile(f):
-            f.seek(0)
-            _stored(f, path, size)
-        f.seek(0)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return torch.load(f, map_location="cpu", weights_only=True), size
-        except Exception as e:
-            # PyTorch raises nearly every kind of exception on a file that is not a checkpoint.
-            _explain(path, str(e))
+        checkpoint = Checkpoint(f, path)
+        if checkpoint.script:
+            from efm3.convert import _torchscript
+
+            return _torchscript.source_of(checkpoint, wanted)
+        table, prefix = _chosen(checkpoint.root, wanted.key, path)
+        tensors = dict(_tensors(table))
+        if prefix:
+            tensors = _named.below(tensors, prefix, path)
+        own = table.state.texts.get(ATTRIBUTE) if isinstance(table.state, Table) else None
+        texts = own.texts if isinstance(own, Table) else {}
+        if _meta.ARCH_KEY not in texts:
+            texts = {}
+        return _state_dict.source_of(
+            {k: t.shape for k, t in tensors.items()},
+            lambda k: checkpoint.array(k, tensors[k]), checkpoint.size, wanted, texts)
 
 
-def _stored(f: Any, path: str, size: int) -> None:
-    try:
-        with zipfile.ZipFile(f) as z:
-            entries = z.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as e:
-        refuse("X003", f"{path} is damaged: {e}", path)
-    if sum(e.file_size for e in entries) > size:
-        refuse("X003", f"{path} unpacks to more bytes than it has; PyTorch compresses nothing",
-               path)
+class Found(NamedTuple):
+    """A dict and the keys that lead to it: the last one, and the dict around it."""
+
+    value: Any
+    key: str = ""
+    around: Found | None = None
+    depth: int = 0
+
+    @property
+    def path(self) -> str:
+        """The keys with dots between them."""
+        keys, at = [], self
+        while at.around is not None:
+            keys.append(at.key)
+            at = at.around
+        return ".".join(reversed(keys))
 
 
-def _explain(path: str, said: str) -> NoReturn:
-    asked = re.search(r"GLOBAL ([\w.]+)", said)
-    if asked:
-        refuse("X004", f"its pickle asks for {asked[1]}, more than tensors: loading it could run "
-                       "code. Save the state_dict alone", path, asked[1])
-    if "TorchScript" in said:
-        refuse("X004", "it is a TorchScript archive, a program: save the state_dict instead", path)
-    why = re.search(r"WeightsUnpickler error: (.*)", said)
-    first = printable(re.sub(r"\s+", " ", why[1] if why else said))[:160]
-    code = "X004" if re.match(r"Can only|Trying to", first) else "X003"
-    refuse(code, f"PyTorch does not load it: {first}", path)
+def _chosen(root: Any, key: str | None, path: str) -> tuple[Table, str]:
+    """The state_dict that `key` names, and what is left of `key`: a prefix of its names; the only
+    one where `key` is None. Raises X004, X015, X018."""
+    every = list(_found(root))
+    found = [f for f in every if not _module(f.value)]
+    if key is not None:
+        return _reached(root, key, found, path)
+    if found and (found[0].value is root or len({_contents(f.value) for f in found}) == 1):
+        return found[0].value, ""
+    if found:
+        _state_dict.several([f.path for f in found[:9]], len(found), "state_dicts")
+    if every:
+        made_by = every[0].value.made_by
+        refuse("X004", f"it is a whole pickled module ({printable(made_by[:100])}), whose code is "
+                       "not in the file: load it where the code is, and save the state_dict "
+                       f"alone: {SAVE}", path, made_by)
+    kind = root.made_by if isinstance(root, Thing) else type(root).__name__
+    refuse("X015", f"it holds a {'dict' if kind == 'Table' else printable(kind[:100])}, not a "
+                   "state_dict with convolutions", path)
 
 
-def _state(torch: Any, value: Any, path: str) -> Mapping[str, Any]:
-    """The one state_dict: the value itself, or one under a key."""
-    def fits(v: Any) -> bool:
-        return isinstance(v, Mapping) and any(
-            isinstance(t, torch.Tensor) and t.ndim == 4 for t in v.values())
-
-    if fits(value):
-        return dict_of(value)
-    inside = {k: v for k, v in value.items() if fits(v)} if isinstance(value, Mapping) else {}
-    if MODEL_KEY in inside:
-        return dict_of(inside[MODEL_KEY])
-    if len(inside) != 1:
-        kind = type(value).__name__
-        names = f", but {len(inside)} under {', '.join(map(str, inside))}" if inside else ""
-        refuse("X015", f"it holds a {kind}, not a state_dict with convolutions{names}", path)
-    return dict_of(next(iter(inside.values())))
+def _module(value: Any) -> bool:
+    return isinstance(value, Thing) and value.module
 
 
-def dict_of(value: Any) -> Mapping[str, Any]:
-    """The state_dict where all its keys are text. Raises X015."""
-    for key in value:
-        if not isinstance(key, str):
-            refuse("X015", f"a key of the state_dict is {key!r}, not text", repr(key))
-    state: Mapping[str, Any] = value
-    return state
-
-
-def _arrays(torch: Any, state: Mapping[str, Any], size: int) -> tuple[dict[str, Array], list[str]]:
-    out: dict[str, Array] = {}
-    assumed: list[str] = []
-    for key, value in state.items():
-        if key.removeprefix("module.").split(".")[0] == _state_dict.HEAD:
+def _found(root: Any) -> Iterator[Found]:
+    """Every dict with a convolution's weight, and every pickled module; the outer ones first."""
+    todo = deque([Found(root)])
+    seen: set[int] = set()
+    while todo:
+        at = todo.popleft()
+        if id(at.value) in seen or at.depth > MOST_DEPTH:
             continue
-        if not isinstance(value, torch.Tensor):
+        seen.add(id(at.value))
+        if _module(at.value):
+            yield at
+            continue
+        if isinstance(at.value, Table) and any(
+                isinstance(t, Tensor) and len(t.shape) == 4 and k.rpartition(".")[2] == "weight"
+                for k, t in at.value.texts.items()):
+            yield at
+        todo.extend(Found(v, k, at, at.depth + 1) for k, v in _inside(at.value))
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+    """What may hold a state_dict, by its key or number."""
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Table):
+        pairs = (*value.texts.items(), *value.others)
+        if isinstance(value.state, Table):
+            pairs = (*pairs, *value.state.texts.items())
+    elif isinstance(value, (list, tuple)):
+        pairs = enumerate(value)
+    for key, inner in pairs:
+        if isinstance(inner, (Table, list, tuple)):
+            if isinstance(key, str):
+                yield key, inner
+            elif isinstance(key, int) and abs(key) < MOST_NUMBER:
+                yield str(key), inner
+
+
+def _contents(table: Table) -> tuple[Any, ...]:
+    """Equal for two dicts of the same tensors."""
+    return tuple((k, t.storage.key or id(t.storage), t.offset, t.shape)
+                 for k, t in table.texts.items() if isinstance(t, Tensor))
+
+
+def _reached(root: Any, key: str, known: list[Found], path: str) -> tuple[Table, str]:
+    """What `key` leads to. Keys may have dots themselves: the longest that fits goes first."""
+    todo: list[tuple[Any, str]] = [(root, key)]
+    for _ in range(MOST_STEPS):
+        if not todo:
+            break
+        value, rest = todo.pop()
+        if isinstance(value, Table) and any(isinstance(t, Tensor) for t in value.texts.values()):
+            start = f"{rest}." if rest else ""
+            if any(k.startswith(start) and isinstance(t, Tensor) for k, t in value.texts.items()):
+                return value, rest
+        below = [(v, rest[len(k) + 1:]) for k, v in _inside(value)
+                 if rest == k or rest.startswith(f"{k}.")]
+        todo += sorted(below, key=lambda vr: -len(vr[1]))
+    shown = ", ".join(f.path or "the whole" for f in known[:8]) or "none"
+    refuse("X018", f"it has no tensors under {key}; its state_dicts with convolutions: {shown}",
+           path, key)
+
+
+def _tensors(table: Table) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a state_dict. Raises X006, X015 where a parameter is none."""
+    for key, _ in table.others:
+        shown = str(key) if isinstance(key, (int, float)) and abs(key) < MOST_NUMBER else ""
+        refuse("X015", f"a key of the state_dict is {shown or type(key).__name__}, not text", shown)
+    for key, value in table.texts.items():
+        if isinstance(value, Tensor):
+            yield key, value
+        elif key.rpartition(".")[2] in NAMES and value is not None:
             refuse("X006", f"{key} is a {type(value).__name__}, not a tensor", key)
-        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
-            refuse("X006", f"{key} is a {value.layout} tensor of {value.dtype} on {value.device}, "
-                           "not a plain one", key)
-        # An expanded view can state any number of values; a checkpoint holds what it states.
-        if value.numel() * value.element_size() > size:
-            refuse("X006", f"{key} states {value.numel():,} values, more than the file holds", key)
-        plain = value.detach()
-        if plain.dtype == torch.bfloat16:
-            plain = plain.float()
-        out[key], note = single(key, plain.numpy())
-        assumed += note
-    return out, assumed
-
-
-def _embed(torch: Any, units: Sequence[_units.Unit], arch: Arch) -> EmbedInputs:
-    """The checkpoint's own tensors in PyTorch, float64; strides and residuals from `arch`."""
-    def double(a: Array | None) -> Any:
-        return None if a is None else torch.from_numpy(np.array(a, np.float64))
-
-    def run(x: Any) -> Any:
-        f = torch.nn.functional
-        with torch.inference_mode():
-            y = double(x)
-            skips: dict[str, Any] = {}
-            for layer, unit in zip(layers(arch), units, strict=True):
-                skips[layer.name] = y
-                y = f.conv2d(y, double(unit.weight), double(unit.bias), layer.stride,
-                             layer.padding, groups=layer.groups)
-                if unit.bn is not None:
-                    bn = {k: double(v) for k, v in unit.bn.items()}
-                    y = f.batch_norm(y, bn["bn.mean"], bn["bn.var"], bn["bn.w"], bn["bn.b"],
-                                     eps=fmt.BN_EPS)
-                if unit.slope is not None:
-                    y = f.prelu(y, double(unit.slope))
-                if layer.residual:
-                    y = y + skips[layer.residual]
-            return f.normalize(y.flatten(1)).numpy()
-    return run
 
 
 def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:

@@ -41,13 +41,10 @@ class Named(nn.Module):
         super().__init__()
         self.conv = conv(cin, cout, k, s, groups)
         self.bn = nn.BatchNorm2d(cout)
-        if act:
-            self.prelu = nn.PReLU(cout)
-        self.act = act
+        self.prelu = nn.PReLU(cout) if act else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.bn(self.conv(x))
-        return self.prelu(x) if self.act else x
+        return self.prelu(self.bn(self.conv(x)))
 
 
 class NamedBlock(nn.Module):
@@ -97,9 +94,9 @@ class Plain(nn.Module):
         self.bn = nn.BatchNorm1d(d)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for part in (self.conv1, self.conv2_dw, self.conv_23, self.conv_3, self.conv_34,
-                     self.conv_4, self.conv_45, self.conv_5, self.conv_6_sep, self.conv_6_dw):
-            x = part(x)
+        x = self.conv_3(self.conv_23(self.conv2_dw(self.conv1(x))))
+        x = self.conv_5(self.conv_45(self.conv_4(self.conv_34(x))))
+        x = self.conv_6_dw(self.conv_6_sep(x))
         x = self.bn(self.linear(x.view(x.size(0), -1)))
         return x / torch.norm(x, 2, 1, keepdim=True)
 
