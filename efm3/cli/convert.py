@@ -47,7 +47,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 @click.option("--from", "from_format", type=click.Choice(READS), help="IN's format, by its suffix")
 @click.option("--to", "to_format", type=click.Choice(WRITES), help="OUT's format, by its suffix")
 @click.option("--fold/--no-fold", default=False, show_default=True,
-              help="fold BatchNorm into the convolutions (ONNX out)")
+              help="fold BatchNorm into the convolutions (ONNX, ncnn out)")
 @source_options
 @click.option("--strict", is_flag=True, help="refuse what has to be assumed, rounded or dropped")
 @click.option("--verify/--no-verify", default=True, show_default=True,

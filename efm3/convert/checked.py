@@ -15,11 +15,11 @@ import numpy as np
 from efm3.arch import Arch
 from efm3.arithmetic import TOLERANCE
 from efm3.convert._base import Format, Network, Wanted
-from efm3.convert.formats import format_of, module_of, read_network
+from efm3.convert.formats import format_of, module_of, read_network, write_checked
 from efm3.convert.matching import network_of
 from efm3.findings import refuse
 from efm3.model import Model
-from efm3.source import open_regular, write_atomic
+from efm3.source import open_regular
 from efm3.version import __version__
 
 
@@ -79,15 +79,16 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
                       network.turned, assumed=network.assumed)
 
-    def check(path: str) -> None:
-        done.size = os.path.getsize(path)
+    module = module_of(row_out)
+
+    def check(path: str, *beside: str) -> None:
+        done.size = sum(map(os.path.getsize, (path, *beside)))
         if verify:
-            back = network_of(module_of(row_out).read(path, Wanted(model.arch)),
-                              Wanted(model.arch))
+            stated = Wanted(model.arch)
+            back = network_of(module.read(path, stated, *beside), stated)
             done.check = compare(network, back, tolerance, os.fspath(target))
 
-    parts = module_of(row_out).parts(model, os.fspath(target), fold)
-    write_atomic(target, parts, check)
+    write_checked(module, model, os.fspath(target), fold, check)
     return done
 
 

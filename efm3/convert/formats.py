@@ -8,6 +8,7 @@ The verb's choices, its help and the table in docs/converters.md come from the r
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,17 @@ FORMATS: dict[str, Format] = {f.name: f for f in (
     Format("onnx", (".onnx",), "ONNX",
            "a graph with BatchNorm or with it folded, from opset 9 on, matched node by node",
            "opset 17, any batch size, L2 norm; BatchNorm as it is, or folded with --fold", "onnx"),
+    Format("tflite", (".tflite", ".lite"), "TensorFlow Lite",
+           "float, float16 and 8-bit weights (dequantised), NHWC, any batch; run by LiteRT where "
+           "the extra litert is installed"),
+    Format("ncnn", (".param",), "ncnn",
+           "NAME.param with NAME.bin beside it, as converted or optimised; float32, float16 and "
+           "int8 storage; run by ncnn where the extra ncnn is installed",
+           "NAME.param and NAME.bin beside it; BatchNorm as it is, or folded with --fold; L2 norm"),
+    Format("mxnet", (".params",), "MXNet",
+           "NAME-symbol.json and NAME-0000.params, beside each other"),
+    Format("caffe", (".caffemodel", ".prototxt"), "Caffe",
+           "NAME.prototxt and NAME.caffemodel, beside each other"),
     Format("safetensors", (".safetensors",), "safetensors",
            "our names with the arch in the metadata, else as a state_dict of any naming",
            "our names, the arch and the mirror in the metadata", "safetensors"),
@@ -93,7 +105,25 @@ def write(model: Model, path: str | os.PathLike[str], *, format: str | None = No
 
     `fold` folds BatchNorm into the convolutions where the format can leave it out (ONNX).
     """
+    row = format_of(path, format, write=True)
+    write_checked(module_of(row), model, os.fspath(path), fold, lambda *new: None)
+
+
+def write_checked(module: Any, model: Model, path: str, fold: bool,
+                  check: Callable[..., None]) -> None:
+    """Write a Model; `check` gets the new file, and the one beside it where a format has two.
+
+    Each takes its place only after the check, the one beside first.
+    """
     from efm3.source import write_atomic
 
-    row = format_of(path, format, write=True)
-    write_atomic(path, module_of(row).parts(model, os.fspath(path), fold))
+    parts = module.parts(model, path, fold)
+    if not hasattr(module, "beside"):
+        write_atomic(path, parts, check)
+        return
+
+    def both(new: str) -> None:
+        write_atomic(module.beside(path), module.weights(model, path, fold),
+                     lambda beside: check(new, beside))
+
+    write_atomic(path, parts, both)
