@@ -17,7 +17,7 @@ from efm3.arrays import Floats
 from efm3.findings import error as failure
 from efm3.findings import refuse
 from efm3.model import Model, dumps
-from efm3.source import Source, Unreadable, name_of, read
+from efm3.source import Source, Unreadable, name_of, path_of, read
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,6 +44,15 @@ def _extension() -> Any:
         return import_module("efm3._engine")
     except ImportError as e:
         raise EngineMissing(f"{MISSING} [{e}]") from None
+
+
+def _reason(said: str, data: Any, path: str) -> str:
+    """What the engine said of a file, and what the file really is where that is known."""
+    from efm3 import rules
+    from efm3.scan import scan
+
+    why = rules.cause(scan(memoryview(data)), path)
+    return f"{said}; {why}" if why else said
 
 
 def _library() -> tuple[Any, Any]:
@@ -120,12 +129,12 @@ class Engine:
             raise ValueError(f"threads is {threads}, not 1..64")
         if isinstance(source, Model):
             data: Any = dumps(source.arch, source.tensors, finite=False)
-            name = "<model>"
+            name, path = "<model>", ""
         else:
             if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) \
                     and not hasattr(source, "read"):
                 raise TypeError(f"source is {source!r}, not a path, bytes, a file or a Model")
-            name = name_of(source)
+            name, path = name_of(source), path_of(source)
             try:
                 data = read(source)
             except Unreadable as e:
@@ -139,7 +148,7 @@ class Engine:
         if lib.mfn_engine_init_memory(buffer, len(buffer), options, handle, error):
             code = ffi.string(lib.mfn_status_name(error.status)).decode()
             offset = int(error.offset)
-            refuse(code, ffi.string(error.text).decode(), name,
+            refuse(code, _reason(ffi.string(error.text).decode(), ffi.buffer(buffer), path), name,
                    offset=offset if offset >= 0 else None)
         # The handle outlives every call that holds it; it is freed when no call uses it any more.
         self._handle = ffi.gc(handle, lib.mfn_engine_free)

@@ -133,14 +133,14 @@ class Inspection(TypedDict):
 
 
 def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
-            part: str | None = None, fields: bool = False) -> Inspection:
-    """Inspect a scanned file.
+            part: str | None = None, fields: bool = False, path: str = "") -> Inspection:
+    """Inspect a scanned file; `path` is where it is, "" for nowhere.
 
     `tensors` is a glob of tensor names to take statistics of; `part` a field or range
     (`places.find`) to give the bytes of; `fields` lists every field where there is no
     `part`. Raises ValueError for a `part` that is not in the file.
     """
-    found = rules.run(scan, LEVEL)
+    found = rules.run(scan, LEVEL, path=path)
     mirror = lenient(bytes(scan.mirror or b""))
     arch, arch_from = (scan.arch, "header") if scan.arch else (_arch_of(mirror), "mirror")
     meta, name = mirror.get("meta"), mirror.get("name")
@@ -217,7 +217,8 @@ def tensor_rows(scan: Scan, glob: str = "*") -> list[TensorRow]:
 def _tensor(scan: Scan, t: TensorSpan) -> TensorRow:
     import numpy as np
 
-    values = np.frombuffer(scan.data, "<f4", t.present // 4, t.data_offset).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        values = np.frombuffer(scan.data, "<f4", t.present // 4, t.data_offset).astype(np.float64)
     good = values[np.isfinite(values)]
     row = TensorRow(
         number=t.number, name=t.name, offset=t.data_offset, size=t.size, present=t.present,

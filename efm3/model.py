@@ -22,7 +22,7 @@ from efm3.arrays import Floats as Tensor
 from efm3.findings import Efm3Error, error, refuse
 from efm3.network import tensor_layout
 from efm3.scan import Scan, scan
-from efm3.source import Source, Unreadable, name_of, read, write_atomic
+from efm3.source import Source, Unreadable, name_of, path_of, read, write_atomic
 
 
 class Tensors(Mapping[str, Tensor]):
@@ -99,7 +99,7 @@ def load(source: Source, level: str = "coherence") -> Model:
     if isinstance(data, (bytearray, memoryview)):
         data = bytes(data)
     scanned = scan(data)
-    for finding in rules.run(scanned, level):
+    for finding in rules.run(scanned, level, path=path_of(source)):
         if finding.severity == "error":
             raise Efm3Error(finding)
     assert scanned.arch is not None

@@ -29,6 +29,11 @@ def name_of(source: Source) -> str:
     return name if isinstance(name, str) else "<stream>"
 
 
+def path_of(source: Source) -> str:
+    """Where the source is, "" for bytes and for a stream."""
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
+
+
 def read(source: Source) -> bytes | bytearray | memoryview:
     """All bytes of the source; a path must be a regular file (it is read, never mapped).
 

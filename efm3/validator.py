@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from efm3 import rules
 from efm3.findings import Report
 from efm3.scan import scan
-from efm3.source import Source, Unreadable, name_of, read
+from efm3.source import Source, Unreadable, name_of, path_of, read
 
 
 def validate(source: Source, level: str = "values", *, select: Iterable[str] = (),
@@ -26,7 +26,8 @@ def validate(source: Source, level: str = "values", *, select: Iterable[str] = (
         data = read(source)
     except Unreadable as e:
         return Report(name, 0, level, [], str(e))
-    found = rules.run(scan(data), level, tuple(select), tuple(ignore))
+    found = rules.run(scan(data), level, tuple(select), tuple(ignore),
+                      path_of(source))
     return Report(name, len(data), level, found)
 
 

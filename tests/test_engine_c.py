@@ -13,6 +13,8 @@ import pytest
 
 import efm3
 from efm3 import reference, untrained
+from efm3.sniff import KINDS, MAGICS
+from tests.kinds import SAMPLES
 
 ROOT = Path(__file__).resolve().parent.parent
 CC = shutil.which("cc")
@@ -117,6 +119,23 @@ def test_command_refusals(command, tmp_path):
     (tmp_path / "cut.bin").write_bytes(NANO.read_bytes()[:-3])
     err = run(command, "header", tmp_path / "cut.bin", code=1).stderr
     assert "E_TRUNCATED" in err and "byte" in err
+
+
+@pytest.mark.parametrize("kind", [k for k in SAMPLES if k not in ("efm3", "empty")])
+def test_command_names_a_file_of_another_kind(command, tmp_path, kind):
+    """By fixed bytes alone, with the words that efm3.sniff has for them."""
+    for number, data in enumerate(SAMPLES[kind]):
+        path = tmp_path / str(number)
+        path.write_bytes(data)
+        err = run(command, "header", path, code=1).stderr
+        said = re.search(r"this is (an? .*); `efm3 validate`", err)
+        proved = any(data.startswith(m, at) for k, at, m in MAGICS if k == kind)
+        if said is None:
+            assert not proved or "E_MAGIC" not in err
+        elif proved:
+            assert said[1] == KINDS[kind].title
+        else:  # what its first bytes show: a zip archive of any sort
+            assert said[1] in {k.title for k in KINDS.values() if k.rule == KINDS[kind].rule}
 
 
 def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):

@@ -11,7 +11,7 @@ import click
 from efm3.cli import source
 from efm3.inspection import inspect
 from efm3.scan import scan
-from efm3.source import name_of, read
+from efm3.source import name_of, path_of, read
 
 
 @click.command("inspect")
@@ -44,17 +44,18 @@ def command(ctx: click.Context, file: str | None, tensors: str | None, part: str
         raise click.UsageError("give a FILE", ctx)
     stream = source(file)
     s = scan(read(stream))
-    name = name_of(stream)
+    name, path = name_of(stream), path_of(stream)
     try:
         if as_json:
-            seen = inspect(s, name, tensors=tensors or "*", part=part or None, fields=True)
+            seen = inspect(s, name, tensors=tensors or "*", part=part or None, fields=True,
+                           path=path)
             click.echo(json.dumps(seen, indent=2, allow_nan=False))
             return
         from efm3.cli import _hex, _render
 
         if part == "":
             part = _hex.default_part(s)
-        seen = inspect(s, name, tensors=tensors, part=part)
+        seen = inspect(s, name, tensors=tensors, part=part, path=path)
     except ValueError as e:
         raise click.BadParameter(str(e), ctx, param_hint="--hex") from None
     out = _render.console()

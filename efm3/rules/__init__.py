@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from efm3.codes import CODES, LEVELS, RULE_GROUPS, Code
 from efm3.findings import Finding
+from efm3.rules import _causes
 from efm3.rules._context import Context, Found
 from efm3.rules._registry import CHECKS, Check
 from efm3.scan import Scan
@@ -60,17 +61,23 @@ def _chosen(level: str, select: tuple[str, ...],
 
 
 def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
-        ignore: tuple[str, ...] = ()) -> list[Finding]:
+        ignore: tuple[str, ...] = (), path: str = "") -> list[Finding]:
     """Findings of every rule up to `level`, in rule order.
 
-    Raises ValueError for a level that is not in LEVELS.
+    `path` is where the file is, "" for nowhere. Raises ValueError for a level that is not in
+    LEVELS.
     """
-    ctx = Context(scan)
+    ctx = Context(scan, path)
     rows = _chosen(level, select, ignore)
     if rows and rows[-1][1].code == LAST and ctx.digest is not None:
         ctx.digest.start()
     found = [(place, _finding(rule, f)) for place, rule, check in rows for f in check(ctx)]
     return [f for _, f in sorted(found, key=itemgetter(0))]
+
+
+def cause(scan: Scan, path: str = "") -> str:
+    """What the bytes really are, where that is known and is not a sound EFM3 file, else ""."""
+    return _causes.of_file(scan, path)[1]
 
 
 def _finding(rule: Code, f: Found) -> Finding:

@@ -5,87 +5,44 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from itertools import islice
 
 from efm3 import format as fmt
-from efm3.scan import Scan, TensorSpan, scan
+from efm3.rules._text_mode import damage
+from efm3.scan import Scan, TensorSpan
+
+CAUSES = tuple(f"C{n:03}" for n in range(10, 31))
+"""The rules that say what a file really is: `efm3.sniff` names it, and the rule."""
+
+_START = fmt.MAGIC + struct.pack("<I", fmt.VERSION)
 
 
-def head(s: Scan, n: int = 512) -> bytes:
+def head(s: Scan, n: int = 8) -> bytes:
     """The file's first `n` bytes."""
     return bytes(s.data[:n])
 
 
-def _safetensors(s: Scan, head: bytes) -> bool:
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < s.size
+def of_file(s: Scan, path: str = "") -> tuple[str, str]:
+    """(rule code, what the bytes really are and what to do), or ("", "").
 
-
-def _onnx(s: Scan, head: bytes) -> bool:
-    # ModelProto: field 1 (ir_version) as a small varint, then producer_name (2) or a later field.
-    return head[:1] == b"\x08" and len(head) > 3 and head[1] < 32 and head[2] in (0x12, 0x3A, 0x42)
-
-
-def _html(s: Scan, head: bytes) -> bool:
-    return head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<head"))
-
-
-def _text_mode(s: Scan, head: bytes) -> bool:
-    """CR LF where a lone LF was, or UTF-8 of Latin-1: both break counts inside the prefix."""
-    if not head.startswith(fmt.MAGIC) or s.complete:
-        return False
-    widened = head.count(b"\r\n") and scan(bytes(s.data).replace(b"\r\n", b"\n")).complete
-    replaced = bytes(s.data[:1 << 16]).count(b"\xef\xbf\xbd") > 8
-    return bool(widened or replaced)
-
-
-def _big_endian(s: Scan, head: bytes) -> bool:
-    return head[:4] == fmt.MAGIC and head[4:8] == struct.pack(">I", fmt.VERSION)
-
-
-def _starts(*magics: bytes) -> Callable[[Scan, bytes], bool]:
-    return lambda s, head: head.startswith(magics)
-
-
-CAUSES: tuple[tuple[str, Callable[[Scan, bytes], bool]], ...] = (
-    ("C010", _starts(b"version https://git-lfs")),
-    ("C011", _html),
-    ("C012", _starts(b"\x1f\x8b")),
-    ("C013", _starts(b"PK\x03\x04", b"PK\x05\x06")),
-    ("C014", _starts(b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")),
-    ("C015", _onnx),
-    ("C016", _safetensors),
-    ("C017", _starts(b"GGUF")),
-    ("C018", _starts(b"\x93NUMPY")),
-    ("C019", _starts(b"EFXS", b"EFX2")),
-    ("C020", _big_endian),
-    ("C021", _starts(b"3MFE")),
-    ("C022", _starts(b"efm3", b"Efm3")),
-    ("C023", _starts(b"\xef\xbb\xbfEFM3")),
-    ("C024", _text_mode),
-    ("C025", lambda s, head: s.size > 3 and not any(head)),
-    ("C026", _starts(b"{", b"[")),
-)
-"""What a file really is, most telling first: rule code, and a test of scan and first bytes."""
-
-_START = fmt.MAGIC + struct.pack("<I", fmt.VERSION)
-_LATER = [row for row in CAUSES if row[1] is _text_mode]
-
-
-def of_file(s: Scan) -> str:
-    """The rule code of what the bytes really are, or "".
-
+    `path` is where the file is, "" for nowhere: some files are known by the one beside them.
     A wrong magic or version is a sufficient cause too, unless all that follows is correct.
     """
     first, version = head(s), s.values.get("version", fmt.VERSION)
-    for code, test in CAUSES if first[:8] != _START else _LATER:
-        if test(s, first):
-            return code
+    if first != _START:
+        from efm3.sniff import of_data
+
+        kind = of_data(s.data, path)
+        if kind is not None and kind.rule in CAUSES:
+            return kind.rule, f"this is {kind.says(path)}"
+    done = damage(s)
+    if done:
+        return "C024", f"the file was transferred as text: {done}"
     if not fmt.MAGIC.startswith(first[:4]) and not s.complete:
-        return "C002"
+        return "C002", ""
     if version != fmt.VERSION and not s.complete:
-        return "C003"
-    return ""
+        return "C003", ""
+    return "", ""
 
 
 def of_table(s: Scan) -> tuple[str, TensorSpan | None]:

@@ -66,8 +66,8 @@ class Digest:
 class Context:
     """A scanned file and its shared facts; each is computed when a rule first asks for it."""
 
-    def __init__(self, scan: Scan) -> None:
-        self.scan = scan
+    def __init__(self, scan: Scan, path: str = "") -> None:
+        self.scan, self._path = scan, path
 
     def at(self, message: str, *, offset: int | None = None, length: int | None = None,
            path: str = "", found: object = "", expected: object = "") -> Found:
@@ -83,9 +83,18 @@ class Context:
                        expected=expected or f.con.legal)
 
     @cached_property
+    def _cause(self) -> tuple[str, str]:
+        return _causes.of_file(self.scan, self._path)
+
+    @property
     def cause(self) -> str:
         """The code of the rule that says what the bytes really are, or ""."""
-        return _causes.of_file(self.scan)
+        return self._cause[0]
+
+    @property
+    def cause_words(self) -> str:
+        """What the bytes really are, as a sentence; "" where only C002 or C003 says so."""
+        return self._cause[1]
 
     @cached_property
     def arch_problems(self) -> list[Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from efm3 import format as fmt
-from efm3.codes import CODES
 from efm3.rules._causes import CAUSES, head
 from efm3.rules._context import Context, Found
 from efm3.rules._registry import rule
@@ -16,17 +15,14 @@ F = Iterator[Found]
 
 
 def _cause(code: str) -> Callable[[Context], F]:
-    words = CODES[code].what.removeprefix("The file is ").removesuffix(".")
-    subject = "this is" if words.startswith(("a ", "an ")) else "the file is"
-
     def check(ctx: Context) -> F:
         if ctx.cause == code:
-            yield ctx.at(f"{subject} {words}", offset=0, length=min(8, ctx.scan.size),
-                         path="magic", found=ascii(head(ctx.scan, 8))[1:], expected="EFM3")
+            yield ctx.at(ctx.cause_words, offset=0, length=min(8, ctx.scan.size), path="magic",
+                         found=ascii(head(ctx.scan))[1:], expected="EFM3")
     return check
 
 
-for _code, _ in CAUSES:
+for _code in CAUSES:
     rule(_code)(_cause(_code))
 
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "facex_mfn.h"
+#include "kinds.gen.h"
 
 enum { VALUES = 3 * 112 * 112 };
 
@@ -28,6 +29,23 @@ static int fail(const char *what, const char *why) {
     return 1;
 }
 
+// What a file that is not EFM3 is, where its first bytes say so.
+static void name_kind(const char *path) {
+    unsigned char head[KIND_REACH];
+    FILE *f = fopen(path, "rb");
+    if (!f) return;
+    size_t have = fread(head, 1, sizeof head, f);
+    fclose(f);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].at + kinds[i].length <= have &&
+            (!kinds[i].binary || memchr(head, 0, have)) &&
+            memcmp(head + kinds[i].at, kinds[i].bytes, kinds[i].length) == 0) {
+            fprintf(stderr, "mfn-cli: %s: this is %s; `efm3 validate` says what to do\n", path,
+                    kinds[i].words);
+            return;
+        }
+}
+
 static int load(const char *path, const char *isa, MfnEngine *engine) {
     MfnOptions options = {.isa = isa};
     MfnError e;
@@ -37,6 +55,7 @@ static int load(const char *path, const char *isa, MfnEngine *engine) {
                 mfn_status_name(rc));
     else if (rc)
         fprintf(stderr, "mfn-cli: %s: %s (%s)\n", path, e.text, mfn_status_name(rc));
+    if (rc == MFN_E_MAGIC) name_kind(path);
     return rc;
 }
 

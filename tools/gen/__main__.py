@@ -13,7 +13,16 @@ from efm3.conformance.examples import EXAMPLES
 from efm3.forms import FORMS
 from efm3.forms._text import SPDX
 from tools import ROOT
-from tools.gen import architecture, coverage, docs, findings, security, spec, weights
+from tools.gen import (
+    architecture,
+    coverage,
+    docs,
+    findings,
+    kinds,
+    security,
+    spec,
+    weights,
+)
 
 
 # Pages come last: they may show a form.
@@ -29,8 +38,8 @@ def _examples() -> str:
 
 OUTPUTS: dict[str, Callable[[], str]] = (
     {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values()}
-    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | security.PAGES
-    | spec.PAGES | weights.PAGES)
+    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | kinds.PAGES
+    | security.PAGES | spec.PAGES | weights.PAGES)
 
 
 def generate(check: bool) -> int:

@@ -254,7 +254,7 @@ BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
     "ops": ops,
     "parts": parts, "header": header, "stage": stage, "limits": limits, "keys": keys, "meta": meta,
     "layers": layer_table, "sizes": sizes, "dump": dump, "index": index,
-    "causes": lambda: _named([code for code, _ in CAUSES]),
+    "causes": lambda: _named(list(CAUSES)),
     "inferred": lambda: _named([f"T{n:03}" for n in range(3, 10)] + [code for code, _, _ in TAILS]),
 }
 

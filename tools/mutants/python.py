@@ -35,7 +35,7 @@ CHECKED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                     ("tests/test_source.py", "tests/faults")),
 }
 RULES_TESTS = ("tests/rules/test_conditions.py", "tests/rules/test_rules.py",
-               "tests/test_scan.py", "tests/test_validator.py",
+               "tests/rules/test_text_mode.py", "tests/test_scan.py", "tests/test_validator.py",
                "tests/test_coherence.py")
 CHECKED |= {f"efm3.rules.{m}": ((), RULES_TESTS) for m in (
     "container", "header", "mirror", "table", "values", "portability")}
@@ -44,6 +44,9 @@ CHECKED["efm3.rules._registry"] = ((), ("tests/rules/test_rules.py", "tests/test
 CHECKED["efm3.rules._context"] = (tuple(f"Context.{n}" for n in (
     "field", "arch_problems", "_parsed", "table_cause", "digest", "stats")), RULES_TESTS)
 CHECKED["efm3.rules._causes"] = ((), RULES_TESTS)
+CHECKED["efm3.rules._text_mode"] = ((), RULES_TESTS)
+CHECKED |= {f"efm3.sniff{m}": ((), ("tests/test_sniff.py", "tests/test_sniff_libraries.py"))
+            for m in ("", "._packed", "._texts")}
 CHECKED["efm3.rules._stats"] = (tuple(f"Stats.{n}" for n in (
     "finite", "tensors", "zero_channels")), RULES_TESTS)
 SECONDS = 300
