@@ -21,6 +21,8 @@ from efm3.findings import refuse
 
 SPARE = 1 << 20
 """Values of constants that may be made, beside as many as the source has bytes / 4."""
+MOST_SIZE = 1 << 40
+"""Largest size of an axis: twice as many for each operation would soon be numbers without end."""
 MOST_NODES = 20_000
 """Operations of a graph: the largest legal network, each layer in twelve operations, has 6,000."""
 
@@ -70,6 +72,8 @@ class Builder:
             refuse("X006", f"{place}: {e}", place)
         if shape is not None and len(shape) > MOST_RANK:
             refuse("X006", f"{place} makes {len(shape)} dimensions", place)
+        if shape is not None and any((s or 0) > MOST_SIZE for s in shape):
+            refuse("X006", f"{place} makes a map of more than {MOST_SIZE:,} rows", place)
         node = Node(op, place, inputs, attrs, shape)
         return self._folded(node) if all(i.value is not None for i in inputs) else node
 

@@ -41,14 +41,26 @@ def values(nodes: list[Node], output: Node, known: dict[int, Array]) -> Array:
 
 def _one(node: Node, have: dict[int, Array]) -> Array:
     if node.op == CONST and node.value is not None:
-        return node.value if node.value.dtype.kind in "iub" else node.value.astype(np.float64)
+        with np.errstate(all="ignore"):
+            # A signalling NaN warns as it is widened.
+            return node.value if node.value.dtype.kind in "iub" else node.value.astype(np.float64)
     if node.op not in OPS or node.op == INPUT:
         refuse("X008", f"{node.place} cannot be run here: {node.op} is not a known operation",
                node.place, node.op)
-    if math.prod(s or 1 for s in node.shape or ()) > MOST:
+    if max(math.prod(s or 1 for s in node.shape or ()), _padded(node)) > MOST:
         refuse("X008", f"{node.place} makes a map of {[*(node.shape or ())]}", node.place)
     try:
         with np.errstate(all="ignore"):
             return np.asarray(OPS[node.op].run(node.attrs, *(have[id(i)] for i in node.inputs)))
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError) as e:
         refuse("X008", f"{node.place} cannot be run: {e}", node.place)
+
+
+def _padded(node: Node) -> int:
+    """Values of a convolution's input with its padding."""
+    x = node.inputs[0].shape if node.op == "Conv" else None
+    if x is None or len(x) != 4:
+        return 0
+    top, left, bottom, right = node.attrs["pads"]
+    n, channels, height, width = (s or 1 for s in x)
+    return int(n * channels * (height + top + bottom) * (width + left + right))

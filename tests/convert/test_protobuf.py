@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The wire form of messages: values by a schema, every damage refused with its byte."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import efm3
+from efm3.convert._protobuf import MOST_FIELDS, REAL, SPAN, WHOLE, WORD, Span, Wire
+from tests.convert.caffe_files import part, real, varint, whole
+
+INNER = {1: ("size", WHOLE)}
+SCHEMA = {1: ("name", WORD), 2: ("size", WHOLE), 3: ("rate", REAL), 4: ("inner", INNER),
+          5: ("bytes", SPAN)}
+
+
+def read(data, schema=SCHEMA):
+    return Wire(memoryview(data), "x").message(Span(0, len(data)), schema)
+
+
+def test_values_of_every_kind():
+    data = (part(1, "né") + whole(2, 300) + whole(2, -1) + part(2, varint(5) + varint(1 << 40))
+            + real(3, 0.5) + part(3, np.array([1, 2], "<f4").tobytes()) + part(4, whole(1, 7))
+            + part(4, b"") + part(5, b"abc") + whole(99, 1) + varint(98 << 3 | 1) + bytes(8))
+    m = read(data)
+    assert m.word("name") == "né" and m.wholes("size") == [300, -1, 5, 1 << 40]
+    assert m.reals("rate") == [0.5, 1, 2]
+    assert [i.wholes("size") for i in m.all("inner")] == [[7], []]
+    (where,) = m.spans("bytes")
+    assert data[where.start:where.end] == b"abc"
+    assert m.all("inner")[0].place.startswith("x, byte ")
+
+
+def test_a_name_is_a_number_on_the_wire():
+    assert read(whole(2, 1)).choice("size", ("PROD", "SUM"), "") == "SUM"
+    assert read(b"").choice("size", ("PROD", "SUM"), "SUM") == "SUM"
+    assert read(whole(2, 1)).flag("size", False) is True
+    for value in (2, -1):
+        with pytest.raises(efm3.Efm3Error, match="not one of PROD, SUM"):
+            read(whole(2, value)).choice("size", ("PROD", "SUM"), "")
+
+
+@pytest.mark.parametrize("data,at,word", [
+    (b"\x80", 0, "a number is cut off"), (b"\x10", 1, "cut off"),
+    (b"\x10" + b"\xff" * 10 + b"\x01", 1, "more than 10 bytes"),
+    (b"\x0a\x05abc", 0, "field 1 has 5 bytes, where 3 remain"),
+    (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 0, "where 0 remain"),
+    (b"\x1d\0\0", 0, "field 3 has 4 bytes"), (b"\x0b", 0, "field 1 has wire type 3"),
+    (b"\x0f", 0, "wire type 7"), (b"\x02\x00", 0, "the number 0"),
+    (part(4, part(1, b"\x80")), 4, "cut off"), (part(3, b"abc"), 2, "rate has 3 bytes"),
+    (whole(1, 5), 1, "name has wire type 0, not 2"), (real(2, 1), 1, "size has wire type 5"),
+    (whole(4, 5), 1, "inner has wire type 0"), (whole(5, 5), 1, "bytes has wire type 0"),
+    (varint(3 << 3 | 1) + bytes(8), 1, "rate has 8 bytes of wire type 1"),
+    (part(2, b"\x80"), 2, "cut off"),
+])
+def test_damage(data, at, word):
+    with pytest.raises(efm3.Efm3Error, match="X003") as e:
+        read(data)
+    assert f"damaged at byte {at}: " in str(e.value) and word in str(e.value)
+    assert e.value.offset == at
+
+
+@pytest.mark.parametrize("data", [
+    whole(9, 1) * 51, part(2, b"\1" * 51), part(3, bytes(4 * 51)), part(4, part(4, b"")) * 26])
+def test_many_fields_are_refused(data):
+    schema = {**SCHEMA, 4: ("inner", {4: ("inner", INNER)})}
+    with pytest.raises(efm3.Efm3Error, match=r"X003.*(50 fields|204 bytes)"):
+        Wire(memoryview(data), "x", 50).message(Span(0, len(data)), schema)
+
+
+def test_the_most_fields_take_little_memory():
+    tracemalloc.start()
+    found = read(part(4, b"") * (MOST_FIELDS // 50)).all("inner")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == MOST_FIELDS // 50 and peak * 50 < 64 << 20
