@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from efm3 import sniff
 from efm3.convert._base import Format, Network, Source, Wanted
 from efm3.findings import refuse
 
@@ -54,15 +55,30 @@ FORMATS: dict[str, Format] = {f.name: f for f in (
 
 def format_of(path: str | os.PathLike[str], name: str | None = None, *,
               write: bool = False) -> Format:
-    """The format called `name`, or the one of the path's suffix. Raises X001."""
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
-    found = (FORMATS.get(name) if name else
-             next((f for f in FORMATS.values() if suffix in f.suffixes), None))
+    """The format called `name`; else, for a file to read, the one that its bytes are of, and for
+    one to write the one of its suffix.
+
+    Where the bytes have no mark the suffix decides. Raises X001, X003 for a file that is known to
+    be something else, Unreadable.
+    """
+    place = os.fspath(path)
+    suffix = os.path.splitext(place)[1].lower()
+    found = FORMATS.get(name) if name else next(
+        (f for f in FORMATS.values() if suffix in f.suffixes), None)
+    if not name and not write:
+        kind = sniff.of_path(place)
+        if kind is not None and kind.format:
+            found = FORMATS[kind.format]
+        elif kind is not None and (found is None or found.name != "bin"):
+            # What a .bin really is its own rules say.
+            refuse("X003", f"this is {kind.says(place)}", place)
     if found is None or not (found.writes if write else found.reads):
         known = ", ".join(f"{f.name} ({' '.join(f.suffixes)})" for f in FORMATS.values()
                           if (f.writes if write else f.reads))
-        refuse("X001", f"{name or os.fspath(path)!r} is not a format that can be "
-                       f"{'written' if write else 'read'}: {known}", os.fspath(path))
+        asked = repr(name or os.path.basename(place))
+        what = (f"{asked} is not a format that can be {'written' if write else 'read'}"
+                if name or write else f"neither its bytes nor its name say what {asked} is")
+        refuse("X001", f"{what}: {known}", place)
     return found
 
 
