@@ -10,7 +10,7 @@ from typing import Any
 from efm3.findings import refuse
 
 TITLES = {"PIL": "Pillow", "torch": "PyTorch", "onnxruntime": "ONNX Runtime",
-          "matplotlib": "matplotlib"}
+          "matplotlib": "matplotlib", "ai_edge_litert": "LiteRT"}
 """Display names of modules."""
 
 

@@ -35,6 +35,26 @@ def real(a: Any, scale: float, zero: int) -> Any:
     return (np.float32(scale) * (a.astype(np.float32) - zero) if scale else a).astype(np.float32)
 
 
+def loaded(library: Any, data: bytes, shape: list[int]) -> Any:
+    """The interpreter, ready for batches of this shape."""
+    def ready(**more: Any) -> Any:
+        interpreter = library.Interpreter(model_content=data, num_threads=1, **more)
+        entry, = interpreter.get_input_details()
+        if [*entry["shape"]] != shape:
+            interpreter.resize_tensor_input(entry["index"], shape)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    try:
+        return ready()
+    except (ValueError, RuntimeError):
+        # The delegate that runs by default refuses some networks that the runtime itself takes.
+        kind = getattr(library, "OpResolverType", None)
+        if kind is None:
+            raise
+        return ready(experimental_op_resolver_type=kind.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+
+
 def serve(given: BinaryIO, answers: BinaryIO) -> None:
     """Loads the file, and runs batches until there are none."""
     def say(**words: Any) -> None:
@@ -44,13 +64,9 @@ def serve(given: BinaryIO, answers: BinaryIO) -> None:
     data = bytearray(given.read(head["size"]))
     for at, piece in head["changes"]:
         data[at:at + len(piece) // 2] = bytes.fromhex(piece)
-    interpreter = import_module(head["module"]).Interpreter(model_content=bytes(data),
-                                                            num_threads=1)
+    interpreter = loaded(import_module(head["module"]), bytes(data), head["shape"])
     del data
     entry, = interpreter.get_input_details()
-    if [*entry["shape"]] != head["shape"]:
-        interpreter.resize_tensor_input(entry["index"], head["shape"])
-    interpreter.allocate_tensors()
     end, = interpreter.get_output_details()
     size = 4 * int(np.prod(head["shape"]))
     say()

@@ -103,6 +103,7 @@ class _Child:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._late = False
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", CHILD, *(p or os.getcwd() for p in sys.path)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -112,32 +113,36 @@ class _Child:
         """The answer to some bytes. Raises X013."""
         given, answers = self._process.stdin, self._process.stdout
         assert given is not None and answers is not None
-        timer = threading.Timer(LIMIT, self._process.kill)
+        timer = threading.Timer(LIMIT, self._give_up)
         timer.start()
         try:
             for piece in pieces:
                 given.write(piece)
             given.flush()
-            line = answers.readline(1 << 16)
-            words = json.loads(line)
+            words = json.loads(answers.readline(1 << 16))
             shape = tuple(words.get("shape", (0,)))
             if "error" not in words and math.prod(shape) <= MOST:
                 found = np.frombuffer(answers.read(4 * math.prod(shape)), "<f4")
                 return found.reshape(shape)
+            why = str(words.get("error", f"its output is {[*shape]}"))
         except (OSError, ValueError):
             # It has ended: there is no line, or half an answer.
             self._process.wait()
-            words = {"error": _end(self._process.returncode)}
+            why = self._end()
         finally:
             timer.cancel()
-        refuse("X013", f"LiteRT cannot run it: {printable(str(words.get('error')))[:300]}",
-               self._path)
+        refuse("X013", f"LiteRT cannot run it: {printable(why)[:300]}", self._path)
 
+    def _give_up(self) -> None:
+        self._late = True
+        self._process.kill()
 
-def _end(code: int) -> str:
-    if code >= 0:
-        return f"it ended with {code}"
-    return f"it was ended by {signal.Signals(-code).name} (after {LIMIT:g} s it is)"
+    def _end(self) -> str:
+        code = self._process.returncode
+        if self._late:
+            return f"no answer in {LIMIT:g} s"
+        return f"it ended with {code}" if code >= 0 else (
+            f"it was ended by {signal.Signals(-code).name}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

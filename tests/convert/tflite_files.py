@@ -35,7 +35,7 @@ NONE, RELU, RELU_N1_TO_1, RELU6, TANH = range(5)
 
 WINDOW = {"padding": (0, "b"), "stride_w": (1, "i"), "stride_h": (2, "i")}
 AXIS, FUSED = {"axis": (0, "i")}, {"activation": (0, "b")}
-KEEP, SHAPE = {"keep_dims": (0, "?")}, {"new_shape": (0, "<i4")}
+KEEP = {"keep_dims": (0, "?")}
 OPTIONS: dict[str, tuple[int, dict[str, tuple[int, str]]]] = {
     "CONV_2D": (1, WINDOW | {"activation": (3, "b"), "dilation_w": (4, "i"),
                              "dilation_h": (5, "i")}),
@@ -46,13 +46,14 @@ OPTIONS: dict[str, tuple[int, dict[str, tuple[int, str]]]] = {
     "MAX_POOL_2D": (5, WINDOW | {"width": (3, "i"), "height": (4, "i"), "activation": (5, "b")}),
     "FULLY_CONNECTED": (8, FUSED | {"format": (1, "b"), "keep_dims": (2, "?")}),
     "CONCATENATION": (10, AXIS | {"activation": (1, "b")}), "ADD": (11, FUSED),
-    "L2_NORMALIZATION": (12, FUSED), "RESHAPE": (17, SHAPE), "MUL": (21, FUSED),
+    "L2_NORMALIZATION": (12, FUSED), "RESHAPE": (17, {"new_shape": (0, "<i4")}), "MUL": (21, FUSED),
     "GATHER": (23, AXIS | {"batch_dims": (1, "i")}), "MEAN": (27, KEEP), "SUM": (27, KEEP),
     "REDUCE_MAX": (27, KEEP), "REDUCE_MIN": (27, KEEP), "REDUCE_PROD": (27, KEEP),
     "SUB": (28, FUSED), "DIV": (29, FUSED), "SQUEEZE": (30, {"dims": (0, "<i4")}),
     "STRIDED_SLICE": (32, {"begin": (0, "i"), "end": (1, "i"), "ellipsis": (2, "i"),
                            "new": (3, "i"), "shrink": (4, "i"), "offset": (5, "?")}),
-    "SPLIT": (35, {"number": (0, "i")}), "PACK": (59, {"number": (0, "i"), "axis": (1, "i")}),
+    "SHAPE": (55, {"out_type": (0, "b")}), "SPLIT": (35, {"number": (0, "i")}),
+    "PACK": (59, {"number": (0, "i"), "axis": (1, "i")}),
     "UNPACK": (64, {"number": (0, "i"), "axis": (1, "i")}), "LEAKY_RELU": (75, {"alpha": (0, "f")}),
     "MIRROR_PAD": (77, {"mode": (0, "b")}), "SPLIT_V": (79, {"number": (0, "i")}),
 }
