@@ -34,6 +34,9 @@ UNARY: Mapping[int, str] = {0: "Abs", 1: "Neg", 5: "Sqrt", 7: "Exp", 15: "Recipr
 
 CALLED: Mapping[str, str] = {"ELU": "Elu", "GELU": "Gelu", "SELU": "Selu"}
 """Names of the graph's own for types that nothing can match."""
+POINTWISE = ("BNLL", "CELU", "Cast", "ELU", "Erf", "Exp", "GELU", "LRN", "Log", "MVN", "Mish",
+             "SELU", "Shrink", "Softmax", "Softplus", "Threshold", "UnaryOp")
+"""Types whose output has its input's shape, among those that nothing can match."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,20 @@ class Step:
 
     def vector(self, name: str, x: Node) -> Node:
         """An array of the layer along the channels of x; one value is for all of them."""
-        v = self.arrays[name]
-        channels = sizes(x)[1]
-        if v.size not in (1, channels):
+        v, channels = self.arrays[name], x.channels
+        if channels is not None and v.size not in (1, channels):
             refuse("X006", f"{self.place} has {v.size} values for {channels} channels", self.place,
                    v.size, channels)
-        return self.const(per_channel(v, len(sizes(x))))
+        return self.const(per_channel(v, rank(x)))
 
-    def foreign(self, *inputs: Node, name: str = "") -> Node:
+    def foreign(self, *inputs: Node, name: str = "", pointwise: bool = False) -> Node:
         """An operation that nothing can match or run: the layer's type, or `name`."""
-        name = name or CALLED.get(self.layer.kind, self.layer.kind)
-        return self.add(name + "?" if name in OPS else name, *inputs)
+        kind = self.layer.kind
+        name = name or CALLED.get(kind, kind)
+        node = self.add(name + "?" if name in OPS else name, *inputs)
+        if pointwise or kind in POINTWISE:
+            node.shape = inputs[0].shape if inputs else None
+        return node
 
     def reshape(self, x: Node, shape: tuple[int, ...]) -> Node:
         """x in another shape, -1 for the rest."""
@@ -82,8 +88,13 @@ class Step:
 
 
 def sizes(x: Node) -> tuple[int, ...]:
-    """x's shape; each size is known, for ncnn's inputs and parameters are whole numbers."""
+    """x's shape. Where it is known each size is, for ncnn's inputs and parameters are numbers."""
     return tuple(s or 0 for s in x.shape or ())
+
+
+def rank(x: Node) -> int:
+    """x's axes; those of a map where they are not known."""
+    return 4 if x.shape is None else len(x.shape)
 
 
 def _activated(step: Step, x: Node) -> Node:
@@ -103,7 +114,9 @@ def _activated(step: Step, x: Node) -> Node:
         return step.add("Sigmoid", x)
     if code == 6:
         return _hard_swish(step, x, a[0], a[1])
-    return x if code == 0 else step.foreign(x, name="Mish" if code == 5 else f"activation {code}")
+    if code == 0:
+        return x
+    return step.foreign(x, name="Mish" if code == 5 else f"activation {code}", pointwise=True)
 
 
 def _clipped(step: Step, x: Node, low: float, high: float) -> Node:
@@ -143,13 +156,15 @@ def _convolution(step: Step, x: Node, *more: Node) -> Node:
     if more or p.whole(19):
         return step.foreign(x, *more)
     weight = step.arrays["weight"]
-    if len(sizes(x)) == 2 and weight.shape[2:] == (1, 1):
+    if rank(x) == 2 and weight.shape[2:] == (1, 1):
         dense = step.const(weight.reshape(len(weight), -1))
         return _activated(step, step.add("Dense", x, dense, *_biased(step)))
     strides = p.whole(13, p.whole(3, 1)), p.whole(3, 1)
     dilations = p.whole(12, p.whole(2, 1)), p.whole(2, 1)
     extent = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilations, strict=True)]
     pads = _pads(step, x, extent, strides)
+    if pads is None:
+        return step.foreign(x)
     if p.real(18) and any(pads):
         top, left, bottom, right = pads
         x = step.add("Pad", x, pads=((0, 0), (0, 0), (top, bottom), (left, right)),
@@ -162,15 +177,17 @@ def _convolution(step: Step, x: Node, *more: Node) -> Node:
 
 
 def _pads(step: Step, x: Node, extent: list[int],
-          strides: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right."""
+          strides: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom, right; None where they depend on a size that is not known."""
     p = step.params
     left, top = p.whole(4), p.whole(14, p.whole(4))
     pads = (top, left, p.whole(16, top), p.whole(15, left))
-    if min(*extent, *strides) < 1 or len(sizes(x)) != 4:
+    if min(*extent, *strides) < 1 or rank(x) != 4:
         refuse("X006", f"{step.place}: a kernel over {extent} with strides {[*strides]} on a map "
                        f"of {[*sizes(x)[1:]]}", step.place)
     if set(pads) in ({SAME_UPPER}, {SAME_LOWER}):
+        if x.shape is None:
+            return None
         both = [max(0, e + (side - 1) // s * s - side)
                 for e, s, side in zip(extent, strides, sizes(x)[2:], strict=True)]
         less, more = [b // 2 for b in both], [b - b // 2 for b in both]
@@ -186,8 +203,22 @@ def _inner_product(step: Step, x: Node) -> Node:
     weight = step.arrays["weight"]
     # A map of rows is multiplied row by row; anything else is one vector.
     if not (len(sizes(x)) == 3 and sizes(x)[2] == weight.shape[1]):
+        _one_value_a_channel(step, x, weight.shape[1])
         x = step.reshape(x, (1, -1))
     return _activated(step, step.add("Dense", x, step.const(weight), *_biased(step)))
+
+
+def _one_value_a_channel(step: Step, x: Node, wanted: int) -> None:
+    """Refuses a map that is not 1×1 where the layer has weights for one that is."""
+    if len(sizes(x)) != 4 or wanted != sizes(x)[1] or sizes(x)[2:] == (1, 1):
+        return
+    while x.op in ("BatchNorm", "PRelu", "Add", "Mul"):
+        x = x.inputs[0]
+    if x.op == "Conv":
+        kernel, side = ("×".join(str(s) for s in sizes(n)[2:]) for n in (x.inputs[1], x.inputs[0]))
+        refuse("X009", f"{x.place} has a kernel of {kernel} for the whole map, and the map is "
+                       f"{side}: the network is for other pictures than EFM3's 112×112", x.place,
+               kernel, side)
 
 
 def _batch_norm(step: Step, x: Node) -> Node:
@@ -208,7 +239,7 @@ def _scale(step: Step, x: Node, *more: Node) -> Node:
 
 def _bias(step: Step, x: Node) -> Node:
     # A blob of one or two axes is a single channel to this layer.
-    bias = step.vector("bias", x) if len(sizes(x)) > 3 else step.const(step.arrays["bias"][:1])
+    bias = step.vector("bias", x) if rank(x) > 3 else step.const(step.arrays["bias"][:1])
     return step.add("Add", x, bias)
 
 
@@ -236,10 +267,10 @@ def _binary(step: Step, x: Node, *more: Node) -> Node:
 def _along(step: Step, x: Node, other: Node) -> Node:
     """x with as many axes as the other blob: it lies along the outermost ones, other than numpy
     has it; but a vector that does not fit there lies along the innermost one."""
-    have, more = sizes(x), len(sizes(other)) - len(sizes(x))
+    have, more = sizes(x), rank(other) - rank(x)
     if more <= 0:
         return x
-    inner = len(have) == 2 and have[1] not in (1, sizes(other)[1])
+    inner = len(have) == 2 and other.shape is not None and have[1] not in (1, other.channels)
     ones = (1,) * more
     return step.reshape(x, (1, *ones, have[1]) if inner else (*have, *ones))
 

@@ -217,6 +217,9 @@ def _line(line: str, blobs: _Blobs, path: str) -> Layer:
                "type, name, two counts, blobs, parameters")
     kind, name, inputs, outputs = words[0], words[1], int(words[2]), int(words[3])
     place = f"{name} ({kind})"
+    if kind.startswith("pnnx."):
+        refuse("X003", f"{path} is PNNX's own graph; PNNX writes ncnn's too, to NAME.ncnn.param "
+                       "and NAME.ncnn.bin", path, kind, "Input")
     rest = words[4].split(maxsplit=inputs + outputs) if len(words) > 4 else []
     if len(rest) < inputs + outputs:
         refuse("X003", f"{place} states {inputs} inputs and {outputs} outputs and names "

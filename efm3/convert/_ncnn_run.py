@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -69,7 +70,7 @@ class _Child:
 
     def __init__(self, place: str, net: dict[str, Any]) -> None:
         self._place = place
-        words = json.dumps({"path": [p for p in sys.path if p], "net": net})
+        words = json.dumps({"path": [p or os.getcwd() for p in sys.path], "net": net})
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", PROGRAM, words], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

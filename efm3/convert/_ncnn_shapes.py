@@ -193,6 +193,8 @@ SHAPES: dict[str, Row] = {
     "Pooling": Row(_pooling), "Reduction": Row(_reduction),
 }
 """The layers that move values."""
+NEED_SHAPES = (*SHAPES, "InnerProduct", "Normalize")
+"""The layers whose operations depend on their inputs' shapes."""
 
 
 def built(step: Step, inputs: list[Node]) -> list[Node]:
@@ -202,7 +204,7 @@ def built(step: Step, inputs: list[Node]) -> list[Node]:
     if row is not None and not row.least <= len(inputs) <= row.most:
         refuse("X007", f"{layer.place} has {len(inputs)} inputs", layer.place, len(inputs),
                row.least)
-    if row is None or any(x.shape is None for x in inputs):
+    if row is None or (layer.kind in NEED_SHAPES and any(x.shape is None for x in inputs)):
         made: Any = step.foreign(*inputs)
     else:
         made = row.build(step, *inputs)

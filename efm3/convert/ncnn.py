@@ -171,11 +171,17 @@ def parts(model: Model, path: str, fold: bool) -> Iterable[bytes]:
 
 
 def beside(path: str) -> str:
-    """Where the weights of a graph that is written to `path` go. Raises X001."""
+    """Where the weights of a graph that is written to `path` go. Raises X001, also where an EFM3
+    file would be lost."""
     if not path.lower().endswith(GRAPH):
         refuse("X001", f"{path}: a graph of ncnn ends in {GRAPH}; its weights go beside it, with "
                        f"{WEIGHTS} in place of it", path, path, f"NAME{GRAPH}")
-    return path[:-len(GRAPH)] + WEIGHTS
+    other = path[:-len(GRAPH)] + WEIGHTS
+    if os.path.isfile(other) and _head(other).startswith(fmt.MAGIC):
+        better = f"{path[:-len(GRAPH)]}.ncnn{GRAPH}"
+        refuse("X001", f"the weights would take the place of {other}, which is an EFM3 file; write "
+                       f"to {better}", path, other, better)
+    return other
 
 
 def weights(model: Model, path: str, fold: bool) -> Iterable[bytes]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import efm3
 from efm3 import reference
@@ -67,12 +66,21 @@ def test_weights_go_beside_a_param_alone():
         ncnn.beside("f.bin")
 
 
+def test_an_efm3_file_does_not_become_weights(small, tmp_path):
+    small.save(tmp_path / "f.bin")
+    with pytest.raises(efm3.Efm3Error, match=r"X001.*is an EFM3 file; write to .*f\.ncnn\.param"):
+        ncnn.beside(str(tmp_path / "f.param"))
+    (tmp_path / "f.bin").write_bytes(b"\0\0\0\0")
+    assert ncnn.beside(str(tmp_path / "f.param")) == str(tmp_path / "f.bin")
+
+
 @pytest.mark.skipif(not (SHARED / "real").is_dir(), reason="the real files are not here")
 def test_real_files():
     real = SHARED / "real"
     want = np.load(real / "embeddings.npz")["y1"]
+    image = pytest.importorskip("PIL.Image")
     names = sorted((ROOT / "examples").glob("*.png"))
-    pixels = np.stack([np.asarray(Image.open(n).convert("RGB")) for n in (names[0], names[-1])])
+    pixels = np.stack([np.asarray(image.open(n).convert("RGB")) for n in (names[0], names[-1])])
     source = ncnn.read(str(real / "y1.ncnn.bin"), Wanted())
     # One picture as the source has it, in pixels, another one in what it is converted to.
     y = run.forward(source.graph, pixels[:1].transpose(0, 3, 1, 2).astype(np.float32))[0]

@@ -9,6 +9,7 @@ import pytest
 
 from efm3.convert import ncnn
 from efm3.convert._base import Wanted
+from efm3.convert._ncnn_layers import POINTWISE
 from tests.convert.ncnn_files import floats, forward, picture, raw, write
 
 IN = picture(4, 3, 5)
@@ -182,6 +183,23 @@ def test_a_padding_of_another_value(tmp_path):
 def test_foreign_layers_keep_their_names(line, op, tmp_path):
     lines = [IN, "MemoryData k 0 1 k 0=4", line, "ReLU r 1 1 out end"]
     output = ncnn.read(str(write(tmp_path, lines, raw(A))), Wanted(output="end")).graph.output
-    # What follows has no known shape, and is as foreign.
-    assert output.op == "ReLU" and output.inputs[0].op == op
+    assert output.op == "Relu" and output.inputs[0].op == op
     assert output.inputs[0].place == f"c ({line.split()[0]})"
+    assert output.shape == ((1, 4, 3, 5) if line.split()[0] in POINTWISE else None)
+
+
+@pytest.mark.parametrize("line,data,op", [
+    ("Convolution l 1 1 b out 0=1 1=1 6=4 5=1", floats(A) + raw([1]), "Conv"),
+    ("Convolution l 1 1 b out 0=1 1=1 6=4 4=-233", floats(A), "Convolution"),
+    ("Convolution l 1 1 b out 0=1 1=1 6=4 9=5", floats(A), "Mish"),
+    ("BatchNorm l 1 1 b out 0=4", raw(A, A, A, A), "BatchNorm"),
+    ("PReLU l 1 1 b out 0=4", raw(A), "PRelu"), ("Bias l 1 1 b out 0=4", raw(A), "Add"),
+    ("BinaryOp l 2 1 k b out 0=2", b"", "Mul"), ("Clip l 1 1 b out 1=1.0", b"", "Clip"),
+    ("InnerProduct l 1 1 b out 0=1 2=4", floats(A), "InnerProduct"),
+    ("Flatten l 1 1 b out", b"", "Flatten"), ("Normalize l 1 1 b out 3=1", raw([1]), "Normalize"),
+])
+def test_what_follows_a_foreign_layer_stays_what_it_is(line, data, op, tmp_path):
+    lines = [IN, "MemoryData k 0 1 k 0=4", "Interp i 1 1 in b", line]
+    graph = ncnn.read(str(write(tmp_path, lines, raw(A) + data)), Wanted(output="out")).graph
+    assert graph.output.op == op and graph.output.shape is None
+    assert any(n.op == "Interp" for n in graph.nodes)

@@ -137,6 +137,15 @@ def test_weights_that_do_not_fit(line, data, found, tmp_path):
     assert refusal(write(tmp_path, [IN, line], data)) == found
 
 
+def test_a_last_map_of_another_size_is_named(tmp_path):
+    lines = [picture(4, 7, 7), "ConvolutionDepthWise g 1 1 in a 0=4 1=6 11=7 6=168 7=4",
+             "BatchNorm b 1 1 a b 0=4", "InnerProduct e 1 1 b out 0=1 2=4"]
+    path = write(tmp_path, lines, floats(np.ones(168)) + raw(A, A, A, A) + floats(A))
+    assert refusal(path, None, "g (ConvolutionDepthWise) has a kernel of 7×6", "is 7×7") == "X009"
+    lines = [picture(4, 7, 7), "InnerProduct e 1 1 in out 0=1 2=4"]
+    assert refusal(write(tmp_path, lines, floats(A))) == "X006"
+
+
 @pytest.mark.parametrize("text", [
     b"7767516\n1 1\n", b"", b"7767517", b"7767517\n", b"7767517 1 1\nInput a 0 1 a\n",
     b"7767517\n0 0\n", b"7767517\n-1 1\nInput a 0 1 a\n", b"7767517\n1\nInput a 0 1 a\n",
@@ -149,6 +158,11 @@ def test_heads_that_cannot_be(text, tmp_path):
     (tmp_path / "x.bin").write_bytes(b"")
     (tmp_path / "x.param").write_bytes(text)
     assert refusal(tmp_path / "x.param") == "X003"
+
+
+def test_pnnx_has_the_same_number_and_is_named(tmp_path):
+    path = write(tmp_path, ["pnnx.Input a 0 1 0 #0=(1,3,112,112)f32", "nn.ReLU r 1 1 0 1"])
+    assert refusal(path, None, "PNNX's own graph", "NAME.ncnn.param") == "X003"
 
 
 def test_both_line_ends_and_blank_lines(tmp_path):
