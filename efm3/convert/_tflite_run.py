@@ -131,6 +131,8 @@ class _Child:
             why = self._end()
         finally:
             timer.cancel()
+            # Its thread holds this object, and so the process.
+            timer.join()
         refuse("X013", f"LiteRT cannot run it: {printable(why)[:300]}", self._path)
 
     def _give_up(self) -> None:
