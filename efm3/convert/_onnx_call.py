@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from efm3.arrays import Array
-from efm3.convert._onnx_external import External
-from efm3.convert._onnx_file import text
+from efm3.convert._onnx_file import ATTRIBUTE, File
 from efm3.convert._onnx_live import Item
-from efm3.convert._onnx_tensors import stored, value
+from efm3.convert._onnx_tensors import Store
+from efm3.convert._protobuf import Message
 from efm3.convert.graph.build import Builder
 from efm3.convert.graph.nodes import Node, Shape
 from efm3.convert.graph.ops import OPS
@@ -26,19 +26,22 @@ MOST = 64
 
 class Call:
     """One node. `mended` is set where the runtime's copy of it must be given a slope [C, 1, 1];
-    `rounds` where it computes with numbers that are not kept here (8 bits, float16)."""
+    `rounds` where it computes with numbers that are not kept here (8 bits, float16); `kind` is
+    the element type of a Constant."""
 
-    def __init__(self, item: Item, inputs: Sequence[Node | None], builder: Builder,
-                 external: External) -> None:
+    def __init__(self, item: Item, inputs: Sequence[Node | None], file: File, builder: Builder,
+                 store: Store) -> None:
         self.op = item.op
         self.place = item.place
         self.inputs = inputs
         self.builder = builder
-        self.external = external
         self.wanted = len(item.outputs)
+        self._store = store
         self.mended = False
         self.rounds = ""
-        self._attributes = {text(a.name): a for a in item.proto.attribute}
+        self.kind = 0
+        self._attributes = {a.word("name"): a for a in (
+            file.wire.message(s, ATTRIBUTE) for s in item.attributes)}
 
     def of(self, inputs: Sequence[Node | None]) -> Call:
         """The same node with other inputs."""
@@ -51,35 +54,38 @@ class Call:
 
     def integer(self, name: str, default: int) -> int:
         """An integer attribute."""
-        return int(self._attributes[name].i) if name in self._attributes else default
+        return self._attributes[name].whole("i", 0) if name in self._attributes else default
 
     def real(self, name: str, default: float) -> float:
         """A float attribute: the shortest decimal of its float32, which its author wrote."""
         if name not in self._attributes:
             return default
-        return float(str(np.float32(self._attributes[name].f)))
+        return float(str(np.float32(self._attributes[name].real("f", 0.0))))
 
     def integers(self, name: str) -> list[int] | None:
         """A list of integers, None where the attribute is not there. Raises X006."""
         if name not in self._attributes:
             return None
-        listed = self._attributes[name].ints
+        listed = self._attributes[name].wholes("ints")
         if len(listed) > MOST:
             refuse("X006", f"{self.place} has {len(listed)} numbers in {name}", self.place)
-        return [int(v) for v in listed]
-
-    def held(self, name: str, field: str) -> Any:
-        """An attribute in the field of its type, as the library holds it."""
-        return getattr(self._attributes[name], field)
+        return listed
 
     def text(self, name: str) -> str:
         """A text attribute, "" where it is not there."""
-        return text(self._attributes[name].s) if name in self._attributes else ""
+        return self._attributes[name].word("s") if name in self._attributes else ""
+
+    def attribute(self, name: str) -> Message:
+        """An attribute as the file holds it."""
+        return self._attributes[name]
 
     def tensor(self, name: str) -> Array:
         """A tensor attribute's values. Raises X005, X006."""
-        t = self._attributes[name].t
-        return value(stored(t, self.place, self.external), t.data_type)
+        return self._store.value(self._attributes[name].sub("t"), self.place)
+
+    def spend(self, size: int) -> None:
+        """Count an array of `size` bytes that this node makes. Raises X006."""
+        self._store.spend(size, self.place)
 
     def at(self, number: int) -> Node | None:
         """An input, None where it is left out."""

@@ -11,8 +11,8 @@ be any file of the disk, so one is refused, as the ONNX library refuses it.
 from __future__ import annotations
 
 import os
-from typing import Any
 
+from efm3.convert._protobuf import Message
 from efm3.findings import printable, refuse
 from efm3.source import Unreadable, open_regular
 
@@ -30,9 +30,9 @@ class External:
         self._sizes: dict[str, int] = {}
         self.taken = 0
 
-    def read(self, name: str, tensor: Any) -> bytes:
-        """The bytes of the tensor called `name`. Raises X005."""
-        entry = {e.key: e.value for e in tensor.external_data}
+    def read(self, name: str, tensor: Message, size: int) -> bytes:
+        """The bytes of the tensor called `name`, which has `size` of them. Raises X005, X006."""
+        entry = {e.word("key"): e.word("value") for e in tensor.all("external_data")}
         path = self._path(name, entry.get("location", ""))
         try:
             offset, length = int(entry.get("offset", 0)), int(entry.get("length", -1))
@@ -44,11 +44,14 @@ class External:
                 if status.st_nlink > 1:
                     refuse("X005", f"{name} lies in a file with {status.st_nlink} names (hard "
                                    "links): it may be any file of this disk", name)
-                size = self._sizes[path] = status.st_size
-                length = size - offset if "length" not in entry else length
-                if offset < 0 or length < 0 or offset + length > size:
+                whole = self._sizes[path] = status.st_size
+                length = whole - offset if "length" not in entry else length
+                if offset < 0 or length < 0 or offset + length > whole:
                     refuse("X005", f"{name} lies at bytes {offset}..{offset + length} of a file "
-                                   f"of {size}", name)
+                                   f"of {whole}", name)
+                if length != size:
+                    refuse("X006", f"{name} takes {size} bytes by its shape, and has {length} "
+                                   "bytes", name, length, size)
                 self.taken += length
                 if self.taken > TIMES * sum(self._sizes.values()):
                     refuse("X005", f"{name}: the tensors state more data than their files hold",
@@ -61,9 +64,9 @@ class External:
             refuse("X005", f"{name}: its file changed while it was read", name)
         return data
 
-    def _path(self, name: str, place: Any) -> str:
+    def _path(self, name: str, place: str) -> str:
         """The real path of a data file. Raises X005."""
-        if isinstance(place, str) and place and "\0" not in place:
+        if place and "\0" not in place:
             path = os.path.realpath(os.path.join(self._real, place))
             link = os.path.join(self._folder, place)
             if (self._cached() and not os.path.exists(path)

@@ -11,6 +11,7 @@ import numpy as np
 
 from efm3.convert._onnx_call import Call
 from efm3.convert._onnx_shapes import axes
+from efm3.convert._onnx_tensors import BFLOAT, HALF, computed_in
 from efm3.convert.graph.nodes import Node, Shape
 from efm3.convert.graph.ops import KINDS, window
 from efm3.findings import refuse
@@ -28,6 +29,10 @@ SAME = (
 """Operations that stay foreign, whose output has their input's shape."""
 REAL, WHOLE, TRUTH = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13), (9,)
 """Element types by kind."""
+
+
+def _direct(op: str) -> Callable[[Call], Node]:
+    return lambda c: c.add(op, *(c.need(i) for i in range(len(c.inputs))))
 
 
 def _constant_input(c: Call) -> bool:
@@ -130,14 +135,18 @@ def _clip(c: Call) -> Node:
     x, low, high = c.x, c.at(1), c.at(2)
     ends = [c.real("min", -math.inf) if low is None else _number(low),
             c.real("max", math.inf) if high is None else _number(high)]
-    if None not in ends and x.value is None:
+    known = [e for e in ends if e is not None]
+    if len(known) == 2 and x.value is None:
         # Older opsets state the largest float32 for "no end".
         most = float(np.finfo(np.float32).max)
-        bottom, top = (math.copysign(math.inf, e) if abs(e or 0.0) >= most else e for e in ends)
+        bottom, top = (math.copysign(math.inf, e) if abs(e) >= most else e for e in known)
         return c.add("Clip", x, low=bottom, high=top)
+    # An end that is computed; or whole numbers, which stay whole so.
     for op, node, end in (("Max", low, ends[0]), ("Min", high, ends[1])):
-        if node is not None or not math.isinf(end or 0.0):
-            x = c.add(op, x, c.const(end) if node is None else node)
+        if node is not None:
+            x = c.add(op, x, node)
+        elif end is not None and not math.isinf(end):
+            x = c.add(op, x, c.const(end))
     return x
 
 
@@ -179,8 +188,11 @@ def _cast(c: Call) -> Node:
                      if to in of), "")
     if kind not in KINDS:
         return c.foreign(c.x.shape)
-    if c.x.value is None and to in (10, 16):
-        c.rounds = "float16"
+    if c.x.value is None and to in (HALF, BFLOAT):
+        c.rounds = computed_in(to)
+    if kind == "float" and c.x.value is not None and c.x.value.dtype == np.float32:
+        # What it would become holds it exactly, or is said to be approximate.
+        return c.x
     return c.add("Cast", c.x, kind=kind)
 
 
@@ -254,8 +266,7 @@ LAYERS: dict[str, Callable[[Call], Node]] = {
     "GlobalMaxPool": _global_pool("ReduceMax"), "AveragePool": _pool, "MaxPool": _pool,
     **{o: _reduce for o in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
                             "ReduceL1", "ReduceL2", "ReduceSumSquare")},
-    **{o: lambda c, to=to: c.add(to, *(c.need(i) for i in range(len(c.inputs))))
-       for o, to in DIRECT.items()},
+    **{o: _direct(to) for o, to in DIRECT.items()},
     **{o: lambda c: c.foreign(c.x.shape) for o in SAME},
 }
 """How each operation is read."""

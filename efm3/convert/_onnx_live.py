@@ -7,10 +7,11 @@ Nothing here trusts the file: names may be missing, produced twice or in a cycle
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
+from typing import NoReturn
 
-from efm3.convert._onnx_file import text
+from efm3.convert._onnx_file import NODE, VALUE, File
+from efm3.convert._protobuf import Message, Span
 from efm3.findings import refuse
 
 DOMAINS = ("", "ai.onnx")
@@ -19,37 +20,41 @@ DOMAINS = ("", "ai.onnx")
 class Item:
     """A node of the file: its operation, its name as a refusal quotes it, inputs, outputs."""
 
-    __slots__ = ("inputs", "op", "outputs", "place", "proto")
+    __slots__ = ("attributes", "inputs", "op", "outputs", "place", "span")
 
-    def __init__(self, proto: Any, number: int) -> None:
-        self.proto = proto
-        op, domain = text(proto.op_type), text(proto.domain)
+    def __init__(self, node: Message, span: Span, number: int) -> None:
+        self.span = span
+        op, domain = node.word("op_type"), node.word("domain")
         self.op = op if domain in DOMAINS else f"{domain}.{op}"
-        self.inputs = [text(i) for i in proto.input]
-        self.outputs = [text(o) for o in proto.output]
-        own = text(proto.name) or next(filter(None, self.outputs), f"#{number}")
+        self.inputs = node.words("input")
+        self.outputs = node.words("output")
+        self.attributes = node.spans("attribute")
+        own = node.word("name") or next(filter(None, self.outputs), f"#{number}")
         self.place = f"{own} ({self.op})"
 
 
 class Live:
-    """The items that `output` depends on, each after those it takes from, and what they take."""
+    """The items that `output` depends on, each after those it takes from, and what they take.
 
-    def __init__(self, graph: Any, output: str) -> None:
-        self.tensors = {text(t.name): t for t in graph.initializer}
-        if len(self.tensors) != len(graph.initializer):
-            refuse("X007", f"{_twice(text(t.name) for t in graph.initializer)} is the name of two "
-                           "initializers", "initializer")
-        self.sparse = {text(t.values.name) for t in graph.sparse_initializer}
-        self.inputs = {name: v for v in graph.input if (name := text(v.name)) not in self.tensors}
-        self.items = self._order(self._makers(graph), output)
+    `fed` are the inputs of the model among these: their messages and where they are.
+    """
+
+    def __init__(self, file: File, output: str) -> None:
+        graph = file.graph
+        self.tensors = _named(graph.all("initializer"))
+        self._sparse = {s.sub("values").word("name") for s in graph.all("sparse_initializer")}
+        inputs = [(file.wire.message(s, VALUE), s) for s in graph.spans("input")]
+        self.inputs = {name: (v, s) for v, s in inputs
+                       if (name := v.word("name")) not in self.tensors}
+        self.items = self._order(self._makers(file), output)
         used = dict.fromkeys(name for item in self.items for name in item.inputs)
         self.fed = [self.inputs[name] for name in used if name in self.inputs]
 
-    def _makers(self, graph: Any) -> dict[str, Item]:
+    def _makers(self, file: File) -> dict[str, Item]:
         """The item that makes each value. Raises X007."""
         made: dict[str, Item] = {}
-        for number, proto in enumerate(graph.node):
-            item = Item(proto, number)
+        for number, span in enumerate(file.graph.spans("node")):
+            item = Item(file.wire.message(span, NODE), span, number)
             for name in filter(None, item.outputs):
                 if name in made or name in self.inputs or name in self.tensors:
                     refuse("X007", f"{item.place} produces {name}, which is produced elsewhere "
@@ -62,37 +67,42 @@ class Live:
         if output not in made:
             refuse("X007", f"no node produces the output {output}", output)
         order: list[Item] = []
-        open_, done = {id(made[output])}, set()
+        entered, done = {id(made[output])}, set()
         stack = [(made[output], iter(made[output].inputs))]
         while stack:
             item, rest = stack[-1]
             for name in rest:
                 if not name or name in self.inputs or name in self.tensors:
                     continue
-                below = made.get(name)
-                if below is None:
+                if name not in made:
                     self._unknown(item, name)
-                if id(below) in open_:
+                below = made[name]
+                if id(below) in done:
+                    continue
+                if id(below) in entered:
                     refuse("X007", f"a cycle: {item.place} takes {name}, which depends on it",
                            item.place)
-                if id(below) not in done:
-                    open_.add(id(below))
-                    stack.append((below, iter(below.inputs)))
-                    break
+                entered.add(id(below))
+                stack.append((below, iter(below.inputs)))
+                break
             else:
-                open_.discard(id(item))
                 done.add(id(item))
                 order.append(item)
                 stack.pop()
         return order
 
-    def _unknown(self, item: Item, name: str) -> Any:
-        if name in self.sparse:
+    def _unknown(self, item: Item, name: str) -> NoReturn:
+        if name in self._sparse:
             refuse("X008", f"{item.place} takes {name}, a sparse initializer, which is not read",
                    item.place)
         refuse("X007", f"{item.place} takes {name}, which no node produces", item.place)
 
 
-def _twice(names: Iterator[str]) -> str:
-    seen: set[str] = set()
-    return next((n for n in names if n in seen or seen.add(n)), "")  # type: ignore[func-returns-value]
+def _named(tensors: Iterable[Message]) -> dict[str, Message]:
+    out: dict[str, Message] = {}
+    for t in tensors:
+        name = t.word("name")
+        if name in out:
+            refuse("X007", f"two initializers are called {name}", name)
+        out[name] = t
+    return out

@@ -11,6 +11,7 @@ foreign node QuantizeLinear, so what computes with the bare numbers is refused b
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -50,11 +51,13 @@ def _weights(c: Call, at: int, scale: int | None, zero: int, axis: int) -> Node:
     value = c.need(at).value
     if value is None:
         refuse("X008", f"{c.place} has a weight that is no constant", c.place)
+    c.spend(4 * value.size)
     try:
-        real = value.astype(np.float32) - _parameter(c, zero, value.ndim, axis)
+        real = value.astype(np.float32)
+        real -= _parameter(c, zero, value.ndim, axis)
         if scale is not None:
             c.need(scale, "scale")
-            real = real * _parameter(c, scale, value.ndim, axis)
+            real *= _parameter(c, scale, value.ndim, axis)
     except ValueError as e:
         refuse("X006", f"{c.place}: {e}", c.place)
     return c.const(real)
@@ -75,25 +78,25 @@ def _wrapped(c: Call, x: Node, scale: int, zero: int) -> Node:
     return _map(c, x, scale=_parameter(c, scale, rank, axis), zero=at)
 
 
-def _map(c: Call, x: Node, **attrs: object) -> Node:
+def _map(c: Call, x: Node, **attrs: Any) -> Node:
     node = c.builder.add(MAP, x, place=c.place, **attrs)
     node.shape = x.shape
     return node
 
 
-def _real(c: Call, scale: int, zero: int) -> Node | None:
-    """The real numbers of the first input, a quantised map with these parameters; None where it
-    is none."""
-    inside, attrs = _unwrapped(c)
-    rank = len(c.x.shape or ())
+def _real(c: Call, at: int = 0) -> Node | None:
+    """The real numbers of an input, a quantised map with the two parameters that follow it; None
+    where it is none."""
+    inside, attrs = _unwrapped(c, c.need(at))
+    rank = len(c.need(at).shape or ())
     same = inside is not None and "scale" in attrs and all(
         np.array_equal(attrs[k], _parameter(c, n, rank, c.integer("axis", 1)))
-        for k, n in (("scale", scale), ("zero", zero)))
+        for k, n in (("scale", at + 1), ("zero", at + 2)))
     return inside if same else None
 
 
-def _unwrapped(c: Call) -> tuple[Node | None, dict[str, object]]:
-    node, moves = c.x, []
+def _unwrapped(c: Call, node: Node) -> tuple[Node | None, dict[str, Any]]:
+    moves = []
     while node.op in MOVED:
         moves.append(node)
         node = node.inputs[0]
@@ -115,11 +118,15 @@ def _quantize(c: Call) -> Node:
         return c.foreign(x.shape)
     rank, axis, ends = x.value.ndim, c.integer("axis", 1), np.iinfo(kind)
     c.need(1, "scale")
+    c.spend(4 * x.value.size)
     try:
+        whole = x.value.astype(np.float32)
         with np.errstate(all="ignore"):
-            whole = np.rint(x.value / _parameter(c, 1, rank, axis))
-        whole = np.nan_to_num(whole + _parameter(c, 2, rank, axis))
-        return c.const(np.clip(whole, ends.min, ends.max).astype(kind))
+            whole /= _parameter(c, 1, rank, axis)
+            np.rint(whole, out=whole)
+            whole += _parameter(c, 2, rank, axis)
+        np.clip(np.nan_to_num(whole, copy=False), ends.min, ends.max, out=whole)
+        return c.const(whole.astype(kind))
     except ValueError as e:
         refuse("X006", f"{c.place}: {e}", c.place)
 
@@ -128,8 +135,8 @@ def _dequantize(c: Call) -> Node:
     c.rounds = ROUNDS
     if c.x.value is not None:
         return _weights(c, 0, 1, 2, c.integer("axis", 1))
-    if _unwrapped(c)[0] is not None:
-        return _real(c, 1, 2) or c.foreign(c.x.shape)
+    if _unwrapped(c, c.x)[0] is not None:
+        return _real(c) or c.foreign(c.x.shape)
     # A picture of whole numbers.
     rank, axis = len(c.x.shape or ()), c.integer("axis", 1)
     c.need(1, "scale")
@@ -141,7 +148,7 @@ def _linear(name: str) -> Callable[[Call], Node]:
     """QLinearConv and QLinearMatMul, whose bias is in units of both scales."""
     def made(c: Call) -> Node:
         c.rounds = ROUNDS
-        real = _real(c, 1, 2)
+        real = _real(c)
         if real is None:
             return c.foreign()
         weight = c.need(3, "weight")
@@ -155,6 +162,14 @@ def _linear(name: str) -> Callable[[Call], Node]:
     return made
 
 
+def _add(c: Call) -> Node:
+    c.rounds = ROUNDS
+    first, second = _real(c), _real(c, 3)
+    if first is None or second is None:
+        return c.foreign()
+    return _wrapped(c, c.add("Add", first, second), 6, 7)
+
+
 def _dynamic(c: Call) -> Made:
     """Real numbers, with scale 1 and zero point 0: what follows multiplies and subtracts them."""
     c.rounds = ROUNDS
@@ -166,7 +181,7 @@ def _integer(name: str) -> Callable[[Call], Node]:
     """ConvInteger and MatMulInteger of a map that is quantised by its own range each time."""
     def made(c: Call) -> Node:
         c.rounds = ROUNDS
-        real, attrs = _unwrapped(c)
+        real, attrs = _unwrapped(c, c.x)
         weight = c.need(1, "weight")
         if real is None or c.at(2) is not attrs.get("dynamic") or weight.value is None:
             return c.foreign()
@@ -178,7 +193,7 @@ def _integer(name: str) -> Callable[[Call], Node]:
 QUANTISED: dict[str, Callable[[Call], Made]] = {
     "QuantizeLinear": _quantize, "DequantizeLinear": _dequantize,
     "DynamicQuantizeLinear": _dynamic, "QLinearConv": _linear("Conv"),
-    "QLinearMatMul": _linear("MatMul"), "ConvInteger": _integer("Conv"),
-    "MatMulInteger": _integer("MatMul"),
+    "QLinearMatMul": _linear("MatMul"), "com.microsoft.QLinearAdd": _add,
+    "ConvInteger": _integer("Conv"), "MatMulInteger": _integer("MatMul"),
 }
-"""How each operation is read."""
+"""How each operation is read; QLinearAdd is onnxruntime's own, and what its quantiser writes."""

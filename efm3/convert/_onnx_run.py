@@ -10,15 +10,17 @@ constants are lent to it, not copied.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 import numpy as np
 
 from efm3.arrays import Array
 from efm3.convert._base import Runtime
-from efm3.convert._onnx_graph import FED, READ, Read
-from efm3.convert._onnx_tensors import BFLOAT, HALF
+from efm3.convert._onnx_graph import READ, Read
+from efm3.convert._onnx_live import Item
+from efm3.convert._onnx_tensors import BFLOAT, EXTERNAL, HALF, INT64
+from efm3.convert._onnx_write import field, number, word
 from efm3.convert.graph.nodes import Node
 from efm3.convert.graph.run import MOST
 from efm3.extras import need
@@ -35,17 +37,13 @@ SMALL = 1 << 10
 """Values of a constant that is put into the model itself: shapes among them."""
 
 
-def runtime(model: Any, read: Read) -> Runtime:
-    """What runs the model as it stands. The model's nodes are copied, so it may go away."""
-    library = need("onnx", "onnx")
-    small, lent = _pruned(library, model, read)
-    why = _unsafe(read)
-
+def runtime(read: Read) -> Runtime:
+    """What runs the model as it stands."""
     def start() -> Callable[[Array], Array]:
+        why = _unsafe(read)
         if why:
             refuse("X008", f"onnxruntime is not started: {why[0]}", why[1])
-        kind = FED[read.picture.type.tensor_type.elem_type]
-        return _started(small, lent, read.picture.name, kind)
+        return _started(*_pruned(read), read.live.fed[0][0].word("name"), read.fed_as)
     return Runtime("onnxruntime", start)
 
 
@@ -83,45 +81,50 @@ def _work(node: Node) -> int:
     return math.prod(s or 0 for s in (*(node.shape or ()), *node.inputs[1].shape[1:]))
 
 
-def _pruned(library: Any, model: Any, read: Read) -> tuple[bytes, dict[str, Array]]:
+def _pruned(read: Read) -> tuple[bytes, dict[str, Array]]:
     """The model to run, and the constants that are lent to it."""
-    out = library.ModelProto(ir_version=min(max(model.ir_version, IR[0]), IR[1]),
-                             opset_import=model.opset_import)
-    graph = out.graph
-    graph.name = "live"
-    graph.input.append(read.picture)
-    graph.output.add().name = read.output
+    nodes, constants, lent = [], [], {}
     for item in read.live.items:
-        if item.op == "Constant":
-            continue
-        graph.node.append(item.proto)
         if id(item) in read.mended:
-            _mend(graph, read, graph.node[-1])
-    lent: dict[str, Array] = {}
+            constant, *more = _mended(item)
+            constants.append(constant)
+            nodes += more
+        elif item.op != "Constant":
+            nodes.append(field(1, read.file.bytes(item.span)))
     for name, kind in read.kinds.items():
         array = _as_stored(read.values[name], kind)
-        t = graph.initializer.add(name=name, data_type=kind, dims=array.shape)
         if array.size <= SMALL or kind == BFLOAT:
-            t.raw_data = array.tobytes()
+            constants.append(_tensor(name, kind, array.shape, field(9, array.tobytes())))
             continue
         lent[name] = array
-        t.data_location = library.TensorProto.EXTERNAL
-        for key, value in (("location", "lent"), ("offset", "0"), ("length", str(array.nbytes))):
-            entry = t.external_data.add()
-            entry.key, entry.value = key, value
-    return out.SerializeToString(), lent
+        # The runtime takes what is lent in the place of a file that does not exist.
+        where = {"location": "lent", "offset": "0", "length": str(array.nbytes)}
+        constants.append(_tensor(name, kind, array.shape, number(14, EXTERNAL), *(
+            field(13, word(1, k) + word(2, v)) for k, v in where.items())))
+    graph = b"".join([*nodes, word(2, "live"), *constants,
+                      field(11, read.file.bytes(read.live.fed[0][1])),
+                      field(12, word(1, read.output))])
+    version = min(max(read.file.model.whole("ir_version", 0), IR[0]), IR[1])
+    return b"".join([number(1, version), field(7, graph), *(
+        field(8, read.file.bytes(s)) for s in read.file.model.spans("opset_import"))]), lent
 
 
-def _mend(graph: Any, read: Read, node: Any) -> None:
-    """Give a node a slope of shape [C, 1, 1], where it takes one of [C]."""
-    name = f"{node.output[0]}/slope"
-    shape = graph.initializer.add(name=f"{name}/shape", data_type=7, dims=[3])
-    shape.int64_data.extend([-1, 1, 1])
-    made = graph.node.add(op_type="Reshape", input=[node.input[1], shape.name], output=[name])
-    node.input[1] = made.output[0]
-    # The order of nodes is free but for what each one takes.
-    last = len(graph.node) - 1
-    graph.node.insert(last - 1, graph.node.pop(last))
+def _tensor(name: str, kind: int, dims: Iterable[int], *data: bytes) -> bytes:
+    return field(5, b"".join([*(number(1, d) for d in dims), number(2, kind), word(8, name),
+                              *data]))
+
+
+def _mended(item: Item) -> tuple[bytes, bytes, bytes]:
+    """A PRelu with a slope of shape [C, 1, 1], where its file has one of [C]: the constant shape,
+    a Reshape, and itself."""
+    x, slope = item.inputs
+    shape, shaped = f"{item.outputs[0]}/shape", f"{item.outputs[0]}/slope"
+    return (_tensor(shape, INT64, [3], field(9, np.array([-1, 1, 1], "<i8").tobytes())),
+            _node("Reshape", [slope, shape], shaped), _node("PRelu", [x, shaped], item.outputs[0]))
+
+
+def _node(op: str, inputs: Iterable[str], output: str) -> bytes:
+    return field(1, b"".join([*(word(1, i) for i in inputs), word(2, output), word(4, op)]))
 
 
 def _as_stored(node: Node, kind: int) -> Array:
@@ -156,6 +159,6 @@ def _started(model: bytes, lent: dict[str, Array], name: str, kind: str
     return run
 
 
-def _failed(e: Exception) -> Any:
+def _failed(e: Exception) -> NoReturn:
     # Its exceptions have no common class that it documents.
     refuse("X013", f"onnxruntime cannot run it: {printable(str(e))[:300]}", "onnxruntime")

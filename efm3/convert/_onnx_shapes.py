@@ -11,6 +11,7 @@ import numpy as np
 
 from efm3.arrays import Array
 from efm3.convert._onnx_call import Call
+from efm3.convert._onnx_tensors import ELEMENTS, FLOAT, INT64
 from efm3.convert.graph.nodes import Node
 from efm3.convert.graph.ops import axis_of
 from efm3.findings import refuse
@@ -190,19 +191,21 @@ def _array(node: Node) -> Array:
     return np.asarray(node.value)
 
 
-LISTS = {"value_float": ("f", "<f4"), "value_floats": ("floats", "<f4"),
-         "value_int": ("i", "<i8"), "value_ints": ("ints", "<i8")}
-"""Attributes of Constant beside `value`: their field and type."""
+SCALARS = {"value_float": ("reals", "f", FLOAT), "value_floats": ("reals", "floats", FLOAT),
+           "value_int": ("wholes", "i", INT64), "value_ints": ("wholes", "ints", INT64)}
+"""Attributes of Constant beside `value`: how they are read, and their element type."""
 
 
 def _constant(c: Call) -> Node:
     if "value" in c:
+        c.kind = c.attribute("value").sub("t").whole("data_type", 0)
         return c.const(c.tensor("value"))
-    for name, (field, kind) in LISTS.items():
+    for name, (how, field, kind) in SCALARS.items():
         if name in c:
-            held = c.held(name, field)
-            return c.const(np.array(held, kind) if field in "fi"
-                           else np.fromiter(held, kind, len(held)))
+            c.kind = kind
+            held = getattr(c.attribute(name), how)(field)
+            whole = field.endswith("s")
+            return c.const(np.array(held if whole else [0, *held][-1], ELEMENTS[kind].raw))
     refuse("X006", f"{c.place} holds no numbers", c.place)
 
 

@@ -1,98 +1,153 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An ONNX tensor's values as an array; nothing that it states is believed before it is compared."""
+"""An ONNX tensor's values as an array; nothing that it states is believed before it is compared.
+
+Values in the file are views of its bytes. Those of 8 and 16 bits become float32, and numbers of
+varying length take up to eight times their bytes: all of those together are bounded.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from efm3.arrays import Array
 from efm3.convert._onnx_external import External
+from efm3.convert._onnx_file import File
+from efm3.convert._protobuf import Message
 from efm3.convert.graph.ops import MOST_RANK
-from efm3.extras import need
 from efm3.findings import refuse
 
 
 class Element(NamedTuple):
-    """An element type: how raw data hold it, the field of typed values, and their type there."""
+    """An element type: its name, how raw data hold it, and the field of typed values."""
 
+    name: str
     raw: str
-    field: str
-    typed: str
+    field: str = "int32_data"
 
 
-FLOAT, HALF, DOUBLE, BFLOAT = 1, 10, 11, 16
+FLOAT, INT64, TRUTH, HALF, DOUBLE, BFLOAT = 1, 7, 9, 10, 11, 16
 ELEMENTS = {
-    FLOAT: Element("<f4", "float_data", "<f4"), DOUBLE: Element("<f8", "double_data", "<f8"),
-    HALF: Element("<f2", "int32_data", "<i4"), BFLOAT: Element("<u2", "int32_data", "<i4"),
-    2: Element("u1", "int32_data", "<i4"), 3: Element("i1", "int32_data", "<i4"),
-    4: Element("<u2", "int32_data", "<i4"), 5: Element("<i2", "int32_data", "<i4"),
-    6: Element("<i4", "int32_data", "<i4"), 7: Element("<i8", "int64_data", "<i8"),
-    9: Element("u1", "int32_data", "<i4"), 12: Element("<u4", "uint64_data", "<u8"),
-    13: Element("<u8", "uint64_data", "<u8"),
+    FLOAT: Element("FLOAT", "<f4", "float_data"), 2: Element("UINT8", "u1"),
+    3: Element("INT8", "i1"), 4: Element("UINT16", "<u2"), 5: Element("INT16", "<i2"),
+    6: Element("INT32", "<i4"), INT64: Element("INT64", "<i8", "int64_data"),
+    8: Element("STRING", ""), TRUTH: Element("BOOL", "u1"), HALF: Element("FLOAT16", "<f2"),
+    DOUBLE: Element("DOUBLE", "<f8", "double_data"), 12: Element("UINT32", "<u4", "uint64_data"),
+    13: Element("UINT64", "<u8", "uint64_data"), 14: Element("COMPLEX64", ""),
+    15: Element("COMPLEX128", ""), BFLOAT: Element("BFLOAT16", "<u2"),
+    17: Element("FLOAT8E4M3FN", ""), 18: Element("FLOAT8E4M3FNUZ", ""),
+    19: Element("FLOAT8E5M2", ""), 20: Element("FLOAT8E5M2FNUZ", ""), 21: Element("UINT4", ""),
+    22: Element("INT4", ""), 23: Element("FLOAT4E2M1", ""),
 }
-"""The element types that are read, by their number."""
-TRUTH = 9
+"""Element types by their number; those without `raw` are not read."""
 EXTERNAL = 1
+TIMES, SPARE = 2, 40 << 20
+"""Bytes of values that take more than the file has them in: so often its size, and some more."""
+CHUNK = 1 << 16
+"""Bytes of them that are decoded at once."""
 
 
-def stored(tensor: Any, name: str, external: External) -> Array:
-    """The tensor's values in its own type; bfloat16 as whole numbers. Raises X005, X006."""
-    element = ELEMENTS.get(tensor.data_type)
-    if element is None:
-        kind = type_name(tensor.data_type)
-        refuse("X006", f"{name} is of element type {kind}, which is not read", name, kind)
-    dims = list(tensor.dims) if len(tensor.dims) <= MOST_RANK else []
-    if len(tensor.dims) > MOST_RANK or any(d < 0 for d in dims):
-        refuse("X006", f"{name} states shape {dims or 'of too many dimensions'}", name, dims)
-    count = math.prod(dims)
-    if tensor.data_location == EXTERNAL:
-        raw = external.read(name, tensor)
-    elif tensor.HasField("raw_data"):
-        raw = tensor.raw_data
-    else:
-        typed = getattr(tensor, element.field)
-        if len(typed) != count:
-            refuse("X006", f"{name} states shape {dims} and holds {len(typed)} values", name,
-                   len(typed), count)
-        return _shaped(_typed(typed, element, count), dims, name)
-    size = np.dtype(element.raw).itemsize
-    if len(raw) != count * size:
-        refuse("X006", f"{name} states shape {dims} and holds {len(raw)} bytes", name, len(raw),
-               count * size)
-    return _shaped(np.frombuffer(raw, element.raw), dims, name)
+class Store:
+    """Reads the tensors of one file."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._external = External(file.path)
+        self._spent = 0
+
+    @property
+    def outside(self) -> int:
+        """Bytes that were read from other files."""
+        return self._external.taken
+
+    def spend(self, size: int, name: str) -> None:
+        """Count an array of `size` bytes that is no view of the file. Raises X006."""
+        self._spent += size
+        if self._spent > TIMES * (len(self._file.wire.data) + self.outside) + SPARE:
+            refuse("X006", f"{name} and those before it take much more memory than the file", name)
+
+    def value(self, tensor: Message, name: str) -> Array:
+        """The values; floats of 16 bits become float32, which holds all of them. Raises X005,
+        X006."""
+        kind = tensor.whole("data_type", 0)
+        a = self._stored(tensor, kind, name)
+        if kind in (BFLOAT, HALF):
+            self.spend(4 * a.size, name)
+        if kind == BFLOAT:
+            return (a.astype("<u4") << 16).view("<f4")
+        if kind == HALF:
+            return a.astype("<f4")
+        return a != 0 if kind == TRUTH else a
+
+    def _stored(self, tensor: Message, kind: int, name: str) -> Array:
+        element = ELEMENTS.get(kind)
+        if element is None or not element.raw:
+            refuse("X006", f"{name} is of element type {type_name(kind)}, which is not read", name,
+                   type_name(kind))
+        dims = tensor.wholes("dims")
+        if any(d < 0 for d in dims) or len(dims) > MOST_RANK:
+            refuse("X006", f"{name} states shape {dims}", name, dims)
+        size = math.prod(dims) * np.dtype(element.raw).itemsize
+        raw: memoryview | bytes | Array
+        if tensor.whole("data_location", 0) == EXTERNAL:
+            raw = self._external.read(name, tensor, size)
+        elif "raw_data" in tensor:
+            raw = self._file.bytes(tensor.spans("raw_data")[-1])
+        else:
+            raw = self._typed(tensor, element, math.prod(dims), name)
+        if len(raw) != size:
+            refuse("X006", f"{name} states shape {dims} and holds {len(raw)} bytes", name,
+                   len(raw), size)
+        try:
+            return np.frombuffer(raw, element.raw).reshape(dims)
+        except (ValueError, OverflowError):
+            # Of no values at all, other sizes may be anything.
+            refuse("X006", f"{name} states shape {dims}", name, dims)
+
+    def _typed(self, tensor: Message, element: Element, count: int, name: str) -> bytes | Array:
+        """The values of a typed field, as raw data would hold them."""
+        held = b"".join(self._file.bytes(s) for s in tensor.spans(element.field))
+        if element.field in ("float_data", "double_data"):
+            return held
+        self.spend(min(count, len(held)) * np.dtype(element.raw).itemsize, name)
+        kind = "<u2" if element.raw == "<f2" else element.raw
+        return _varints(np.frombuffer(held, np.uint8), count, kind, name).view(np.uint8)
 
 
-def _typed(values: Any, element: Element, count: int) -> Array:
-    a = np.fromiter(values, element.typed, count)
-    if element.raw == "<f2":
-        return a.astype("<u2").view("<f2")
-    return a if element.raw == element.typed else a.astype(element.raw)
-
-
-def _shaped(a: Array, dims: list[int], name: str) -> Array:
-    try:
-        return a.reshape(dims)
-    except (ValueError, OverflowError):
-        # Of no values at all, other sizes may be anything.
-        refuse("X006", f"{name} states shape {dims}", name, dims)
-
-
-def value(a: Array, data_type: int) -> Array:
-    """What `stored` gave, for a graph: floats of 16 bits, all exact in float32, become that."""
-    if data_type == BFLOAT:
-        return (a.astype("<u4") << 16).view("<f4")
-    if data_type == HALF:
-        return a.astype("<f4")
-    return a != 0 if data_type == TRUTH else a
+def _varints(held: Array, count: int, kind: str, name: str) -> Array:
+    """So many numbers of seven bits a byte, the last byte of each below 128."""
+    out = np.empty(min(count, len(held)), kind)
+    at = found = 0
+    while at < len(held):
+        part = held[at:at + CHUNK]
+        ends = np.flatnonzero(part < 0x80)
+        if not len(ends):
+            refuse("X006", f"{name} ends within a number", name)
+        part = part[:ends[-1] + 1]
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        sizes = ends - starts + 1
+        if sizes.max() > 10:
+            refuse("X006", f"{name} holds a number of more than 10 bytes", name)
+        within = np.arange(len(part)) - np.repeat(starts, sizes)
+        bits = (part & 0x7F).astype(np.uint64) << (7 * within).astype(np.uint64)
+        if found + len(ends) <= len(out):
+            whole = np.add.reduceat(bits, starts).view(np.int64)
+            out[found:found + len(ends)] = whole.astype(kind)
+        at, found = at + len(part), found + len(ends)
+    if found != count:
+        refuse("X006", f"{name} states {count} values and holds {found}", name, found, count)
+    return out
 
 
 def type_name(number: int) -> str:
     """An element type as the ONNX text calls it."""
-    try:
-        return str(need("onnx", "onnx").TensorProto.DataType.Name(number))
-    except ValueError:
-        return str(number)
+    element = ELEMENTS.get(number)
+    return element.name if element else str(number)
+
+
+def computed_in(kind: int) -> str:
+    """Of a network whose maps are of a type of 16 bits."""
+    return f"computed in {type_name(kind).lower()}"

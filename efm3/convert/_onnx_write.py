@@ -42,19 +42,34 @@ def pieces(library: Any, model: Model, fold: bool) -> Iterator[bytes]:
     def tensor(name: str, value: Array) -> bytes:
         own = library.TensorProto(name=name, dims=value.shape,
                                   data_type=library.TensorProto.FLOAT).SerializeToString()
-        own = bytes(own) + _field(number["raw_data"], value.nbytes)
-        return _field(number["initializer"], len(own) + value.nbytes) + own
+        own = bytes(own) + start(number["raw_data"], value.nbytes)
+        return start(number["initializer"], len(own) + value.nbytes) + own
 
     total = len(nodes) + sum(len(tensor(n, v)) + v.nbytes for n, v in _constants(model, fold))
-    yield head.SerializeToString() + _field(number["graph"], total) + nodes
+    yield head.SerializeToString() + start(number["graph"], total) + nodes
     for name, value in _constants(model, fold):
         yield tensor(name, value)
         yield np.ascontiguousarray(value, "<f4").tobytes()
 
 
-def _field(number: int, size: int) -> bytes:
-    """The start of a length-delimited field (wire type 2)."""
+def start(number: int, size: int) -> bytes:
+    """The start of a field of that many bytes (wire type 2)."""
     return _varint(number << 3 | 2) + _varint(size)
+
+
+def field(number: int, held: bytes | memoryview) -> bytes:
+    """A field of bytes."""
+    return start(number, len(held)) + held
+
+
+def word(number: int, held: str) -> bytes:
+    """A field of text."""
+    return field(number, held.encode("utf-8", "surrogatepass"))
+
+
+def number(number: int, held: int) -> bytes:
+    """A field of a number that is not negative."""
+    return _varint(number << 3) + _varint(held)
 
 
 def _varint(value: int) -> bytes:

@@ -101,8 +101,11 @@ class Builder:
             self._beyond(size, node.place)
         args = [i.value for i in node.inputs if i.value is not None]
         if node.op not in MOVING:
+            # Copies in float64, for the time being.
+            if self._left < sum(a.size for a in args if a.dtype == np.float32):
+                self._beyond(size, node.place)
             # Whole numbers stay whole: shapes are computed with them.
-            args = [a if a.dtype.kind in "iub" else a.astype(np.float64) for a in args]
+            args = [a if a.dtype.kind in "iub" else a.astype(np.float64, copy=False) for a in args]
         try:
             with np.errstate(all="ignore"):
                 value = np.asarray(OPS[node.op].run(node.attrs, *args))
