@@ -217,7 +217,7 @@ def _sliced(c: Op, x: Node, axis: int, start: int | None, stop: int | None, step
 def _slice_axis(c: Op) -> Node:
     x = c.one()
     axis = c.axis(c.attrs.whole("axis"), len(c.shape(x)))
-    ends = [*c.attrs.wholes("begin"), *c.attrs.wholes("end", (None,))]
+    ends = [*c.attrs.wholes("begin"), *c.attrs.wholes("end")]
     if len(ends) != 2:
         refuse("X006", f"{c.place} has {len(ends)} ends, not 2", c.place)
     return _sliced(c, x, axis, ends[0], ends[1], 1)

@@ -179,6 +179,7 @@ UNKNOWN = [
     (conv(kernel_size=[1, 1, 1]), "Convolution in 3 dimensions"),
     (one("BatchNorm", C3, VAR, ONE, use_global_stats=False), "BatchNorm by the statistics of its "
      "own input (use_global_stats: false)"),
+    (one("Eltwise", operation="MIN"), "Eltwise MIN"),
     (one("Reduction", operation="X"), "Reduction X"), (conv(axis=2), "Convolution along axis 2"),
 ]
 
@@ -318,6 +319,7 @@ WRONG = [
     (one("Reshape", shape={"dim": [0, 7]}), "X006", "cannot become"),
     (one("Reshape", shape={"dim": 1}, num_axes=9), "X006", "reshapes 9 axes"),
     (one("Permute", order=[0, 9]), "X006", "perm"), (one("Flatten", axis=4), "X006", "axis 4 of 4"),
+    ([Layer("Concat", "l", ("data",) * 1001)], "X007", "has 1,001 inputs"),
     ([Layer("ReLU", "l", ("data", "data"))], "X007", "has 2 inputs, not 1"),
     ([Layer("Scale", "l", ("data",))], "X015", "l (Scale) has no arrays in"),
 ]

@@ -17,6 +17,7 @@ from efm3.convert import _mxnet_symbol, mxnet
 from efm3.convert._base import Wanted
 from efm3.convert.graph import run
 from efm3.convert.matching import network_of
+from efm3.source import Unreadable
 from tests.convert.mxnet_files import V1, V2, V3, Layer, arrays, named, network, symbol, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +162,11 @@ UNKNOWN = [
     (op("Reshape", shape="(0, -1)", reverse="True"), "Reshape from the end"),
     (op("Convolution", 2, kernel="(1,)", num_filter=1, no_bias=1), "Convolution in 1 dimensions"),
     (op("Dropout", mode="always"), "Dropout that always drops"),
+    (op("Pooling", layout="NHWC"), "Pooling in layout NHWC"),
+    (op("Pooling", kernel="(2, 2, 2)"), "Pooling in 3 dimensions"),
+    (op("L2Normalization", mode="x"), "L2Normalization x"), (op("take", 2), "take"),
+    (op("dot", 2), "dot"), (op("cast", dtype="complex64"), "cast to complex"),
+    (op("norm", ord=3), "norm of order 3"),
 ]
 
 
@@ -252,6 +258,16 @@ def test_the_only_other_file_is_taken_and_that_is_said(tmp_path):
     refused(alone, "X018", "a.params, b.params")
 
 
+def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    def fails(folder):
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path, NET)
+    monkeypatch.setattr("os.listdir", fails)
+    with pytest.raises(Unreadable, match="Permission denied"):
+        mxnet.read(str(path), Wanted())
+
+
 def test_outputs_are_chosen_by_name(tmp_path):
     layers = [*NET, Layer("Flatten", "f", ("p",)), Layer("SliceChannel", "s", ("c",), {},
                                                           {"num_outputs": 2})]
@@ -308,6 +324,14 @@ WRONG = [
     (op("slice", begin="(0,)", end="(1,)", step="(0,)"), "X006", "steps [0]"),
     (op("squeeze", axis="1"), "X006", "that are not 1"),
     (op("expand_dims", axis=9), "X006", "axis 9 of 5"),
+    (op("slice_axis", axis=1, begin="(0, 1)", end=2), "X006", "has 3 ends"),
+    (op("slice_axis", axis=1, begin=0), "X003", "states no end"),
+    (op("expand_dims", axis="None"), "X003", "states axis = 'None', not whole numbers"),
+    (op("Flatten", 0), "X007", "does not depend on a picture"),
+    ([*op("BlockGrad"), Layer("add_n", "n", ()), Layer("_plus", "p", ("l", "n"))], "X007",
+     "n (add_n) has no inputs"),
+    (op("mean", keepdims="maybe"), "X003", "not True or False"),
+    (op("Concat", 1001, dim=1), "X007", "has 1,001 inputs"),
     (op("BatchNorm"), "X007", "has 1 inputs, not 5"),
     ([Layer("Concat", str(i), (str(i - 1) if i else "data",) * 2) for i in range(60)], "X006",
      "rows"),
@@ -365,7 +389,8 @@ def test_broken_arrays(tmp_path):
         path.write_bytes(good[:end])
         refused(path, "X003")
     for data, code, word in (
-            (good + b"x", "X003", "goes on for 1 bytes"),
+            (good + b"x", "X003", "goes on for 1 bytes"), (bytes(8) + good[8:], "X003", "neither"),
+            (arrays({"a": W})[:-17] + bytes(8), "X003", "1 arrays and 0 names"),
             (good[:16] + b"\xff" * 8 + good[24:], "X003", "arrays in"),
             (good[:32] + (0).to_bytes(4, "little") + good[36:], "X006", "0 dimensions"),
             (good[:32] + (9).to_bytes(4, "little") + good[36:], "X006", "9 dimensions"),
@@ -378,6 +403,8 @@ def test_broken_arrays(tmp_path):
             (good[:-34], "X003", "")):
         path.write_bytes(data)
         refused(path, code, word)
+    path.write_bytes(b"version https://")
+    refused(tmp_path / "net-symbol.json", "X003", "net-0000.params is not a list of MXNet arrays")
 
 
 @pytest.mark.parametrize("piece", ['{"":{}},', "[],", '"",', '{"a":"b"},'])
