@@ -13,6 +13,7 @@ import numpy as np
 from efm3 import engine, reference, untrained
 from efm3.arithmetic import TOLERANCE
 from efm3.arrays import Array, Floats
+from efm3.findings import refuse
 from efm3.model import Model
 from efm3.network import Layer, layers
 
@@ -103,7 +104,13 @@ def _outcome(model: Model, e: engine.Engine, x: Array, want: Array, have: Array,
 
 
 def distance(have: Array, want: Array) -> tuple[float, float]:
-    """Largest absolute error of a component and smallest cosine of embeddings [N, D]."""
+    """Largest absolute error of a component and smallest cosine of embeddings [N, D].
+
+    Raises Efm3Error X011 where the two are of different lengths.
+    """
+    if have.shape != want.shape:
+        refuse("X011", f"one network gives embeddings of {have.shape[1]} values, the other of "
+                       f"{want.shape[1]}", "embedding", have.shape[1], want.shape[1])
     error = float(np.abs(have - want).max())
     norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
     return error, float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())

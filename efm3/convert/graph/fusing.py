@@ -194,7 +194,7 @@ def affine_into_conv(n: Node, make: Maker) -> Node | None:
         return None
     group, (out, part, _, _) = n.attrs["group"], w.shape
     per = np.broadcast_to(s.reshape(group, 1, part), (group, out // group, part)).reshape(out, part)
-    weight = wide(w) * per[:, :, None, None]
+    weight = _scaled(w, per)
     more = []
     if t.any():
         shift = np.broadcast_to(t.reshape(group, 1, part), (group, out // group, part))
@@ -206,6 +206,16 @@ def affine_into_conv(n: Node, make: Maker) -> Node | None:
         more = list(n.inputs[2:])
     return make.make("Conv", y, make.const(weight, n.inputs[1].place), *more, place=n.place,
                      **n.attrs)
+
+
+def _scaled(w: Array, factor: Array) -> Array:
+    """w times a factor for each pair of channels. Float32 or less gives float32, a row at a time:
+    w may be large."""
+    out = np.empty(w.shape, np.float64 if w.dtype == np.float64 else np.float32)
+    with np.errstate(all="ignore"):
+        for row, of, f in zip(out, w, factor, strict=True):
+            row[...] = wide(of) * f[:, None, None]
+    return out
 
 
 def _from_picture(n: Node) -> bool:

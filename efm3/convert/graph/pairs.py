@@ -24,9 +24,10 @@ def pointwise(n: Node) -> bool:
 
 
 def depthwise(n: Node) -> bool:
-    """True for a convolution of one channel a group, and a kernel above 1×1."""
+    """True for a convolution of one channel in and out a group, and a kernel above 1×1."""
     w = n.inputs[1].value if n.op == "Conv" else None
-    return w is not None and w.shape[1] == 1 and w.shape[2] > 1 and len(w) > 1
+    return (w is not None and w.shape[1] == 1 and w.shape[2] > 1
+            and n.attrs["group"] == len(w))
 
 
 def _unit(n: Node) -> Node | None:
@@ -36,22 +37,32 @@ def _unit(n: Node) -> Node | None:
     return n if n.op == "Conv" else None
 
 
+MOST_WORK, MOST_WEIGHTS = 1 << 32, 1 << 22
+"""Most products of all joins, and most weights of a joined layer: 2,048 channels in and out."""
+
+
 def joined(graph: Graph) -> Graph:
-    """The graph with such pairs joined, from the first to the last."""
+    """The graph with such pairs joined, from the first to the last, within MOST_WORK."""
+    left = MOST_WORK
     while True:
         users = graph.users()
         convs = [n for n in graph.nodes if n.op == "Conv"]
         pair = next((n for n in convs if _pair(n, users, convs)), None)
         if pair is None:
             return graph
+        out, middle = (pair.inputs[1].shape or (0, 0))[:2]
+        first = _unit(pair.inputs[0])
+        size = (out or 0) * ((first.inputs[0].channels if first else 0) or 0)
+        left -= size * (middle or 0)
+        if size > MOST_WEIGHTS or left < 0:
+            return graph
         make = maker(graph, {})
-        first = pair.inputs[0]
         known: dict[int, Node] = {}
         for n in graph.nodes:
             if n is pair:
                 break
             known[id(n)] = n
-        known[id(pair)] = _join(pair, first, make)
+        known[id(pair)] = _join(pair, pair.inputs[0], make)
         graph = rebuilt(graph, make, known)
 
 

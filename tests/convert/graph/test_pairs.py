@@ -95,3 +95,17 @@ def test_the_weights_are_the_product():
     out = pairs.joined(d.graph(d.op("Conv", d.op("Conv", d.x, a, **own), b, **own))).output
     np.testing.assert_allclose(out.inputs[1].value[:, :, 0, 0],
                                b.value[:, :, 0, 0] @ a.value[:, :, 0, 0])
+
+
+def test_work_is_bounded():
+    """A product of layers far larger than any network's is not computed: they are refused later."""
+    d = Draw(0, (1, 4096, 1, 1))
+    thin = d.conv(d.x, out=1)
+    graph = d.graph(d.conv(thin, out=4096))
+    assert pairs.joined(graph) is graph
+
+
+def test_a_depthwise_layer_of_one_channel_is_one():
+    d = Draw(0, (2, 1, 6, 6))
+    conv = d.conv(d.x, out=1, kernel=3, pad=1)
+    assert pairs.depthwise(conv) and not pairs.depthwise(d.conv(conv, out=2, kernel=3))
