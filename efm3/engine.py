@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from efm3 import format as fmt
+from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
 from efm3.arrays import Floats
 from efm3.findings import error as failure
@@ -112,14 +113,16 @@ class Engine:
     """A loaded network. Many threads may use one engine at once, but not during close().
 
     `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
-    spreads batches. Raises Efm3Error (a ValueError) with the engine's status as code and the
-    byte offset, TypeError, and EngineMissing where the extension was not built.
+    spreads batches. Pictures and inputs are given upright: where the file's network takes them
+    turned by 180 degrees (`turned`) they are turned here, unless `as_given` is true. Raises
+    Efm3Error (a ValueError) with the engine's status as code and the byte offset, TypeError, and
+    EngineMissing where the extension was not built.
     """
 
     _handle: Any = None
 
     def __init__(self, source: Source | Model, *, isa: str | None = None,
-                 threads: int = 1) -> None:
+                 threads: int = 1, as_given: bool = False) -> None:
         self._ffi, self._lib = _library()
         if isa is not None and not isinstance(isa, str):
             raise TypeError(f"isa is {isa!r}, not a name")
@@ -128,7 +131,9 @@ class Engine:
         if not 1 <= threads < 1 << 31:
             raise ValueError(f"threads is {threads}, not 1..64")
         if isinstance(source, Model):
-            data: Any = dumps(source.arch, source.tensors, finite=False)
+            turned = mirrors.picture(source.mirror) == fmt.TURNED if as_given else source.turned
+            data: Any = dumps(source.arch, source.tensors, finite=False,
+                              mirror_extra=mirrors.as_turned({}) if turned else None)
             name, path = "<model>", ""
         else:
             if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) \
@@ -141,7 +146,8 @@ class Engine:
                 raise failure("IO001", str(e), name) from e
         ffi, lib = self._ffi, self._lib
         word = ffi.new("char[]", isa.encode()) if isa is not None else ffi.NULL
-        options = ffi.new("MfnOptions *", {"isa": word, "threads": threads})
+        options = ffi.new("MfnOptions *", {"isa": word, "threads": threads,
+                                            "as_given": bool(as_given)})
         error = ffi.new("MfnError *")
         handle = ffi.new("MfnEngine *")
         buffer = ffi.from_buffer(data)
@@ -195,6 +201,16 @@ class Engine:
         return int(self._info.threads)
 
     @property
+    def turned(self) -> bool:
+        """True where the file's network takes its picture turned by 180 degrees.
+
+        Raises Efm3Error E_PICTURE where the file says something unknown of its picture.
+        """
+        said = int(self._lib.mfn_engine_turned(self._live()))
+        self._check(min(said, 0))
+        return said == 1
+
+    @property
     def macs(self) -> int:
         """Multiply-adds of one image."""
         return int(self._info.macs)
@@ -228,9 +244,10 @@ class Engine:
     def embed(self, images: npt.ArrayLike) -> Floats:
         """Embeddings of length 1: float32 [N, D], or [D] for one image.
 
-        `images` are uint8 RGB [112, 112, 3] or [N, 112, 112, 3], or float32 [3, 112, 112] or
-        [N, 3, 112, 112] with values (p - 127.5) / 128; or a list of such.
-        Raises TypeError for another type, ValueError for another shape.
+        `images` are upright: uint8 RGB [112, 112, 3] or [N, 112, 112, 3], or float32
+        [3, 112, 112] or [N, 3, 112, 112] with values (p - 127.5) / 128; or a list of such.
+        Raises TypeError for another type, ValueError for another shape, Efm3Error E_PICTURE where
+        the file says something unknown of its picture.
         """
         a = np.asarray(images)
         item = {np.dtype(np.uint8): HWC, np.dtype(np.float32): CHW}.get(a.dtype)
@@ -255,7 +272,7 @@ class Engine:
         return out if a.ndim == 4 else out[0]
 
     def activations(self, image: npt.ArrayLike) -> dict[str, Floats]:
-        """Every layer's output [C, side, side] for one float32 image [3, 112, 112]."""
+        """Every layer's output [C, side, side] for one upright float32 image [3, 112, 112]."""
         x = np.ascontiguousarray(image)
         if x.dtype != np.float32 or x.shape != CHW:
             raise ValueError(f"image is {x.dtype} {list(x.shape)}, not float32 [3, 112, 112]")

@@ -119,11 +119,18 @@ META_KEYS: dict[str, str] = {
     "training_data": "what the weights were trained on",
     "description": "one sentence for a person",
     "created": "date, ISO 8601",
+    "picture": "how the network takes an upright picture: `upright`, as where the key is missing, "
+               "or `turned-180`, turned by 180 degrees",
     "trained": "false for weights that never saw a face",
     "seed": "seed of generated weights",
     "sha256": "SHA-256 of the tensor table (from the first size field to the end), hex",
 }
 """Registered keys of the mirror's `meta` object; others are allowed."""
+
+META_KEY, PICTURE_KEY = "meta", "picture"
+UPRIGHT, TURNED = "upright", "turned-180"
+PICTURES = (UPRIGHT, TURNED)
+"""Values of `meta.picture`; the first is what a mirror without it means."""
 
 
 class Field(NamedTuple):

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 from efm3 import format as fmt
+from efm3 import mirror as mirrors
 from efm3 import rules
 from efm3.arch import ARCHS, Arch, Stage
 from efm3.coherence import Coherence, coherence, lenient
@@ -36,12 +37,14 @@ class Verdict(TypedDict):
 
 
 class Card(TypedDict):
-    """The label: a published size's name, "custom", or "" where no arch is available.
+    """The label: how the network takes an upright picture, as `meta.picture` states it ("" where
+    that is unknown); a published size's name, "custom", or "" where no arch is available.
 
     `arch_from` says who gave the arch (header, or mirror where the header is broken);
     `output` is the embedding's length; `meta` is the mirror's object of that name.
     """
 
+    picture: str
     size: str
     name: str
     arch_from: str
@@ -143,11 +146,11 @@ def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
     found = rules.run(scan, LEVEL, path=path)
     mirror = lenient(bytes(scan.mirror or b""))
     arch, arch_from = (scan.arch, "header") if scan.arch else (_arch_of(mirror), "mirror")
-    meta, name = mirror.get("meta"), mirror.get("name")
-    card = Card(size=size_name(arch), name=name if isinstance(name, str) else "",
-                arch_from=arch_from if arch else "",
+    name = mirror.get("name")
+    card = Card(picture=mirrors.picture(mirror), size=size_name(arch),
+                name=name if isinstance(name, str) else "", arch_from=arch_from if arch else "",
                 output=arch.embedding_dim if arch else None,
-                meta=meta if isinstance(meta, dict) else {}, verdict=_verdict(found))
+                meta=mirrors.meta_of(mirror), verdict=_verdict(found))
     return Inspection(
         inspect_version=INSPECT_VERSION, efm3=__version__, source=source, card=card,
         findings=[f.to_json() for f in found], coherence=coherence(scan, mirror),

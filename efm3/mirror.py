@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -168,6 +168,24 @@ def is_digest(value: Any) -> bool:
     return isinstance(value, str) and _SHA.fullmatch(value) is not None
 
 
+def meta_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The `meta` of a parsed mirror, {} where it has none."""
+    meta = value.get(fmt.META_KEY)
+    return meta if isinstance(meta, dict) else {}
+
+
+def picture(value: Mapping[str, Any]) -> str:
+    """How a parsed mirror's network takes its picture: one of `format.PICTURES`, "" where the
+    mirror says something else (M043)."""
+    said = meta_of(value).get(fmt.PICTURE_KEY, fmt.UPRIGHT)
+    return said if said in fmt.PICTURES else ""
+
+
+def as_turned(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A mirror, or a `mirror_extra`, that also says that the picture is turned by 180 degrees."""
+    return {**value, fmt.META_KEY: meta_of(value) | {fmt.PICTURE_KEY: fmt.TURNED}}
+
+
 def schema() -> dict[str, Any]:
     """The mirror's JSON Schema, from the declaration."""
     props: dict[str, Any] = {}
@@ -185,6 +203,7 @@ def schema() -> dict[str, Any]:
                   "additionalProperties": False}}
     meta: dict[str, Any] = {k: {"description": d} for k, d in fmt.META_KEYS.items()}
     meta["sha256"] |= {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    meta[fmt.PICTURE_KEY] |= {"enum": list(fmt.PICTURES)}
     props["meta"] = {"type": "object", "properties": meta, "description": "registered extra keys"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

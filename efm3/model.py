@@ -57,6 +57,20 @@ class Model:
         self._loaded = (arch, copy.deepcopy(self.mirror), mirror_text)
 
     @property
+    def turned(self) -> bool:
+        """True where the network takes its picture turned by 180 degrees (`meta.picture`).
+
+        Raises Efm3Error M043 where the mirror says something unknown of the picture.
+        """
+        said = mirrors.picture(self.mirror)
+        if not said:
+            refuse("M043", "how to put a picture before this network is not known",
+                   f"json.{fmt.META_KEY}.{fmt.PICTURE_KEY}",
+                   mirrors.shown(mirrors.meta_of(self.mirror)[fmt.PICTURE_KEY]),
+                   " or ".join(fmt.PICTURES))
+        return said == fmt.TURNED
+
+    @property
     def aligned(self) -> bool:
         """True where the file it came from has 4-byte aligned tensors."""
         first = fmt.PREFIX_SIZE + len(self._loaded[2]) + 2 * fmt.COUNT_SIZE

@@ -34,14 +34,31 @@ def prepare(images: npt.ArrayLike) -> Floats:
     return np.ascontiguousarray(pixels_scaled(chw.astype(np.float32)))
 
 
+def turn(images: npt.ArrayLike) -> Array:
+    """Pictures turned by 180 degrees: uint8 [..., 112, 112, 3], or network inputs
+    [..., 3, 112, 112]. Raises ValueError."""
+    a = np.asarray(images)
+    side, channels = fmt.INPUT_SIDE, fmt.INPUT_CHANNELS
+    if a.dtype == np.uint8 and a.shape[-3:] == (side, side, channels):
+        return np.ascontiguousarray(a[..., ::-1, ::-1, :])
+    if a.dtype.kind == "f" and a.shape[-3:] == (channels, side, side):
+        return np.ascontiguousarray(a[..., ::-1, ::-1])
+    raise ValueError(f"images are {a.dtype} {list(a.shape)}, not uint8 [..., 112, 112, 3] or "
+                     "floats [..., 3, 112, 112]")
+
+
 def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *,
-            watch: Watch | None = None) -> Array:
-    """Embeddings [N, embedding_dim] of unit length for inputs [N, 3, 112, 112].
+            watch: Watch | None = None, as_given: bool = False) -> Array:
+    """Embeddings [N, embedding_dim] of unit length for inputs [N, 3, 112, 112] of upright pictures.
+
+    Where the model takes its picture turned by 180 degrees (`Model.turned`) they are turned here,
+    unless `as_given` is true: then `x` reaches the network as it is.
 
     All arithmetic is in `dtype` (float64 or float32). BatchNorm is computed from its
     four tensors, PReLU is x where x > 0 and slope*x elsewhere (NaN stays NaN), and
     the vector is divided by max(norm, 1e-12). `watch` gets each layer and its output
-    [N, C, side, side], residual added. Raises ValueError for another shape or dtype.
+    [N, C, side, side], residual added. Raises ValueError for another shape or dtype, Efm3Error
+    M043 where the model's picture is unknown.
     """
     kind = np.dtype(dtype)
     if kind not in (np.float32, np.float64):
@@ -50,6 +67,8 @@ def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *
     want = (fmt.INPUT_CHANNELS, fmt.INPUT_SIDE, fmt.INPUT_SIDE)
     if a.ndim != 4 or a.shape[1:] != want or a.dtype.kind != "f":
         raise ValueError(f"input is {a.dtype} {list(a.shape)}, not floats [N, 3, 112, 112]")
+    if not as_given and model.turned:
+        a = turn(a)
     a = np.ascontiguousarray(a, kind)
     inputs: dict[str, Array] = {}
     skips = {layer.residual for layer in layers(model.arch)}
@@ -68,11 +87,12 @@ def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *
         return out
 
 
-def activations(model: Model, x: npt.ArrayLike,
-                dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
+def activations(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *,
+                as_given: bool = False) -> dict[str, Array]:
     """Every layer's output by name, in order of execution; see `forward`."""
     out: dict[str, Array] = {}
-    forward(model, x, dtype, watch=lambda layer, a: out.update({layer.name: a}))
+    forward(model, x, dtype, watch=lambda layer, a: out.update({layer.name: a}),
+            as_given=as_given)
     return out
 
 

@@ -102,7 +102,7 @@ def test_every_status_of_a_file_is_produced():
     names = {line.split("(")[1].split(",")[0] for line in text.splitlines()
              if line.startswith("X(")}
     not_of_a_file = {"E_ARG", "E_OPEN", "E_NOT_REGULAR", "E_READ", "E_NOMEM", "E_ISA", "E_STATE",
-                     "E_CAPACITY", "E_TOO_LARGE", "E_OPTION", "E_THREAD"}
+                     "E_CAPACITY", "E_TOO_LARGE", "E_OPTION", "E_THREAD", "E_PICTURE"}
     assert names - not_of_a_file == {c.status for c in READER}
 
 

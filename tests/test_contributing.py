@@ -109,8 +109,8 @@ class Tree:
 
 
 def add_rule(t):
-    t.replace("efm3/codes/portability.py", "run `efm3 seal`\"),\n)", """run `efm3 seal`"),
-    ("P009", "info", "structure", "round_embedding",
+    t.replace("efm3/codes/portability.py", "such an engine\"),\n)", """such an engine"),
+    ("P010", "info", "structure", "round_embedding",
      "The embedding has 500 components.",
      "People take it for a typing error.",
      "use 512"),
@@ -118,18 +118,18 @@ def add_rule(t):
     path = t.root / "efm3/rules/portability.py"
     t.write("efm3/rules/portability.py", path.read_text(encoding="utf-8") + '''
 
-@rule("P009")
+@rule("P010")
 def round_embedding(ctx: Context) -> F:
     if ctx.scan.arch and ctx.scan.arch.embedding_dim == 500:
         yield ctx.field("arch.embedding_dim", "500 components", expected="512")
 ''')
     t.replace("spec/EFM3.md", '- <a id="p008"></a>',
-              '- <a id="p009"></a>**P009** It is RECOMMENDED that `embedding_dim` is not 500.\n'
+              '- <a id="p010"></a>**P010** It is RECOMMENDED that `embedding_dim` is not 500.\n'
               '- <a id="p008"></a>')
     t.write("spec/cases/valid/valid-embedding-500.toml", HEAD + """about = "an embedding of 500"
-tests = ["P009"]
+tests = ["P010"]
 base = "arch"
-findings = [{ code = "P009", offset = 18, length = 2 }]
+findings = [{ code = "P010", offset = 18, length = 2 }]
 
 [arch]
 name = "edge"
@@ -141,8 +141,8 @@ embedding_dim = 500
 stages = [[2, 2, 2], [2, 2, 2]]
 gdc_kernel = 14
 """)
-    t.replace("spec/cases/valid/valid-sealed.toml", '"P008", ', '"P008", "P009", ')
-    t.replace("CHANGELOG.md", "P001–P008", "P001–P009")
+    t.replace("spec/cases/valid/valid-sealed.toml", '"P008", ', '"P008", "P010", ')
+    t.replace("CHANGELOG.md", "P001–P009", "P001–P010")
 
 
 def add_code(t):
@@ -298,11 +298,11 @@ def test_generating_again_changes_nothing(tree):
 
 
 def test_a_rule(tree, tmp_path):
-    assert "use 512" in tree.efm3("explain", "P009")
+    assert "use 512" in tree.efm3("explain", "P010")
     tree.run("-c", f"""
 from efm3.conformance.examples import example
-open({str(tmp_path / "a.bin")!r}, "wb").write(example("P009")[1])""")
-    assert "P009" in tree.efm3("validate", tmp_path / "a.bin")
+open({str(tmp_path / "a.bin")!r}, "wb").write(example("P010")[1])""")
+    assert "P010" in tree.efm3("validate", tmp_path / "a.bin")
 
 
 def test_a_code(tree):

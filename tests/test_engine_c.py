@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, untrained
+from efm3 import mirror, reference, untrained
+from efm3.conformance import sample
 from efm3.sniff import KINDS, MAGICS
 from tests.kinds import SAMPLES
 
@@ -169,3 +170,25 @@ def test_the_kernel_check_sees_a_broken_kernel(tmp_path, file, old, new):
         engine / "tests/check_kernels.c", *sorted((engine / "src").glob("*.c")),
         *sorted((engine / "src/kernels").glob("*.c")), "-lm", "-lpthread")
     assert subprocess.run([program], capture_output=True, check=False).returncode != 0
+
+
+def test_command_and_a_turned_picture(command, tmp_path):
+    """It is said, and an upright picture is turned; --as-given takes it as it is."""
+    path, picture = tmp_path / "t.bin", reference.prepare(untrained.images(3, 1))
+    model = efm3.load(NANO)
+    model.mirror = mirror.as_turned(model.mirror)
+    model.save(path)
+    picture.tofile(tmp_path / "x.raw")
+    plain = reference.forward(efm3.load(NANO), np.concatenate([picture, reference.turn(picture)]))
+    for words, want in (([], plain[1]), (["--as-given"], plain[0])):
+        lines = run(command, *words, "embed", path, tmp_path / "x.raw").stdout.split()
+        assert np.abs(np.array(lines, float) - want).max() < 1e-5
+    first = run(command, "header", path).stdout.splitlines()[0]
+    assert first == "picture: turned by 180 degrees"
+    assert "picture" not in run(command, "header", NANO).stdout
+    model.mirror["meta"]["picture"] = "askew"
+    data = sample.with_mirror(lambda _: model.mirror)(path.read_bytes())
+    path.write_bytes(data)
+    for verb in (["embed", path, tmp_path / "x.raw"], ["check", path]):
+        assert "meta.picture" in run(command, *verb, code=1).stderr
+    assert run(command, "--isa", "scalar", "--as-given", "embed", path, tmp_path / "x.raw").stdout

@@ -139,3 +139,13 @@ def test_every_prefix_gives_an_inspection():
     for n in [*range(700), *range(700, len(data), 211)]:
         seen = whole(data[:n])
         assert not seen["card"]["verdict"]["ok"]
+
+
+def test_the_card_says_first_how_the_picture_is_taken(nano):
+    def card(meta):
+        return whole(s.with_mirror(lambda m: m | {"meta": meta})(s.base()))["card"]
+    assert next(iter(card({}))) == "picture"
+    assert whole(nano)["card"]["picture"] == whole(b"")["card"]["picture"] == "upright"
+    assert card({"picture": "turned-180"})["picture"] == "turned-180"
+    assert card({"picture": "turned-180"})["verdict"]["counts"]["warning"] == 1
+    assert card({"picture": 7})["picture"] == "" and not card({"picture": 7})["verdict"]["ok"]

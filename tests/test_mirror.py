@@ -127,3 +127,17 @@ def test_the_arch_of_a_mirror():
     assert mirror.arch_of(mirror.values(sample.ARCH)) == sample.ARCH
     with pytest.raises(mirror.MirrorProblem, match="gdc_kernel"):
         mirror.arch_of(mirror.values(sample.ARCH) | {"gdc_kernel": "7"})
+
+
+def test_what_a_mirror_says_of_the_picture():
+    plain = mirror.values(sample.ARCH)
+    said = mirror.as_turned(plain | {"meta": {"seed": 3}, "author": "x"})
+    assert said["meta"] == {"seed": 3, "picture": "turned-180"} and said["author"] == "x"
+    assert mirror.picture(said) == "turned-180" and mirror.schema_problem(said) == ""
+    for meta in ({}, {"Picture": "x"}, {"a": {"picture": "turned-180"}}, {"picture": "upright"},
+                 None, []):
+        assert mirror.picture(plain | {"meta": meta}) == "upright"
+    assert mirror.picture(plain) == mirror.picture({"picture": "turned-180"}) == "upright"
+    for value in ("turned-90", "Upright", "", None, True, 180, ["turned-180"], {}):
+        assert mirror.picture(plain | {"meta": {"picture": value}}) == ""
+        assert "picture" in mirror.schema_problem(plain | {"meta": {"picture": value}})

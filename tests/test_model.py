@@ -270,3 +270,17 @@ def test_loading_opens_the_path_and_does_nothing_else(tmp_path):
     assert {n for n, _ in told} - set(harmless) == {"open"}
     # A file object is opened upon the number that the path's own open gave.
     assert {a for n, a in told if n == "open" and not a.isdigit()} == {str(path)}
+
+
+def test_a_turned_picture_is_kept_and_known(tmp_path):
+    model = efm3.load(sample.base())
+    assert not model.turned
+    model.mirror = mirror.as_turned(model.mirror)
+    model.save(tmp_path / "t.bin", seal=True)
+    back = efm3.load(tmp_path / "t.bin")
+    assert back.turned and set(back.mirror["meta"]) == {"picture", "sha256"}
+    back.mirror = back.mirror | {"meta": {"picture": "upside down"}}
+    with pytest.raises(efm3.Efm3Error, match=r"M043 json\.meta\.picture"):
+        _ = back.turned
+    with pytest.raises(efm3.Efm3Error, match="W007"):
+        back.save(tmp_path / "t.bin")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference
-from efm3.conformance import sample
+from efm3 import mirror, reference
+from efm3.conformance import sample, symptoms
 from efm3.network import Layer, layers
 
 
@@ -107,3 +107,42 @@ def test_refused_inputs(bad):
         reference.prepare(np.zeros((112, 112, 3)))
     with pytest.raises(ValueError, match="dtype"):
         reference.forward(efm3.load(sample.base()), np.zeros((1, 3, 112, 112)), np.float16)
+
+
+def test_turned_twice_is_the_picture():
+    pixels = np.arange(2 * 112 * 112 * 3, dtype=np.uint32).astype(np.uint8).reshape(2, 112, 112, 3)
+    once = reference.turn(pixels)
+    assert (once[0, 0, 0] == pixels[0, 111, 111]).all()
+    assert (once[1, 111, 2] == pixels[1, 0, 109]).all()
+    assert np.array_equal(reference.turn(once), pixels)
+    assert np.array_equal(reference.turn(reference.prepare(pixels)), reference.prepare(once))
+    for bad in (pixels[:, :111], pixels.astype(np.float32), pixels.astype(np.int64), pixels[0, 0]):
+        with pytest.raises(ValueError, match="images are"):
+            reference.turn(bad)
+
+
+def test_a_turned_model_takes_upright_pictures():
+    model = efm3.load(sample.with_mirror(mirror.as_turned)(sample.base()))
+    x = np.random.default_rng(5).normal(size=(2, 3, 112, 112))
+    own = reference.forward(model, x)
+    assert np.abs(own - reference.forward(model, x, as_given=True)).max() > 1e-3
+    assert np.array_equal(own, reference.forward(model, reference.turn(x), as_given=True))
+    layer = reference.activations(model, x)["stem"]
+    assert np.array_equal(layer, reference.activations(model, reference.turn(x),
+                                                       as_given=True)["stem"])
+    model.mirror["meta"]["picture"] = "sideways"
+    assert reference.forward(model, x, as_given=True).shape == own.shape
+    with pytest.raises(efm3.Efm3Error, match="M043"):
+        reference.forward(model, x)
+
+
+def test_turned_kernels_and_picture_are_tensorflows_padding():
+    """SAME pads (0, 1) at stride 2 on an even side, and as much on every side at stride 1."""
+    same = efm3.load(sample.base())
+    turned = efm3.load(sample.with_mirror(mirror.as_turned)(sample.base()))
+    turned.tensors = {k: np.ascontiguousarray(v[..., ::-1, ::-1]) if v.ndim == 4 else v
+                      for k, v in same.tensors.items()}
+    x = np.random.default_rng(6).normal(size=(1, 3, 112, 112))
+    want = symptoms.forward(symptoms.Twist(pad=(0, 2)), same, x[0])
+    assert np.abs(reference.forward(turned, x)[0] - want).max() < 1e-12
+    assert np.abs(reference.forward(same, x)[0] - want).max() > 1e-3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import engine, reference, verification
+from efm3 import engine, mirror, reference, untrained, verification
 from efm3.conformance import sample
 from efm3.network import layers
 
@@ -97,3 +97,17 @@ def test_a_wrong_engine_is_caught(monkeypatch):
     monkeypatch.setattr(engine.Engine, "embed", lambda self, x: real(self, x) * np.float32(1.001))
     outcomes = verification.verify(efm3.load(sample.base()))
     assert not any(o.ok for o in outcomes)
+
+
+def test_a_turned_file_is_the_network_of_an_upright_picture():
+    """The source takes pictures upright; the model's are turned once, by reference and engine."""
+    model, plain = (efm3.load(untrained.dumps(sample.ARCH, 1)) for _ in range(2))
+    model.mirror = mirror.as_turned(model.mirror)
+
+    def source(x):
+        return reference.forward(plain, reference.turn(x))
+    x = verification.inputs()
+    found = verification.verify_against(model, source, x)
+    assert len(found) > 1 and all(o.ok for o in found)
+    upright = verification.verify_against(plain, source, x)
+    assert not any(o.ok for o in upright)

@@ -21,6 +21,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from efm3 import format as fmt
 from efm3.findings import printable
 from efm3.inspection import Inspection, TensorRow, inspect
 from efm3.reporting import COLOURS
@@ -36,6 +37,9 @@ MAX_FINDINGS = 8
 # Labels on the card, and the keys of the mirror's meta that they show.
 CARD_KEYS = {"about": "description", "source": "source", "licence": "licence",
              "training": "training_data", "created": "created", "seed": "seed"}
+PICTURES = {fmt.TURNED: "TURNED by 180° before the network: efm3 does it, an engine that skips "
+            "the mirror does not", "": "UNKNOWN: see meta.picture"}
+"""What the card says first where the network does not take its picture upright."""
 BARS = " ▁▂▃▄▅▆▇█"
 ASCII = str.maketrans("╭╮╰╯─│·×→…✔✘▁▂▃▄▅▆▇█≠", "++++-|.x>~*!_.-=+*##!")
 
@@ -125,6 +129,8 @@ def card(i: Inspection, width: int) -> Lines:
 
 def _card_rows(i: Inspection) -> Iterator[tuple[str, tuple[str, str]]]:
     c, meta = i["card"], i["card"]["meta"]
+    if c["picture"] != fmt.UPRIGHT:
+        yield "picture", (PICTURES[c["picture"]], BAD)
     if c["size"]:
         own = f" (calls itself {printable(c['name'])})" if c["name"] not in ("", c["size"]) else ""
         yield "size", (c["size"] + own, "bold cyan")

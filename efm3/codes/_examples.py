@@ -77,6 +77,7 @@ EXAMPLES = {
     "M040": "meta is []",
     "M041": "meta.sha256 is \"aaaaaaaaaaaaaaaaaaa",
     "M042": "a bit of the first weight flipped after the seal",
+    "M043": "meta.picture is an empty string",
     "T001": "n_tensors 2147483648, the layout has 96",
     "T002": "one tensor 4 bytes longer, the next 4 shorter: the total is right",
     "T003": "all weights as FP16",
@@ -116,4 +117,5 @@ EXAMPLES = {
     "P006": "an embedding of 1024",
     "P007": "4,160 channels after the expansion of a stage's second block alone",
     "P008": "a small file in which nothing is amiss",
+    "P009": "meta.picture and its value, spelled with escapes",
 }

@@ -90,4 +90,8 @@ ROWS = (
      "A worker thread cannot be started.",
      "The system limits threads or memory.",
      "use fewer threads"),
+    ("E_PICTURE", "error", "", "MFN_E_PICTURE",
+     "The file says something unknown about its picture (meta.picture).",
+     "The engine would have to guess how the network takes its picture.",
+     "`efm3 validate` shows the value; mend it, or use a newer engine"),
 )

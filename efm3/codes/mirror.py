@@ -108,4 +108,9 @@ ROWS = (
      "The tensor table's SHA-256 is not the one that the file was sealed with.",
      "The weights changed after the seal, by damage or by hand.",
      "fetch the file again; after an intended change run `efm3 seal`"),
+    ("M043", "error", "coherence", "unknown_picture",
+     "meta.picture is neither `upright` nor `turned-180`.",
+     "A program would have to guess how the network takes its picture, and a wrong guess costs "
+     "accuracy without an error.",
+     "write one of the two, or leave the key out for an upright picture"),
 )

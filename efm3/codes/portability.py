@@ -35,4 +35,9 @@ ROWS = (
      "The file has no digest of its tensor table.",
      "A flipped bit in a weight cannot be detected.",
      "run `efm3 seal`"),
+    ("P009", "warning", "coherence", "turned_picture",
+     "The network takes its picture turned by 180 degrees (meta.picture).",
+     "Engines that skip the mirror, the original one among them, run it upright: accuracy drops, "
+     "and nothing says so.",
+     "run it with what honours meta.picture, or turn every picture before such an engine"),
 )

@@ -152,4 +152,9 @@ ROWS = (
      "gives stage 1 stem_channels and later stages block_channels",
      "The header states no other widths.",
      "take the output channels from the stage's number"),
+    ("E014", "error", "Engine", "picture",
+     "computes with its input as given, and turns pictures where meta.picture says so",
+     "A picture that is not turned, or that is turned twice, gives an embedding that looks like "
+     "any other.",
+     "turn where a picture becomes an input, and nowhere else"),
 )

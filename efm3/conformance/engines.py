@@ -98,7 +98,7 @@ def _why(data: bytes, word: str, answer: Answer) -> str:
     small = macs(model.arch) <= MATCHABLE
     if given:
         stray = verification.first_stray(model, shaped(model, given),
-                                         reference.activations(model, x[None]))
+                                         reference.activations(model, x[None], as_given=True))
         said = ("; every layer that was given is within its budget: look after the last"
                 if stray is None else f"; first differing layer: {stray.layer}, off by "
                 f"{stray.max_error:.2e}, allowed {stray.budget:.2e}")

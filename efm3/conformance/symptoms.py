@@ -166,6 +166,7 @@ CATALOGUE: dict[str, Twist] = {
         view=lambda x: x.reshape(112, 112, 3).transpose(2, 0, 1)),
     "the input's planes are taken as BGR": Twist(view=lambda x: x[::-1]),
     "rows and columns of the input are exchanged": Twist(view=lambda x: x.transpose(0, 2, 1)),
+    "the input is turned by 180 degrees": Twist(view=reference.turn),
     "the input is taken as 0..255 and normalised again": Twist(view=pixels_scaled),
     "the input is scaled back to 0..255": Twist(view=lambda x: x * HALF_RANGE + GREY),
     "BatchNorm's epsilon is missing": Twist(eps=0.0),

@@ -27,7 +27,9 @@ def text() -> str:
     rows += [("MAX_JSON_LEN", fmt.MAX_JSON_LEN), ("MAX_BLOCKS", fmt.MAX_BLOCKS),
              ("MAX_EXPANDED", fmt.MAX_EXPANDED), ("INPUT_SIDE", fmt.INPUT_SIDE),
              ("INPUT_CHANNELS", fmt.INPUT_CHANNELS), ("BN_EPS", repr(fmt.BN_EPS)),
-             ("L2_EPS", repr(fmt.L2_EPS))]
+             ("L2_EPS", repr(fmt.L2_EPS)), ("MAX_JSON_DEPTH", fmt.MAX_JSON_DEPTH),
+             ("META_KEY", f'"{fmt.META_KEY}"'), ("PICTURE_KEY", f'"{fmt.PICTURE_KEY}"'),
+             ("PICTURE_UPRIGHT", f'"{fmt.UPRIGHT}"'), ("PICTURE_TURNED", f'"{fmt.TURNED}"')]
     lines = [*preamble("//"), "#ifndef MFN_FORMAT_GEN_H", "#define MFN_FORMAT_GEN_H", ""]
     lines += [f"#define MFN_FMT_{name} {value}" for name, value in rows]
     return "\n".join([*lines, "", "#endif", ""])

@@ -151,11 +151,6 @@ def not_canonical(ctx: Context) -> F:
         yield _json(ctx, "json", "the text is not the canonical one")
 
 
-def _meta(ctx: Context) -> dict[str, Any]:
-    meta = (ctx.mirror or {}).get("meta")
-    return meta if isinstance(meta, dict) else {}
-
-
 @rule("M040")
 def meta_type(ctx: Context) -> F:
     m = ctx.mirror or {}
@@ -166,7 +161,7 @@ def meta_type(ctx: Context) -> F:
 
 @rule("M041")
 def digest_form(ctx: Context) -> F:
-    meta = _meta(ctx)
+    meta = mirrors.meta_of(ctx.mirror or {})
     if "sha256" in meta and not mirrors.is_digest(meta["sha256"]):
         yield _json(ctx, "meta.sha256", "the digest is not 64 lower-case hex digits",
                     meta["sha256"], "64 hex digits")
@@ -179,3 +174,11 @@ def digest_differs(ctx: Context) -> F:
         yield ctx.at("the tensor table does not match its digest", offset=d.offset,
                      length=ctx.scan.size - d.offset, path="json.meta.sha256",
                      found=d.result(), expected=d.stated)
+
+
+@rule("M043")
+def unknown_picture(ctx: Context) -> F:
+    m = ctx.mirror or {}
+    if not mirrors.picture(m):
+        yield _json(ctx, f"{fmt.META_KEY}.{fmt.PICTURE_KEY}", "unknown way to take the picture",
+                    mirrors.meta_of(m)[fmt.PICTURE_KEY], " or ".join(fmt.PICTURES))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from efm3 import format as fmt
+from efm3 import mirror as mirrors
 from efm3.arch import widest_expansion
 from efm3.rules._context import Context, Found
 from efm3.rules._registry import rule
@@ -88,3 +89,11 @@ def unsealed(ctx: Context) -> F:
     meta = (m or {}).get("meta")
     if m is not None and not (isinstance(meta, dict) and "sha256" in meta):
         yield ctx.at("no digest: damage to the weights cannot be seen", path="json.meta.sha256")
+
+
+@rule("P009")
+def turned_picture(ctx: Context) -> F:
+    if mirrors.picture(ctx.mirror or {}) == fmt.TURNED:
+        yield ctx.at("the network takes its picture turned by 180 degrees",
+                     path=f"json.{fmt.META_KEY}.{fmt.PICTURE_KEY}", found=fmt.TURNED,
+                     expected=fmt.UPRIGHT)

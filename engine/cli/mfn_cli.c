@@ -16,12 +16,13 @@
 enum { VALUES = 3 * 112 * 112 };
 
 static const char usage[] =
-    "usage: mfn-cli [--isa NAME] VERB WEIGHTS [INPUT]\n"
+    "usage: mfn-cli [--isa NAME] [--as-given] VERB WEIGHTS [INPUT]\n"
     "  header   the network's shape, and what the engine made of it\n"
     "  layers   a line for each layer\n"
     "  time     milliseconds of one forward pass, and each layer's share of the peak\n"
     "  check    every instruction set against the scalar one; exit 1 beyond 1e-5\n"
     "  embed    INPUT: 37,632 float32 as they lie in memory, CHW; prints the embedding\n"
+    "A picture is turned by 180 degrees where the file asks for it, unless --as-given is there.\n"
     "exit codes: 0 fine, 1 refused or failed, 2 usage\n";
 
 static int fail(const char *what, const char *why) {
@@ -46,10 +47,9 @@ static void name_kind(const char *path) {
         }
 }
 
-static int load(const char *path, const char *isa, MfnEngine *engine) {
-    MfnOptions options = {.isa = isa};
+static int load(const char *path, const MfnOptions *options, MfnEngine *engine) {
     MfnError e;
-    int rc = mfn_engine_init_file(path, &options, engine, &e);
+    int rc = mfn_engine_init_file(path, options, engine, &e);
     if (rc && e.offset >= 0)
         fprintf(stderr, "mfn-cli: %s: byte %lld: %s (%s)\n", path, (long long)e.offset, e.text,
                 mfn_status_name(rc));
@@ -73,6 +73,8 @@ static float *pattern(void) {
 static int header(const MfnEngine *engine) {
     MfnInfo i;
     mfn_engine_info(engine, &i);
+    int turned = mfn_engine_turned(engine);
+    if (turned) printf("picture: %s\n", turned > 0 ? "turned by 180 degrees" : mfn_strerror(turned));
     printf("stem_kernel %d  stem_stride %d  gdc_kernel %d\n", i.stem_kernel, i.stem_stride,
            i.gdc_kernel);
     printf("stem_channels %d  block_channels %d  final_channels %d  embedding_dim %d\n",
@@ -123,7 +125,7 @@ static int timing(const MfnEngine *engine, const float *x, float *out, double *s
     return 0;
 }
 
-static int check(const char *path, const float *x, float *out, int dim) {
+static int check(const char *path, MfnOptions options, const float *x, float *out, int dim) {
     int bad = 0;
     float *want = malloc((size_t)dim * sizeof *want);
     if (!want) return fail("check", "out of memory");
@@ -133,12 +135,17 @@ static int check(const char *path, const float *x, float *out, int dim) {
             continue;
         }
         MfnEngine e;
-        if (load(path, mfn_isa_name(i), &e)) {
+        options.isa = mfn_isa_name(i);
+        int rc = load(path, &options, &e);
+        if (!rc) {
+            rc = mfn_engine_forward(&e, x, out);
+            if (rc) fail(path, mfn_strerror(rc));
+            mfn_engine_free(&e);
+        }
+        if (rc) {
             free(want);
             return 1;
         }
-        mfn_engine_forward(&e, x, out);
-        mfn_engine_free(&e);
         if (i == mfn_isa_count() - 1) memcpy(want, out, (size_t)dim * sizeof *want);
         double worst = 0;
         for (int k = 0; k < dim; k++) {
@@ -168,8 +175,9 @@ static int embed(const MfnEngine *engine, const char *path, float *x, float *out
 }
 
 int main(int argc, char **argv) {
-    const char *isa = NULL;
-    if (argc > 2 && strcmp(argv[1], "--isa") == 0) isa = argv[2], argc -= 2, argv += 2;
+    MfnOptions options = {.isa = NULL};
+    if (argc > 2 && strcmp(argv[1], "--isa") == 0) options.isa = argv[2], argc -= 2, argv += 2;
+    if (argc > 1 && strcmp(argv[1], "--as-given") == 0) options.as_given = 1, argc--, argv++;
     bool embeds = argc == 4 && strcmp(argv[1], "embed") == 0;
     if (argc != 3 && !embeds) {
         fputs(usage, stderr);
@@ -177,7 +185,7 @@ int main(int argc, char **argv) {
     }
     const char *verb = argv[1], *path = argv[2];
     MfnEngine engine;
-    if (load(path, isa, &engine)) return 1;
+    if (load(path, &options, &engine)) return 1;
     int dim = mfn_embedding_dim(&engine), rc;
     MfnInfo info;
     mfn_engine_info(&engine, &info);
@@ -192,7 +200,7 @@ int main(int argc, char **argv) {
     else if (strcmp(verb, "time") == 0)
         rc = timing(&engine, x, out, seconds);
     else if (strcmp(verb, "check") == 0)
-        rc = check(path, x, out, dim);
+        rc = check(path, options, x, out, dim);
     else if (embeds)
         rc = embed(&engine, argv[3], x, out, dim);
     else

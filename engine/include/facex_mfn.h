@@ -12,6 +12,9 @@
 //              functions that take a `const MfnEngine *` on it at once, with results bitwise equal
 //              to serial use on the same instruction set. Init and free need exclusive use.
 //   fork       A child may continue to use an engine made by its parent.
+//   Pictures   The functions that embed take upright pictures. A file whose network needs its
+//              picture turned by 180 degrees says so (meta.picture); the engine then turns it.
+//              Options may ask for the input as it is given: for programs that turn themselves.
 //   Float      Denormals are treated as zero during a call; the caller's floating-point state is
 //              the same after it. NaN and infinity in weights or input are not refused: they
 //              propagate by IEEE rules into the embedding (`efm3 validate` checks values).
@@ -56,7 +59,8 @@ enum {
     MFN_E_CAPACITY = -18,
     MFN_E_TOO_LARGE = -19,
     MFN_E_OPTION = -20,
-    MFN_E_THREAD = -21
+    MFN_E_THREAD = -21,
+    MFN_E_PICTURE = -22
 };
 
 // An engine handle. May live on the stack; needs no initialisation before mfn_engine_init().
@@ -70,7 +74,8 @@ typedef struct MfnEngine {
 typedef struct MfnOptions {
     const char *isa;  // "avx512", "avx2", "neon", "scalar"; NULL: MFN_ISA if set, else the best
     int threads;      // 0 or 1: the caller alone; up to 64 for batches
-    int reserved[5];  // must be zero
+    int as_given;     // 1: the input reaches the network as it is; see mfn_engine_turned()
+    int reserved[4];  // must be zero
 } MfnOptions;
 
 typedef struct MfnError {
@@ -113,7 +118,7 @@ int mfn_engine_init_memory(const void *data, size_t size, const MfnOptions *opti
 // Releases an engine. A NULL or already freed handle returns a status and does nothing.
 int mfn_engine_free(MfnEngine *engine);
 
-// One aligned face: float [3, 112, 112], RGB, CHW, (pixel - 127.5) / 128, in; float
+// One upright aligned face: float [3, 112, 112], RGB, CHW, (pixel - 127.5) / 128, in; float
 // [mfn_embedding_dim()], of L2 norm 1, out. The buffers may be of any alignment and must not overlap.
 int mfn_engine_forward(const MfnEngine *engine, const float *input_chw, float *embedding);
 
@@ -124,6 +129,17 @@ int mfn_engine_forward_batch(const MfnEngine *engine, const float *input_nchw, s
 // `count` faces of uint8 RGB [count, 112, 112, 3] -> [count, D]; normalised inside.
 int mfn_engine_forward_u8(const MfnEngine *engine, const uint8_t *input_nhwc, size_t count,
                           float *embeddings);
+
+// 1 where the file says that its network takes the picture turned by 180 degrees, 0 where it does
+// not; MFN_E_PICTURE where it says something that this engine does not know: then no picture is
+// embedded. The engine turns by itself, unless the option as_given is 1.
+int mfn_engine_turned(const MfnEngine *engine);
+
+// Turns `count` pictures by 180 degrees, for what runs such a network in another way: planes
+// [count, 3, 112, 112], or RGB pixels [count, 112, 112, 3]. `turned` may be the input itself, else
+// the two must not overlap.
+int mfn_turn_180(const float *input_nchw, size_t count, float *turned);
+int mfn_turn_180_u8(const uint8_t *input_nhwc, size_t count, uint8_t *turned);
 
 // Embedding dimension, or a negative status.
 int mfn_embedding_dim(const MfnEngine *engine);

@@ -27,8 +27,11 @@ static int set_options(MfnImpl *im, const MfnOptions *options, MfnError *e) {
     if (o->threads < 0 || o->threads > MFN_MAX_THREADS)
         return mfn_fail(e, MFN_E_OPTION, -1, "threads is %d, allowed are 0 to %d", o->threads,
                         MFN_MAX_THREADS);
-    for (int i = 0; i < 5; i++)
+    if (o->as_given != 0 && o->as_given != 1)
+        return mfn_fail(e, MFN_E_OPTION, -1, "as_given is %d, allowed are 0 and 1", o->as_given);
+    for (int i = 0; i < 4; i++)
         if (o->reserved[i]) return mfn_fail(e, MFN_E_OPTION, -1, "a reserved option is not zero");
+    im->as_given = o->as_given == 1;
     im->threads = o->threads ? o->threads : 1;
     im->isa = mfn_isa_resolve(o->isa, &im->kernels);
     if (im->isa < 0)
@@ -41,6 +44,8 @@ static int build(MfnImpl *im, const MfnImage *image, MfnError *e) {
     int rc;
     im->arch = image->arch;
     im->n_layers = image->n_layers;
+    im->picture = mfn_mirror_picture(image->data + MFN_FMT_PREFIX_SIZE,
+                                     (size_t)image->count_at - MFN_FMT_PREFIX_SIZE);
     im->layers = malloc((size_t)im->n_layers * sizeof *im->layers);
     if (!im->layers) return mfn_fail(e, MFN_E_NOMEM, -1, "out of memory");
     memcpy(im->layers, image->layers, (size_t)im->n_layers * sizeof *im->layers);
@@ -150,6 +155,7 @@ static int forward(const MfnEngine *engine, const float *chw, const uint8_t *hwc
     if (!im) return mfn_no_engine(engine);
     if (count == 0) return MFN_OK;
     if ((!chw && !hwc) || !out) return MFN_E_ARG;
+    if (mfn_turns(im) < 0) return mfn_turns(im);
     if (count > SIZE_MAX / (IMAGE_VALUES * sizeof(float)) ||
         count > SIZE_MAX / (im->arch.embedding_dim * sizeof(float)))
         return MFN_E_ARG;
@@ -170,6 +176,11 @@ int mfn_engine_forward_batch(const MfnEngine *engine, const float *input_nchw, s
 int mfn_engine_forward_u8(const MfnEngine *engine, const uint8_t *input_nhwc, size_t count,
                           float *embeddings) {
     return forward(engine, NULL, input_nhwc, count, embeddings);
+}
+
+int mfn_engine_turned(const MfnEngine *engine) {
+    MfnImpl *im = mfn_impl_of(engine);
+    return im ? im->picture : mfn_no_engine(engine);
 }
 
 int mfn_embedding_dim(const MfnEngine *engine) {

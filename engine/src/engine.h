@@ -36,6 +36,8 @@ typedef struct MfnImpl {
     MfnKernels kernels;
     int isa;
     int threads;
+    bool as_given;
+    int picture;  // mfn_mirror_picture() of the file
     int n_layers;
     MfnLayer *layers;
     size_t *packed;  // per layer: offset of its weights in floats
@@ -58,6 +60,9 @@ static inline int mfn_no_engine(const MfnEngine *engine) {
     return engine ? MFN_E_STATE : MFN_E_ARG;
 }
 
+// Whether an input is turned before the network: 1, 0, or MFN_E_PICTURE where nobody knows.
+static inline int mfn_turns(const MfnImpl *impl) { return impl->as_given ? 0 : impl->picture; }
+
 // arena.c: 64-byte aligned, released with free(); NULL when out of memory. Zeroed.
 float *mfn_arena_new(size_t floats);
 // Scratch for one call, from the idle list or new; NULL when out of memory.
@@ -68,6 +73,13 @@ void mfn_scratch_give(MfnImpl *impl, float *scratch);
 int mfn_pack_layout(MfnImpl *impl);
 struct MfnImage;
 int mfn_pack_fill(MfnImpl *impl, const struct MfnImage *image);
+
+// mirror.c: 1 where the mirror's text says that the picture is turned by 180 degrees, else 0;
+// MFN_E_PICTURE where it says something unknown.
+int mfn_mirror_picture(const unsigned char *text, size_t size);
+
+// turn.c: `count` items of at most 16 bytes each in the opposite order; `out` may be `in`.
+void mfn_reverse(void *out, const void *in, size_t count, size_t size);
 
 // plan.c
 int mfn_plan_make(const MfnImpl *impl, bool whole, MfnPlan *plan);

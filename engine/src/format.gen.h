@@ -53,5 +53,10 @@
 #define MFN_FMT_INPUT_CHANNELS 3
 #define MFN_FMT_BN_EPS 1e-05
 #define MFN_FMT_L2_EPS 1e-12
+#define MFN_FMT_MAX_JSON_DEPTH 16
+#define MFN_FMT_META_KEY "meta"
+#define MFN_FMT_PICTURE_KEY "picture"
+#define MFN_FMT_PICTURE_UPRIGHT "upright"
+#define MFN_FMT_PICTURE_TURNED "turned-180"
 
 #endif

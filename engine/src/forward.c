@@ -26,27 +26,32 @@ static void report(const Pass *p, int layer, const float *map) {
 }
 
 // The stem window's input rows for one output row, padded left and right with zeros: float planes
-// as rows [ky][c][x], bytes as rows [ky][x][c]. The arena starts as zeros and the margins are
+// as rows [ky][c][x], bytes as rows [ky][x][c]. Where the picture is turned, rows are taken from the
+// bottom and reversed. The arena starts as zeros and the margins are
 // never written elsewhere; only rows at the top and bottom edge change.
 static void load_input_rows(const Pass *p, uint32_t y, float *rows) {
     const MfnLayer *stem = &p->im->layers[0];
     const size_t side = MFN_FMT_INPUT_SIDE, ch = MFN_FMT_INPUT_CHANNELS;
     const size_t wide = MFN_INPUT_PADDED_SIDE;
+    const bool turned = mfn_turns(p->im) == 1;
     for (uint32_t k = 0; k < stem->kernel; k++) {
         float *row = rows + k * ch * wide;
         int64_t from = (int64_t)y * stem->stride + k - stem->pad;
+        if (turned) from = (int64_t)side - 1 - from;
         if (from < 0 || from >= (int64_t)side) {
             memset(row, 0, ch * wide * sizeof(float));
         } else if (p->hwc) {
             float *to = row + stem->pad * ch;
             memset(row, 0, stem->pad * ch * sizeof(float));
             p->im->kernels.u8(p->hwc + (size_t)from * side * ch, to, side * ch);
+            if (turned) mfn_reverse(to, to, side, ch * sizeof(float));
             memset(to + side * ch, 0, (wide - side - stem->pad) * ch * sizeof(float));
         } else {
             for (size_t c = 0; c < ch; c++, row += wide) {
                 memset(row, 0, stem->pad * sizeof(float));
                 memcpy(row + stem->pad, p->chw + (c * side + (size_t)from) * side * sizeof(float),
                        side * sizeof(float));
+                if (turned) mfn_reverse(row + stem->pad, row + stem->pad, side, sizeof(float));
                 memset(row + stem->pad + side, 0, (wide - side - stem->pad) * sizeof(float));
             }
         }

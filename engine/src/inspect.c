@@ -114,6 +114,7 @@ int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out
     if (!input_chw || !out) return MFN_E_ARG;
     if (capacity < info.trace_floats) return MFN_E_CAPACITY;
     Trace t = {{copy_map}, engine->impl, (unsigned char *)out};
+    if (mfn_turns(t.im) < 0) return mfn_turns(t.im);
     return whole_pass(t.im, input_chw, 1, &t.hook, NULL);
 }
 

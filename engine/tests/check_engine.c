@@ -25,7 +25,9 @@ static int load_copy(const unsigned char *data, size_t size, bool run) {
     }
     if (run) {
         float *out = malloc((size_t)mfn_embedding_dim(&e) * sizeof *out);
-        CHECK(out && mfn_engine_forward(&e, input, out) == MFN_OK);
+        int turned = mfn_engine_turned(&e);
+        CHECK(turned == 0 || turned == 1 || turned == MFN_E_PICTURE);
+        CHECK(out && mfn_engine_forward(&e, input, out) == (turned < 0 ? turned : MFN_OK));
         free(out);
     }
     CHECK(mfn_engine_free(&e) == MFN_OK);
@@ -319,9 +321,11 @@ static void misuse(const unsigned char *data, size_t size) {
     CHECK(mfn_engine_init("/dev/zero", &e) == MFN_E_NOT_REGULAR);
     CHECK(mfn_engine_init("/", &e) == MFN_E_NOT_REGULAR);
     CHECK(mfn_engine_init_memory(NULL, 5, NULL, &e, &error) == MFN_E_ARG);
-    MfnOptions bad[] = {{.isa = "mmx"}, {.threads = -1}, {.threads = 65}, {.reserved = {0, 1}}};
-    int want[] = {MFN_E_ISA, MFN_E_OPTION, MFN_E_OPTION, MFN_E_OPTION};
-    for (int i = 0; i < 4; i++)
+    MfnOptions bad[] = {{.isa = "mmx"},   {.threads = -1},  {.threads = 65}, {.reserved = {0, 1}},
+                        {.as_given = -1}, {.as_given = 2}};
+    int want[] = {MFN_E_ISA,    MFN_E_OPTION, MFN_E_OPTION, MFN_E_OPTION,
+                  MFN_E_OPTION, MFN_E_OPTION};
+    for (int i = 0; i < 6; i++)
         CHECK(mfn_engine_init_memory(data, size, &bad[i], &e, &error) == want[i]);
     CHECK(mfn_engine_forward(&e, input, out) == MFN_E_STATE);
     CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);
@@ -338,6 +342,11 @@ static void misuse(const unsigned char *data, size_t size) {
     for (int i = 0; i < 4; i++) CHECK(wrong[i] != wrong[i]);
     CHECK(mfn_similarity(a, a, 2) == 1.0f);
     inspection(&e);
+    CHECK(mfn_engine_turned(&e) >= 0 && mfn_engine_turned(NULL) == MFN_E_ARG);
+    CHECK(mfn_turn_180(input, 1, NULL) == MFN_E_ARG && mfn_turn_180(NULL, 1, out) == MFN_E_ARG);
+    CHECK(mfn_turn_180(NULL, 0, NULL) == MFN_OK && mfn_turn_180_u8(NULL, 0, NULL) == MFN_OK);
+    CHECK(mfn_turn_180(input, SIZE_MAX / 4, out) == MFN_E_ARG);
+    CHECK(mfn_turn_180_u8(pixels, SIZE_MAX / 2, pixels) == MFN_E_ARG);
     // No allocation once an engine is there: all that is left would fail.
     for_ever = true;
     budget = 0;
@@ -365,7 +374,8 @@ static void misuse(const unsigned char *data, size_t size) {
     CHECK(memcmp(there + 1, out, (size_t)mfn_embedding_dim(&e) * sizeof(float)) == 0);
     CHECK(mfn_engine_free(&e) == MFN_OK && mfn_engine_free(&e) == MFN_E_STATE);
     CHECK(mfn_engine_free(NULL) == MFN_E_ARG && mfn_embedding_dim(&e) == MFN_E_STATE);
-    for (int s = 0; s >= -21; s--) CHECK(mfn_strerror(s)[0] && mfn_status_name(s)[0]);
+    CHECK(mfn_engine_turned(&e) == MFN_E_STATE);
+    for (int s = 0; s >= -22; s--) CHECK(mfn_strerror(s)[0] && mfn_status_name(s)[0]);
     CHECK(mfn_strerror(-9999) && mfn_isa_name(-1) == NULL && mfn_isa_name(99) == NULL);
     printf("misuse: a status for each\n");
 }

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from efm3 import untrained
+import efm3
+from efm3 import mirror, reference, untrained
 from efm3.conformance import sample
 
 
@@ -51,3 +52,19 @@ def test_a_dozen_fit_a_terminal(cli, scene):
 
 def test_one_picture_is_usage(cli, scene):
     assert cli("compare", scene / "w.bin", scene / "0.npy").exit_code == 2
+
+
+def test_a_turned_file_is_given_upright_pictures(cli, scene):
+    """The same weights, and pictures turned by hand, give the same number; upright ones do not."""
+    model = efm3.load(scene / "w.bin")
+    model.mirror = mirror.as_turned(model.mirror)
+    model.save(scene / "t.bin")
+    for i, picture in enumerate(untrained.images(4, 2)):
+        np.save(scene / f"t{i}.npy", reference.turn(picture))
+
+    def similarity(weights, *names):
+        words = ("compare", scene / weights, *(scene / n for n in names), "--json")
+        return json.loads(cli(*words).stdout)["similarity"]
+    want = similarity("w.bin", "t0.npy", "t1.npy")
+    assert similarity("t.bin", "0.npy", "1.npy") == want
+    assert abs(similarity("w.bin", "0.npy", "1.npy") - want) > 1e-4

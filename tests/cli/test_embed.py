@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import reference, untrained
+from efm3 import mirror, reference, untrained
 from efm3.conformance import sample
 
 
@@ -60,3 +60,18 @@ def test_pictures(cli, scene):
     assert cli("embed", scene / "w.bin", scene / "b.png").exit_code == 1
     assert cli("embed", scene / "w.bin", scene / "b.png", "--resize").exit_code == 0
     assert cli("embed", scene / "w.bin", scene / "c.png").exit_code == 1
+
+
+def test_a_turned_file(cli, scene):
+    model = efm3.load(scene / "w.bin")
+    model.mirror = mirror.as_turned(model.mirror)
+    model.save(scene / "t.bin")
+    want = reference.forward(efm3.load(scene / "w.bin"),
+                             reference.turn(reference.prepare(untrained.images(4, 2))))[0]
+    (row,) = json.loads(cli("embed", scene / "t.bin", scene / "0.npy").stdout)["embeddings"]
+    assert np.abs(np.array(row["embedding"]) - want).max() < 1e-5
+    model.mirror["meta"]["picture"] = "mirrored"
+    data = sample.with_mirror(lambda _: model.mirror)((scene / "t.bin").read_bytes())
+    (scene / "t.bin").write_bytes(data)
+    result = cli("embed", scene / "t.bin", scene / "0.npy")
+    assert result.exit_code == 1 and "E_PICTURE" in result.stderr

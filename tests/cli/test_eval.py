@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import efm3
-from efm3 import untrained
+from efm3 import mirror, reference, untrained
 from efm3.codes import CODES
 from efm3.conformance import sample
 from tests.loading import ROOT
@@ -134,3 +134,16 @@ def test_what_is_not_installed(cli, scene, monkeypatch, module, words):
     result = cli("eval", scene / "w.bin", scene / "set.bin", "--plots", scene / "out")
     assert result.exit_code == 1 and words in result.stderr and result.stdout == ""
     assert "Traceback" not in result.stderr
+
+
+def test_a_turned_file_is_measured_on_upright_pictures(cli, scene):
+    model = efm3.load(scene / "w.bin")
+    model.mirror = mirror.as_turned(model.mirror)
+    model.save(scene / "t.bin")
+    pictures = [png(reference.turn(p)) for p in PICTURES]
+    (scene / "turned.bin").write_bytes(pickle.dumps(([pictures[i] for i in ORDER], SAME)))
+    one, two = (json.loads(cli("eval", scene / w, scene / p, "--json").stdout)
+                for w, p in (("t.bin", "set.bin"), ("w.bin", "turned.bin")))
+    other = json.loads(cli("eval", scene / "w.bin", scene / "set.bin", "--json").stdout)
+    keys = ("auc", "eer", "best", "genuine_histogram", "impostor_histogram")
+    assert [one[k] for k in keys] == [two[k] for k in keys] != [other[k] for k in keys]

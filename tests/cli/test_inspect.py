@@ -212,3 +212,12 @@ def test_screenshot_is_one_whole_svg(tmp_path, vector):
     assert 'url("' not in text and "font-family" in text, "no font is fetched"
     screenshot(str(vector), str(target))
     assert target.read_text() == text
+
+
+@pytest.mark.parametrize("said,words", [
+    ("turned-180", "TURNED by 180°"), ("askew", "UNKNOWN: see meta.picture")])
+def test_a_picture_that_is_not_upright_comes_first(show, said, words):
+    out = show(s.with_mirror(lambda m: m | {"meta": {"picture": said}})(s.base()))
+    assert words in out.splitlines()[1] and out.index("picture") < out.index("size")
+    assert "P009" in out or "M043" in out
+    assert words not in show(s.base())

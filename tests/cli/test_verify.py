@@ -4,7 +4,8 @@
 
 import json
 
-from efm3 import engine
+from efm3 import engine, mirror
+from efm3.conformance import sample
 
 
 def test_verify(cli, vector):
@@ -35,3 +36,12 @@ def test_without_the_extension_it_says_so(cli, vector, monkeypatch):
     monkeypatch.setitem(sys.modules, "efm3._engine", None)
     result = cli("verify", vector)
     assert result.exit_code == 1 and "compiler" in result.stderr
+
+
+def test_a_turned_file_is_verified(cli, tmp_path):
+    path = tmp_path / "t.bin"
+    path.write_bytes(sample.with_mirror(mirror.as_turned)(sample.base()))
+    assert cli("verify", path).exit_code == 0
+    path.write_bytes(sample.with_mirror(lambda m: m | {"meta": {"picture": 1}})(sample.base()))
+    result = cli("verify", path)
+    assert result.exit_code == 1 and "M043" in result.stderr

@@ -164,7 +164,8 @@ class Foreign(Subject):
         path, picture = self._folder / "model.bin", self._folder / "x.raw"
         path.write_bytes(model)
         np.asarray(x).astype(f"{self._own.order}f4").tofile(picture)
-        done = _call(*self._own.emulator, self._mfn, "--isa", self._isa, "embed", path, picture)
+        done = _call(*self._own.emulator, self._mfn, "--isa", self._isa, "--as-given", "embed",
+                     path, picture)
         if done.returncode:
             return Answer("broken", f"exit {done.returncode}: {done.stderr[-300:]}")
         self.embeddings += 1

@@ -33,7 +33,7 @@ def expected(case: Case) -> dict[str, Any]:
         def keep(layer: Layer, a: NDArray[Any], into: dict[str, Any] = acts) -> None:
             into[layer.name] = layer_digest(a[0])
 
-        out = reference.forward(model, weights.picture(word)[None], watch=keep)[0]
+        out = reference.forward(model, weights.picture(word)[None], watch=keep, as_given=True)[0]
         if word.startswith("vector "):
             _, name, i = word.split()
             out = weights.vector(name)["embedding"][int(i)]

@@ -129,6 +129,8 @@ READERS = (
        '    mirror = parse(text)\n    need(set(mirror) <= {*KINDS, "meta"}, "unknown key")\n'),
     _r("does not look at the digest", "R001", "bad-m042-first-weight",
        "need(digest == hashlib.sha256(table).hexdigest(),", "need(True,"),
+    _r("takes any word for the picture", "R001", "bad-m043-turned-90",
+       'in ("upright", "turned-180")', 'is not None'),
     _r("takes a lone surrogate", "R001", "bad-m009-high",
        'need(re.search("[\\ud800-\\udfff]", value) is None,', "need(True,"),
     _r("counts brackets inside strings", "R002", "valid-meta-brackets-in-string",
@@ -242,6 +244,10 @@ ENGINES = (
        "                a = apply(layer, model.tensors, a)\n", "left out where t is 1"),
     _e("gives stage 1 block_channels", "E013", "run-channels-5-7-11-3",
        "out = stem if i == 1 else block", "out = block"),
+    _e("turns its input where the mirror says so of pictures", "E014", "run-picture-turned",
+       "a = np.asarray(x, np.float64)", "a = np.asarray(x, np.float64)\n"
+       "    if b'turned-180' in bytes(model.tensors['stem.conv.w'].base.base):\n"
+       "        a = a[:, ::-1, ::-1]", "input is turned"),
     _e("turns kernels round", "E001", "run-plain", "w[:, 0, i, j][:, None, None] * tap",
        "w[:, 0, k - 1 - i, k - 1 - j][:, None, None] * tap"),
     _e("computes with 11 bits", "E001", "run-plain", "a = apply(layer, model.tensors, a)",

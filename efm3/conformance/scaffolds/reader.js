@@ -285,6 +285,8 @@ function checkMirror(mirror, arch, table) {
     need(digest === crypto.createHash('sha256').update(table).digest('hex'),
       "M042: the digest is not the table's");
   }
+  need(!meta.has('picture') || ['upright', 'turned-180'].includes(meta.get('picture')),
+    'M043: meta.picture is unknown');
 }
 
 // The document.

@@ -178,6 +178,8 @@ def read_mirror(text: bytes, arch: dict[str, Any], table: bytes) -> dict[str, An
         need(type(digest) is str and re.fullmatch("[0-9a-f]{64}", digest) is not None,
              "M041: the digest is not 64 lower-case hex digits")
         need(digest == hashlib.sha256(table).hexdigest(), "M042: the digest is not the table's")
+    need(meta.get("picture", "upright") in ("upright", "turned-180"),
+         "M043: meta.picture is unknown")
     return mirror
 
 
