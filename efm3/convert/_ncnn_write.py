@@ -10,6 +10,7 @@ import numpy as np
 
 from efm3 import format as fmt
 from efm3.arrays import Array
+from efm3.convert import _upright
 from efm3.convert._fold import fold as folded
 from efm3.convert._ncnn_bin import FLOAT32
 from efm3.convert._ncnn_param import MAGIC
@@ -42,7 +43,7 @@ def graph(model: Model, fold: bool) -> str:
             entries[layer.name] = f"{layer.name}.in0"
             value = line("Split", f"{layer.name}.split", [value], "",
                          entries[layer.name], f"{layer.name}.in1")
-        kind, params = _convolution(layer, fold)
+        kind, params = _convolution(layer, fold, _upright.pads(model, layer))
         value = line(kind, f"{layer.name}.conv", [value], params)
         if not fold:
             value = line("BatchNorm", f"{layer.name}.bn", [value],
@@ -57,11 +58,14 @@ def graph(model: Model, fold: bool) -> str:
     return "\n".join([str(MAGIC), f"{len(lines)} {blobs}", *lines, ""])
 
 
-def _convolution(layer: Layer, fold: bool) -> tuple[str, str]:
+def _convolution(layer: Layer, fold: bool, pads: tuple[int, ...]) -> tuple[str, str]:
     count = int(np.prod(layer.weight_shape))
     if layer.name == "embed_proj":
         return "InnerProduct", f"0={layer.out_channels} 1={int(fold)} 2={count}"
-    params = (f"0={layer.out_channels} 1={layer.kernel} 3={layer.stride} 4={layer.padding} "
+    top, left, bottom, right = pads
+    # The other sides have the left one's padding where they are not stated.
+    sides = f"4={left}" if len({*pads}) == 1 else f"4={left} 14={top} 15={right} 16={bottom}"
+    params = (f"0={layer.out_channels} 1={layer.kernel} 3={layer.stride} {sides} "
               f"5={int(fold)} 6={count}")
     if layer.groups == 1:
         return "Convolution", params
@@ -76,11 +80,13 @@ def weights(model: Model, fold: bool) -> Iterator[bytes]:
 
         # ncnn reads this word before weights, and no word before other arrays.
         yield FLOAT32.to_bytes(4, "little")
+        upright = _upright.weight(model, own("conv.w"))
         if fold:
-            for value in folded(own("conv.w"), {k: own(k) for k in BN_TENSORS}):
+            for value in folded(upright, {k: own(k) for k in BN_TENSORS}):
                 yield _floats(value)
         else:
-            for name in ("conv.w", *BN_ORDER):
+            yield _floats(upright)
+            for name in BN_ORDER:
                 yield _floats(own(name))
         if layer.act:
             yield _floats(own("act.w"))

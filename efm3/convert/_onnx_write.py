@@ -15,7 +15,7 @@ import numpy as np
 
 from efm3 import format as fmt
 from efm3.arrays import Array
-from efm3.convert import _meta
+from efm3.convert import _meta, _upright
 from efm3.convert._fold import fold as folded
 from efm3.model import Model
 from efm3.network import BN_TENSORS, Layer, layers
@@ -87,12 +87,13 @@ def _constants(model: Model, fold: bool) -> Iterator[tuple[str, Array]]:
             return np.asarray(model.tensors[f"{of}.{name}"])
 
         bn = {k: own(k) for k in BN_TENSORS}
+        upright = _upright.weight(model, own("conv.w"))
         if fold:
-            weight, bias = folded(own("conv.w"), bn)
+            weight, bias = folded(upright, bn)
             yield f"{layer.name}.conv.w", weight
             yield f"{layer.name}.conv.b", bias
         else:
-            yield f"{layer.name}.conv.w", own("conv.w")
+            yield f"{layer.name}.conv.w", upright
             for k, v in bn.items():
                 yield f"{layer.name}.{k}", v
         if layer.act:
@@ -111,7 +112,7 @@ def _graph(helper: Any, model: Model, fold: bool) -> Any:
     value, entries = INPUT, {}
     for layer in layers(model.arch):
         entries[layer.name] = value
-        value = _layer(node, layer, value, fold)
+        value = _layer(node, layer, value, fold, _upright.pads(model, layer))
         if layer.residual:
             value = node("Add", [value, entries[layer.residual]], f"{layer.name}/add")
     value = node("Flatten", [value], "flatten", axis=1)
@@ -125,11 +126,11 @@ def _graph(helper: Any, model: Model, fold: bool) -> Any:
         [helper.make_tensor_value_info(OUTPUT, 1, ["N", model.arch.embedding_dim])])
 
 
-def _layer(node: Any, layer: Layer, value: str, fold: bool) -> str:
+def _layer(node: Any, layer: Layer, value: str, fold: bool, pads: tuple[int, ...]) -> str:
     name = layer.name
     value = node("Conv", [value, f"{name}.conv.w", *([f"{name}.conv.b"] if fold else [])],
                  f"{name}/conv", group=layer.groups, kernel_shape=[layer.kernel] * 2,
-                 pads=[layer.padding] * 4, strides=[layer.stride] * 2)
+                 pads=list(pads), strides=[layer.stride] * 2)
     if not fold:
         value = node("BatchNormalization", [value, *(f"{name}.{k}" for k in BN_TENSORS)],
                      f"{name}/bn", epsilon=fmt.BN_EPS)
