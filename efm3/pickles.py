@@ -13,8 +13,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-MAX_OPCODES = 4_000_000
-"""Most opcodes of one pickle. A set of 12,000 pictures has about 60,000."""
 MAX_NAME = 1 << 15
 """Longest name, in bytes."""
 MAX_MEMO = 1 << 32
@@ -43,6 +41,8 @@ class Machine:
     """
 
     codes: Mapping[int, Callable[[Any], Any]]
+    most = 4_000_000
+    """Most opcodes of one pickle. A set of 12,000 pictures has about 60,000."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.raw, self.data = data, memoryview(data)
@@ -53,24 +53,24 @@ class Machine:
 
     def run(self) -> Any:
         """The value of the pickle; `at` is then behind it. Raises Damaged, Forbidden."""
-        codes = self.codes
-        for _ in range(MAX_OPCODES):
-            self.start = self.at
-            if self.at >= len(self.data):
+        codes, raw, size = self.codes, self.raw, len(self.raw)
+        for _ in range(self.most):
+            at = self.start = self.at
+            if at >= size:
                 raise Damaged("the pickle ends before its STOP")
-            code = self.data[self.at]
-            self.at += 1
-            if code == _STOP:
+            self.at = at + 1
+            action = codes.get(raw[at])
+            if action is not None:
+                action(self)
+            elif raw[at] == _STOP:
                 if len(self.stack) != 1 or self.stack[0] is MARK:
                     raise Damaged(f"{len(self.stack)} values at the end, not one")
                 return self.stack[0]
-            action = codes.get(code)
-            if action is None and code in WORDS:
-                raise Forbidden(f"opcode {WORDS[code]} is not allowed")
-            if action is None:
-                raise Damaged(f"byte 0x{code:02x} is not a pickle opcode")
-            action(self)
-        raise Damaged(f"more than {MAX_OPCODES:,} opcodes")
+            elif raw[at] in WORDS:
+                raise Forbidden(f"opcode {WORDS[raw[at]]} is not allowed")
+            else:
+                raise Damaged(f"byte 0x{raw[at]:02x} is not a pickle opcode")
+        raise Damaged(f"more than {self.most:,} opcodes")
 
     # What a subclass decides.
 

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from efm3.arrays import Array
-from efm3.convert._unpickle import Storage, Tensor, Weights
+from efm3.convert._unpickle import Runs, Storage, Tensor, Weights
 from efm3.convert._zip import Archive
 from efm3.findings import printable, refuse
-from efm3.pickles import Damaged, Refused
+from efm3.pickles import Refused
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of a stream."""
@@ -150,10 +150,10 @@ class Checkpoint:
     def _run(self, machine: Weights) -> Any:
         try:
             return machine.run()
-        except Damaged as e:
-            self._no(f"it is no PyTorch checkpoint, or is damaged: {e}")
-        except Refused as e:
+        except Runs as e:
             refuse("X004", f"{e}. Save the state_dict alone: {SAVE}", self.path)
+        except Refused as e:
+            self._no(f"it is no PyTorch checkpoint, or is damaged: {e}")
 
     def _stream(self, data: bytes) -> Any:
         """A file of torch.save before PyTorch 1.6, or a plain pickle."""

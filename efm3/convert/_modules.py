@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 COUNTER = "num_batches_tracked"
 WORDS = {"gamma": "weight", "beta": "bias", "alpha": "weight"}
 """Other names of BatchNorm's and PReLU's parameters."""
-MOST_PARTS, MOST_LAYERS, MOST_MODULES = 64, 2_000, 8_000
+MOST_PARTS, MOST_LAYERS, MOST_MODULES = 24, 2_000, 6_000
 """Names within names, convolutions, and modules: the largest legal network has 773 and 2,060."""
 
 

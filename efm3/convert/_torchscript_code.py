@@ -4,26 +4,29 @@
 
 Statements are followed one by one with the picture as a node of the graph, so that each
 operation on it becomes a node, too; whole numbers, lists and conditions are computed. Nothing is
-compiled or run. Steps, text and numbers are bounded.
+compiled or run. Steps and numbers are bounded.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from efm3.convert._checkpoint import Checkpoint
+from efm3.convert._torchscript_text import Text, Texts
 from efm3.convert._unpickle import Table, Thing
 from efm3.convert.graph import Node
 from efm3.findings import printable, refuse
 
-MOST_STEPS, MOST_TOKENS, MOST_STATEMENT = 300_000, 250_000, 4_000
-"""Steps of a run; words and signs of all text that is parsed, and of one statement."""
+MOST_STEPS, ALL_STEPS = 500_000, 1_000_000
+"""Steps of a run: one more for each four weights of the file, up to the second number."""
+READ, PARSED = 64, 2
+"""Characters of a line that are read, and that are parsed, in a step."""
 MOST_INTEGER = 1 << 63
-_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"|\w+|[^\s\w]|\n')
+MOST_CACHE = 1 << 15
+"""Characters of statements that are kept as Python parsed them: it needs a kilobyte for a word."""
 ROOTS = ("torch", "ops", "__torch__", "CONSTANTS")
 
 
@@ -32,15 +35,6 @@ class Name:
     """A name that begins with one of ROOTS."""
 
     text: str
-
-
-@dataclass
-class File:
-    """A text of the archive: its classes and its functions."""
-
-    path: str
-    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
-    functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
 
 
 class Return(Exception):
@@ -62,88 +56,83 @@ class Program:
                  operation: Callable[[str, list[Any], dict[str, Any], str], Any]) -> None:
         self.paths: dict[int, str] = {}
         self._checkpoint, self._operation = checkpoint, operation
-        self._files: dict[str, File] = {}
-        self._tokens = self._steps = 0
+        self._texts = Texts(checkpoint)
+        self._parsed: dict[str, ast.stmt] = {}
+        self._kept = 0
+        self._steps = min(MOST_STEPS + checkpoint.size // 16, ALL_STEPS)
         self._constants: Any = None
-        self._where: tuple[File, int] | None = None
+        self._where: tuple[Text, int] | None = None
         self._path = ""
 
     def method(self, module: Any, name: str, args: list[Any], keywords: dict[str, Any]) -> Any:
         """A method of a module."""
         made_by = module.made_by if isinstance(module, Thing) else type(module).__name__
-        found = self._class(made_by)
-        functions = {f.name: f for f in found[1].body if isinstance(f, ast.FunctionDef)} if (
-            found) else {}
-        if name not in functions or found is None:
-            self.no(f"{printable(made_by[:100])} has no method {printable(name[:60])}")
+        text, at = self._function(made_by, name)
         before, self._path = self._path, self.paths.get(id(module), self._path)
         try:
-            return self._run(found[0], functions[name], [module, *args], keywords)
+            return self._run(text, at, [module, *args], keywords)
         finally:
             self._path = before
 
     def parameters(self, module: Thing, name: str) -> list[str]:
         """The names of a method's parameters without defaults, less self. Raises X008."""
-        found = self._class(module.made_by)
-        for f in found[1].body if found else ():
-            if isinstance(f, ast.FunctionDef) and f.name == name:
-                names = [a.arg for a in f.args.args]
-                return names[1:len(names) - len(f.args.defaults)]
-        self.no(f"{printable(module.made_by[:100])} has no method {name}")
+        text, at = self._function(module.made_by, name)
+        arguments = self._header(text, at).args
+        names = [a.arg for a in arguments.args]
+        return names[1:len(names) - len(arguments.defaults)]
 
     def no(self, why: str) -> NoReturn:
         """Refuses the program where it is read now. Raises X008."""
         place = ""
         if self._where is not None:
-            place = f"{printable(self._where[0].path[:120])}, line {self._where[1]}"
+            text, at = self._where
+            place = f"{printable(text.path[:120])}, line {text.number(at)}"
         refuse("X008", f"TorchScript{' in ' if place else ''}{place}: {why}", place)
 
-    # Texts.
+    def _function(self, made_by: str, name: str) -> tuple[Text, int]:
+        """A method of a class, or a function of a module. Raises X008."""
+        for module, key in ((made_by, ("", name)), (made_by.rpartition(".")[0],
+                                                    (made_by.rpartition(".")[2], name))):
+            text = self._texts.get(module)
+            if text is not None and key in text.functions:
+                return text, text.functions[key]
+        self.no(f"{printable(made_by[:100])} has no {printable(name[:60])}")
 
-    def _file(self, name: str) -> File | None:
-        """The text of `__torch__.a.b`, which is code/__torch__/a/b.py."""
-        path = f"{self._checkpoint.folder}code/{name.replace('.', '/')}.py"
-        archive = self._checkpoint.archive
-        if path not in self._files:
-            if archive is None or path not in archive:
-                return None
-            self._files[path] = self._parsed(path, archive.read(path))
-        return self._files[path]
+    def _statement(self, text: Text, at: int) -> ast.stmt:
+        """A line as Python parses it; what stands below it is not in it."""
+        line = self._line(text, at)
+        if line not in self._parsed:
+            self._step(len(line) // PARSED)
+            try:
+                body = ast.parse(f"{line} pass" if line.endswith(":") else line).body
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+                self.no(f"it is no program: {printable(str(e))[:100]}")
+            if len(body) != 1:
+                self.no("it is no program: a line of several statements")
+            self._kept += len(line)
+            if self._kept > MOST_CACHE:
+                self._parsed.clear()
+                self._kept = len(line)
+            self._parsed[line] = body[0]
+        return self._parsed[line]
 
-    def _parsed(self, path: str, data: bytes) -> File:
-        depth = statement = 0
-        for m in _TOKEN.finditer(data):
-            sign = data[m.start()]
-            if sign == 10 and depth <= 0:
-                statement = 0
-                continue
-            depth += (sign in b"([{") - (sign in b")]}")
-            statement += 1
-            self._tokens += 1
-            if self._tokens > MOST_TOKENS or statement > MOST_STATEMENT:
-                self.no(f"{printable(path[:120])} holds more than a network's text")
-        try:
-            tree = ast.parse(data)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
-            self.no(f"{printable(path[:120])} is no program: {printable(str(e))[:100]}")
-        file = File(path)
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                file.classes[node.name] = node
-            elif isinstance(node, ast.FunctionDef):
-                file.functions[node.name] = node
-        return file
+    def _line(self, text: Text, at: int) -> str:
+        line = text.line(at)
+        self._step(len(line) // READ)
+        return line
 
-    def _class(self, made_by: str) -> tuple[File, ast.ClassDef] | None:
-        module, _, name = made_by.rpartition(".")
-        file = self._file(module)
-        return None if file is None or name not in file.classes else (file, file.classes[name])
+    def _header(self, text: Text, at: int) -> ast.FunctionDef:
+        self._where = text, at
+        statement = self._statement(text, at)
+        if not isinstance(statement, ast.FunctionDef):
+            self.no("a function's first line is none")
+        return statement
 
     # Running.
 
-    def _run(self, file: File, function: ast.FunctionDef, args: list[Any],
-             keywords: dict[str, Any]) -> Any:
+    def _run(self, text: Text, at: int, args: list[Any], keywords: dict[str, Any]) -> Any:
         before = self._where
+        function = self._header(text, at)
         names = [a.arg for a in function.args.args]
         if len(args) > len(names) or any(k not in names for k in keywords):
             self.no(f"{printable(function.name[:60])} is called with other arguments than it has")
@@ -156,47 +145,55 @@ class Program:
         missing = [n for n in names if n not in scope]
         if missing:
             self.no(f"{printable(function.name[:60])} is called without {missing[0][:60]}")
-        self._where = file, function.lineno
         try:
-            self._block(file, function.body, scope)
+            self._block(text, at, scope)
         except Return as r:
             return r.value
         finally:
             self._where = before
         return None
 
-    def _block(self, file: File, body: list[ast.stmt], scope: dict[str, Any]) -> None:
-        for s in body:
-            self._where = file, s.lineno
-            self._step()
-            match s:
+    def _block(self, text: Text, above: int, scope: dict[str, Any]) -> None:
+        """The lines that stand below one."""
+        at, end = above + 1, text.ends[above]
+        while at < end:
+            self._where = text, at
+            match self._statement(text, at):
                 case ast.Assign(targets=[target], value=value):
                     self._assign(target, self._value(value, scope), scope)
                 case ast.AnnAssign(target=target, value=ast.expr() as value):
                     self._assign(target, self._value(value, scope), scope)
                 case ast.Expr(value=value):
                     self._value(value, scope)
-                case ast.If(test=test, body=yes, orelse=no):
-                    self._block(file, yes if self._true(test, scope) else no, scope)
-                case ast.For(target=target, iter=values, body=inner, orelse=[]):
+                case ast.If(test=test):
+                    other = text.ends[at]
+                    has = other < end and self._line(text, other) == "else:"
+                    if self._true(test, scope):
+                        self._block(text, at, scope)
+                    elif has:
+                        self._block(text, other, scope)
+                    at = text.ends[other] if has else other
+                    continue
+                case ast.For(target=target, iter=values):
                     for item in self._items(self._value(values, scope)):
                         self._step()
                         self._assign(target, item, scope)
-                        self._block(file, inner, scope)
-                case ast.While(test=test, body=inner, orelse=[]):
+                        self._block(text, at, scope)
+                case ast.While(test=test):
                     while self._true(test, scope):
-                        self._block(file, inner, scope)
+                        self._block(text, at, scope)
                 case ast.Return(value=value):
                     raise Return(None if value is None else self._value(value, scope))
                 case ast.Pass():
                     pass
-                case _:
-                    self.no(f"a statement {type(s).__name__} is not followed")
+                case other_statement:
+                    self.no(f"a statement {type(other_statement).__name__} is not followed")
+            at = text.ends[at]
 
-    def _step(self) -> None:
-        self._steps += 1
-        if self._steps > MOST_STEPS:
-            self.no(f"it takes more than {MOST_STEPS:,} steps")
+    def _step(self, more: int = 0) -> None:
+        self._steps -= 1 + more
+        if self._steps < 0:
+            self.no("it takes more steps than a network")
 
     def _true(self, test: ast.expr, scope: dict[str, Any]) -> bool:
         value = self._value(test, scope)
@@ -276,11 +273,12 @@ class Program:
                     self.paths.setdefault(id(found), f"{path}.{name}" if path else name)
                 # Whoever runs a saved module calls eval() first.
                 return False if name == "training" else found
-            file = self._class(value.made_by)
-            for s in file[1].body if file else ():
-                if isinstance(s, ast.AnnAssign) and s.value is not None and isinstance(
-                        s.target, ast.Name) and s.target.id == name:
-                    return self._value(s.value, {})
+            text = self._texts.get(value.made_by.rpartition(".")[0])
+            for at in text.body(value.made_by.rpartition(".")[2]) if text else ():
+                if text is not None and self._line(text, at).startswith(f"{name} :"):
+                    match self._statement(text, at):
+                        case ast.AnnAssign(value=ast.expr() as given):
+                            return self._value(given, {})
         self.no(f"a {type(value).__name__} has no {printable(name[:60])}")
 
     def _constant(self, number: int) -> Any:
@@ -324,10 +322,8 @@ class Program:
             self.no(f"a call of a {type(target).__name__}")
         if target.text.startswith("__torch__."):
             module, _, name = target.text.rpartition(".")
-            file = self._file(module)
-            if file is None or name not in file.functions:
-                self.no(f"it has no function {printable(target.text[:120])}")
-            return self._run(file, file.functions[name], values, named)
+            text, at = self._function(module, name)
+            return self._run(text, at, values, named)
         line = self._where
         value = self._operation(target.text, values, named, self._path)
         self._where = line

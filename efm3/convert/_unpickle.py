@@ -134,6 +134,10 @@ NUMPY = {"f2": "float16", "f4": "float32", "f8": "float64", "i8": "int64", "i4":
          "c16": "complex128"}
 
 
+class Runs(Forbidden):
+    """A call that could run code."""
+
+
 class Weights(Machine):
     """Reads a checkpoint's pickle; `storages` are those that it names, each as often as it does.
 
@@ -142,6 +146,7 @@ class Weights(Machine):
     """
 
     nested: Callable[[bytes], Any] | None = None
+    most = 700_000
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         super().__init__(data, at)
@@ -152,7 +157,9 @@ class Weights(Machine):
 
     def push(self, value: Any) -> None:
         """Put a value on the stack, and count it."""
-        self._use(COST)
+        self.room -= COST
+        if self.room < 0:
+            self._use(0)
         self.stack.append(value)
 
     def put(self, key: int) -> None:
@@ -211,12 +218,12 @@ class Weights(Machine):
         return Global(module, name)
 
     def call(self, what: Any, args: Any) -> Any:
-        """A tensor, a table, or a Thing. Raises Forbidden."""
+        """A tensor, a table, or a Thing. Raises Runs."""
         self._use(8 * COST)
         if not isinstance(what, Global):
             return Thing()
         if what.runs:
-            raise Forbidden(f"its pickle calls {what.text[:100]}, which could run code")
+            raise Runs(f"its pickle calls {what.text[:100]}, which could run code")
         make = CALLS.get(what.text)
         made = make(self, args) if make is not None and isinstance(args, tuple) else None
         return Thing(made_by=what.text) if made is None else made

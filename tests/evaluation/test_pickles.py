@@ -179,7 +179,7 @@ def test_text_is_not_multiplied():
 
 
 def test_too_many_opcodes(monkeypatch):
-    monkeypatch.setattr(machine, "MAX_OPCODES", 1000)
+    monkeypatch.setattr(machine.Machine, "most", 1000)
     refused(b"]" + b"Na" * 600 + b".", "F003", "more than 1,000 opcodes")
     loads(b"]" + b"Na" * 400 + b".")
 
