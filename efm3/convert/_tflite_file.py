@@ -243,7 +243,8 @@ def _real(stored: Array, t: Tensor) -> Array:
     out = stored.astype(np.float64 if stored.itemsize > 2 else np.float32)
     if zero.any():
         np.subtract(out, zero.reshape(along if zero.size > 1 else ()).astype(out.dtype), out=out)
-    np.multiply(out, scale.reshape(along if scale.size > 1 else ()), out=out)
+    with np.errstate(over="ignore"):
+        np.multiply(out, scale.reshape(along if scale.size > 1 else ()), out=out)
     return out
 
 

@@ -28,7 +28,7 @@ from efm3.rules import load_rules
 from efm3.scan import scan
 from efm3.source import Unreadable
 from tests import damaged
-from tests.fuzz import mutators, ncnn_files, paired_files
+from tests.fuzz import mutators, ncnn_files, paired_files, tflite_files
 from tests.fuzz.onnx_graphs import graph
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
@@ -192,6 +192,8 @@ def available() -> dict[str, Target]:
                           reader("c_array")),
         "npz": Target(archives, reader("npz")),
         "ncnn": Target(Kind("ncnn", ncnn_files.seeds, ncnn_files.pair, 8), ncnn_files.check),
+        "tflite": Target(Kind("tflite", tflite_files.seeds, tflite_files.change, 8),
+                         tflite_files.check),
         "mxnet": Target(Kind("mxnet", paired_files.symbols, paired_files.symbol, 8),
                         paired_files.check_mxnet),
         "caffe": Target(Kind("caffe", paired_files.texts, paired_files.text, 8),
