@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3.convert import read, write
+from efm3.convert import FORMATS, Wanted, module_of, read, read_network, write
 from efm3.convert._meta import ARCH_KEY, MIRROR_KEY
 
 
@@ -32,7 +32,9 @@ def test_round_trip(vector, odd_text, round_trip):
 
 
 def test_our_names_without_metadata(small, archive):
-    model = read(archive(dict(small.tensors)))
+    network = read_network(archive(dict(small.tensors)))
+    model = network.model
+    assert all("input" in a for a in network.assumed)  # The names are EFM3's: so is all else.
     assert model.arch.stages == small.arch.stages and model.arch.name == "custom"
     assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
 
@@ -44,12 +46,30 @@ def test_a_state_dict_of_another_naming(small, state, archive):
     assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
 
 
+def test_gluons_words(small, state, archive):
+    words = {".bn.weight": ".bn.gamma", ".bn.bias": ".bn.beta", ".act.weight": ".act.alpha"}
+    for old, new in words.items():
+        state = {k.replace(old, new): v for k, v in state.items()}
+    model = read(archive(state))
+    assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
+
+
+def test_a_prefix_is_chosen(small, state, archive, refused):
+    path = archive({f"{name}.{k}": v for name in ("a", "b") for k, v in state.items()})
+    refused(path, "X018", "2 networks: a, b", "--key")
+    model = read_network(path, Wanted(key="b")).model
+    assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
+    refused(path, "X018", "nothing under c", "a, b", wanted=Wanted(key="c"))
+
+
 def test_float64_that_rounds_is_an_assumption(state, archive, refused):
     path = archive(state | {"stem.bn.weight": np.full(8, 0.1)})
     assert read(path).tensors["stem.bn.w"][0] == np.float32(0.1)
-    refused(path, "X014", "stem.bn.weight was rounded", strict=True)
+    refused(path, "X014", "stem.bn.weight was rounded from float64 to float32", strict=True)
+    more = archive(state | {f"stem.bn.{k}": np.full(8, 0.1) for k in ("weight", "bias")})
+    assert any("and 1 more tensors" in a for a in read_network(more).assumed)
     exact = archive(state | {"stem.bn.weight": np.full(8, 0.5)})
-    read(exact, strict=True)
+    assert not any("rounded" in a for a in read_network(exact).assumed)
 
 
 @pytest.mark.parametrize("key,value,code", [
@@ -106,19 +126,28 @@ def test_another_arch_than_the_metadata_state(small, tmp_path, refused):
     refused(tmp_path / "b.npz", "X011", "another arch than xs", arch=efm3.ARCHS["xs"])
 
 
+def reads(path, code, *words):
+    """The reader itself refuses the file, whatever its first bytes say of it."""
+    with pytest.raises(efm3.Efm3Error) as e:
+        module_of(FORMATS["npz"]).read(str(path), Wanted())
+    assert e.value.code == code, e.value
+    for word in words:
+        assert word in str(e.value)
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\3\4", b"x" * 100, b"PK\5\6" + bytes(18)])
-def test_no_archive(tmp_path, refused, data):
+def test_no_archive(tmp_path, data):
     (tmp_path / "a.npz").write_bytes(data)
-    refused(tmp_path / "a.npz", "X015" if data[2:4] == b"\5\6" else "X003")
+    reads(tmp_path / "a.npz", "X015" if data[2:4] == b"\5\6" else "X003")
 
 
-def test_every_truncation_and_many_flips(small, tmp_path, refused):
+def test_every_truncation_and_many_flips(small, tmp_path):
     write(small, tmp_path / "b.npz")
     data = (tmp_path / "b.npz").read_bytes()
     path = tmp_path / "a.npz"
     for n in range(0, len(data), len(data) // 25):
         path.write_bytes(data[:n])
-        refused(path, "X003")
+        reads(path, "X003", "a.npz")
     rng = np.random.default_rng(1)
     for _ in range(60):
         bad = bytearray(data)
@@ -126,7 +155,7 @@ def test_every_truncation_and_many_flips(small, tmp_path, refused):
             bad[at] ^= 1 << rng.integers(8)
         path.write_bytes(bad)
         try:
-            read(path)
+            module_of(FORMATS["npz"]).read(str(path), Wanted())
         except efm3.Efm3Error as e:
             assert e.code[0] == "X"
 
@@ -140,13 +169,34 @@ def header(shape, dtype="<f4"):
 
 @pytest.mark.parametrize("body,code", [
     (header((1 << 40,)) + bytes(32), "X006"), (header((8,), "|O") + bytes(64), "X006"),
+    (header((8,), "<V2") + bytes(16), "X006"), (header((8,)) + bytes(31), "X006"),
+    (header((8,), [("a", "<f4")]) + bytes(32), "X003"),
+    (header((8,)).replace(b"(8,)", b"(8,9" * 20), "X003"),
     (b"\x93NUMPY\x01\x00\xff\xff", "X003"), (header((8,)).replace(b"}", b"("), "X003"),
-    (b"\x93NUMPY\x09\x00" + bytes(64), "X003"),
+    (b"\x93NUMPY\x01\x00\x40\x00" + b"(" * 64, "X003"),
+    (b"\x93NUMPY\x09\x00" + bytes(64), "X003"), (b"", "X003"),
 ])
 def test_entries_that_lie(tmp_path, refused, body, code):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as z:
         z.writestr("stem.conv.w.npy", body)
     refused(tmp_path / "a.npz", code)
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, lambda a: a.astype(">f4")])
+def test_other_layouts(small, archive, make):
+    model = read(archive({k: make(v) for k, v in small.tensors.items()}))
+    assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
+
+
+def test_a_text_that_is_none(small, tmp_path, archive, refused):
+    """numpy itself raises SystemError where it meets such a character."""
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        text = np.frombuffer(b"\xff\xff\xff\x7f", "<U1").reshape(())
+        path = archive({k: v for k, v in z.items() if k != ARCH_KEY})
+    with zipfile.ZipFile(path, "a") as z:
+        z.writestr(f"{ARCH_KEY}.npy", header((), "<U1") + text.tobytes())
+    refused(path, "X012", "efm3.arch is not text")
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path, refused):
