@@ -31,7 +31,7 @@ NODE: Schema = {1: ("input", WORD), 2: ("output", WORD), 3: ("name", WORD), 4: (
 SHAPE: Schema = {1: ("dim", {1: ("dim_value", WHOLE), 2: ("dim_param", WORD)})}
 VALUE: Schema = {1: ("name", WORD), 2: ("type", {
     1: ("tensor_type", {1: ("elem_type", WHOLE), 2: ("shape", SHAPE)})})}
-GRAPH: Schema = {1: ("node", SPAN), 5: ("initializer", TENSOR), 11: ("input", SPAN),
+GRAPH: Schema = {1: ("node", SPAN), 5: ("initializer", TENSOR), 11: ("input", VALUE),
                  12: ("output", VALUE), 15: ("sparse_initializer", {1: ("values", TENSOR)})}
 OPSET: Schema = {1: ("domain", WORD), 2: ("version", WHOLE)}
 MODEL: Schema = {1: ("ir_version", WHOLE), 7: ("graph", SPAN), 8: ("opset_import", SPAN),

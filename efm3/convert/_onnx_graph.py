@@ -43,12 +43,9 @@ class Read:
     """The element type of each constant that is used."""
     mended: set[int] = field(default_factory=set)
     """The ids of the items whose slopes are to be reshaped."""
+    fed_kind: int = FLOAT
+    """The element type of the picture; 0 where it is not stated."""
     approximate: str = ""
-
-    @property
-    def fed_as(self) -> str:
-        """numpy's type of the picture."""
-        return FED[_kind(self.live.fed[0][0])]
 
 
 def read(file: File, output: str | None) -> Read:
@@ -110,7 +107,7 @@ class _Reader:
         self._rounds: dict[str, None] = {}
 
     def read(self, output: str) -> Read:
-        fed = [v for v, _ in self._live.fed]
+        fed = self._live.fed
         if len(fed) != 1:
             refuse("X008", f"its output depends on {len(fed)} inputs, not on one picture",
                    ", ".join(v.word("name") for v in fed), len(fed), 1)
@@ -119,7 +116,7 @@ class _Reader:
         mended = {id(item) for item in self._live.items if self._item(item)}
         graph = self._builder.graph(picture, self._values[output])
         return Read(self._file, graph, self._live, output, self._values, self._kinds, mended,
-                    ", ".join(self._rounds))
+                    _kind(fed[0]), ", ".join(self._rounds))
 
     def _item(self, item: Item) -> bool:
         """Build one item; True where the runtime's copy is to be mended."""

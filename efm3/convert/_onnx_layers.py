@@ -237,13 +237,14 @@ def _pooled(c: Call, x: tuple[int | None, ...], kernel: list[int], strides: tupl
             dilations: tuple[int, ...], pads: tuple[int, ...]) -> Shape:
     out: list[int | None] = [*x[:2]]
     for i, k in enumerate(kernel):
-        # Rounded up, the last window reaches one stride further at most.
+        # Rounded up, the last window may reach over the edge, but begins before the last pads.
         more = strides[i] - 1 if c.integer("ceil_mode", 0) else 0
+        side, step, before, after = x[i + 2] or 0, strides[i], pads[i], pads[i + len(kernel)]
         try:
-            out.append(window(x[i + 2] or 0, (k - 1) * dilations[i] + 1, strides[i], pads[i],
-                              pads[i + len(kernel)] + more))
+            count = window(side, (k - 1) * dilations[i] + 1, step, before, after + more)
         except ValueError as e:
             refuse("X006", f"{c.place}: {e}", c.place)
+        out.append(count - (more > 0 and (count - 1) * step >= side + before))
     return tuple(out)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn
 
-from efm3.convert._onnx_file import NODE, VALUE, File
+from efm3.convert._onnx_file import NODE, File
 from efm3.convert._protobuf import Message, Span
 from efm3.findings import refuse
 
@@ -34,17 +34,14 @@ class Item:
 
 
 class Live:
-    """The items that `output` depends on, each after those it takes from, and what they take.
-
-    `fed` are the inputs of the model among these: their messages and where they are.
-    """
+    """The items that `output` depends on, each after those it takes from, and what they take:
+    initializers, and `fed`, the inputs of the model among them."""
 
     def __init__(self, file: File, output: str) -> None:
         graph = file.graph
         self.tensors = _named(graph.all("initializer"))
         self._sparse = {s.sub("values").word("name") for s in graph.all("sparse_initializer")}
-        inputs = [(file.wire.message(s, VALUE), s) for s in graph.spans("input")]
-        self.inputs = {name: (v, s) for v, s in inputs
+        self.inputs = {name: v for v in graph.all("input")
                        if (name := v.word("name")) not in self.tensors}
         self.items = self._order(self._makers(file), output)
         used = dict.fromkeys(name for item in self.items for name in item.inputs)

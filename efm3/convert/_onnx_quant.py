@@ -52,12 +52,14 @@ def _weights(c: Call, at: int, scale: int | None, zero: int, axis: int) -> Node:
     if value is None:
         refuse("X008", f"{c.place} has a weight that is no constant", c.place)
     c.spend(4 * value.size)
+    less, times = _parameter(c, zero, value.ndim, axis), np.ones((), np.float32)
+    if scale is not None:
+        c.need(scale, "scale")
+        times = _parameter(c, scale, value.ndim, axis)
+    real = value.astype(np.float32)
     try:
-        real = value.astype(np.float32)
-        real -= _parameter(c, zero, value.ndim, axis)
-        if scale is not None:
-            c.need(scale, "scale")
-            real *= _parameter(c, scale, value.ndim, axis)
+        real -= less
+        real *= times
     except ValueError as e:
         refuse("X006", f"{c.place}: {e}", c.place)
     return c.const(real)
@@ -119,16 +121,17 @@ def _quantize(c: Call) -> Node:
     rank, axis, ends = x.value.ndim, c.integer("axis", 1), np.iinfo(kind)
     c.need(1, "scale")
     c.spend(4 * x.value.size)
+    unit, more = _parameter(c, 1, rank, axis), _parameter(c, 2, rank, axis)
+    whole = x.value.astype(np.float32)
     try:
-        whole = x.value.astype(np.float32)
         with np.errstate(all="ignore"):
-            whole /= _parameter(c, 1, rank, axis)
+            whole /= unit
             np.rint(whole, out=whole)
-            whole += _parameter(c, 2, rank, axis)
-        np.clip(np.nan_to_num(whole, copy=False), ends.min, ends.max, out=whole)
-        return c.const(whole.astype(kind))
+            whole += more
     except ValueError as e:
         refuse("X006", f"{c.place}: {e}", c.place)
+    np.clip(np.nan_to_num(whole, copy=False), ends.min, ends.max, out=whole)
+    return c.const(whole.astype(kind))
 
 
 def _dequantize(c: Call) -> Node:

@@ -17,9 +17,9 @@ import numpy as np
 
 from efm3.arrays import Array
 from efm3.convert._base import Runtime
-from efm3.convert._onnx_graph import READ, Read
+from efm3.convert._onnx_graph import FED, READ, Read
 from efm3.convert._onnx_live import Item
-from efm3.convert._onnx_tensors import BFLOAT, EXTERNAL, HALF, INT64
+from efm3.convert._onnx_tensors import BFLOAT, EXTERNAL, FLOAT, HALF, INT64
 from efm3.convert._onnx_write import field, number, word
 from efm3.convert.graph.nodes import Node
 from efm3.convert.graph.run import MOST
@@ -43,7 +43,7 @@ def runtime(read: Read) -> Runtime:
         why = _unsafe(read)
         if why:
             refuse("X008", f"onnxruntime is not started: {why[0]}", why[1])
-        return _started(*_pruned(read), read.live.fed[0][0].word("name"), read.fed_as)
+        return _started(*_pruned(read), read.graph.input.place, FED[read.fed_kind])
     return Runtime("onnxruntime", start)
 
 
@@ -102,11 +102,17 @@ def _pruned(read: Read) -> tuple[bytes, dict[str, Array]]:
         constants.append(_tensor(name, kind, array.shape, number(14, EXTERNAL), *(
             field(13, word(1, k) + word(2, v)) for k, v in where.items())))
     graph = b"".join([*nodes, word(2, "live"), *constants,
-                      field(11, read.file.bytes(read.live.fed[0][1])),
-                      field(12, word(1, read.output))])
+                      _picture(read), field(12, word(1, read.output))])
     version = min(max(read.file.model.whole("ir_version", 0), IR[0]), IR[1])
     return b"".join([number(1, version), field(7, graph), *(
         field(8, read.file.bytes(s)) for s in read.file.model.spans("opset_import"))]), lent
+
+
+def _picture(read: Read) -> bytes:
+    """The input, of the sizes that were taken for it."""
+    dims = b"".join(field(1, number(1, s or 0)) for s in read.graph.input.shape or ())
+    kind = field(1, number(1, read.fed_kind or FLOAT) + field(2, dims))
+    return field(11, word(1, read.graph.input.place) + field(2, kind))
 
 
 def _tensor(name: str, kind: int, dims: Iterable[int], *data: bytes) -> bytes:
