@@ -101,6 +101,8 @@ class Source:
     complete: Callable[[Arch], tuple[Graph, Runtime | None]] | None = None
     """For `stated` False: the source's own tensors as a graph with the arch's strides, padding
     and additions put in, as they are before any rewrite, and what runs it."""
+    own: bool = False
+    """True where the names are EFM3's, so that its input and epsilon are meant."""
     files: tuple[str, ...] = ()
     """The other files that were read, beside the one that was asked for."""
 

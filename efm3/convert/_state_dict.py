@@ -58,8 +58,8 @@ def source_of(shapes: Mapping[str, tuple[int, ...]], load: Load, size: int, want
     chain = Chain(front, kept, values, slopes, size,
                   fmt.BN_EPS if wanted.eps is None else wanted.eps)
     graph = chain.graph()
-    graph.assumed += [] if own or texts else [*assumed, PADDED]
-    return Source(graph, texts=texts, stated=False, complete=chain.complete)
+    graph.assumed += rounded if own or texts else [*assumed, PADDED]
+    return Source(graph, texts=texts, stated=False, complete=chain.complete, own=own)
 
 
 def _one(found: list[Module]) -> None:

@@ -42,14 +42,14 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     weights = _units.tensors(arch, found.units)
     kept = _meta.model_of(weights, source.texts)
     model = kept if kept is not None and kept.arch == arch else Model(arch, weights)
-    assumed = [*source.graph.assumed, *found.picture.assumed, *more]
-    if not found.normalises and source.stated:
-        assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
+    assumed = [*source.graph.assumed, *more]
+    if hint is None and not source.own:
+        # What this package wrote says all of this.
+        assumed += found.picture.assumed
+        if not found.normalises and source.stated:
+            assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
     if source.approximate:
         assumed.append(source.approximate)
-    if hint is not None:
-        # A file that this package wrote says all of it.
-        assumed = []
     graph, runtime = source.graph, source.runtime
     if source.complete is not None:
         graph, runtime = source.complete(arch)

@@ -27,6 +27,7 @@ def test_a_result_that_differs_is_not_written(tmp_path, monkeypatch):
     (tmp_path / "b.bin").write_bytes(b"old")
     monkeypatch.setattr(checked.Network, "run", lambda self, x: np.random.default_rng().random(
         (len(x), 8)))
+    monkeypatch.setattr(checked, "_same", lambda a, b: False)
     with pytest.raises(efm3.Efm3Error, match="X013"):
         checked.convert(tmp_path / "a.bin", tmp_path / "b.bin")
     assert (tmp_path / "b.bin").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 2
@@ -36,3 +37,29 @@ def test_unchecked_says_so(tmp_path):
     (tmp_path / "a.bin").write_bytes(sample.base())
     done = checked.convert(tmp_path / "a.bin", tmp_path / "b.npz", verify=False)
     assert done.check is None and (tmp_path / "b.npz").exists()
+
+
+def test_a_tensor_that_changed_is_seen():
+    """Where no other program runs either side, each tensor's bytes are compared: -0 is not 0."""
+    a = efm3.load(sample.base())
+    changed = {k: np.array(v) for k, v in a.tensors.items()}
+    assert checked._same(a, efm3.load(efm3.dumps(a.arch, changed)))
+    zero = {**changed, "stem.bn.b": changed["stem.bn.b"] * np.float32(0)}
+    minus = {**changed, "stem.bn.b": -zero["stem.bn.b"]}
+    assert not checked._same(*(efm3.load(efm3.dumps(a.arch, t)) for t in (zero, minus)))
+
+
+def test_two_files_take_their_places_after_the_check(tmp_path, monkeypatch):
+    (tmp_path / "a.bin").write_bytes(sample.base())
+    (tmp_path / "n.param").write_bytes(b"old graph")
+    (tmp_path / "n.bin").write_bytes(b"old weights")
+    monkeypatch.setattr(checked.Network, "run", lambda self, x: np.random.default_rng().random(
+        (len(x), 8)))
+    with pytest.raises(efm3.Efm3Error, match="X013"):
+        checked.convert(tmp_path / "a.bin", tmp_path / "n.param")
+    assert (tmp_path / "n.param").read_bytes() == b"old graph"
+    assert (tmp_path / "n.bin").read_bytes() == b"old weights"
+    monkeypatch.undo()
+    done = checked.convert(tmp_path / "a.bin", tmp_path / "n.param")
+    assert done.size == sum((tmp_path / f"n.{e}").stat().st_size for e in ("param", "bin"))
+    assert len(list(tmp_path.iterdir())) == 3

@@ -52,10 +52,26 @@ def test_docs_have_every_format_and_code():
         assert f"| {code} | {CODES[code].what} |" in text
 
 
-def test_unknown_formats():
-    for path in ("a.tflite", "a", "a.bin.zip"):
+def test_unknown_formats(tmp_path):
+    for name in ("a.xyz", "a", "a.bin.zip"):
+        (tmp_path / name).write_bytes(bytes(range(7, 99)))
         with pytest.raises(efm3.Efm3Error, match=r"X001.*onnx \(\.onnx\)"):
-            convert.read(path)
+            convert.read(tmp_path / name)
     with pytest.raises(efm3.Efm3Error, match="X001"):
         convert.read("a.bin", format="gguf")
-    assert convert.format_of("A.ONNX").name == "onnx"
+    assert convert.format_of("A.ONNX", write=True).name == "onnx"
+
+
+def test_what_is_known_to_be_no_network_is_named(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"<!DOCTYPE html><title>Not found</title>")
+    with pytest.raises(efm3.Efm3Error, match="X003.*an HTML page"):
+        convert.read(tmp_path / "a.onnx")
+
+
+def test_the_bytes_decide_and_not_the_name(tmp_path):
+    model = efm3.load(ROOT / "spec/vectors/odd_a.bin")
+    for name in ("npz", "c_array", "bin"):
+        convert.write(model, tmp_path / "x", format=name)
+        for other in ("y", "y.onnx", "y.pth.tar"):
+            (tmp_path / other).write_bytes((tmp_path / "x").read_bytes())
+            assert name == "c_array" or convert.format_of(tmp_path / other).name == name
