@@ -3,6 +3,8 @@
 """PyTorch checkpoints. Without PyTorch these are skipped; `make test-torch` runs them."""
 
 
+import argparse
+import datetime
 import json
 import pickle
 import subprocess
@@ -18,7 +20,8 @@ import torch
 
 import efm3
 from efm3 import reference
-from efm3.convert import read, read_network, write
+from efm3.convert import Wanted, read, read_network, write
+from efm3.convert._checkpoint import Checkpoint
 from efm3.convert.checked import convert
 from tests.convert import families
 
@@ -49,10 +52,11 @@ def same(a, b):
 
 def test_the_original_checkpoint_gives_the_original_bytes(tmp_path):
     done = convert(DATA / "nano.pt", tmp_path / "n.bin")
-    assert (tmp_path / "n.bin").read_bytes() == (VECTORS / "nano.bin").read_bytes()
-    assert done.check.source == "torch" and done.check.max_error < 1e-12
-    convert(DATA / "nano.pt", tmp_path / "n.bin", arch=efm3.ARCHS["nano"], strict=True)
-    assert (tmp_path / "n.bin").read_bytes() == (VECTORS / "nano.bin").read_bytes()
+    first = efm3.load(VECTORS / "nano.bin")
+    assert same(efm3.load(tmp_path / "n.bin"), first)
+    assert done.check.source == "PyTorch" and done.check.max_error < 1e-12
+    done = convert(DATA / "nano.pt", tmp_path / "n.bin", arch=efm3.ARCHS["nano"])
+    assert same(efm3.load(tmp_path / "n.bin"), first)
 
 
 def test_round_trip(vector, odd_text, round_trip):
@@ -79,25 +83,44 @@ def test_what_is_written_is_the_original_naming(tmp_path):
     lambda s: {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in s.items()},
 ])
 def test_wrappers(small, sd, checkpoint, wrap):
-    assert same(read(checkpoint(wrap(sd)), strict=True), small)
+    assert same(read(checkpoint(wrap(sd))), small)
 
 
 def test_the_old_file_format(small, sd, checkpoint):
     assert same(read(checkpoint(sd, _use_new_zipfile_serialization=False)), small)
 
 
-def test_half_precision_is_exact_in_float32(sd, checkpoint):
-    for kind in (torch.float16, torch.bfloat16):
-        model = read(checkpoint({k: v.to(kind) for k, v in sd.items()}), strict=True)
-        want = sd["stem.conv.weight"].to(kind).float().numpy()
-        assert np.array_equal(model.tensors["stem.conv.w"], want)
+def test_what_pickle_itself_writes(small, sd, tmp_path):
+    for protocol in range(6):
+        (tmp_path / "c.pkl").write_bytes(pickle.dumps(sd, protocol))
+        assert same(read(tmp_path / "c.pkl", format="torch"), small)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_values_are_pytorchs_own(checkpoint, old):
+    """Views, types and bits, as torch.load reads them."""
+    w = torch.randn(6, 5, 3, 3)
+    value = {"t": w.permute(1, 0, 3, 2), "part": w[1:4, 2:3], "half": w.half(),
+             "double": w.double(), "bfloat16": w.bfloat16(), "one": torch.zeros(1).expand(2, 2), "none": w[:0],
+             "parameter": torch.nn.Parameter(w), "slice": w.reshape(-1)[7:19], "scalar": w.sum()}
+    if not old:
+        value["minus"] = torch._neg_view(w)
+    path = checkpoint(value, _use_new_zipfile_serialization=not old)
+    with open(path, "rb") as f:
+        ours = Checkpoint(f, str(path))
+        for key, tensor in ours.root.texts.items():
+            want = value[key].detach()
+            got = ours.array(key, tensor)
+            assert got.shape == want.shape
+            assert np.array_equal(got.astype(np.float64), want.double().numpy()), key
 
 
 @pytest.mark.parametrize("family", families.FAMILIES)
 def test_families(family, checkpoint, pictures, tmp_path):
     net = families.make(family)
     path = checkpoint({"state_dict": net.state_dict()})
-    done = convert(path, tmp_path / "f.bin", strict=True)
+    done = convert(path, tmp_path / "f.bin")
+    assert done.check.source == "PyTorch" and done.check.max_error < 1e-12
     assert done.arch.stages == efm3.ARCHS["nano"].stages
     assert (done.arch.stem_channels, done.arch.block_channels, done.arch.final_channels,
             done.arch.embedding_dim) == (8, 12, 16, 10)
@@ -116,11 +139,84 @@ def test_families_with_other_ends(checkpoint, pictures):
         assert np.abs(reference.forward(model, pictures) - want).max() < 1e-12
 
 
+def test_a_linear_layer_with_a_bias_before_its_norm(checkpoint, pictures):
+    net = families.make("plain", linear_bias=True)
+    model = read(checkpoint(net.state_dict()))
+    want = families.embeddings(net, pictures)
+    assert np.abs(reference.forward(model, pictures) - want).max() < 1e-6
+
+
+def test_another_epsilon(checkpoint, pictures):
+    net = families.make("flat")
+    for m in net.modules():
+        if isinstance(m, torch.nn.modules.batchnorm._BatchNorm):
+            m.eps = 1e-3
+    path = checkpoint(net.state_dict())
+    want = families.embeddings(net, pictures)
+    network = read_network(path, Wanted(eps=1e-3))
+    assert np.abs(reference.forward(network.model, pictures) - want).max() < 1e-6
+    assert np.abs(network.run(pictures) - want).max() < 1e-12
+    assert np.abs(reference.forward(read(path), pictures) - want).max() > 1e-5
+
+
 def test_refused_members_of_the_families(checkpoint, refused):
     path = checkpoint(families.make("plain", dw_groups=4).state_dict())
-    refused(path, "X009", "conv2_dw.conv has groups=4 for 8 channels", "second layer")
-    path = checkpoint(families.make("plain", linear_bias=True).state_dict())
-    refused(path, "X009", "bias in embed_proj", "linear")
+    refused(path, "X009", "grouped convolution with 2 channels a group in conv2_dw.conv",
+            "second layer")
+
+
+FORMS = {
+    "traced": lambda net: torch.jit.trace(net, torch.zeros(1, 3, 112, 112)),
+    "scripted": torch.jit.script,
+    "frozen": lambda net: torch.jit.freeze(torch.jit.script(net)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("family", families.FAMILIES)
+def test_torchscript(family, form, pictures, tmp_path):
+    """Read without running it; then PyTorch runs it, and both agree with the network."""
+    net, pictures = families.make(family), pictures[:2]
+    want = families.embeddings(net, pictures)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        FORMS[form](net).save(str(tmp_path / "c.pt"))
+    network = read_network(tmp_path / "c.pt")
+    # Freezing folds in float32.
+    most = 1e-5 if form == "frozen" else 1e-6
+    assert np.abs(reference.forward(network.model, pictures) - want).max() < most
+    assert np.abs(network.run(pictures) - want).max() < 1e-5 and network.framework == "PyTorch"
+    assert not any("padding" in a or "epsilon" in a or "stride" in a for a in network.assumed)
+
+
+def test_torchscript_of_another_epsilon_and_relu(pictures, tmp_path):
+    class Relu(families.Named):
+        def __init__(self, *args, **kw):
+            super().__init__(*args, **kw)
+            if isinstance(self.prelu, torch.nn.PReLU):
+                self.prelu = torch.nn.ReLU(inplace=True)
+            self.bn.eps = 2e-3
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(families, "Named", Relu)
+        warnings.simplefilter("ignore")
+        net = families.make("plain")
+        want = families.embeddings(net, pictures)
+        torch.jit.trace(net, torch.zeros(1, 3, 112, 112)).save(str(tmp_path / "c.pt"))
+    network = read_network(tmp_path / "c.pt")
+    assert np.abs(reference.forward(network.model, pictures) - want).max() < 1e-6
+    assert not network.model.tensors["stem.act.w"].any()
+
+
+def test_torchscript_in_training_mode_is_read_as_eval_makes_it(pictures, tmp_path):
+    net = families.make("flat")
+    want = families.embeddings(net, pictures)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(net.train()).save(str(tmp_path / "c.pt"))
+    network = read_network(tmp_path / "c.pt")
+    assert np.abs(reference.forward(network.model, pictures) - want).max() < 1e-6
+    assert np.abs(network.run(pictures) - want).max() < 1e-5
 
 
 EXPORTS = [(fold, free, opset) for fold in (True, False) for free in (True, False)
@@ -144,7 +240,7 @@ def test_families_through_onnx(family, pictures, tmp_path):
                               training=mode.EVAL if fold else mode.PRESERVE,
                               input_names=["input"],
                               dynamic_axes={"input": {0: "n"}} if free else None)
-        network = read_network(tmp_path / "f.onnx", strict=True)
+        network = read_network(tmp_path / "f.onnx")
         if fold:
             error = np.abs(reference.forward(network.model, pictures) - want).max()
             assert error < 1e-5, (free, opset)
@@ -165,7 +261,7 @@ class Hostile:
 def test_a_pickle_that_runs_code_is_refused_unrun(sd, checkpoint, tmp_path, refused, new):
     flag = tmp_path / "ran"
     path = checkpoint({"model": sd, "x": Hostile(flag)}, _use_new_zipfile_serialization=new)
-    refused(path, "X004", "io.open", "could run code")
+    refused(path, "X004", "io.open", "could run code", "torch.save(model.state_dict(), path)")
     assert not flag.exists()
 
 
@@ -180,49 +276,40 @@ def test_a_whole_module_is_refused(checkpoint, refused):
     refused(checkpoint(families.make("flat")), "X004", "families.Flat", "state_dict")
 
 
-def test_torchscript_is_refused(tmp_path, refused):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "c.pt"))
-    refused(tmp_path / "c.pt", "X004", "TorchScript")
+def test_what_is_beside_the_weights(small, sd, checkpoint):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(3, 3, 3, 3))])
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(3, 3, 3, 3)
+    optimizer.step()
+    value = {"state_dict": sd, "args": argparse.Namespace(lr=0.1, path=Path("x")),
+             "best": np.float64(0.5), "optimizer": optimizer.state_dict(),
+             "rng": torch.get_rng_state(), "numpy": np.arange(3), "device": torch.device("cpu"),
+             "type": torch.float32, "size": torch.Size([1]), "when": datetime.date(2020, 1, 1)}
+    for new in (True, False):
+        assert same(read(checkpoint(value, _use_new_zipfile_serialization=new)), small)
 
 
 @pytest.mark.parametrize("value,code,word", [
-    (lambda s: 5, "X015", "int"), (lambda s: [s], "X015", "list"), (lambda s: {}, "X015", "dict"),
-    (lambda s: {"a": s, "b": s}, "X015", "2 under a, b"),
+    (lambda s: 5, "X015", "int"), (lambda s: {}, "X015", "dict"),
+    (lambda s: {"a": s, "b": {**s, "stem.bn.bias": torch.ones(8)}}, "X018", "2 state_dicts: a, b"),
     (lambda s: s | {"stem.conv.weight": "text"}, "X006", "stem.conv.weight is a str"),
     (lambda s: s | {7: s["stem.conv.weight"]}, "X015", "7"),
     (lambda s: s | {"stem.bn.bias": torch.zeros(8, dtype=torch.int32)}, "X006", "stem.bn.bias"),
-    (lambda s: s | {"stem.bn.bias": torch.zeros(8, dtype=torch.complex64)}, "X006",
-     "stem.bn.bias"),
-    (lambda s: s | {"stem.bn.bias": torch.zeros(8).to_sparse()}, "X006", "stem.bn.bias"),
-    (lambda s: s | {"stem.bn.bias": torch.zeros(8, device="meta")}, "X006", "stem.bn.bias"),
+    (lambda s: s | {"stem.bn.bias": torch.zeros(8).to(torch.float8_e4m3fn)}, "X006", "float8_e4m3"),
+    (lambda s: s | {"stem.bn.bias": torch.zeros(8, dtype=torch.complex64).conj()}, "X006",
+     "conjugated"),
+    (lambda s: s | {"stem.bn.bias": torch.zeros(8).to_sparse()}, "X006", "sparse"),
+    (lambda s: s | {"stem.bn.bias": torch.zeros(8, device="meta")}, "X006", "meta"),
+    (lambda s: s | {"stem.bn.bias": torch.quantize_per_tensor(torch.zeros(8), 1, 0, torch.qint8)},
+     "X006", "quantized"),
     (lambda s: s | {"stem.bn.bias": torch.zeros(1).expand(1 << 40)}, "X006", "more than"),
     (lambda s: s | {"stem.conv.weight": torch.zeros(8, 5, 3, 3)}, "X009", "stem.conv takes 5"),
     (lambda s: s | {"stem.bn.bias": torch.full((8,), float("nan"))}, "W005", "stem.bn.b"),
 ])
 def test_wrong_contents(sd, checkpoint, refused, value, code, word):
-    refused(checkpoint(value(sd)), code, word)
-
-
-def test_truncated_and_flipped(sd, checkpoint, tmp_path, refused):
-    data = checkpoint(sd).read_bytes()
-    path = tmp_path / "d.pt"
-    for n in [0, 1, 30, *range(100, len(data), len(data) // 20)]:
-        path.write_bytes(data[:n])
-        refused(path, "X003")
-    path.write_bytes((VECTORS / "nano.bin").read_bytes())
-    refused(path, "X003")
-    rng = np.random.default_rng(2)
-    for _ in range(60):
-        bad = bytearray(data)
-        for at in rng.integers(0, len(data), 4):
-            bad[at] ^= 1 << rng.integers(8)
-        path.write_bytes(bad)
-        try:
-            read(path)
-        except efm3.Efm3Error as e:
-            assert e.code[0] == "X"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = checkpoint(value(sd))
+    refused(path, code, word)
 
 
 def test_a_compressed_archive_is_not_unpacked(sd, checkpoint, tmp_path, refused):
@@ -242,23 +329,10 @@ def test_metadata_that_contradict_the_weights(small, tmp_path, refused):
     refused(tmp_path / "c.pt", "X012", "efm3.arch")
 
 
-def test_the_check_runs_the_checkpoint_not_the_result(sd, checkpoint, refused, monkeypatch):
-    """A converter that mixes up two tensors is caught, and leaves no file."""
-    from efm3.convert import _units
-    real = _units.tensors
-
-    def wrong(arch, units):
-        out = real(arch, units)
-        out["stem.bn.b"], out["stem.bn.mean"] = out["stem.bn.mean"], out["stem.bn.b"]
-        return out
-    monkeypatch.setattr(_units, "tensors", wrong)
-    refused(checkpoint(sd), "X013", "differ from the source")
-
-
 def test_verify_against(cli, tmp_path):
     result = cli("verify", VECTORS / "nano.bin", "--against", DATA / "nano.pt", "--json")
     value = json.loads(result.stdout)
-    assert result.exit_code == 0 and value["ok"] and value["framework"] == "torch"
+    assert result.exit_code == 0 and value["ok"] and value["framework"] == "PyTorch"
     assert value["outcomes"][0]["isa"] == "reference"
     assert len(value["outcomes"]) == 1 + sum(efm3.engine.isas().values())
     model = efm3.load(VECTORS / "nano.bin")
