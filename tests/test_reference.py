@@ -7,7 +7,7 @@ import pytest
 
 import efm3
 from efm3 import mirror, reference
-from efm3.conformance import sample, symptoms
+from efm3.conformance import sample, symptoms, weights
 from efm3.network import Layer, layers
 
 
@@ -122,7 +122,7 @@ def test_turned_twice_is_the_picture():
 
 
 def test_a_turned_model_takes_upright_pictures():
-    model = efm3.load(sample.with_mirror(mirror.as_turned)(sample.base()))
+    model = efm3.load(sample.with_mirror(mirror.as_turned)(weights.file(sample.ARCH, 3)))
     x = np.random.default_rng(5).normal(size=(2, 3, 112, 112))
     own = reference.forward(model, x)
     assert np.abs(own - reference.forward(model, x, as_given=True)).max() > 1e-3
@@ -138,8 +138,8 @@ def test_a_turned_model_takes_upright_pictures():
 
 def test_turned_kernels_and_picture_are_tensorflows_padding():
     """SAME pads (0, 1) at stride 2 on an even side, and as much on every side at stride 1."""
-    same = efm3.load(sample.base())
-    turned = efm3.load(sample.with_mirror(mirror.as_turned)(sample.base()))
+    same = efm3.load(weights.file(sample.ARCH, 3))
+    turned = efm3.load(sample.with_mirror(mirror.as_turned)(weights.file(sample.ARCH, 3)))
     turned.tensors = {k: np.ascontiguousarray(v[..., ::-1, ::-1]) if v.ndim == 4 else v
                       for k, v in same.tensors.items()}
     x = np.random.default_rng(6).normal(size=(1, 3, 112, 112))
