@@ -30,9 +30,9 @@ test: $(BIN)/.installed ## the tests; those that need PyTorch are skipped
 
 # A step of its own: the pinned build is for the CPU.
 test-torch: $(BIN)/.installed ## install PyTorch, then run the tests that need it
-	$(PIP) torch==2.13.0
+	$(PIP) torch==2.13.0 onnxscript
 	$(PIP) -e '.[train]'
-	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/train tests/drawn) -rs
+	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/zoo/test_torch.py tests/train tests/drawn) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, score the mutants, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -18,7 +18,7 @@ from efm3 import reference
 from efm3.arrays import Array, Doubles, Floats
 from efm3.convert._base import Wanted
 from efm3.convert.checked import Conversion, convert
-from tests.zoo.base import base, pictures
+from tests.zoo.base import base, pictures, turned
 
 LIMIT = 1e-5
 """Largest difference of a component of a unit embedding."""
@@ -93,9 +93,10 @@ def unit(y: Array) -> Doubles:
 
 
 @cache
-def right(kind: str) -> Doubles:
-    """The base network's embeddings of the pictures."""
-    return base(kind).embeddings(pictures())
+def right(kind: str, needs_turning: bool = False) -> Doubles:
+    """The base network's embeddings of the pictures, or of the turned pictures."""
+    x = pictures()
+    return base(kind).embeddings(turned(x) if needs_turning else x)
 
 
 def run(path: Path, options: Mapping[str, Any]) -> Conversion:
@@ -109,13 +110,16 @@ def converts(style: Style, folder: Path) -> None:
     """The style's file is the base network, and becomes it."""
     writer = style.writer()
     path, x = writer.save(folder), pictures()
-    want = right(writer.kind)
+    needs_turning = bool(style.options.get("turned"))
+    want = right(writer.kind, needs_turning)
     own = writer.run(path, x)
     if own is not None:
         # Else the style itself would be another network.
         assert np.abs(unit(own) - want).max() < LIMIT
     done = run(path, style.options)
-    have = reference.forward(efm3.load(folder / "out.bin"), x)
+    model = efm3.load(folder / "out.bin")
+    assert done.turned == model.turned == needs_turning
+    have = reference.forward(model, x)
     assert np.abs(have - want).max() < LIMIT
     assumed = [*style.assumed, *open_to(writer, style.options)]
     for word in assumed:

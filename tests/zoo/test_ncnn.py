@@ -217,9 +217,6 @@ class SameUpper(Net):
         own = super().geometry(part)
         return own | {"p4": -233, "p14": -233} if part.layer.padding else own
 
-    def feed(self, x):
-        return turned(x)
-
 
 # Near-misses.
 

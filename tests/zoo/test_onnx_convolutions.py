@@ -67,9 +67,6 @@ class Turned(Net):
     def weight(self, part):
         return turned(part.w)
 
-    def feed(self, x):
-        return turned(x)
-
 
 @style(turned=True, verify=True)
 class SameUpper(Turned):

@@ -57,9 +57,9 @@ def test_a_real_file_gives_its_own_embeddings(name, tmp_path):
     done = convert(path, tmp_path / "out.bin", wanted=Wanted(**options), verify=False)
     x = reference.prepare(np.stack([decode((ROOT / "examples" / p).read_bytes())
                                     for p in pictures]))
-    if done.turned:
-        x = x[..., ::-1, ::-1]
-    have = reference.forward(efm3.load(tmp_path / "out.bin"), x, np.float32)
+    model = efm3.load(tmp_path / "out.bin")
+    assert done.turned == model.turned == bool(options.get("turned"))
+    have = reference.forward(model, x, np.float32)
     assert np.abs(have - want).max() < 1e-5
 
 

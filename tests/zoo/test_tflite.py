@@ -115,11 +115,12 @@ class Net(Walk):
     def run(self, path, x):
         if find_spec("ai_edge_litert") is None:
             return None
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import OpResolverType as Kernels
 
         # Without the default delegate, whose own kernels are another program.
-        net = Interpreter(str(path), num_threads=1,
-                          experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        net = Interpreter(str(path), num_threads=1, experimental_op_resolver_type=(
+            Kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES))
         net.allocate_tensors()
         rows = []
         for u in sizes(self.batch, self.feed(x)):
@@ -142,9 +143,6 @@ class Same(Net):
 
     def padded(self, x, p):
         return x, SAME
-
-    def feed(self, x):
-        return turned(super().feed(x).transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1).copy()
 
 
 @style(turned=True, verify=True)
