@@ -64,7 +64,7 @@ def test_assumptions_go_to_stderr(cli, file, tmp_path):
     result = cli("convert", tmp_path / "a.npz", tmp_path / "b.bin", "--arch", file)
     assert result.exit_code == 0 and "assumed: stem" in result.stderr, result.stderr
     assert efm3.load(tmp_path / "b.bin").arch.name == "custom"
-    assert "assumed:" not in result.stdout and "with what is assumed" in result.stdout
+    assert "  assumed: " not in result.stdout and "with what is assumed" in result.stdout
     result = cli("convert", tmp_path / "a.npz", tmp_path / "c.bin", "--arch", file, "--strict")
     assert result.exit_code == 1 and "X014" in result.stderr
     assert not (tmp_path / "c.bin").exists()
