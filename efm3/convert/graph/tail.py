@@ -41,7 +41,8 @@ def normalises(graph: Graph, last: Node) -> bool:
             refuse("X008", f"{n.place} follows the embedding: EFM3 has no such layer", n.place)
         if math.prod(s or 0 for s in n.shape or ()) > MOST_VALUES:
             refuse("X008", f"{n.place} makes {[*(n.shape or ())]} of an embedding", n.place)
-    needed = [n for n in nodes if id(n) in above or n.value is not None]
+    fed = {id(i) for n in chain for i in n.inputs}
+    needed = [n for n in nodes if id(n) in above or (n.value is not None and id(n) in fed)]
     if len(chain) > MOST_NODES:
         refuse("X008", f"{len(chain)} operations follow the embedding", chain[0].place)
     if last.shape is None or None in last.shape:
