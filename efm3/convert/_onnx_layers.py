@@ -71,12 +71,15 @@ def _conv(c: Call) -> Node:
     if _constant_input(c) or weight.shape is None or None in weight.shape:
         return c.foreign()
     kernel = [s or 0 for s in weight.shape[2:]]
+    if len(kernel) != 2:
+        if c.rank == 4:
+            refuse("X006", f"{c.place} has a weight of shape {[*weight.shape]}, not of 4 "
+                           "dimensions", c.place, [*weight.shape])
+        return c.foreign()
     stated = c.integers("kernel_shape")
     if stated is not None and stated != kernel:
         refuse("X006", f"{c.place} states kernel_shape {stated}, its weight has {kernel}", c.place,
                kernel, stated)
-    if len(kernel) != 2:
-        return c.foreign()
     strides, dilations, pads = _sides(c, kernel)
     return c.add("Conv", c.x, weight, *([] if bias is None else [bias]), strides=strides,
                  dilations=dilations, pads=pads, group=c.integer("group", 1))
@@ -140,6 +143,8 @@ def _clip(c: Call) -> Node:
         # Older opsets state the largest float32 for "no end".
         most = float(np.finfo(np.float32).max)
         bottom, top = (math.copysign(math.inf, e) if abs(e) >= most else e for e in known)
+        if (bottom, top) == (-math.inf, math.inf):
+            return x
         return c.add("Clip", x, low=bottom, high=top)
     # An end that is computed; or whole numbers, which stay whole so.
     for op, node, end in (("Max", low, ends[0]), ("Min", high, ends[1])):

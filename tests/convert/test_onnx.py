@@ -13,6 +13,7 @@ import pytest
 import efm3
 from efm3 import reference, untrained
 from efm3.convert import read, read_network, write
+from efm3.convert._base import Wanted
 from efm3.convert._fold import IDENTITY_VAR
 from efm3.convert.checked import convert
 from tests.convert import graphs as g
@@ -22,10 +23,12 @@ NEEDS = ("onnx", "onnxruntime",)
 DATA = Path(__file__).resolve().parents[1] / "data"
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 F = onnx.TensorProto.FLOAT
+STATED = Wanted(bgr=False, input_range=(-127.5 / 128, 127.5 / 128))
+"""What these graphs do not say of their input."""
 
 
 def test_the_published_kind_of_file(tmp_path):
-    convert(DATA / "nano.onnx", tmp_path / "n.bin", strict=True)
+    convert(DATA / "nano.onnx", tmp_path / "n.bin", wanted=STATED, strict=True)
     model = efm3.load(tmp_path / "n.bin")
     assert model.arch == efm3.ARCHS["nano"]
     assert set(model.tensors["stem.bn.var"]) == {IDENTITY_VAR}
@@ -198,16 +201,26 @@ SPELLINGS = {
     "batch 3": fixed_batch(3), "weights among the inputs": initializers_as_inputs,
     "auto_pad": auto_pad, "attributes left out": no_attributes, "default epsilon": epsilon,
     "opset 9": lambda p: (lp_norm(p), g.opset(p, 9)),
+    "opset 7": lambda p: (lp_norm(p), g.opset(p, 7)),
+    "batch 0": lambda p: fixed_batch(0)(p),
+    "flattened at 0": lambda p: g.attribute(g.node(p, "flatten"), "axis", 0),
+    "Clip without ends": lambda p: g.insert(p, "stem/act", "Clip", [...], "clip"),
+    "a pooled end": lambda p: g.insert(p, "embed_proj/conv", "GlobalAveragePool", [...], "pool"),
+    "reversed twice": lambda p: (
+        g.put(p, "back", np.array([2, 1, 0], np.int64)),
+        g.insert(p, "stem/conv", "Gather", [..., "back"], "bgr", axis=1),
+        g.insert(p, "stem/conv", "Gather", [..., "back"], "rgb", axis=1)),
 }
+UNNORMALISED = ("no norm",)
 
 
 @pytest.mark.parametrize("case", SPELLINGS)
 def test_spellings_keep_every_tensor(small, small_embeddings, pictures, graph, saved, case):
     SPELLINGS[case](graph)
-    network = read_network(saved(graph), strict=True)
+    network = read_network(saved(graph), STATED, strict=case not in UNNORMALISED)
     assert all(np.array_equal(network.model.tensors[k], v) for k, v in small.tensors.items())
-    if case != "weights among the inputs":
-        assert np.abs(network.run(pictures) - small_embeddings).max() < 1e-5
+    assert np.abs(network.run(pictures) - small_embeddings).max() < 1e-5
+    assert len(network.assumed) == (case in UNNORMALISED)
 
 
 def test_unfolded_to_mul_and_add(small_embeddings, pictures, graph, saved):
@@ -233,7 +246,7 @@ def test_other_activations_are_slopes(graph, saved, tmp_path, op, own, slope):
     del n.input[1:]
     for k, v in own.items():
         g.attribute(n, k, v)
-    convert(saved(graph), tmp_path / "x.bin", strict=True)
+    convert(saved(graph), tmp_path / "x.bin", wanted=STATED, strict=True)
     slopes = efm3.load(tmp_path / "x.bin").tensors["stage1.block1.dw.act.w"]
     assert set(slopes) == {np.float32(slope)}
 
@@ -243,15 +256,17 @@ def test_one_slope_for_all_channels(graph, saved):
     assert set(read(saved(graph)).tensors["stem.act.w"]) == {np.float32(0.25)}
 
 
-def test_another_epsilon_goes_into_the_variance(graph, saved, tmp_path, refused):
+def test_another_epsilon_goes_into_the_variance(small, graph, saved, tmp_path):
+    """It is stated, so it is not assumed; below EFM3's it goes into the scale."""
     g.attribute(g.node(graph, "stem/bn"), "epsilon", 2e-3)
-    path = saved(graph)
-    done = convert(path, tmp_path / "x.bin")
-    assert "epsilon 0.002" in done.assumed[0] and done.check.max_error < 1e-5
-    refused(path, "X014", "epsilon", strict=True)
+    done = convert(saved(graph), tmp_path / "x.bin", wanted=STATED, strict=True)
+    assert done.check.max_error < 1e-5 and done.assumed == []
+    var = efm3.load(tmp_path / "x.bin").tensors["stem.bn.var"]
+    assert np.allclose(var, small.tensors["stem.bn.var"] + 2e-3 - 1e-5, rtol=1e-6, atol=0)
     g.attribute(g.node(graph, "stem/bn"), "epsilon", 0.0)
     g.put(graph, "stem.bn.var", np.full(8, 1e-6, np.float32))
-    refused(saved(graph), "X009", "negative")
+    done = convert(saved(graph), tmp_path / "x.bin", wanted=STATED, strict=True)
+    assert done.check.max_error < 1e-5
 
 
 # Preprocessing.
@@ -285,25 +300,63 @@ def test_preprocessing_is_undone(small, graph, saved, tmp_path, case):
     assert np.array_equal(weight, small.tensors["stem.conv.w"]) == exact
 
 
-@pytest.mark.parametrize("steps,word", [
-    ([("Sub", 128, 1), ("Div", 128, 1)], "zero is at [128.0"),
-    ([("Sub", np.array([123.7, 116.3, 103.5]).reshape(1, 3, 1, 1), 1)], "padding"),
-    ([("Div", 0, 1)], "zero"), ([("Div", 2, 0)], "divides by the input"),
-    ([("Mul", 0, 1)], "scaled by"), ([("Mul", np.ones((112, 112)), 1)], "not one a channel"),
-    ([("Pow", 2, 1)], "pre0/node (Pow)"), ([("Max", 0, 1)], "not undone"),
+@pytest.mark.parametrize("steps,words", [
+    ([("Sub", 130, 1), ("Div", 128, 1)], ("pre1/node (Div)", "zero is at [130", "grey 127.5")),
+    ([("Sub", np.array([123.7, 116.3, 103.5]).reshape(1, 3, 1, 1), 1)], ("padding",)),
+    ([("Div", 0, 1)], ("pre0/node (Div)",)),
+    ([("Mul", 0, 1)], ("pre0/node (Mul)",)),
+    ([("Mul", np.arange(112 * 112).reshape(112, 112), 1)], ("pre0/node (Mul)",)),
+    ([("Pow", 2, 1)], ("pre0/node (Pow)",)), ([("Max", 0, 1)], ("pre0/node (Max)",)),
 ])
-def test_preprocessing_that_is_not_undone(graph, saved, refused, steps, word):
+def test_preprocessing_that_is_not_undone(graph, saved, refused, steps, words):
     before(graph, *steps)
-    refused(saved(graph), "X016", word)
+    refused(saved(graph), "X016", *words)
+
+
+def nhwc(p):
+    kind = p.graph.input[0].type.tensor_type
+    for i, size in enumerate((112, 112, 3), 1):
+        kind.shape.dim[i].dim_value = size
+    g.insert(p, "stem/conv", "Transpose", [...], "nhwc", perm=[0, 3, 1, 2])
+
+
+def test_pictures_with_channels_last(small, small_embeddings, pictures, graph, saved):
+    nhwc(graph)
+    network = read_network(saved(graph), STATED, strict=True)
+    assert all(np.array_equal(network.model.tensors[k], v) for k, v in small.tensors.items())
+    assert np.abs(network.run(pictures) - small_embeddings).max() < 1e-5
+
+
+def test_channels_that_are_swapped(small, small_embeddings, pictures, graph, saved):
+    """The graph takes blue first: its stem's channels are swapped, and its pictures for it."""
+    g.put(graph, "back", np.array([2, 1, 0], np.int64))
+    g.insert(graph, "stem/conv", "Gather", [..., "back"], "swap", axis=1)
+    network = read_network(saved(graph), Wanted(bgr=True, input_range=STATED.input_range))
+    assert np.array_equal(network.model.tensors["stem.conv.w"], small.tensors["stem.conv.w"])
+    assert np.abs(network.run(pictures) - small_embeddings).max() < 1e-5
 
 
 def test_other_inputs_are_refused(graph, saved, refused):
     kind = graph.graph.input[0].type.tensor_type
     kind.shape.dim[3].dim_value = 96
-    refused(saved(graph), "X016", "[N, 3, 112, 112]")
+    last, whole = g.node(graph, "gdconv/conv"), g.value(graph, "gdconv.conv.w")
+    g.attribute(last, "kernel_shape", [7, 6])
+    g.put(graph, "gdconv.conv.w", whole[..., :6])
+    refused(saved(graph), "X016", "112×96")
     kind.shape.dim[3].dim_value = 112
-    kind.elem_type = onnx.TensorProto.UINT8
-    refused(saved(graph), "X016", "element type 2")
+    g.attribute(last, "kernel_shape", [7, 7])
+    g.put(graph, "gdconv.conv.w", whole)
+    kind.elem_type = onnx.TensorProto.INT64
+    refused(saved(graph), "X016", "element type INT64")
     kind.elem_type = F
-    g.insert(graph, "stem/conv", "Transpose", [...], "nhwc", perm=[0, 3, 1, 2])
-    refused(saved(graph), "X016", "nhwc (Transpose)")
+    kind.shape.dim[1].dim_value = 1
+    g.put(graph, "stem.conv.w", np.ones((8, 1, 3, 3), np.float32))
+    refused(saved(graph), "X016", "1")
+
+
+def test_the_output_that_is_wanted(small, small_embeddings, pictures, graph, saved, refused):
+    graph.graph.output.append(onnx.helper.make_tensor_value_info("flatten/y", F, None))
+    refused(saved(graph), "X018", "embedding [N, 12], flatten/y of any shape", "--output")
+    for name in ("embedding", "flatten/y"):
+        network = read_network(saved(graph), Wanted(output=name))
+        assert np.abs(network.run(pictures) - small_embeddings).max() < 1e-5
