@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cached_property
 from typing import NamedTuple
 
@@ -249,8 +250,11 @@ def _real(stored: Array, t: Tensor) -> Array:
 
 
 def short(name: str) -> str:
-    """A tensor's name as a message shows it: of a fused layer's names the first, its end."""
-    first = printable(name.partition(";")[0])
+    """A tensor's name as a message shows it: of a fused layer's names the first, its end.
+
+    A PyTorch module is called by its class alone.
+    """
+    first = printable(re.sub(r"\btorch\.(\w+\.)+", "", name.partition(";")[0]))
     if len(first) <= LONGEST:
         return first
     tail = first[-LONGEST:]
