@@ -154,6 +154,9 @@ def _take(units: Sequence[Unit], at: int, role: Role, c: int) -> int:
     if role is STEM and kernel[0] % 2 == 0:
         refuse("X009", f"kernel {unit.kernel} in {unit.place}: EFM3's stem_kernel is odd",
                unit.place, unit.kernel, "odd")
+    if role not in (STEM, DW, GDC) and (unit.stride or 1) != 1:
+        refuse("X009", f"{unit.place} has stride {unit.stride}: EFM3's {role.words} has 1",
+               unit.place, unit.stride, 1)
     if role.act and unit.slope is None and unit.stride is not None:
         # The source states that nothing follows: a slope of 1 changes nothing.
         unit.slope = np.ones(out, np.float32)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 import numpy as np
 
 from efm3 import format as fmt
+from efm3 import mirror, reference
 from efm3.arithmetic import GREY, HALF_RANGE
 from efm3.arrays import Array
 from efm3.convert import _meta, _units
 from efm3.convert._base import Embedding, EmbedInputs, Network, Runtime, Source, Wanted
-from efm3.convert.graph import Graph, run, walk
+from efm3.convert.graph import Graph, Node, run, walk
 from efm3.convert.graph.picture import WHITE, Picture
+from efm3.convert.graph.rewrite import Maker, applied
 from efm3.findings import Efm3Error, refuse
 from efm3.model import Model
 
@@ -30,18 +32,17 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     hint = _meta.model_of({}, source.texts)
     found = walk.found(source.graph, stated=source.stated, bgr=wanted.bgr,
                        input_range=wanted.input_range)
-    if found.turned and not wanted.turned:
-        refuse("X017", "its strided convolutions pad below and right alone (TensorFlow's SAME), "
-                       "EFM3's above and left. Turned by 180 degrees, kernels and picture, it is "
-                       "the same network exactly: --turned does so, and the file says in meta "
-                       "that its pictures are turned before it runs")
+    if not source.stated and hint is None:
+        # Tensors alone do not show it: the caller does.
+        found.turned = wanted.turned
     if found.turned:
-        for u in found.units:
-            u.weight = np.ascontiguousarray(u.weight[:, :, ::-1, ::-1])
+        _turn(found, wanted, hint)
     arch, more = _units.match(found.units, wanted.arch or (hint.arch if hint else None))
     weights = _units.tensors(arch, found.units)
     kept = _meta.model_of(weights, source.texts)
     model = kept if kept is not None and kept.arch == arch else Model(arch, weights)
+    if found.turned:
+        model.mirror = mirror.as_turned(model.mirror)
     assumed = [*source.graph.assumed, *more]
     if hint is None and not source.own:
         # What this package wrote says all of this.
@@ -50,13 +51,39 @@ def network_of(source: Source, wanted: Wanted) -> Network:
             assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
     if source.approximate:
         assumed.append(source.approximate)
-    graph, runtime = source.graph, source.runtime
+    graph, runtime = source.graph, None if source.approximate else source.runtime
     if source.complete is not None:
         graph, runtime = source.complete(arch)
-    if source.approximate:
-        runtime = None
-    embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(wanted.bgr)))
-    return Network(model, assumed, embed, hint is not None, found.turned, source.files)
+        if found.turned:
+            graph, runtime = applied(graph, {"Conv": (_below_and_right,)}), None
+    # Tensors that were kept turned are run on a picture turned.
+    turns = model.turned and not found.turned
+    embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(wanted.bgr), turns))
+    return Network(model, assumed, embed, hint is not None, model.turned, source.files)
+
+
+def _turn(found: walk.Found, wanted: Wanted, hint: Model | None) -> None:
+    """Turns the units' kernels. Raises X017 where nobody asked for it."""
+    if not wanted.turned and not (hint is not None and hint.turned):
+        place = next(u.place for u in found.units if (u.stride or 1) > 1)
+        refuse("X017", "it pads as TensorFlow's SAME does: its strided convolutions pad below and "
+                       "right alone, EFM3's above and left. With --turned kernels and picture are "
+                       "turned by 180 degrees, which is the same network exactly, and the file "
+                       "says in meta that its pictures are turned before it runs", place)
+    for u in found.units:
+        u.weight = np.ascontiguousarray(u.weight[:, :, ::-1, ::-1])
+
+
+def _below_and_right(n: Node, make: Maker) -> Node | None:
+    """A strided convolution as TensorFlow's SAME pads it on a map of even side."""
+    top, _, bottom, right = n.attrs["pads"]
+    if n.attrs["strides"] == (1, 1) or not top:
+        return None
+    shape = n.inputs[0].shape or ()
+    if len(shape) == 4 and (shape[2] or 0) % 2:
+        return None
+    return make.make("Conv", *n.inputs, place=n.place,
+                     **{**n.attrs, "pads": (0, 0, bottom, right)})
 
 
 def function_of(source: Source, wanted: Wanted) -> Embedding:
@@ -77,8 +104,8 @@ def function_of(source: Source, wanted: Wanted) -> Embedding:
     return Embedding(lambda: embedding(graph, source.runtime, entry, bool(wanted.bgr)))
 
 
-def embedding(graph: Graph, runtime: Runtime | None, picture: Picture, bgr: bool
-              ) -> tuple[str, EmbedInputs]:
+def embedding(graph: Graph, runtime: Runtime | None, picture: Picture, bgr: bool,
+              turns: bool = False) -> tuple[str, EmbedInputs]:
     """What runs the source, and the function from EFM3's inputs to its embeddings.
 
     Where the source's runtime is not installed, the graph is evaluated as it was read.
@@ -94,6 +121,7 @@ def embedding(graph: Graph, runtime: Runtime | None, picture: Picture, bgr: bool
     last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
 
     def embed(x: Array) -> Array:
+        x = reference.turn(x) if turns else x
         u = np.asarray(x, np.float64) * picture.factor + picture.offset
         u = u[:, ::-1] if bgr else u
         u = np.ascontiguousarray(np.moveaxis(u, 1, 3) if last else u)

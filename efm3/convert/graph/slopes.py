@@ -60,6 +60,8 @@ def _one(node: Node, a: Piece) -> Piece | None:
     if node.op == "Relu" or (node.op == "Clip" and node.attrs["low"] == 0
                              and node.attrs["high"] == math.inf):
         p, n = _relu(p, n, ZERO)
+    elif node.op == "Clip" and node.attrs["high"] == 0 and node.attrs["low"] == -math.inf:
+        p, n = np.minimum(p, 0), np.maximum(n, 0)
     elif node.op == "LeakyRelu":
         p, n = _relu(p, n, wide(node.attrs["alpha"]))
     elif node.op == "Neg":

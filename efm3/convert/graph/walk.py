@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -12,14 +13,16 @@ from efm3 import format as fmt
 from efm3.arrays import Array
 from efm3.convert._units import Unit
 from efm3.convert.graph import fusing, layout, pairs, picture, slopes, tail
-from efm3.convert.graph.nodes import Graph, Node
+from efm3.convert.graph.nodes import CONST, INPUT, Graph, Node
+from efm3.convert.graph.ops import OPS
 from efm3.convert.graph.rewrite import applied, vector, wide
 from efm3.findings import refuse
 
 GATES = ("Sigmoid", "HardSigmoid")
 WORDS = {"HardSwish": "HardSwish", "Tanh": "Tanh", "Sigmoid": "a sigmoid", "Elu": "ELU",
-         "Softmax": "a softmax", "LRN": "LRN", "Gelu": "GELU", "Selu": "SELU", "Mish": "Mish",
-         "Swish": "Swish", "Softplus": "softplus"}
+         "Softmax": "a softmax", "Gelu": "GELU", "Selu": "SELU", "Mish": "Mish",
+         "Swish": "Swish", "Softplus": "softplus", "HardSigmoid": "a hard sigmoid"}
+"""Activations by their names."""
 STATISTICS = ("bn.w", "bn.b", "bn.mean", "bn.var")
 
 
@@ -63,24 +66,49 @@ def found(graph: Graph, *, stated: bool = True, bgr: bool | None = None,
 
 
 def _supported(graph: Graph) -> None:
-    """Refuses activations and layers that no rewrite takes away, by their names."""
+    """Refuses activations and layers that no rewrite takes away, by their names, the first one."""
     users = graph.users()
-    gates = {id(n) for n in graph.nodes if n.op in GATES and any(
-        u.op == "Mul" for u in users.get(id(n), ()))}
     for n in graph.nodes:
-        if id(n) in gates:
-            whole = _spatial(n) and not any(s == 1 for s in n.shape or ())
-            word = "the gate of a Swish" if whole else "SE block"
-            refuse("X008", f"{word} at {n.place}: EFM3 has no squeeze-and-excitation", n.place)
-        if n.op == "Clip":
-            low, high = n.attrs["low"], n.attrs["high"]
-            word = f"ReLU{high:g}" if low == 0 else f"a clip to {low:g}..{high:g}"
-            if _spatial(n):
-                refuse("X008", f"{word} at {n.place}{_after(n)}; EFM3 has PReLU alone", n.place,
-                       word, "PReLU")
-        elif n.op in WORDS and _spatial(n):
-            refuse("X008", f"{WORDS[n.op]} at {n.place}{_after(n)}; EFM3 has PReLU alone",
-                   n.place, n.op, "PReLU")
+        if n.op in GATES and _gates(n, users):
+            if n.shape is not None and len(n.shape) == 4 and n.shape[2:] != (1, 1):
+                refuse("X008", f"Swish at {n.place}{_after(n)}; EFM3 has PReLU alone", n.place)
+            refuse("X008", f"SE block at {n.place}: EFM3 has no squeeze-and-excitation", n.place)
+        word = _word(n)
+        if word and _spatial(n):
+            refuse("X008", f"{word} at {n.place}{_after(n)}; EFM3 has PReLU alone", n.place,
+                   word, "PReLU")
+        if n.op not in OPS and n.op not in (INPUT, CONST, *WORDS):
+            no_layer(n)
+
+
+def _gates(n: Node, users: dict[int, list[Node]]) -> bool:
+    """True where a value is multiplied with another one, perhaps after it was reshaped."""
+    for _ in range(4):
+        above = users.get(id(n), [])
+        if any(u.op == "Mul" and all(i.value is None for i in u.inputs) for u in above):
+            return True
+        if len(above) != 1 or above[0].op not in ("Reshape", "Transpose", "Expand"):
+            return False
+        n = above[0]
+    return False
+
+
+def _word(n: Node) -> str:
+    """The name of an activation that EFM3 has not; "" for anything else."""
+    low, high = (n.attrs["low"], n.attrs["high"]) if n.op == "Clip" else (None, None)
+    if n.op == "Min" and n.inputs[0].op == "PRelu" and n.inputs[1].value is not None and (
+            n.inputs[1].value.size == 1):
+        low, high = 0, float(n.inputs[1].value.reshape(()))
+    if low is not None and high is not None:
+        return f"ReLU{high:g}" if low == 0 else f"a clip to {low:g}..{high:g}"
+    return WORDS.get(n.op, "")
+
+
+def no_layer(node: Node) -> NoReturn:
+    """Refuses an operation that no layer of EFM3 is."""
+    if node.op.startswith("Reduce") or "pool" in node.op.lower():
+        refuse("X008", f"{node.place} pools its map: EFM3 has no pooling", node.place)
+    refuse("X008", f"{node.place}: EFM3 has no such layer", node.place, node.op)
 
 
 def _spatial(n: Node) -> bool:
@@ -148,15 +176,10 @@ class _Walk:
                    gate.place)
         odd = next((n for n in above if n.op not in ("Conv", "Add")), None)
         if odd is not None:
-            self._no(odd)
+            no_layer(odd)
         names = ", ".join(n.place for n in above) or "nobody"
         refuse("X008", f"{place} goes to {names}: EFM3's blocks add their input to their output, "
                        "and no more", place)
-
-    def _no(self, node: Node) -> None:
-        if node.op.startswith("Reduce") or "Pool" in node.op:
-            refuse("X008", f"{node.place} pools its map: EFM3 has no pooling", node.place)
-        refuse("X008", f"{node.place}: EFM3 has no such layer", node.place, node.op)
 
     def _step(self, node: Node) -> None:
         if node.op == "Conv":
@@ -190,7 +213,7 @@ class _Walk:
             c = next(i.value for i in node.inputs if i.value is not None)
             refuse("X009", f"{node.place} has constants of shape {[*c.shape]} between layers, "
                            "which no layer of EFM3 can take", node.place, [*c.shape])
-        self._no(node)
+        no_layer(node)
 
     def _dense(self, node: Node) -> None:
         below = node.inputs[0]
@@ -203,7 +226,7 @@ class _Walk:
             refuse("X009", f"{node.place} takes the whole {side} map at once: EFM3 has a "
                            "depthwise convolution over the map before its last layer", node.place,
                    side)
-        self._no(node)
+        no_layer(node)
 
     def _conv(self, node: Node) -> Unit:
         w = self._constant(node, 1)
@@ -255,7 +278,10 @@ class _Walk:
         self._skips = [s for s in self._skips if s is not node]
         other = next((i for i in node.inputs if i is not self.at), self.at)
         unit = self.units[-1]
-        if len(self.units) < 5 or other is not self._entries[-3] or unit.slope is not None:
+        if len(self.units) >= 5 and other is self._entries[-3] and unit.slope is not None:
+            refuse("X009", f"{unit.place} has an activation before the sum at {node.place}: "
+                           "EFM3's project has none", unit.place)
+        if len(self.units) < 5 or other is not self._entries[-3]:
             refuse("X008", f"{node.place} adds {other.place}, not the input of a block of three "
                            "convolutions to its output", node.place)
         unit.adds = True

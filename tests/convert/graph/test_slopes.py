@@ -56,12 +56,17 @@ def where_zero(d, x, s):
     return d.op("Add", d.op("Clip", x, low=0, high=math.inf), d.op("Mul", down, s))
 
 
+def clips(d, x, s):
+    down = d.op("Clip", x, low=-math.inf, high=0)
+    return d.op("Add", d.op("Clip", x, low=0, high=math.inf), d.op("Mul", down, s))
+
+
 def plain(d, x, s):
     return d.op("PRelu", x, s)
 
 
 SPELLINGS = [neg, neg_slope_negated, absolute, halves, extremes, where, where_less, mask,
-             where_zero, plain]
+             where_zero, clips, plain]
 SHAPES = [(4, 1, 1), (1, 4, 1, 1), (), (1,), (1, 1, 1), (4, 6, 6)]
 
 
