@@ -101,7 +101,8 @@ def test_values_are_pytorchs_own(checkpoint, old):
     """Views, types and bits, as torch.load reads them."""
     w = torch.randn(6, 5, 3, 3)
     value = {"t": w.permute(1, 0, 3, 2), "part": w[1:4, 2:3], "half": w.half(),
-             "double": w.double(), "bfloat16": w.bfloat16(), "one": torch.zeros(1).expand(2, 2), "none": w[:0],
+             "double": w.double(), "bfloat16": w.bfloat16(), "none": w[:0],
+             "one": torch.zeros(1).expand(2, 2),
              "parameter": torch.nn.Parameter(w), "slice": w.reshape(-1)[7:19], "scalar": w.sum()}
     if not old:
         value["minus"] = torch._neg_view(w)

@@ -9,7 +9,6 @@ but the documented errors.
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import random
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from efm3.rules import load_rules
 from efm3.scan import scan
 from efm3.source import Unreadable
 from tests import damaged
-from tests.fuzz import mutators, ncnn_files, paired_files, tflite_files
+from tests.fuzz import checkpoints, mutators, ncnn_files, paired_files, tflite_files
 from tests.fuzz.onnx_graphs import graph
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
@@ -167,17 +166,6 @@ def reader(name: str) -> Callable[[bytes], str]:
     return check
 
 
-def check_torch_zip(data: bytes) -> str:
-    """The look at a checkpoint's directory, before PyTorch sees the file."""
-    from efm3.convert import torch
-
-    try:
-        torch._stored(io.BytesIO(data), "x.pt", len(data))
-    except efm3.Efm3Error:
-        return ""
-    return ""
-
-
 def available() -> dict[str, Target]:
     """The targets whose libraries are there, by name."""
     container = mutators.Container()
@@ -198,7 +186,7 @@ def available() -> dict[str, Target]:
                         paired_files.check_mxnet),
         "caffe": Target(Kind("caffe", paired_files.texts, paired_files.text, 8),
                         paired_files.check_caffe),
-        "torch_zip": Target(archives, check_torch_zip),
+        "torch": Target(Kind("torch", checkpoints.seeds, checkpoints.change, 8), reader("torch")),
     }
     more = {"safetensors": Kind("safetensors", written("safetensors"), mutators.headed, 8),
             "onnx": Kind("onnx", written("onnx", folds=(False, True)), graph, 20)}
