@@ -37,6 +37,16 @@ def same(a, b):
     return all(np.array_equal(a.tensors[k], v) for k, v in b.tensors.items())
 
 
+def found(path, small, **wanted):
+    """The reader's Source, after a look at whether it holds `small`'s layers, in their order."""
+    source = module_of(FORMATS["torch"]).read(str(path), Wanted(**wanted))
+    convs = [n.inputs[1].value for n in source.graph.nodes if n.op == "Conv"]
+    want = [v for k, v in small.tensors.items() if k.endswith("conv.w")]
+    assert len(convs) == len(want)
+    assert all(np.array_equal(a, b) for a, b in zip(convs, want, strict=True))
+    return source
+
+
 def zeros(*shape):
     return np.zeros(shape, np.float32)
 
@@ -51,9 +61,9 @@ def test_new_and_old_files(small, state, saved, old):
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_plain_pickle_of_arrays(small, state, saved, protocol):
-    assert same(read(saved(pickle.dumps(state, protocol), "c.pkl"), format="torch"), small)
+    found(saved(pickle.dumps(state, protocol), "c.pkl"), small)
     turned = {k: np.asfortranarray(v) for k, v in state.items()}
-    assert same(read(saved(pickle.dumps(turned, protocol), "c.pkl"), format="torch"), small)
+    found(saved(pickle.dumps(turned, protocol), "c.pkl"), small)
 
 
 @pytest.mark.parametrize("beside", [
@@ -67,11 +77,11 @@ def test_a_plain_pickle_of_arrays(small, state, saved, protocol):
     {"device": Call("torch.device", ("cuda", 0))}, {7: "seven", "name": Global("a.b")},
 ])
 def test_what_stands_beside_the_weights_does_not_matter(small, state, saved, beside):
-    assert same(read(saved({"model": state, **beside})), small)
+    found(saved({"model": state, **beside}), small)
 
 
 def test_values_beside_the_weights_in_one_dict(small, state, saved):
-    assert same(read(saved({"epoch": 3, "args": New("argparse.Namespace", {}), **state})), small)
+    found(saved({"epoch": 3, "args": New("argparse.Namespace", {}), **state}), small)
 
 
 def test_half_precision_is_exact(state, saved):
@@ -110,9 +120,8 @@ def test_a_head_is_dropped_and_said(small, state, saved, key, first):
     head = {key: HEADS[key]}
     if key.endswith(".weight") and len(HEADS[key]) == 99:
         head[key.replace("weight", "bias")] = zeros(99)
-    network = read_network(saved({**head, **state} if first else {**state, **head}))
-    assert same(network.model, small)
-    assert f"{key} {[*HEADS[key].shape]} is a classification head: dropped" in network.assumed
+    source = found(saved({**head, **state} if first else {**state, **head}), small)
+    assert f"{key} {[*HEADS[key].shape]} is a classification head: dropped" in source.graph.assumed
 
 
 @pytest.mark.parametrize("key,shape", [
@@ -131,26 +140,26 @@ def test_several_state_dicts_must_be_chosen(small, state, saved, refused):
     other = {**state, "stem.bn.bias": state["stem.bn.bias"] + 1}
     path = saved({"model": state, "deep": {"er": {"model.ema": other}}, "head": {"w": zeros(3)}})
     refused(path, "X018", "model, deep.er.model.ema", "--key")
-    assert same(read_network(path, Wanted(key="model")).model, small)
+    found(path, small, key="model")
     ema = read_network(path, Wanted(key="deep.er.model.ema")).model
     assert np.array_equal(ema.tensors["stem.bn.b"], small.tensors["stem.bn.b"] + 1)
     refused(path, "X018", "nothing", "no tensors under nothing", wanted=Wanted(key="nothing"))
-    path = saved({"a": {"b": other}, "a.b": state})
-    assert same(read_network(path, Wanted(key="a.b")).model, small)
+    path = saved({"a": {"b": {**other, "stem.conv.weight": zeros(8, 3, 3, 3)}}, "a.b": state})
+    found(path, small, key="a.b")
 
 
 def test_the_same_state_dict_twice_is_one(small, state, saved):
     tensors = {k: files.tensor(v) for k, v in state.items()}
-    assert same(read(saved([{"a": tensors}])), small)
+    found(saved([{"a": tensors}]), small)
 
 
 def test_two_networks_in_one_dict(small, state, saved, refused):
     both = {f"student.{k}": v for k, v in state.items()} | {
         f"teacher.net.{k}": v for k, v in state.items()}
     refused(saved(both), "X018", "student, teacher", "--key")
-    assert same(read_network(saved(both), Wanted(key="student")).model, small)
+    found(saved(both), small, key="student")
     path = saved({"state_dict": both})
-    assert same(read_network(path, Wanted(key="state_dict.student")).model, small)
+    found(path, small, key="state_dict.student")
     refused(path, "X018", "no tensors under", wanted=Wanted(key="state_dict.pupil"))
 
 
@@ -309,7 +318,7 @@ def test_damage(state, saved, old):
     for n in [0, 1, 30, *range(100, len(data), len(data) // 12), len(data) - 1]:
         reads(saved(data[:n]), "c.pt")
     rng = random.Random(3)
-    for _ in range(150):
+    for _ in range(80):
         bad = bytearray(data)
         for _ in range(rng.randrange(1, 4)):
             bad[rng.randrange(min(len(bad), 3000) if old else len(bad))] = rng.randrange(256)

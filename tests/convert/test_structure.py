@@ -279,13 +279,13 @@ def test_the_only_strides_are_taken_and_said():
     arch = replace(sample.ARCH, stages=(efm3.Stage(2, 3, 2), efm3.Stage(4, 2, 2),
                                         efm3.Stage(2, 1, 2)))
     _, found, assumed = matched(of(arch))
-    assert found.stages == arch.stages and "(2,3,2) (4,2,2) (2,1,2)" in assumed[-1]
+    assert found.stages == arch.stages and "(2,3,2) (4,2,2) (2,1,2)" in "".join(assumed)
 
 
 def test_more_blocks_in_the_published_stages():
     stages = tuple(replace(s, n=s.n + (s.t == 2)) for s in efm3.ARCHS["nano"].stages)
     _, found, assumed = matched(of(replace(sample.ARCH, stages=stages)))
-    assert found.stages == stages and "published stages" in assumed[-1]
+    assert found.stages == stages and any("published stages" in a for a in assumed)
 
 
 def test_wide_strides_where_nothing_else_fits():

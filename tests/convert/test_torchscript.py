@@ -8,7 +8,14 @@ import pytest
 
 import efm3
 from efm3 import reference
-from efm3.convert import FORMATS, Wanted, module_of, read_network
+from efm3.convert import (
+    FORMATS,
+    Wanted,
+    _torchscript_code,
+    _torchscript_text,
+    module_of,
+    read_network,
+)
 from efm3.convert.graph import run
 from tests.convert import checkpoint_files as files
 from tests.convert.checkpoint_files import HEAD, NET, New
@@ -263,7 +270,7 @@ REFUSED = {
     "long lists": (["k = [1]", *["k = torch.add(k, k)"] * 30], "X008", ["more items"]),
     "long line": (["y = " + "-" * 5000 + "1"], "X008", ["more text"]),
     "deep line": (["y = " + "-" * 3000 + "1"], "X008", ["no program"]),
-    "long text": (["y = 1"] * 60_000, "X008", ["more text"]),
+    "long text": (["y = 1"] * 8_000, "X008", ["more text"]),
     "large constant": (["y = torch.expand(CONSTANTS.c0, [1000000, 3])"], "X008",
                        ["more constants"]),
     "integers": (["return torch.to(x, 4)"], "", []),
@@ -271,7 +278,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_followed(source, refused_in, case):
+def test_what_is_not_followed(source, refused_in, monkeypatch, case):
+    monkeypatch.setattr(_torchscript_code, "MOST_STEPS", 20_000)
+    monkeypatch.setattr(_torchscript_text, "MOST_TOKENS", 20_000)
     lines, code, words = REFUSED[case]
     constants = (np.ones(3, np.float32), np.ones((2, 5, 1, 1), np.float32))
     if case == "deep line":
