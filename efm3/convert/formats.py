@@ -53,6 +53,11 @@ FORMATS: dict[str, Format] = {f.name: f for f in (
 """Every format, in the order in which help and docs list them."""
 
 
+SNIFFED = {k.format for k in sniff.KINDS.values()} - {"bin"}
+"""Formats that their bytes show: another kind of file under their suffix is refused by what it is.
+What a .bin really is, EFM3's own rules say."""
+
+
 def format_of(path: str | os.PathLike[str], name: str | None = None, *,
               write: bool = False) -> Format:
     """The format called `name`; else, for a file to read, the one that its bytes are of, and for
@@ -69,8 +74,7 @@ def format_of(path: str | os.PathLike[str], name: str | None = None, *,
         kind = sniff.of_path(place)
         if kind is not None and kind.format:
             found = FORMATS[kind.format]
-        elif kind is not None and (found is None or found.name != "bin"):
-            # What a .bin really is its own rules say.
+        elif kind is not None and (found is None or found.name in SNIFFED):
             refuse("X003", f"this is {kind.says(place)}", place)
     if found is None or not (found.writes if write else found.reads):
         known = ", ".join(f"{f.name} ({' '.join(f.suffixes)})" for f in FORMATS.values()

@@ -43,7 +43,7 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     model = kept if kept is not None and kept.arch == arch else Model(arch, weights)
     if found.turned:
         model.mirror = mirror.as_turned(model.mirror)
-    assumed = [*source.graph.assumed, *more]
+    assumed = list(source.graph.assumed)
     if hint is None and not source.own:
         # What this package wrote says all of this.
         assumed += found.picture.assumed
@@ -51,6 +51,7 @@ def network_of(source: Source, wanted: Wanted) -> Network:
             assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
     if source.approximate:
         assumed.append(source.approximate)
+    assumed += more
     graph, runtime = source.graph, None if source.approximate else source.runtime
     if source.complete is not None:
         graph, runtime = source.complete(arch)
