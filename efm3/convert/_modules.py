@@ -222,16 +222,22 @@ def network(layers: list[Layer]) -> tuple[list[Layer], list[Layer], int]:
     for unit in tail:
         if unit is first:
             continue
-        if unit.linear and size in unit.weight[:2]:
+        if _head(unit, size):
             heads.append(unit)
         else:
             kept.append(unit)
             size = unit.weight[0]
     for unit in layers[:start]:
-        if not (unit.linear and size in unit.weight[:2]):
+        if not _head(unit, size):
             return layers, [], 0
         heads.append(unit)
     return layers[start:end + 1] + kept, heads, size
+
+
+def _head(unit: Layer, size: int) -> bool:
+    # One of as many classes as the embedding has numbers is more likely another linear layer.
+    out, part, *_ = unit.weight
+    return unit.linear and size in (out, part) and out != part
 
 
 def groups_of(layer: Layer, c: int) -> int:

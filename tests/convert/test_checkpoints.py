@@ -134,6 +134,15 @@ def test_what_is_no_head_does_not_vanish(state, saved, refused, key, shape):
     assert "head" in str(error)
 
 
+def test_a_square_layer_at_the_end_is_no_head(small, state, saved, pictures):
+    turned = np.eye(12, dtype=np.float32)[::-1] * 2
+    network = read_network(saved({**state, "last.weight": turned}))
+    assert not any("head" in a for a in network.assumed)
+    x = pictures[:1]
+    want = reference.forward(small, x)[:, ::-1]
+    assert np.abs(reference.forward(network.model, x) - want).max() < 1e-6
+
+
 # Several networks.
 
 def test_several_state_dicts_must_be_chosen(small, state, saved, refused):
