@@ -99,6 +99,14 @@ def test_source_files_are_short_and_licensed():
             assert "SPDX-License-Identifier: Apache-2.0" in head, path
 
 
+def test_every_package_is_in_the_wheel():
+    text = (ROOT / "pyproject.toml").read_text()
+    listed = re.search(r"^packages = \[(.*?)\]", text, re.M | re.S)[1]
+    listed = set(re.findall(r'"(efm3[\w.]*)"', listed))
+    made = {".".join(p.parent.relative_to(ROOT).parts) for p in SOURCES if p.name == "__init__.py"}
+    assert listed - {"efm3.spec"} == made
+
+
 def test_every_source_file_has_its_test_twin():
     def twin(path):
         parts = path.relative_to(ROOT / "efm3").with_suffix("").parts

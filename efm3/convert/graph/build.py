@@ -100,14 +100,15 @@ class Builder:
         if size > SPARE and node.op == "Expand":
             self._beyond(size, node.place)
         args = [i.value for i in node.inputs if i.value is not None]
-        if node.op not in MOVING:
-            # Copies in float64, for the time being.
-            if self._left < sum(a.size for a in args if a.dtype == np.float32):
-                self._beyond(size, node.place)
-            # Whole numbers stay whole: shapes are computed with them.
-            args = [a if a.dtype.kind in "iub" else a.astype(np.float64, copy=False) for a in args]
+        # Copies in float64, for the time being.
+        if node.op not in MOVING and self._left < sum(
+                a.size for a in args if a.dtype == np.float32):
+            self._beyond(size, node.place)
         try:
             with np.errstate(all="ignore"):
+                # Whole numbers stay whole: shapes are computed with them.
+                args = [a if node.op in MOVING or a.dtype.kind in "iub"
+                        else a.astype(np.float64, copy=False) for a in args]
                 value = np.asarray(OPS[node.op].run(node.attrs, *args))
         except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError) as e:
             refuse("X006", f"{node.place} cannot be computed: {e}", node.place)

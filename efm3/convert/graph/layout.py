@@ -40,9 +40,13 @@ def transpose_of_nothing(n: Node, make: Maker) -> Node | None:
 
 
 def transpose_of_ones(n: Node, make: Maker) -> Node | None:
-    """T_p(x) = Reshape(x) where only axes of size 1 move: the order of the values stays."""
+    """T_p(x) = Reshape(x) where only axes of size 1 move: the order of the values stays.
+
+    One channel of a map stays as it is: a Concat of several is again a map.
+    """
     x = n.inputs[0]
-    if x.shape is None or None in x.shape or n.shape is None:
+    if x.shape is None or None in x.shape or n.shape is None or sum(
+            s != 1 for s in x.shape[1:]) > 1:
         return None
     moved = [p for p in n.attrs["perm"] if x.shape[p] != 1]
     if moved != sorted(moved):

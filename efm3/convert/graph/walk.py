@@ -139,7 +139,7 @@ class _Walk:
         self._entries: list[Node] = []
         self._skips: list[Node] = []
         self._last = max(i for i, n in enumerate(graph.nodes) if n.op in (
-            "Conv", "Dense", "BatchNorm", "PRelu"))
+            "Conv", "Dense", "BatchNorm"))
         self._after = {id(n) for n in graph.nodes[self._last + 1:]}
         self._output = graph.output
         while True:
@@ -157,6 +157,8 @@ class _Walk:
         if self.at is self._output:
             return None
         above = self.users.get(id(self.at), [])
+        if len(above) == 1 and above[0].op == "PRelu" and self.at.op in ("Conv", "BatchNorm"):
+            return above[0]
         if self.units and all(id(n) in self._after for n in above) and not self._skips:
             return None
         if len(above) == 1:

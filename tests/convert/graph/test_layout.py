@@ -118,6 +118,16 @@ def test_a_rewrite_keeps_the_function(rule, seed):
     assert ops(kept(d.graph(make(d)), layout.upright, seed)) == want
 
 
+def test_channels_apart_in_nhwc_are_a_map_again():
+    d = Draw(0)
+    y = d.to_last(d.x)
+    parts = [d.op("Abs", d.op("Slice", y, axis=3, start=i, stop=i + 1, step=1)) for i in (2, 0)]
+    y = d.op("Pad", d.op("Concat", *parts, axis=3), pads=[(0, 0), (1, 0), (0, 1), (0, 0)],
+             value=0.0, mode="constant")
+    after = kept(d.graph(d.op("Transpose", y, perm=BACK)), layout.upright)
+    assert "Transpose" not in ops(after) and "Reshape" not in ops(after)
+
+
 def test_every_rule_has_its_case():
     assert {r for rules in layout.RULES.values() for r in rules} == set(CASES)
 

@@ -127,6 +127,33 @@ class Eps(Net):
         return self.op("BatchNorm", x, *p, eps=self.eps)
 
 
+class OddNorm(Net):
+    """A norm with |x|·|x|, and a bound of 0, which are piecewise linear in their inputs."""
+
+    def end(self, x):
+        flat = self.b.reshape(x, (0, -1), "flat")
+        square = self.op("Mul", self.op("Abs", flat), self.op("Abs", flat))
+        norm = self.op("Sqrt", self.op("ReduceSum", square, axes=(1,), keepdims=True))
+        return self.op("Div", flat, self.op("Max", norm, self.const(0)))
+
+
+class ActiveEnd(Net):
+    def end(self, x):
+        return super().end(self.op("Relu", x, place="late (Relu)"))
+
+
+def test_a_norm_with_pieces_is_a_norm(model):
+    network = network_of(Source(OddNorm(model).graph()), Wanted())
+    assert not any("L2" in a for a in network.assumed)
+
+
+def test_an_activation_at_the_end_is_refused(model):
+    with pytest.raises(Efm3Error) as e:
+        network_of(Source(ActiveEnd(model).graph()), Wanted())
+    assert e.value.code == "X009"
+    assert "has an activation: EFM3's embed_proj has none" in str(e.value)
+
+
 @pytest.mark.parametrize("eps", [1e-3, 2e-5, 1e-7])
 def test_another_epsilon_is_exact_and_stated(model, eps):
     """Into the variance; below EFM3's, where a variance is nearly 0, into the scale."""
