@@ -403,5 +403,5 @@ def test_the_rooms_page_is_the_plan():
     assert few["validator"] == ["rules"] and known["codes"] == []
     table, picture = list(architecture.rooms()), list(architecture.picture())
     assert any("| `efm3/rules/` | the checks of a file |" in line for line in table)
-    assert "  r_rules --> r_arrays & r_mirror & r_scan" in picture
+    assert "  r_rules --> r_arrays & r_sniff & r_mirror & r_scan" in picture
     assert not any("tools" in line for line in picture)

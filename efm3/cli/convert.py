@@ -20,7 +20,7 @@ WRITES = [f.name for f in FORMATS.values() if f.writes]
 TABLE = "\n".join(["\b", *(
     f"{f.name:12} {' '.join(f.suffixes):12} "
     + " and ".join(w for w, can in (("in", f.reads), ("out", f.writes)) if can)
-    + (f"; needs the extra {f.extra}" if f.extra else "") for f in FORMATS.values())])
+    + (f"; out needs the extra {f.extra}" if f.extra else "") for f in FORMATS.values())])
 
 
 def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 FORMATS: dict[str, Format] = {f.name: f for f in (
     Format("bin", (".bin", ".efm3"), "EFM3",
            "itself, at level coherence", "an EFM3 file; the mirror keeps its text"),
-    Format("torch", (".pt", ".pth"), "PyTorch checkpoint",
-           "a state_dict of any naming, bare or under a key such as `model`, loaded with "
-           "weights_only; strides are inferred", "a state_dict in the original project's naming",
-           "torch"),
+    Format("torch", (".pt", ".pth", ".ckpt", ".tar"), "PyTorch checkpoint",
+           "a state_dict of any naming, at any depth, or a TorchScript archive; without PyTorch, "
+           "and without running code; run by PyTorch where the extra torch is installed",
+           "a state_dict in the original project's naming", "torch"),
     Format("onnx", (".onnx",), "ONNX",
-           "a graph with BatchNorm or with it folded, from opset 9 on, matched node by node",
+           "any exporter's graph, from opset 9 on; run by onnxruntime where the extra onnx is "
+           "installed",
            "opset 17, any batch size, L2 norm; BatchNorm as it is, or folded with --fold", "onnx"),
     Format("tflite", (".tflite", ".lite"), "TensorFlow Lite",
            "float, float16 and 8-bit weights (dequantised), NHWC, any batch; run by LiteRT where "

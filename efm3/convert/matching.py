@@ -27,7 +27,7 @@ OWN = "float64 evaluation of the graph"
 def network_of(source: Source, wanted: Wanted) -> Network:
     """The Network of a source. Raises Efm3Error X006..X018."""
     if source.model is not None:
-        return Network(source.model)
+        return Network(source.model, _unused(source, wanted, False), turned=source.model.turned)
     assert source.graph is not None
     hint = _meta.model_of({}, source.texts)
     found = walk.found(source.graph, stated=source.stated, bgr=wanted.bgr,
@@ -51,7 +51,10 @@ def network_of(source: Source, wanted: Wanted) -> Network:
             assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
     if source.approximate:
         assumed.append(source.approximate)
-    assumed += more
+    if found.joined and not source.stated:
+        assumed.append("two linear layers in a row were joined; a checkpoint does not show which "
+                       "of them its block adds to")
+    assumed += [*more, *_unused(source, wanted, found.turned)]
     graph, runtime = source.graph, None if source.approximate else source.runtime
     if source.complete is not None:
         graph, runtime = source.complete(arch)
@@ -61,6 +64,19 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     turns = model.turned and not found.turned
     embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(wanted.bgr), turns))
     return Network(model, assumed, embed, hint is not None, model.turned, source.files)
+
+
+def _unused(source: Source, wanted: Wanted, turned: bool) -> list[str]:
+    """What the caller stated and this source has no use for: it says so itself, or has no such."""
+    asked: dict[str, object] = {"--turned": True if wanted.turned and not turned else None}
+    if source.stated:
+        asked |= {"--eps": wanted.eps, "--act": wanted.act, "--key": wanted.key}
+    if source.model is not None:
+        asked |= {"--bgr or --rgb": wanted.bgr, "--input-range": wanted.input_range}
+    if source.model is not None or not source.stated:
+        asked["--output"] = wanted.output
+    return [f"{option} was not used: it is nothing that this source leaves open"
+            for option, value in asked.items() if value is not None]
 
 
 def _turn(found: walk.Found, wanted: Wanted, hint: Model | None) -> None:

@@ -114,3 +114,11 @@ def test_a_network_that_efm3_cannot_hold_runs_all_the_same(model):
     assert out.shape == (2, 8)
     np.testing.assert_allclose(np.linalg.norm(out, axis=1), 1)
     assert function.name == "float64 evaluation of the graph"
+
+
+def test_an_option_that_has_no_use_is_said(model):
+    stated = Wanted(eps=1e-3, act="relu", key="a", bgr=False, input_range=(-1.0, 1.0), turned=True)
+    assumed = network_of(Source(Net(model).graph()), stated).assumed
+    assert [a.partition(" ")[0] for a in assumed] == ["--turned", "--eps", "--act", "--key"]
+    assumed = network_of(Source(model=model), Wanted(bgr=True, output="x")).assumed
+    assert [a.partition(" ")[0] for a in assumed] == ["--bgr", "--output"]

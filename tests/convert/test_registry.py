@@ -64,7 +64,7 @@ def test_unknown_formats(tmp_path):
 
 def test_what_is_known_to_be_no_network_is_named(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"<!DOCTYPE html><title>Not found</title>")
-    with pytest.raises(efm3.Efm3Error, match="X003.*an HTML page"):
+    with pytest.raises(efm3.Efm3Error, match=r"X003.*an HTML page"):
         convert.read(tmp_path / "a.onnx")
 
 

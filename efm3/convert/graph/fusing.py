@@ -170,8 +170,8 @@ def pad_into_conv(n: Node, make: Maker) -> Node | None:
 def affine_into_conv(n: Node, make: Maker) -> Node | None:
     """C(s·x + t) has weight w·s, and bias sum of w·t where there is no padding.
 
-    With padding t must be 0: the border is of zeros, not of t. Not at the picture: what happens
-    there says which pictures the network takes.
+    With padding, or where none is stated, t must be 0: the border is of zeros, not of t. Not at
+    the picture: what happens there says which pictures the network takes.
     """
     x, w = n.inputs[0], n.inputs[1].value
     if x.op not in ("Mul", "Add", "BatchNorm") or w is None or n.attrs["group"] < 1:
@@ -190,7 +190,8 @@ def affine_into_conv(n: Node, make: Maker) -> Node | None:
         if c is None or y.op == "Conv":
             return None
         s, t = (wide(c), np.zeros(len(c))) if x.op == "Mul" else (np.ones(len(c)), wide(c))
-    if _from_picture(y) or (t.any() and any(n.attrs["pads"])):
+    pads = any(n.attrs["pads"]) or (n.attrs["strides"] is None and w.shape[2:] != (1, 1))
+    if _from_picture(y) or (t.any() and pads):
         return None
     group, (out, part, _, _) = n.attrs["group"], w.shape
     per = np.broadcast_to(s.reshape(group, 1, part), (group, out // group, part)).reshape(out, part)

@@ -91,7 +91,8 @@ def rebuilt(graph: Graph, make: Maker, known: dict[int, Node]) -> Graph:
 
 def wide(value: Array) -> Array:
     """A constant's values for arithmetic: float64."""
-    return np.asarray(value, np.float64)
+    with np.errstate(all="ignore"):
+        return np.asarray(value, np.float64)
 
 
 def vector(value: Array, shape: Sequence[int | None] | None, axis: int = 1) -> Array | None:

@@ -28,23 +28,25 @@ STATISTICS = ("bn.w", "bn.b", "bn.mean", "bn.var")
 
 @dataclass
 class Found:
-    """What a graph holds: its units, what is done with its picture, whether it ends in the norm."""
+    """What a graph holds: its units, what is done with its picture, whether it ends in the norm,
+    whether its picture is turned, and whether linear layers in a row were joined."""
 
     units: list[Unit]
     picture: picture.Picture
     normalises: bool
     turned: bool
+    joined: bool
 
 
-def reduced(graph: Graph) -> Graph:
-    """The graph after all rewrites."""
+def reduced(graph: Graph) -> tuple[Graph, bool]:
+    """The graph after all rewrites, and whether linear layers in a row were joined."""
     graph = slopes.spelled(layout.upright(graph))
     rules = {op: (*layout.RULES.get(op, ()), *fusing.RULES.get(op, ()))
              for op in {**layout.RULES, **fusing.RULES}}
     graph = applied(graph, rules)
     # A pair that was joined may leave a bias before a BatchNorm.
     again = pairs.joined(graph)
-    return graph if again is graph else applied(again, rules)
+    return (graph, False) if again is graph else (applied(again, rules), True)
 
 
 def found(graph: Graph, *, stated: bool = True, bgr: bool | None = None,
@@ -53,7 +55,7 @@ def found(graph: Graph, *, stated: bool = True, bgr: bool | None = None,
 
     `stated` is False for tensors alone, whose strides, padding and additions nothing shows.
     """
-    graph = reduced(graph)
+    graph, joined = reduced(graph)
     _supported(graph)
     convs = [n for n in graph.nodes if n.op == "Conv"]
     if not convs:
@@ -62,7 +64,7 @@ def found(graph: Graph, *, stated: bool = True, bgr: bool | None = None,
     walk = _Walk(graph, convs[0], stated)
     walk.units[0].weight = entry.weight(walk.units[0].weight)
     turned = stated and _turned(walk.convs, walk.units)
-    return Found(walk.units, entry, tail.normalises(graph, walk.at), turned)
+    return Found(walk.units, entry, tail.normalises(graph, walk.at), turned, joined)
 
 
 def _supported(graph: Graph) -> None:

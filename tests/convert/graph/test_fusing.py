@@ -109,6 +109,13 @@ def test_a_shift_before_padding_is_left():
     assert ops(after) == ["BatchNorm", "Conv", "Conv", "PRelu"]
 
 
+def test_a_shift_before_unknown_padding_is_left():
+    d = Draw(0)
+    y = d.norm(d.op("PRelu", d.conv(d.x), d.const(4, 1, 1)))
+    y = d.op("Conv", y, d.const(4, 4, 3, 3), strides=None, pads=(0,) * 4, dilations=(1, 1), group=1)
+    assert "BatchNorm" in ops(fused(d.graph(y)))
+
+
 def test_what_is_done_with_the_picture_is_left():
     d = Draw(0)
     after = kept(d.graph(d.conv(d.op("Mul", d.x, d.value(2.0)))), fused)
