@@ -58,8 +58,9 @@ def _weights(c: Call, at: int, scale: int | None, zero: int, axis: int) -> Node:
         times = _parameter(c, scale, value.ndim, axis)
     real = value.astype(np.float32)
     try:
-        real -= less
-        real *= times
+        with np.errstate(all="ignore"):
+            real -= less
+            real *= times
     except ValueError as e:
         refuse("X006", f"{c.place}: {e}", c.place)
     return c.const(real)
@@ -159,8 +160,13 @@ def _linear(name: str) -> Callable[[Call], Node]:
         inputs: list[Node] = [real, _weights(c, 3, 4, 5, axis)]
         bias = c.at(8) if name == "Conv" else None
         if bias is not None and bias.value is not None:
-            unit = _parameter(c, 1, 1) * _parameter(c, 4, 1)
-            inputs.append(c.const(bias.value.astype(np.float32) * unit))
+            units = [_parameter(c, n, 1) for n in (1, 4)]
+            try:
+                with np.errstate(all="ignore"):
+                    real_bias = bias.value.astype(np.float32) * units[0] * units[1]
+                inputs.append(c.const(real_bias))
+            except ValueError as e:
+                refuse("X006", f"{c.place}: {e}", c.place)
         return _wrapped(c, LAYERS[name](c.of(inputs)), 6, 7)
     return made
 

@@ -1,17 +1,19 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""onnxruntime on the part of a model that is converted.
+"""onnxruntime on the part of a model that is converted, in a process of its own.
 
 The runtime gets a model of its own: the live nodes, the constants that they use, the one output.
 Nothing that could loop, or make a map whose size is not known and bounded, is run. Large
-constants are lent to it, not copied.
+constants stand beside the model, not in it, so they are copied once.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +23,13 @@ from efm3.convert._onnx_graph import FED, READ, Read
 from efm3.convert._onnx_live import Item
 from efm3.convert._onnx_tensors import BFLOAT, EXTERNAL, FLOAT, HALF, INT64
 from efm3.convert._onnx_write import field, number, word
+from efm3.convert._worker import Worker
 from efm3.convert.graph.nodes import Node
 from efm3.convert.graph.run import MOST
 from efm3.extras import need
-from efm3.findings import printable, refuse
+from efm3.findings import refuse
+
+WORKER = Worker("efm3.convert._onnx_child", "onnxruntime")
 
 MOST_LIVE, MOST_VALUES = 1 << 28, 1 << 31
 """Most values of all maps at one time, and of all that are made."""
@@ -43,7 +48,9 @@ def runtime(read: Read) -> Runtime:
         why = _unsafe(read)
         if why:
             refuse("X008", f"onnxruntime is not started: {why[0]}", why[1])
-        return _started(*_pruned(read), read.graph.input.place, FED[read.fed_kind])
+        if find_spec("onnxruntime") is None:
+            need("onnxruntime", "onnx")
+        return _Session(*_pruned(read), read.graph.input.place, FED[read.fed_kind])
     return Runtime("onnxruntime", start)
 
 
@@ -97,7 +104,7 @@ def _pruned(read: Read) -> tuple[bytes, dict[str, Array]]:
             constants.append(_tensor(name, kind, array.shape, field(9, array.tobytes())))
             continue
         lent[name] = array
-        # The runtime takes what is lent in the place of a file that does not exist.
+        # It takes what is lent in the place of a file that does not exist.
         where = {"location": "lent", "offset": "0", "length": str(array.nbytes)}
         constants.append(_tensor(name, kind, array.shape, number(14, EXTERNAL), *(
             field(13, word(1, k) + word(2, v)) for k, v in where.items())))
@@ -123,7 +130,7 @@ def _tensor(name: str, kind: int, dims: Iterable[int], *data: bytes) -> bytes:
 def _mended(item: Item) -> tuple[bytes, bytes, bytes]:
     """A PRelu with a slope of shape [C, 1, 1], where its file has one of [C]: the constant shape,
     a Reshape, and itself."""
-    x, slope = item.inputs
+    x, slope = item.inputs[:2]
     shape, shaped = f"{item.outputs[0]}/shape", f"{item.outputs[0]}/slope"
     return (_tensor(shape, INT64, [3], field(9, np.array([-1, 1, 1], "<i8").tobytes())),
             _node("Reshape", [slope, shape], shaped), _node("PRelu", [x, shaped], item.outputs[0]))
@@ -141,30 +148,24 @@ def _as_stored(node: Node, kind: int) -> Array:
     return a.astype("<f2") if kind == HALF else a
 
 
-def _started(model: bytes, lent: dict[str, Array], name: str, kind: str
-             ) -> Callable[[Array], Array]:
-    engine = need("onnxruntime", "onnx")
-    options = engine.SessionOptions()
-    options.log_severity_level = 4
-    # As the file states it: nothing is computed, fused or copied when it is loaded.
-    options.graph_optimization_level = engine.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        values = [engine.OrtValue.ortvalue_from_numpy(a) for a in lent.values()]
-        if lent:
-            options.add_external_initializers([*lent], values)
-        session = engine.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as e:
-        _failed(e)
+class _Session:
+    """A model in the runtime's process."""
 
-    def run(x: Array) -> Array:
-        fed = np.rint(x) if kind[-2:] in ("u1", "i1") else x
-        try:
-            return np.asarray(session.run(None, {name: fed.astype(kind)})[0])
-        except Exception as e:
-            _failed(e)
-    return run
+    def __init__(self, model: bytes, lent: dict[str, Array], name: str, kind: str) -> None:
+        head = {"sizes": [len(model), *(a.nbytes for a in lent.values())],
+                "lent": [(n, a.dtype.str, a.shape) for n, a in lent.items()]}
+        self._load: list[bytes | memoryview] = [
+            _line(head), model, *(np.ascontiguousarray(a).data for a in lent.values())]
+        self._name, self._kind = name, kind
+        WORKER.ask(self, self._load)
+
+    def __call__(self, x: Array) -> Array:
+        """One batch to the output."""
+        whole = np.dtype(self._kind).kind in "iu"
+        fed = np.ascontiguousarray(np.rint(x) if whole else x, self._kind)
+        head = {"sizes": [fed.nbytes], "name": self._name, "kind": self._kind, "shape": fed.shape}
+        return WORKER.ask(self, self._load, [_line(head), fed.tobytes()])
 
 
-def _failed(e: Exception) -> NoReturn:
-    # Its exceptions have no common class that it documents.
-    refuse("X013", f"onnxruntime cannot run it: {printable(str(e))[:300]}", "onnxruntime")
+def _line(words: dict[str, Any]) -> bytes:
+    return json.dumps(words).encode() + b"\n"

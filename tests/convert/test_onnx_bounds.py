@@ -17,7 +17,7 @@ from efm3.convert._onnx_tensors import INT64
 from efm3.convert._onnx_write import field, number
 from efm3.convert._onnx_write import word as text
 from tests.convert import onnx_tiny
-from tests.convert.onnx_tiny import RNG, F, both, i64, normal, tiny
+from tests.convert.onnx_tiny import F, both, i64, numbers, tiny
 
 NEEDS = ("onnx", "onnxruntime")
 
@@ -32,6 +32,8 @@ def refused(tmp_path):
     return partial(onnx_tiny.refused, tmp_path)
 
 
+RNG = np.random.default_rng(7)
+normal = numbers(8)
 MAP4 = normal(4, 3, 3, 3)
 AFFINE = [normal(3), normal(3), normal(3), np.abs(normal(3)) + F(0.5)]
 

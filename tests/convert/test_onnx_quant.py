@@ -13,14 +13,16 @@ import efm3
 from efm3.convert.graph import run
 from efm3.convert.graph.ops import OPS
 from tests.convert import onnx_tiny
-from tests.convert.onnx_tiny import RNG, F, both, i64, tiny
+from tests.convert.onnx_tiny import F, both, i64, tiny
 
 NEEDS = ("onnx", "onnxruntime")
 
 S, OUT = F(1 / 16), F(0.25)
 """Scale of the input, and of what is put out."""
 Z = np.uint8(120)
-W = RNG.integers(-120, 120, (4, 3, 3, 3)).astype(np.int8)
+RNG = np.random.default_rng(7)
+# Products of larger ones do not fit the 16 bits in which some processors add them up.
+W = RNG.integers(-60, 60, (4, 3, 3, 3)).astype(np.int8)
 WS = np.array([1, 2, 4, 0.5], F) / F(64)
 BIAS = RNG.integers(-2000, 2000, 4).astype(np.int32)
 REAL = W * WS[:, None, None, None]

@@ -7,15 +7,21 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from efm3.convert._onnx_graph import READ
 from tests.fuzz.mutators import raw
 
 if TYPE_CHECKING:
     import onnx
 
 EDGES = (-2**63, -2**31, -1, 0, 1, 2, 3, 4, 7, 16, 112, 2**31 - 1, 2**63 - 1)
-OPS = ("Conv", "BatchNormalization", "PRelu", "Add", "Sub", "Mul", "Div", "Identity", "Reshape",
-       "Flatten", "Transpose", "Unsqueeze", "Constant", "ReduceL2", "LpNormalization", "Clip",
-       "Gemm", "MatMul", "Relu", "Cast", "If", "")
+OPS = (*sorted(READ), "If", "Loop", "NonZero", "")
+
+
+def seeds() -> list[bytes]:
+    """The models of the reader's tests."""
+    from tests.convert.onnx_cases import CASES, model_of
+
+    return [model_of(nodes).SerializeToString() for nodes in CASES.values()]
 
 
 def graph(rng: random.Random, data: bytes) -> bytes:
@@ -53,9 +59,14 @@ def _node(rng: random.Random, g: onnx.GraphProto) -> None:
     node = rng.choice(g.node)
     names = [*(n for other in g.node for n in other.output), *(t.name for t in g.initializer), "",
              "nobody"]
-    kind = rng.randrange(7)
+    kind = rng.randrange(8)
     if kind == 0:
         node.op_type = rng.choice(OPS)
+    elif kind == 7 and node.input:
+        # One more, between a node and what it takes.
+        new = g.node.add(op_type=rng.choice(OPS), output=[f"{len(g.node)}/new"])
+        new.input.extend([node.input[0], *rng.choices(names, k=rng.randrange(4))])
+        node.input[0] = new.output[0]
     elif kind == 1 and node.input:
         node.input[rng.randrange(len(node.input))] = rng.choice(names)
     elif kind == 2 and node.output:
@@ -82,7 +93,8 @@ def _attribute(rng: random.Random, attribute: onnx.AttributeProto) -> None:
         attribute.ints.pop()
     else:
         attribute.name = rng.choice(("axis", "axes", "epsilon", "group", "pads", "strides", "perm",
-                                     "kernel_shape", "value", "auto_pad", "x"))
+                                     "kernel_shape", "value", "auto_pad", "to", "split", "keepdims",
+                                     "transA", "alpha", "starts", "ends", "x"))
 
 
 def _constant(rng: random.Random, tensor: onnx.TensorProto) -> None:

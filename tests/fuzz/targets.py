@@ -27,8 +27,14 @@ from efm3.rules import load_rules
 from efm3.scan import scan
 from efm3.source import Unreadable
 from tests import damaged
-from tests.fuzz import checkpoints, mutators, ncnn_files, paired_files, tflite_files
-from tests.fuzz.onnx_graphs import graph
+from tests.fuzz import (
+    checkpoints,
+    mutators,
+    ncnn_files,
+    onnx_graphs,
+    paired_files,
+    tflite_files,
+)
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
 # Structure is what every load begins with; the other levels build on it.
@@ -189,7 +195,8 @@ def available() -> dict[str, Target]:
         "torch": Target(Kind("torch", checkpoints.seeds, checkpoints.change, 8), reader("torch")),
     }
     more = {"safetensors": Kind("safetensors", written("safetensors"), mutators.headed, 8),
-            "onnx": Kind("onnx", written("onnx", folds=(False, True)), graph, 20)}
+            "onnx": Kind("onnx", lambda: onnx_graphs.seeds() + written("onnx", (False, True))(),
+                         onnx_graphs.graph, 8)}
     out |= {name: Target(kind, reader(name)) for name, kind in more.items()
             if importlib.util.find_spec(name)}
     return out
