@@ -146,7 +146,11 @@ def _mode_to_keep(target: str) -> int | None:
 def _write_beside(temp: str, target: str, flags: int, mode: int | None,
                   parts: Iterable[bytes | memoryview],
                   check: Callable[[str], None] | None) -> None:
-    fd = os.open(temp, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        fd = os.open(temp, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as e:
+        # The temporary file's name says nothing to anybody.
+        raise OSError(e.errno, e.strerror, target) from None
     try:
         try:
             if mode is not None:

@@ -163,7 +163,7 @@ def test_odd():
     with pytest.raises(efm3.Efm3Error, match="X099"):
         read("odd.npz", format="npz")
 ''')
-    t.replace("CHANGELOG.md", "codes X001–X018", "codes X001–X018 and X099")
+    t.replace("CHANGELOG.md", "codes X001–X019", "codes X001–X019 and X099")
 
 
 def add_kernel(t):

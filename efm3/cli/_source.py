@@ -26,6 +26,9 @@ def source_options(command: Any) -> Any:
                               "(p - 127.5) / 128"),
             click.option("--key", metavar="PATH", help="where in a checkpoint the network is"),
             click.option("--output", metavar="NAME", help="the output, of a source with several"),
+            click.option("--l2-norm", is_flag=True,
+                         help="the embedding is meant to be divided by its L2 norm, which the "
+                              "network does not do"),
             click.option("--turned", is_flag=True,
                          help="accept a network whose picture must be turned by 180 degrees "
                               "(TensorFlow's SAME padding)"))):

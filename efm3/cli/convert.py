@@ -23,6 +23,15 @@ TABLE = "\n".join(["\b", *(
     + (f"; out needs the extra {f.extra}" if f.extra else "") for f in FORMATS.values())])
 
 
+TENSORS = ("whoever runs these tensors must turn each picture by 180 degrees before; efm3 does it, "
+           "by EFM3's metadata in the file")
+KEPT = ("each picture is turned by 180 degrees before the network runs; meta says so, and the "
+        "engine does it")
+UPRIGHT = "the network took its picture turned by 180 degrees; this file takes it upright"
+TURNED = {"bin": KEPT, "c_array": KEPT, "onnx": UPRIGHT, "ncnn": UPRIGHT}
+"""What is said of a turned network, by the format that is written."""
+
+
 def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for word in words:
@@ -44,8 +53,10 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 @click.option("--name", help="the network's name (default: the size's own, or custom)")
 @click.option("--meta", multiple=True, callback=_meta, metavar="KEY=VALUE",
               help="set a key of the mirror's meta, e.g. licence=Apache-2.0")
-@click.option("--from", "from_format", type=click.Choice(READS), help="IN's format, by its suffix")
-@click.option("--to", "to_format", type=click.Choice(WRITES), help="OUT's format, by its suffix")
+@click.option("--from", "from_format", type=click.Choice(READS),
+              help="IN's format (default: by its bytes)")
+@click.option("--to", "to_format", type=click.Choice(WRITES),
+              help="OUT's format (default: by its suffix)")
 @click.option("--fold/--no-fold", default=False, show_default=True,
               help="fold BatchNorm into the convolutions (ONNX, ncnn out)")
 @source_options
@@ -59,7 +70,7 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 def command(source: str, target: str, word: str, name: str | None, meta: dict[str, Any],
             from_format: str | None, to_format: str | None, fold: bool, strict: bool, verify: bool,
             tolerance: float, form: str, **stated: Any) -> None:
-    """Convert a MobileFaceNet from IN to OUT; the suffixes determine the formats.
+    """Convert a MobileFaceNet from IN to OUT: IN's bytes, OUT's suffix determine the formats.
 
     A source's layers are matched by structure and shape, whatever their names. OUT is read
     back and compared with IN; it is written atomically, and only if correct.
@@ -77,12 +88,12 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
         return
     a = done.arch
     stages = " ".join(f"({s.t},{s.n},{s.s})" for s in a.stages)
-    click.echo(f"{target}: {done.to_format}, {done.size:,} bytes")
+    names = " and ".join(filter(None, (target, done.beside)))
+    click.echo(f"{printable(names)}: {done.to_format}, {done.size:,} bytes")
     click.echo(f"  {printable(a.name)}: {a.stem_channels}/{a.block_channels}/{a.final_channels} "
                f"channels, stages {stages}, embedding {a.embedding_dim}")
     if done.turned:
-        click.echo("  turned: each picture is turned by 180 degrees before the network runs; meta "
-                   "says so")
+        click.echo(f"  turned: {TURNED.get(done.to_format, TENSORS)}")
     for note in done.assumed:
         click.echo(f"  assumed: {printable(note)}", err=True)
     if done.check is None:
@@ -91,6 +102,6 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
     if not done.check.verified:
         click.echo("  read back: every tensor is the same; not verified, as nothing else ran IN")
         return
-    under = ", with what is assumed" if done.assumed else ""
+    under = ", if what is assumed holds" if done.assumed else ""
     click.echo(f"  verified{under}: {done.check.result} against {done.check.source}, max_err = "
                f"{done.check.max_error:.2e}  cosine {done.check.min_cosine:.9f}")

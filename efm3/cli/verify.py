@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from efm3 import mirror
 from efm3.arithmetic import TOLERANCE
 from efm3.cli import needs_engine, source, styler
 from efm3.cli._source import source_options
+from efm3.findings import printable
 
 if TYPE_CHECKING:
     from efm3.model import Model
@@ -69,6 +71,9 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
         if o.stray:
             click.echo(f"     first differing layer: {o.stray.layer}, error "
                        f"{o.stray.max_error:.2e}, budget {o.stray.budget:.2e}; {o.stray.guess}")
+    used = mirror.meta_of(model.mirror).get("efm3.source_options")
+    if against and not ok and used and not any(stated.values()):
+        click.echo(f"     it was converted with {printable(str(used))}: give the same here")
     end = f" against {against} ({framework})" if against else ""
     click.echo(style(f"{file}: {'verified' if ok else 'NOT verified'}{end} "
                      f"(tolerance {tolerance:g})", bold=True))

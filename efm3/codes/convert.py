@@ -5,7 +5,7 @@
 ROWS = (
     ("X001", "error", "", "format",
      "No format of this name or suffix, or not in this direction.",
-     "The suffix decides how a file is read and written.",
+     "The bytes decide how a file is read, the suffix how it is written.",
      "give --from or --to; `efm3 convert --help` lists the formats"),
     ("X002", "error", "", "library",
      "A library that this needs is not installed; the message names the extra it is in.",
@@ -76,4 +76,8 @@ ROWS = (
      "The source holds several networks or outputs, and none was chosen.",
      "Each would give other embeddings.",
      "choose with --key (checkpoints) or --output (graphs); the message lists them"),
+    ("X019", "error", "", "target",
+     "OUT is one of the files that the source is read from.",
+     "The source would be gone.",
+     "give OUT another name, or another folder"),
 )

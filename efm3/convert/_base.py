@@ -35,7 +35,7 @@ class Format:
     writes: str = ""
     """What is written; "" where it cannot be."""
     extra: str = ""
-    """The extra of this package that it needs, "" for none."""
+    """The extra of this package that writing it needs, "" for none."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Wanted:
     """True: the network takes blue first."""
     input_range: tuple[float, float] | None = None
     """What the network takes for pixels 0 and 255."""
+    l2_norm: bool = False
+    """True: the embedding is meant to be divided by its L2 norm, which the network does not do."""
     turned: bool = False
     """True: a network that needs its picture turned by 180 degrees is wanted all the same."""
 
@@ -70,7 +72,8 @@ class Wanted:
             out.append("--bgr" if self.bgr else "--rgb")
         if self.input_range is not None:
             out.append("--input-range {:g}..{:g}".format(*self.input_range))
-        return " ".join([*out, *(["--turned"] if self.turned else [])])
+        out += ["--l2-norm"] * self.l2_norm + ["--turned"] * self.turned
+        return " ".join(out)
 
 
 @dataclass(frozen=True)

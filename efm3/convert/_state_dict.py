@@ -29,7 +29,8 @@ from efm3.network import layers
 
 Load = Callable[[str], Array]
 """A tensor's values by its key."""
-PADDED = "padding and residual additions are not in a checkpoint: taken as EFM3's"
+PADDED = ("padding and residual additions are not in a checkpoint: taken as EFM3's (--arch says "
+          "so)")
 DEPTHWISE = ("depthwise", "gdconv")
 
 
@@ -58,7 +59,8 @@ def source_of(shapes: Mapping[str, tuple[int, ...]], load: Load, size: int, want
     chain = Chain(front, kept, values, slopes, size,
                   fmt.BN_EPS if wanted.eps is None else wanted.eps)
     graph = chain.graph()
-    graph.assumed += rounded if own or texts else [*assumed, PADDED]
+    graph.assumed += rounded if own or texts else [
+        *assumed, *([] if wanted.arch else [PADDED])]
     return Source(graph, texts=texts, stated=False, complete=chain.complete, own=own)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.arithmetic import TOLERANCE
 from efm3.convert._base import Format, Network, Wanted
@@ -48,6 +49,7 @@ class Conversion:
     from_format: str
     to_format: str
     arch: Arch
+    beside: str = ""
     turned: bool = False
     size: int = 0
     assumed: list[str] = field(default_factory=list)
@@ -76,20 +78,30 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     if not network.own:
         _describe(network, row_in, wanted, [os.fspath(source), *network.files])
     _rename(model, name, meta)
-    done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
-                      network.turned, assumed=network.assumed)
-
     module = module_of(row_out)
+    beside = module.beside(os.fspath(target)) if hasattr(module, "beside") else ""
+    if row_in.name != "bin":
+        _apart([os.fspath(source), *network.files], [os.fspath(target), beside])
+    done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
+                      beside, network.turned, assumed=network.assumed)
 
     def check(path: str, *beside: str) -> None:
         done.size = sum(map(os.path.getsize, (path, *beside)))
         if verify:
-            stated = Wanted(model.arch)
+            stated = Wanted(model.arch, turned=model.turned)
             back = network_of(module.read(path, stated, *beside), stated)
             done.check = compare(network, back, tolerance, os.fspath(target))
 
     write_checked(module, model, os.fspath(target), fold, check)
     return done
+
+
+def _apart(sources: list[str], targets: list[str]) -> None:
+    """Raises X019 where a file that would be written is one that was read."""
+    read = {os.path.realpath(s) for s in sources}
+    for target in targets:
+        if target and os.path.realpath(target) in read:
+            refuse("X019", f"{target} is what the network is read from", target)
 
 
 def _describe(network: Network, row: Format, wanted: Wanted, files: list[str]) -> None:
@@ -113,6 +125,9 @@ def _rename(model: Model, name: str | None, meta: Mapping[str, Any] | None) -> N
         model.arch = replace(model.arch, name=name)
         model.mirror = {**model.mirror, "name": name}
     if meta:
+        if fmt.PICTURE_KEY in meta:
+            refuse("X012", f"meta.{fmt.PICTURE_KEY} says how the network takes its picture, which "
+                           "the source decides (--turned)", fmt.PICTURE_KEY)
         old = model.mirror.get("meta")
         model.mirror = {**model.mirror, "meta": {**(old if isinstance(old, dict) else {}), **meta}}
 

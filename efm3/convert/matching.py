@@ -35,6 +35,9 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     if not source.stated and hint is None:
         # Tensors alone do not show it: the caller does.
         found.turned = wanted.turned
+    elif source.stated and hint is not None and hint.turned:
+        # It was written for upright pictures, also where its padding does not show that.
+        found.turned = True
     if found.turned:
         _turn(found, wanted, hint)
     arch, more = _units.match(found.units, wanted.arch or (hint.arch if hint else None))
@@ -47,8 +50,9 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     if hint is None and not source.own:
         # What this package wrote says all of this.
         assumed += found.picture.assumed
-        if not found.normalises and source.stated:
-            assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does")
+        if not found.normalises and source.stated and not wanted.l2_norm:
+            assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does "
+                           "(--l2-norm)")
     if source.approximate:
         assumed.append(source.approximate)
     if found.joined and not source.stated:
@@ -83,10 +87,10 @@ def _turn(found: walk.Found, wanted: Wanted, hint: Model | None) -> None:
     """Turns the units' kernels. Raises X017 where nobody asked for it."""
     if not wanted.turned and not (hint is not None and hint.turned):
         place = next(u.place for u in found.units if (u.stride or 1) > 1)
-        refuse("X017", "it pads as TensorFlow's SAME does: its strided convolutions pad below and "
-                       "right alone, EFM3's above and left. With --turned kernels and picture are "
-                       "turned by 180 degrees, which is the same network exactly, and the file "
-                       "says in meta that its pictures are turned before it runs", place)
+        refuse("X017", "TensorFlow's SAME padding: give --turned. Its strided convolutions pad "
+                       "below and right alone, EFM3's above and left; turned by 180 degrees, "
+                       "kernels and picture, it is the same network exactly, and the file says so",
+               place)
     for u in found.units:
         u.weight = np.ascontiguousarray(u.weight[:, :, ::-1, ::-1])
 
@@ -153,4 +157,6 @@ def embedding(graph: Graph, runtime: Runtime | None, picture: Picture, bgr: bool
         norm = np.sqrt(np.sum(flat * flat, axis=1, keepdims=True))
         return np.asarray(flat / np.maximum(norm, fmt.L2_EPS))
 
-    return (OWN if start is None or runtime is None else runtime.name), embed
+    if start is not None and runtime is not None:
+        return runtime.name, embed
+    return OWN if runtime is None else f"{OWN} ({runtime.name} is not installed)", embed

@@ -57,7 +57,7 @@ def _output(file: File, name: str | None) -> int:
         if name in names:
             return names[name]
     listed = ", ".join(f"{short(k)} {[*file.tensor(v).shape]}" for k, v in [*known.items()][:16])
-    refuse("X018", f"{file.path} has the outputs {listed}" if name is None else
+    refuse("X018", f"{file.path} has the outputs {listed}; give --output NAME" if name is None else
            f"no output of {file.path} is called {short(name)!r}; it has {listed}", file.path)
 
 

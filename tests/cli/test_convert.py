@@ -34,7 +34,7 @@ def test_json(cli, file, tmp_path):
     result = cli("convert", file, tmp_path / "a.h", "--format", "json")
     value = json.loads(result.stdout)
     assert set(value) == {"source", "target", "from_format", "to_format", "arch", "turned",
-                          "size", "assumed", "check"}
+                          "size", "assumed", "check", "beside"}
     assert (value["from_format"], value["to_format"]) == ("bin", "c_array")
     assert value["size"] == os.path.getsize(tmp_path / "a.h")
     assert value["arch"]["stages"][0] == {"t": 2, "n": 1, "s": 2}
@@ -64,7 +64,7 @@ def test_assumptions_go_to_stderr(cli, file, tmp_path):
     result = cli("convert", tmp_path / "a.npz", tmp_path / "b.bin", "--arch", file)
     assert result.exit_code == 0 and "assumed: stem" in result.stderr, result.stderr
     assert efm3.load(tmp_path / "b.bin").arch.name == "custom"
-    assert "  assumed: " not in result.stdout and "with what is assumed" in result.stdout
+    assert "  assumed: " not in result.stdout and "if what is assumed holds" in result.stdout
     result = cli("convert", tmp_path / "a.npz", tmp_path / "c.bin", "--arch", file, "--strict")
     assert result.exit_code == 1 and "X014" in result.stderr
     assert not (tmp_path / "c.bin").exists()
@@ -130,7 +130,7 @@ def test_what_a_source_does_not_say(cli, file, tmp_path):
     out = tmp_path / "b.bin"
     base = ("convert", tmp_path / "s.npz", out, "--arch", file)
     said = cli(*base).stderr
-    for word in ("--eps", "padding", "--input-range", "--rgb"):
+    for word in ("--eps", "--input-range", "--rgb"):
         assert f"{word}" in said
     assert cli(*base, "--strict").exit_code == 1
     result = cli(*base, "--eps", "1e-3", "--bgr", "--input-range=-1..1", "--meta", "source=mine")

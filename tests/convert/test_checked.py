@@ -63,3 +63,24 @@ def test_two_files_take_their_places_after_the_check(tmp_path, monkeypatch):
     done = checked.convert(tmp_path / "a.bin", tmp_path / "n.param")
     assert done.size == sum((tmp_path / f"n.{e}").stat().st_size for e in ("param", "bin"))
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_source_is_never_replaced(tmp_path):
+    """Its own file, or the one beside it, under any spelling; an EFM3 file may be, by itself."""
+    (tmp_path / "a.bin").write_bytes(sample.base())
+    checked.convert(tmp_path / "a.bin", tmp_path / "n.param")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    (tmp_path / "link.bin").symlink_to(tmp_path / "n.bin")
+    for source, target in (("n.param", "n.bin"), ("n.bin", "n.bin"), ("n.param", "link.bin"),
+                           ("n.param", "n.param")):
+        with pytest.raises(efm3.Efm3Error, match="X019"):
+            checked.convert(tmp_path / source, tmp_path / target)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.name != "link.bin"} == before
+    checked.convert(tmp_path / "a.bin", tmp_path / "a.bin", name="new")
+    assert efm3.load(tmp_path / "a.bin").arch.name == "new"
+
+
+def test_meta_does_not_say_how_the_picture_is_taken(tmp_path):
+    (tmp_path / "a.bin").write_bytes(sample.base())
+    with pytest.raises(efm3.Efm3Error, match=r"X012.*--turned"):
+        checked.convert(tmp_path / "a.bin", tmp_path / "b.bin", meta={"picture": "upright"})

@@ -78,7 +78,7 @@ def test_elsewhere_the_graph_is_evaluated(model):
     network = network_of(Source(Net(model).graph(), runtime=Runtime("there", missing)), Wanted())
     x = verification.inputs()[:1]
     np.testing.assert_allclose(network.run(x), reference.forward(model, x), atol=1e-12)
-    assert network.framework == "float64 evaluation of the graph"
+    assert network.framework == "float64 evaluation of the graph (there is not installed)"
 
 
 def test_weights_of_8_bits_are_compared_dequantised(model):

@@ -21,7 +21,7 @@ def codes(group: str) -> Iterator[str]:
 
 def formats() -> Iterator[str]:
     """The rows of the converters."""
-    yield from table(("source", "suffix", "read as", "written as", "extra"), [
+    yield from table(("source", "suffix", "read as", "written as", "extra for writing"), [
         (f.title, " ".join(f"`{s}`" for s in f.suffixes), f.reads, f.writes,
          f"`{f.extra}`" if f.extra else "") for f in FORMATS.values()])
 
