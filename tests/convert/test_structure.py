@@ -79,7 +79,8 @@ def same(tensors, model):
 
 
 EPS = "BatchNorm's epsilon is not in a checkpoint: taken as 1e-05 (--eps)"
-PADDED = "padding and residual additions are not in a checkpoint: taken as EFM3's"
+PADDED = ("padding and residual additions are not in a checkpoint: taken as EFM3's (--arch "
+          "says so)")
 
 
 def test_original_naming(small, state):

@@ -46,6 +46,8 @@ class Original(Keys):
 class NothingSaid(Keys):
     """The caller knows nothing: all that is taken for granted is listed."""
 
+    unsaid = ("padding and residual additions",)
+
 
 @STYLES.style(EPS, arch=ARCH)
 class EpsUnsaid(Keys):
