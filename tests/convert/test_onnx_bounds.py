@@ -201,6 +201,7 @@ def test_deep_subgraphs_are_passed_over(source):
     (("Constant", [], {"value_string": "x"}), "X006", "holds no numbers"),
     (("ConstantOfShape", [i64(-1)], {}), "X006", "[-1]"),
     (("ReduceSum", ["x", i64(7)], {}), "X006", "axis 7 of 4"),
+    (("PRelu", ["x", normal(3, 1, 1, 1, 1)], {}), "X006", "a slope of"),
     (("PRelu", ["x"], {}), "X007", "no slope"), (("Add", ["x"], {}), "X007", "1 inputs"),
     (("BatchNormalization", ["x", *AFFINE], {"training_mode": 1}), "X009", "training"),
     (("BatchNormalization", ["x", *AFFINE[:3]], {}), "X007", "4 inputs, not 5"),
@@ -213,6 +214,11 @@ def test_deep_subgraphs_are_passed_over(source):
 def test_nodes_that_cannot_be(refused, node, code, word):
     p = tiny(node, ("Add", ["x", "v0"], {}))
     refused(p, code, f"n0 ({node[0]})", word)
+
+
+def test_a_slope_is_broadcast_to_its_map_not_the_map_to_it(refused):
+    refused(tiny(("GlobalAveragePool", ["x"], {}), ("PRelu", [None, normal(3, 6, 5)], {})),
+            "X006", "a slope of shape [3, 6, 5] for [2, 3, 1, 1]")
 
 
 # The file.

@@ -95,7 +95,7 @@ def test_python_targets_find_nothing_and_repeat(capsys):
         assert program.run(160, 7, targets.available()) == 0
         out.append(dict(line.split()[:2] for line in capsys.readouterr().out.splitlines()))
     assert out[0] == out[1] and set(out[0]) == set(targets.available())
-    assert out[0]["load"] == "160" and out[0]["onnx"] == "8"
+    assert out[0]["load"] == "160" and out[0]["onnx"] == "20"
 
 
 def test_a_finding_of_a_python_target_is_kept(capsys, monkeypatch, tmp_path):

@@ -238,6 +238,8 @@ def _pointwise(n: Node, x: Node, make: Maker) -> Node:
 def slices_to_gather(n: Node, make: Maker) -> Node | None:
     """Concat along an axis of slices of one x along it picks entries of x: a Gather."""
     axis = n.attrs["axis"]
+    if n.shape is None or not (n.shape[axis] or MOST + 1) <= MOST:
+        return None
     picks: list[int] = []
     base: Node | None = None
     for i in n.inputs:

@@ -93,7 +93,9 @@ def _normed(attrs: Attrs, shapes: list[Shape]) -> Shape:
 
 def _prelu(attrs: Attrs, shapes: list[Shape]) -> Shape:
     out = broadcast(shapes)
-    if out is not None and shapes[0] is not None and len(out) != len(shapes[0]):
+    # The slope is broadcast to x, not x to the slope.
+    if out is not None and shapes[0] is not None and (len(out) != len(shapes[0]) or any(
+            s not in (None, o) for s, o in zip(shapes[0], out, strict=True))):
         raise ValueError(f"a slope of shape {[*(shapes[1] or ())]} for {[*shapes[0]]}")
     return shapes[0]
 
