@@ -358,5 +358,5 @@ def test_without_the_libraries(graph, saved, small, tmp_path, refused, monkeypat
     for library in ("onnxruntime", "onnx"):
         monkeypatch.setitem(sys.modules, library, None)
     done = convert(path, tmp_path / "x.bin")
-    assert done.check.source == "float64 evaluation of the graph"
+    assert done.check.source.startswith("float64 evaluation of the graph")
     refused(tmp_path / "x.bin", "X002", "extra `onnx`", to="y.onnx")
