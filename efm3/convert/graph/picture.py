@@ -106,8 +106,12 @@ def _affine(graph: Graph, at: Node) -> tuple[Array, Array, tuple[int, ...]]:
         return np.ones(3), np.zeros(3), (0, 1, 2)
     shape = tuple(s or 1 for s in graph.input.shape or ())
     u = np.random.default_rng(0).uniform(1, 2, shape)
-    zero = run.values(nodes, at, {id(graph.input): np.zeros(shape)})
-    slope = run.values(nodes, at, {id(graph.input): u}) - zero
+    with np.errstate(all="ignore"):
+        zero = run.values(nodes, at, {id(graph.input): np.zeros(shape)})
+        slope = run.values(nodes, at, {id(graph.input): u}) - zero
+    if not np.isfinite(zero).all() or not np.isfinite(slope).all():
+        refuse("X016", f"{at.place}: what is done with the input is not finite for every picture",
+               at.place)
     a, order = np.zeros(3), []
     for j in range(3):
         # The channel of which it is a multiple; all pixels must agree.

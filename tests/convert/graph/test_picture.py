@@ -118,6 +118,10 @@ def grey(d):
     return d.op("Gather", d.x, d.value(np.array([0, 0, 0])), axis=1)
 
 
+def divisor(d):
+    return d.op("Div", d.value(2.0), d.x)
+
+
 def nothing(d):
     return d.op("Mul", d.x, d.value(0.0))
 
@@ -125,7 +129,7 @@ def nothing(d):
 @pytest.mark.parametrize(("make", "words"), [
     (imagenet, "padding would have another colour"), (curved, "abs (Abs) changes the input"),
     (uneven, "not one factor"), (grey, "channels [0, 0, 0]"),
-    (nothing, "takes the input's channels")],
+    (divisor, "not finite"), (nothing, "takes the input's channels")],
     ids=lambda v: getattr(v, "__name__", ""))
 def test_what_cannot_be_undone_is_refused(make, words):
     d = draw()
