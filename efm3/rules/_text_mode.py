@@ -4,7 +4,8 @@
 
 The header alone determines the file's length. Bytes that were put in are counted: without them the
 file has that length. Of bytes that were taken out there is no trace but the tables' size fields,
-which then stand too early, by ever more. No copy of the file is made.
+which then stand too early, by ever more. No more of the file is copied than a piece, or what is
+missing from it.
 """
 
 from __future__ import annotations
@@ -64,14 +65,6 @@ def _count(data: memoryview, what: bytes) -> int:
     return sum(piece.count(what) for piece in _chunks(data, len(what) - 1))
 
 
-def _find(data: memoryview, what: bytes) -> int:
-    for number, piece in enumerate(_chunks(data, len(what) - 1)):
-        place = piece.find(what)
-        if place >= 0:
-            return number * CHUNK + place
-    return -1
-
-
 def _expected(head: bytes) -> int:
     """The length of the file that begins with these bytes; 0 where they state none."""
     s = scan(head[:fmt.PREFIX_SIZE])
@@ -81,17 +74,16 @@ def _expected(head: bytes) -> int:
 def _widened(data: memoryview) -> bool:
     """True for UTF-8 whose characters were the bytes of a file."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    count, more = 0, False
+    count = 0
     try:
         for piece in _chunks(data):
-            more |= not piece.isascii()
             count += len(decoder.decode(piece))
         head = bytes(data[:4 * fmt.PREFIX_SIZE]).decode("utf-8", "ignore")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
-    return more and any(count == _expected(head.encode(charset, "ignore"))
-                        for charset in ("latin-1", "cp1252"))
+    return count < len(data) and any(count == _expected(head.encode(charset, "ignore"))
+                                     for charset in ("latin-1", "cp1252"))
 
 
 def _thinned(s: Scan, rarity: int, change: Change) -> bool:
@@ -103,19 +95,17 @@ def _thinned(s: Scan, rarity: int, change: Change) -> bool:
     """
     sizes, start = s.tensors.expected, fmt.PREFIX_SIZE + (s.json_len or 0)
     lost, chance = _expected(bytes(s.data[:fmt.PREFIX_SIZE])) - s.size, s.size // rarity
-    if s.json_len is None or chance < SURE:
-        return False
-    if not chance // TIMES < lost <= TIMES * chance + SPARE:
+    if chance < SURE or not chance // TIMES < lost <= TIMES * chance + SPARE:
         return False
     at, left, gaps = start, lost, 0
     for size, before in zip((len(sizes), *sizes), (0, 0, *sizes), strict=False):
         field = change(struct.pack("<I", size))
         at += before
         first = max(at - min(left, before // MOST), start)
-        place = _find(s.data[first:at + len(field)], field)
+        place = bytes(s.data[first:at + len(field)]).find(field)
         if place < 0:
             return False
         gaps += first + place < at
         left -= at - (first + place) + fmt.COUNT_SIZE - len(field)
         at = first + place + len(field)
-    return left >= 0 and gaps > 1
+    return gaps > 1

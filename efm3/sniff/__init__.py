@@ -53,7 +53,7 @@ def kind(head: bytes, size: int, *, tail: bytes = b"", name: str = "",
     if found is not None and found.name != "ncnn_bin":
         return found
     base = os.path.basename(name)
-    near = _by_neighbour(base, beside) if base and beside else None
+    near = _by_neighbour(base, beside) if beside else None
     return near or _alone(head[:HEAD], size, base)
 
 
@@ -143,7 +143,7 @@ def _by_neighbour(base: str, beside: Beside) -> Kind | None:
     """What a file without a mark is by the file beside it, in which it is described."""
     stem = os.path.splitext(base)[0]
     for name in (f"{stem}.param", f"{stem}.param.bin", f"{base}.param"):
-        if name != base and _kind_of(beside(name)) in ("ncnn_param", "ncnn_binary"):
+        if _kind_of(beside(name)) in ("ncnn_param", "ncnn_binary"):
             return KINDS["ncnn_bin"]._replace(detail=f" (its layers are in {printable(name)})",
                                               beside=name, source=name)
     if _kind_of(beside(f"{stem}.xml")) == "openvino_xml":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from efm3.findings import printable
@@ -41,12 +42,8 @@ def names(head: bytes, tail: bytes, size: int) -> list[str]:
 def _directory(tail: bytes, size: int) -> tuple[int, int]:
     """Where the directory begins in the tail, or its first whole entry there; and where it ends."""
     end = tail.rfind(_END)
-    if end < 0 or end + 20 > len(tail):
-        return 0, 0
-    start = int.from_bytes(tail[end + 16:end + 20], "little") - (size - len(tail))
-    if not 0 <= start < end or tail[start:start + 4] != _ENTRY:
-        start = tail.find(_ENTRY)
-    return (start, end) if start >= 0 else (0, 0)
+    start = max(0, int.from_bytes(tail[end + 16:end + 20], "little") - (size - len(tail)))
+    return (start if tail[start:start + 4] == _ENTRY else tail.find(_ENTRY)), end
 
 
 def _name(data: bytes, at: int, sign: bytes) -> tuple[str, int] | None:
@@ -99,16 +96,14 @@ def fields(data: bytes, at: int = 0, end: int = 0) -> Iterator[Field]:
     """
     have = min(end or len(data), len(data))
     for _ in range(MOST_FIELDS):
-        if at >= have:
-            return
         key, at = _varint(data, at, have)
         number, wire = key >> 3, key & 7
+        if not 0 < number < 1 << 29 or wire not in (0, 1, 2, 5):
+            return
         value, after = (_varint(data, at, have) if wire in (0, 2)
                         else (0, at + 4 * (1 + (wire == 1))))
-        if not 0 < number < 1 << 29 or wire not in (0, 1, 2, 5) or at < 0 or after < 0:
-            return
         stop = after + value if wire == 2 else after
-        if end and stop > end:
+        if after < 0 or (end and stop > end):
             return
         yield Field(number, wire, value, after, stop)
         at = stop
@@ -118,7 +113,7 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     """(value, where it ends), or (0, -1) where there is none."""
     value = 0
     for i in range(10):
-        if not 0 <= at + i < end:
+        if at + i >= end:
             return 0, -1
         value |= (data[at + i] & 0x7F) << 7 * i
         if data[at + i] < 0x80:
@@ -128,15 +123,11 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 def _first(data: bytes, of: Field) -> Field | None:
     """The first field of the message in a field's payload."""
-    if of.wire != 2 or of.start >= min(of.end, len(data)):
-        return None
     return next(fields(data, of.start, of.end), None)
 
 
 def _text(data: bytes, of: Field) -> str:
-    """The text in a field's payload, "" where it is none or not all there."""
-    if of.wire != 2 or of.end > len(data):
-        return ""
+    """The text in a field's payload, as far as it is in the data; "" where it is none."""
     try:
         text = data[of.start:of.end].decode("utf-8")
     except UnicodeDecodeError:
@@ -175,9 +166,9 @@ def is_onnx(head: bytes) -> bool:
 def is_coreml(head: bytes) -> bool:
     """True for a Model of Core ML: a version, then a description whose first input has a name."""
     version, description = _two(head)
-    if version is None or description is None or not 0 < version.value < 32:
+    if not 0 < version < 32:
         return False
-    one = _first(head, description)
+    one = description and _first(head, description)
     name = one and _first(head, one)
     return bool(one and name and one.number == name.number == 1 and _text(head, name))
 
@@ -185,20 +176,18 @@ def is_coreml(head: bytes) -> bool:
 def is_saved_model(head: bytes) -> bool:
     """True for a SavedModel: version 1, then a graph whose first field is its MetaInfoDef."""
     version, graph = _two(head)
-    if version is None or graph is None or version.value != 1:
-        return False
-    info = _first(head, graph)
+    info = graph and _first(head, graph)
     inner = info and _first(head, info)
-    return bool(info and inner and info.number == 1 and inner.wire == 2
+    return bool(version == 1 and info and inner and info.number == 1 and inner.wire == 2
                 and inner.number in (2, 3, 4, 5))
 
 
-def _two(head: bytes) -> tuple[Field | None, Field | None]:
-    """The first two fields where they are a number 1 and a message 2."""
-    found = fields(head)
-    one, two = next(found, None), next(found, None)
-    fits = one and two and (one.number, one.wire, two.number, two.wire) == (1, 0, 2, 2)
-    return (one, two) if fits else (None, None)
+def _two(head: bytes) -> tuple[int, Field | None]:
+    """A message's number 1 and its message 2, where those are its first fields; else (0, None)."""
+    found = list(islice(fields(head), 2))
+    if [(f.number, f.wire) for f in found] != [(1, 0), (2, 2)]:
+        return 0, None
+    return found[0].value, found[1]
 
 
 def is_graph(head: bytes) -> bool:

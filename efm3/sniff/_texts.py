@@ -52,7 +52,7 @@ def decode(head: bytes, whole: bool = False) -> tuple[str, str]:
 
 def is_text(text: str, encoding: str) -> bool:
     """True for characters as people write them: none that only controls, hardly one lost."""
-    if not text or _CONTROL.search(text) or text.count("\ufffd") > MARKS:
+    if _CONTROL.search(text) or text.count("\ufffd") > MARKS:
         return False
     # Nearly any bytes are some characters of UTF-16.
     return encoding == "utf-8" or 2 * sum(map(str.isascii, text)) > len(text)

@@ -101,6 +101,36 @@ def test_a_few_bytes_lost_anywhere_are_no_line_ends(count):
         assert found(data[:at] + data[at + count:])[0] != "C024"
 
 
+def thinned(data, gaps):
+    """The file without some of the first bytes of tensors: number to how many."""
+    for number, count in sorted(gaps.items(), reverse=True):
+        at = scan(data).tensors[number].data_offset
+        data = data[:at] + data[at + count:]
+    return data
+
+
+def test_bytes_lost_at_two_places_are_line_ends_in_a_likely_number_alone():
+    small, data = sample.base(), plain()
+    assert small.count(b"\r") == small.count(b"\n") == 0
+    large = sorted(range(len(scan(data).tensors)), key=lambda i: -scan(data).tensors[i].size)[:6]
+    for number in (1, 5, 18):
+        assert found(thinned(data, dict.fromkeys(large, number))) == ["C024"]
+    assert "C024" not in found(thinned(data, {large[0]: 30}))
+    assert "C024" not in found(thinned(data, dict.fromkeys(large, 6000)))
+    assert found(thinned(small, {0: 4, 6: 4})) == ["C024"]
+    for gaps in ({0: 1, 6: 1}, {0: 8}, {0: 400, 6: 100}):
+        assert "C024" not in found(thinned(small, gaps))
+
+
+def test_ascii_alone_was_not_rewritten():
+    """Of the right length, and wrong all the same: its size fields are exchanged."""
+    names = [t.name for t in scan(sample.base()).tensors]
+    data = sample.payload("", lambda d: bytes(len(d)))(sample.text(b"{}")(sample.base()))
+    at = scan(data).tensors[names.index("stem.bn.w")].offset
+    swapped = data[:at] + data[at:at + 4][::-1] + data[at + 4:]
+    assert swapped.isascii() and found(swapped)[0] != "C024"
+
+
 def test_line_ends_that_explain_only_a_part_are_not_told():
     crlf = NANO.replace(b"\n", b"\r\n")
     assert found(crlf[:-1])[0] != "C024" and found(crlf + b"x")[0] != "C024"

@@ -45,7 +45,8 @@ CHECKED["efm3.rules._context"] = (tuple(f"Context.{n}" for n in (
     "field", "arch_problems", "_parsed", "table_cause", "digest", "stats")), RULES_TESTS)
 CHECKED["efm3.rules._causes"] = ((), RULES_TESTS)
 CHECKED["efm3.rules._text_mode"] = ((), RULES_TESTS)
-CHECKED |= {f"efm3.sniff{m}": ((), ("tests/test_sniff.py", "tests/test_sniff_libraries.py"))
+CHECKED |= {f"efm3.sniff{m}": ((), ("tests/test_sniff_inside.py", "tests/test_sniff.py",
+                             "tests/test_sniff_libraries.py"))
             for m in ("", "._packed", "._texts")}
 CHECKED["efm3.rules._stats"] = (tuple(f"Stats.{n}" for n in (
     "finite", "tensors", "zero_channels")), RULES_TESTS)
