@@ -113,14 +113,32 @@ def _gather(c: Call) -> Node:
     if indices.value is None or c.x.shape is None:
         return c.foreign()
     axis = _axis(c, c.integer("axis", 0), len(c.x.shape))
-    size = c.x.shape[axis]
-    at = indices.value
+    return _picked(c, axis, indices)
+
+
+def _picked(c: Call, axis: int, indices: Node) -> Node:
+    """The entries of the first input at constant places along an axis. Raises X006."""
+    size = (c.x.shape or ())[axis]
+    at = _array(indices)
     if size is not None:
         if at.dtype.kind != "i" or (at.size and not -size <= at.min() <= at.max() < size):
             refuse("X006", f"{c.place} takes places outside an axis of {size}", c.place)
         if at.size and at.min() < 0:
             indices = c.const(np.where(at < 0, at + size, at))
     return c.add("Gather", c.x, indices, axis=axis)
+
+
+def _gather_nd(c: Call) -> Node:
+    """Places of one number each, the same for every entry of the batch axes, are along one axis:
+    so PyTorch writes x[:, [2, 1, 0]]."""
+    indices, shape, axis = c.need(1), c.x.shape, c.integer("batch_dims", 0)
+    if indices.value is None or shape is None or not 0 <= axis < len(shape):
+        return c.foreign()
+    at = indices.value
+    if at.ndim <= axis or at.shape[-1] != 1 or at.shape[:axis] != shape[:axis] or 0 in at.shape:
+        return c.foreign()
+    first = at[(0,) * axis][..., 0]
+    return _picked(c, axis, c.const(first)) if (at[..., 0] == first).all() else c.foreign()
 
 
 def _slice(c: Call) -> Node:
@@ -235,7 +253,8 @@ def _range(c: Call) -> Node:
 SHAPES: dict[str, Callable[[Call], Made]] = {
     "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze,
     "Transpose": _transpose, "Expand": _expand, "Shape": _shape, "Size": _size,
-    "Gather": _gather, "Slice": _slice, "Split": _split, "Concat": _concat, "Pad": _pad,
+    "Gather": _gather, "GatherND": _gather_nd, "Slice": _slice, "Split": _split,
+    "Concat": _concat, "Pad": _pad,
     "Constant": _constant, "ConstantOfShape": _constant_of_shape, "Range": _range,
 }
 """How each operation is read."""

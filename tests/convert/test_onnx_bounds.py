@@ -193,6 +193,7 @@ def test_deep_subgraphs_are_passed_over(source):
     (("Expand", ["x", i64(-1, 1, 1, 1)], {}), "X006", "[-1, 1, 1, 1]"),
     (("Gather", ["x", i64(3)], {"axis": 1}), "X006", "outside an axis of 3"),
     (("Gather", ["x", i64(0)], {"axis": 4}), "X006", "axis 4 of 4"),
+    (("GatherND", ["x", np.array([[2]])], {}), "X006", "outside an axis of 2"),
     (("Slice", ["x", i64(0), i64(1), i64(1), i64(0)], {}), "X006", "steps [0]"),
     (("Slice", ["x", i64(0), i64(1, 2)], {}), "X006", "ends [1, 2]"),
     (("Slice", ["x"], {}), "X007", "no starts"), (("Concat", [], {"axis": 0}), "X007", "input 0"),

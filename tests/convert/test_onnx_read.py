@@ -68,6 +68,13 @@ def test_what_is_not_known_keeps_its_name_and_its_runtime_runs(source, op):
         run.forward(found.graph, picture(found))
 
 
+@pytest.mark.parametrize("places,batch", [
+    ([[0, 1], [1, 2]], 0), ([[[2], [0]], [[2], [1]]], 1), ([[[2], [0]]], 1), ([[0], [1]], 2)])
+def test_places_that_are_not_along_one_axis_are_not_read(source, places, batch):
+    model = tiny(("GatherND", ["x", np.array(places)], {"batch_dims": batch}), ("Relu", [None], {}))
+    assert source(model).graph.output.inputs[0].op == "GatherND"
+
+
 @pytest.mark.parametrize("nodes,word", [
     ([("NonZero", ["x"], {})], "n0 (NonZero) is not an operation that is known to end"),
     ([("Upsample", ["x", F([1, 1, 2, 2])], {}), 9], "n0 (Upsample)"),
