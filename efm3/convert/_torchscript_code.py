@@ -37,6 +37,15 @@ class Name:
     text: str
 
 
+class Context:
+    """What a `with` enters: it changes the precision that PyTorch computes in, or what it keeps
+    for training, and so nothing here."""
+
+
+CONTEXTS = ("autocast", "no_grad", "inference_mode")
+INSTEAD = "; a module that is traced (torch.jit.trace), or its state_dict alone, is read"
+
+
 class Return(Exception):
     """A value that a function returns."""
 
@@ -184,10 +193,15 @@ class Program:
                         self._block(text, at, scope)
                 case ast.Return(value=value):
                     raise Return(None if value is None else self._value(value, scope))
+                case ast.With(items=[ast.withitem(context_expr=entered, optional_vars=None)]):
+                    if not isinstance(self._value(entered, scope), Context):
+                        self.no(f"what a with enters is not followed{INSTEAD}")
+                    self._block(text, at, scope)
                 case ast.Pass():
                     pass
                 case other_statement:
-                    self.no(f"a statement {type(other_statement).__name__} is not followed")
+                    self.no(f"a statement {type(other_statement).__name__} is not followed"
+                            f"{INSTEAD}")
             at = text.ends[at]
 
     def _step(self, more: int = 0) -> None:
@@ -213,7 +227,8 @@ class Program:
                 len(value) == len(target.elts)):
             for t, v in zip(target.elts, value, strict=True):
                 self._assign(t, v, scope)
-        else:
+        elif not (isinstance(target, ast.Attribute)
+                  and isinstance(self._value(target.value, scope), Context)):
             self.no("an assignment that is not followed")
 
     # Values.
@@ -315,6 +330,8 @@ class Program:
             owner = self._value(function.value, scope)
             if isinstance(owner, Thing):
                 return self.method(owner, function.attr, values, named)
+            if isinstance(owner, Context) and function.attr == "__init__":
+                return None
             target = self.attribute(owner, function.attr)
         else:
             target = self._value(function, scope)
@@ -322,6 +339,9 @@ class Program:
             self.no(f"a call of a {type(target).__name__}")
         if target.text.startswith("__torch__."):
             module, _, name = target.text.rpartition(".")
+            if name == "__new__" and module.startswith("__torch__.torch.") and (
+                    module.rpartition(".")[2] in CONTEXTS):
+                return Context()
             text, at = self._function(module, name)
             return self._run(text, at, values, named)
         line = self._where

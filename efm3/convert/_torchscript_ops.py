@@ -93,8 +93,13 @@ class Operations:
     def foreign(self, name: str, *args: Any) -> Node:
         """A node of an operation that the graph has not. Raises X008 where no tensor is in it."""
         inputs = [self.node(a) for a in args if isinstance(a, (Node, Tensor))]
+        if "mkldnn" in name.lower():
+            refuse("X008", f"{self.place} is of torch.jit.optimize_for_inference, which keeps the "
+                           "weights in a form of one processor: save the module as it was before, "
+                           "or its state_dict alone", self.place)
         if not inputs:
-            refuse("X008", f"{self.place} is not followed", self.place)
+            refuse("X008", f"{self.place} is not followed; a module that is traced "
+                           "(torch.jit.trace), or its state_dict alone, is read", self.place)
         node = self.b.add(FOREIGN.get(name, f"{name[:60]} of PyTorch"), *inputs, place=self.place)
         if name in ALONE:
             node.shape = inputs[0].shape
@@ -310,6 +315,14 @@ def _index(o: Operations, input: Any, indices: Any) -> Node:
     return _gather(o, input, given[0], indices[given[0]])
 
 
+def _tensor(o: Operations, data: Any, **more: Any) -> Node:
+    """Indices that the program writes out."""
+    if not isinstance(data, list) or not 0 < len(data) <= MOST_ITEMS or not all(
+            type(v) is int for v in data):
+        return o.foreign("tensor")
+    return o.b.const(np.array(data, np.int64), o.place)
+
+
 def _pad(o: Operations, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Node:
     rank = len(o.shape(input))
     if len(pad) % 2 or len(pad) > 2 * rank:
@@ -365,7 +378,10 @@ def _dropout(o: Operations, input: Any, p: float, train: bool) -> Node:
 
 
 def _same(o: Operations, input: Any, *rest: Any, **more: Any) -> Any:
-    """Copies, and moves to another device or type of fractions."""
+    """Copies, and moves to another device or type of fractions, or of indices to int64."""
+    whole = isinstance(input, Tensor) and input.dtype.startswith("int")
+    if whole and 4 in (*rest[:2], more.get("dtype")):
+        return input
     if any(type(v) is int and v in INTEGERS for v in (*rest[:2], more.get("dtype"))):
         return o.foreign("to", input)
     return input
@@ -464,7 +480,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "expand_as": lambda o, input, other: _expand(o, input, o.shape(other)),
     "cat": _cat, "concat": _cat, "slice": _slice, "select": _select, "split": _split,
     "split_with_sizes": _split, "chunk": _chunk, "flip": _flip, "index_select": _gather,
-    "index": _index, "pad": _pad, "constant_pad_nd": _constant_pad,
+    "index": _index, "tensor": _tensor, "pad": _pad, "constant_pad_nd": _constant_pad,
     **dict.fromkeys(("contiguous", "detach", "clone", "to", "type_as", "float", "double", "half",
                      "cpu", "cuda", "alias", "lift_fresh", "prim.NumToTensor", "prim.data"),
                     _same),
@@ -477,6 +493,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "__contains__": lambda o, items, item: item in items,
     # A plain tensor on the processor.
     "prim.layout": lambda o, input: 0, "prim.device": lambda o, input: "cpu",
+    "device": lambda o, name, *index: name, "get_autocast_dtype": lambda o, *args: 6,
     "prim.type": lambda o, device: device, "prim.dtype": lambda o, input: 6,
     "prim.is_cuda": lambda o, input: False, "is_floating_point": lambda o, input: True,
 }

@@ -97,6 +97,8 @@ EXPRESSIONS = [
     ("torch.slice(x, 3, 1, -1, 2)", X[..., 1:-1:2]), ("torch.select(x, 1, -1)", X[:, 2]),
     ("torch.flip(x, [1])", X[:, ::-1]), ("torch.index(x, [None, CONSTANTS.c4])", X[:, [2, 1, 0]]),
     ("torch.index_select(x, 1, CONSTANTS.c4)", X[:, [2, 1, 0]]),
+    ('torch.index(x, [None, torch.to(CONSTANTS.c4, torch.device("cpu"), 4)])', X[:, [2, 1, 0]]),
+    ("torch.index(x, [None, torch.tensor([2, 1, 0], dtype=4)])", X[:, [2, 1, 0]]),
     ("torch.cat([x, x], 1)", np.concatenate([X, X], 1)),
     ("(torch.split(x, 1, 1))[1]", X[:, 1:2]), ("(torch.chunk(x, 2, 1))[1]", X[:, 2:]),
     ("torch.pad(x, [1, 2, 0, 1])", np.pad(X, ((0, 0), (0, 0), (0, 1), (1, 2)))),
@@ -203,6 +205,19 @@ class Add(Module):
     assert "conv (conv2d)" in places and "layers.0 (add)" in places
 
 
+@pytest.mark.parametrize("lines", [
+    ["_1 = (_0).__init__(False, 5, True, )"],
+    ["_0._enabled = False", '_0.fast_dtype = torch.get_autocast_dtype("cuda")'],
+])
+@pytest.mark.parametrize("name", ["amp.autocast_mode.autocast", "autograd.grad_mode.no_grad"])
+def test_contexts_change_no_value(source, name, lines):
+    """As PyTorch writes them, scripted and frozen."""
+    whole = f"__torch__.torch.{name}"
+    graph = source([f"_0 = {whole}.__new__({whole})", *lines, "with _0:", "  x0 = torch.relu(x)",
+                    "return torch.add(x0, 1)"]).graph
+    assert np.abs(run.forward(graph, X) - (np.maximum(X, 0) + 1)).max() < 1e-12
+
+
 def test_changes_in_place(source):
     graph = source(["y = torch.relu_(x)", "y0 = torch.add_(y, 1)", "return torch.mul(x, y)"]).graph
     want = np.maximum(X, 0) + 1
@@ -250,6 +265,13 @@ REFUSED = {
     "function": (["y = __torch__.a.b(x, )"], "X008", ["__torch__.a has no b"]),
     "constant": (["y = CONSTANTS.c7"], "X008", [LINE, "no constant 7"]),
     "index": (["y = [1][3]"], "X008", [LINE, "index"]),
+    "with": (["with torch.profiler:", "  pass"], "X008", [LINE, "a with enters", "state_dict"]),
+    "another context": (["y = __torch__.mine.autocast.__new__(__torch__.mine.autocast)"], "X008",
+                        ["has no __new__"]),
+    "attribute set": (["x.grad = 1"], "X008", [LINE, "assignment"]),
+    "optimized": (["y = torch.to_mkldnn(x)"], "X008", ["optimize_for_inference", "state_dict"]),
+    "no indices": (["y = torch.tensor([0.5])"], "X008", ["forward (tensor)", "jit.trace"]),
+    "large index": ([f"y = torch.tensor([{1 << 70}])"], "X008", ["forward (tensor)"]),
     "unpacked": (["a, b = [1, 2, 3]"], "X008", [LINE, "assignment"]),
     "starred": (["y = torch.cat(*[x, x])"], "X008", [LINE, "written out"]),
     "arguments": (["y = torch.relu(x, 1, 2)"], "X008", ["forward (relu) is called as no"]),
