@@ -9,13 +9,15 @@ from typing import Any
 
 import click
 
+from efm3.cli import Finite
+
 WHITE = 255.0
 
 
 def source_options(command: Any) -> Any:
     """The options that say what a source itself does not; they become a `Wanted`."""
     for option in reversed((
-            click.option("--eps", type=click.FloatRange(0, min_open=True), metavar="E",
+            click.option("--eps", type=Finite(0, min_open=True), metavar="E",
                          help="BatchNorm's epsilon, of a checkpoint (default 1e-05, assumed)"),
             click.option("--act", metavar="prelu|relu|leaky:S", callback=_act,
                          help="the activation, of a checkpoint without slopes"),

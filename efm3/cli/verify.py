@@ -12,7 +12,7 @@ import click
 
 from efm3 import mirror
 from efm3.arithmetic import TOLERANCE
-from efm3.cli import needs_engine, source, styler
+from efm3.cli import Finite, needs_engine, source, styler
 from efm3.cli._source import source_options
 from efm3.findings import printable
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @source_options
 @click.option("--inputs", metavar="X.npy",
               help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
-@click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True,
+@click.option("--tolerance", type=Finite(0), default=TOLERANCE, show_default=True,
               help="largest absolute error of a component")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, isa: str, against: str | None, inputs: str | None, tolerance: float,
@@ -68,6 +68,9 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
         verdict = style("ok  ", fg="green") if o.ok else style("FAIL", fg="red", bold=True)
         click.echo(f"{verdict} {o.isa:{9 if against else 8}} {word} {o.max_error:.2e}  "
                    f"cosine {o.min_cosine:.9f}")
+        if against and not o.ok and o.max_error <= tolerance:
+            click.echo("     its embeddings hardly differ from picture to picture: so small an "
+                       "error shows nothing here; give pictures with --inputs")
         if o.stray:
             click.echo(f"     first differing layer: {o.stray.layer}, error "
                        f"{o.stray.max_error:.2e}, budget {o.stray.budget:.2e}; {o.stray.guess}")

@@ -77,7 +77,7 @@ ROWS = (
      "Each would give other embeddings.",
      "choose with --key (checkpoints) or --output (graphs); the message lists them"),
     ("X019", "error", "", "target",
-     "OUT is one of the files that the source is read from.",
-     "The source would be gone.",
+     "OUT is a file that the source is read from; or what goes beside OUT is another file.",
+     "That file would be gone.",
      "give OUT another name, or another folder"),
 )

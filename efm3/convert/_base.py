@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,16 +64,22 @@ class Wanted:
     turned: bool = False
     """True: a network that needs its picture turned by 180 degrees is wanted all the same."""
 
-    def words(self) -> str:
-        """What is stated, as the command's options; "" for nothing."""
-        out = [f"--{k} {getattr(self, k)}" for k in ("eps", "act", "key", "output")
-               if getattr(self, k) is not None]
+    def stated(self) -> dict[str, str]:
+        """What is stated, by the command's option."""
+        out = {f"--{k}": f"--{k} {getattr(self, k)}" for k in ("eps", "act", "key", "output")
+               if getattr(self, k) is not None}
         if self.bgr is not None:
-            out.append("--bgr" if self.bgr else "--rgb")
+            out["--bgr"] = "--bgr" if self.bgr else "--rgb"
         if self.input_range is not None:
-            out.append("--input-range {:g}..{:g}".format(*self.input_range))
-        out += ["--l2-norm"] * self.l2_norm + ["--turned"] * self.turned
-        return " ".join(out)
+            out["--input-range"] = "--input-range {:g}..{:g}".format(*self.input_range)
+        for name, on in (("--l2-norm", self.l2_norm), ("--turned", self.turned)):
+            if on:
+                out[name] = name
+        return out
+
+    def words(self, unused: Sequence[str] = ()) -> str:
+        """What is stated and of use, as the command's options; "" for nothing."""
+        return " ".join(v for k, v in self.stated().items() if k not in unused)
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,8 @@ class Network:
     own: bool = True
     turned: bool = False
     files: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    """Options that were stated and have no use for this source."""
 
     @property
     def framework(self) -> str:

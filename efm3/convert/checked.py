@@ -23,13 +23,17 @@ from efm3.model import Model
 from efm3.source import open_regular
 from efm3.version import __version__
 
+OWN = "efm3."
+"""What a converted file's meta says of its source begins with this."""
+
 
 @dataclass(frozen=True)
 class Check:
     """Result compared with source on fixed inputs: what ran each, worst component and cosine.
 
     `verified` is False where one program of this package ran both: then their tensors were
-    compared, and are the same bit for bit.
+    compared, and are the same bit for bit; and where the source gives nearly one embedding for
+    all inputs, so that the error shows nothing.
     """
 
     source: str
@@ -80,6 +84,8 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     _rename(model, name, meta)
     module = module_of(row_out)
     beside = module.beside(os.fspath(target)) if hasattr(module, "beside") else ""
+    if beside and os.path.exists(beside) and not os.path.exists(target):
+        refuse("X019", f"{beside} is there already, and would be replaced", beside)
     if row_in.name != "bin":
         _apart([os.fspath(source), *network.files], [os.fspath(target), beside])
     done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
@@ -108,8 +114,8 @@ def _describe(network: Network, row: Format, wanted: Wanted, files: list[str]) -
     """What the new file says of its source, in `meta`: no name or folder, which are private."""
     meta = {"source": f"converted from {row.title}", "efm3.source_format": row.name,
             "efm3.source_sha256": " ".join(_digest(f) for f in files),
-            "efm3.source_options": wanted.words(), "efm3.tool": f"efm3 {__version__}"}
-    _rename(network.model, None, {k: v for k, v in meta.items() if v})
+            "efm3.source_options": wanted.words(network.unused), "efm3.tool": f"efm3 {__version__}"}
+    _rename(network.model, None, {k: v for k, v in meta.items() if v}, told=True)
 
 
 def _digest(path: str) -> str:
@@ -120,11 +126,15 @@ def _digest(path: str) -> str:
         return digest.hexdigest()
 
 
-def _rename(model: Model, name: str | None, meta: Mapping[str, Any] | None) -> None:
+def _rename(model: Model, name: str | None, meta: Mapping[str, Any] | None, *,
+            told: bool = False) -> None:
     if name is not None:
         model.arch = replace(model.arch, name=name)
         model.mirror = {**model.mirror, "name": name}
     if meta:
+        own = next((k for k in meta if k.startswith(OWN) and not told), None)
+        if own is not None:
+            refuse("X012", f"meta.{own} says what the file was converted from", own)
         if fmt.PICTURE_KEY in meta:
             refuse("X012", f"meta.{fmt.PICTURE_KEY} says how the network takes its picture, which "
                            "the source decides (--turned)", fmt.PICTURE_KEY)
@@ -139,13 +149,14 @@ def compare(source: Network, result: Network, tolerance: float, place: str) -> C
     if source.embed is None and result.embed is None and _same(source.model, result.model):
         return Check(source.framework, result.framework, 0.0, 1.0, tolerance, False)
     x = verification.inputs()
-    error, cosine = verification.distance(result.run(x), source.run(x))
+    want = source.run(x)
+    error, cosine = verification.distance(result.run(x), want)
     if not error <= tolerance:
         refuse("X013", f"the result's embeddings differ from the source's by {error:.2e} "
                        f"(cosine {cosine:.9f}); nothing is written", place, error,
                f"at most {tolerance:g}")
     return Check(source.framework, result.framework, error, cosine, tolerance,
-                 source.framework != result.framework)
+                 source.framework != result.framework and verification.shows(error, want))
 
 
 def _same(a: Model, b: Model) -> bool:

@@ -27,11 +27,16 @@ OWN = "float64 evaluation of the graph"
 def network_of(source: Source, wanted: Wanted) -> Network:
     """The Network of a source. Raises Efm3Error X006..X018."""
     if source.model is not None:
-        return Network(source.model, _unused(source, wanted, False), turned=source.model.turned)
+        unused = _unused(source, wanted, True, False)
+        return Network(source.model, _said(unused), turned=source.model.turned, unused=unused)
     assert source.graph is not None
     hint = _meta.model_of({}, source.texts)
-    found = walk.found(source.graph, stated=source.stated, bgr=wanted.bgr,
-                       input_range=wanted.input_range)
+    if hint is not None:
+        # A file that this package wrote takes EFM3's input.
+        bgr, span = None, None
+    else:
+        bgr, span = wanted.bgr, wanted.input_range
+    found = walk.found(source.graph, stated=source.stated, bgr=bgr, input_range=span)
     if not source.stated and hint is None:
         # Tensors alone do not show it: the caller does.
         found.turned = wanted.turned
@@ -50,15 +55,17 @@ def network_of(source: Source, wanted: Wanted) -> Network:
     if hint is None and not source.own:
         # What this package wrote says all of this.
         assumed += found.picture.assumed
-        if not found.normalises and source.stated and not wanted.l2_norm:
-            assumed.append("the network does not divide its embedding by the L2 norm; EFM3 does "
-                           "(--l2-norm)")
+        if not found.normalises and not wanted.l2_norm:
+            what = ("the network does not divide its embedding by the L2 norm" if source.stated
+                    else "a checkpoint does not show whether the L2 norm follows")
+            assumed.append(f"{what}; EFM3 divides by it (--l2-norm)")
     if source.approximate:
         assumed.append(source.approximate)
     if found.joined and not source.stated:
         assumed.append("two linear layers in a row were joined; a checkpoint does not show which "
                        "of them its block adds to")
-    assumed += [*more, *_unused(source, wanted, found.turned)]
+    unused = _unused(source, wanted, hint is not None, found.turned)
+    assumed += [*more, *_said(unused)]
     graph, runtime = source.graph, None if source.approximate else source.runtime
     if source.complete is not None:
         graph, runtime = source.complete(arch)
@@ -66,21 +73,25 @@ def network_of(source: Source, wanted: Wanted) -> Network:
             graph, runtime = applied(graph, {"Conv": (_below_and_right,)}), None
     # Tensors that were kept turned are run on a picture turned.
     turns = model.turned and not found.turned
-    embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(wanted.bgr), turns))
-    return Network(model, assumed, embed, hint is not None, model.turned, source.files)
+    embed = Embedding(lambda: embedding(graph, runtime, found.picture, bool(bgr), turns))
+    return Network(model, assumed, embed, hint is not None, model.turned, source.files, unused)
 
 
-def _unused(source: Source, wanted: Wanted, turned: bool) -> list[str]:
-    """What the caller stated and this source has no use for: it says so itself, or has no such."""
-    asked: dict[str, object] = {"--turned": True if wanted.turned and not turned else None}
+def _unused(source: Source, wanted: Wanted, own: bool, turned: bool) -> tuple[str, ...]:
+    """The options that the caller gave and this source has no use for: it says so itself, or has
+    no such thing. `own` is True where EFM3's metadata are in it."""
+    useless = set() if turned else {"--turned"}
     if source.stated:
-        asked |= {"--eps": wanted.eps, "--act": wanted.act, "--key": wanted.key}
-    if source.model is not None:
-        asked |= {"--bgr or --rgb": wanted.bgr, "--input-range": wanted.input_range}
+        useless |= {"--eps", "--act", "--key"}
+    if own:
+        useless |= {"--bgr", "--input-range", "--l2-norm"}
     if source.model is not None or not source.stated:
-        asked["--output"] = wanted.output
-    return [f"{option} was not used: it is nothing that this source leaves open"
-            for option, value in asked.items() if value is not None]
+        useless.add("--output")
+    return tuple(k for k in wanted.stated() if k in useless)
+
+
+def _said(unused: tuple[str, ...]) -> list[str]:
+    return [f"{option} was not used: this source leaves nothing of it open" for option in unused]
 
 
 def _turn(found: walk.Found, wanted: Wanted, hint: Model | None) -> None:

@@ -84,3 +84,25 @@ def test_meta_does_not_say_how_the_picture_is_taken(tmp_path):
     (tmp_path / "a.bin").write_bytes(sample.base())
     with pytest.raises(efm3.Efm3Error, match=r"X012.*--turned"):
         checked.convert(tmp_path / "a.bin", tmp_path / "b.bin", meta={"picture": "upright"})
+
+
+def test_meta_does_not_say_what_it_was_made_from(tmp_path):
+    (tmp_path / "a.bin").write_bytes(sample.base())
+    with pytest.raises(efm3.Efm3Error, match=r"X012.*efm3\.source_sha256"):
+        checked.convert(tmp_path / "a.bin", tmp_path / "b.bin", meta={"efm3.source_sha256": "0"})
+
+
+def test_what_lies_beside_a_new_graph_is_not_replaced(tmp_path):
+    (tmp_path / "a.bin").write_bytes(sample.base())
+    (tmp_path / "n.bin").write_bytes(b"something else")
+    with pytest.raises(efm3.Efm3Error, match=r"X019.*is there already"):
+        checked.convert(tmp_path / "a.bin", tmp_path / "n.param")
+    assert (tmp_path / "n.bin").read_bytes() == b"something else"
+
+
+def test_an_error_shows_nothing_where_all_embeddings_are_one():
+    from efm3 import verification
+    one = np.ones((4, 8)) / 8 ** 0.5
+    apart = one + np.arange(4)[:, None] * 1e-6
+    assert not verification.shows(1e-7, one)
+    assert verification.shows(1e-8, apart) and not verification.shows(1e-6, apart)

@@ -98,6 +98,9 @@ def test_our_own_files_assume_nothing(model):
     source = Source(Net(model).graph(), texts=_meta.texts(model))
     network = network_of(source, Wanted())
     assert network.assumed == [] and network.own
+    told = network_of(source, Wanted(bgr=True, input_range=(-1.0, 1.0)))
+    assert told.unused == ("--bgr", "--input-range")
+    assert np.array_equal(told.model.tensors["stem.conv.w"], model.tensors["stem.conv.w"])
 
 
 class Relu6(Net):
@@ -119,6 +122,6 @@ def test_a_network_that_efm3_cannot_hold_runs_all_the_same(model):
 def test_an_option_that_has_no_use_is_said(model):
     stated = Wanted(eps=1e-3, act="relu", key="a", bgr=False, input_range=(-1.0, 1.0), turned=True)
     assumed = network_of(Source(Net(model).graph()), stated).assumed
-    assert [a.partition(" ")[0] for a in assumed] == ["--turned", "--eps", "--act", "--key"]
+    assert [a.partition(" ")[0] for a in assumed] == ["--eps", "--act", "--key", "--turned"]
     assumed = network_of(Source(model=model), Wanted(bgr=True, output="x")).assumed
-    assert [a.partition(" ")[0] for a in assumed] == ["--bgr", "--output"]
+    assert [a.partition(" ")[0] for a in assumed] == ["--output", "--bgr"]

@@ -128,7 +128,7 @@ class Keys:
 
     kind = "prelu"
     says_range = False
-    unsaid: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ("L2 norm follows",)
     family: Family = staticmethod(original)
     linear = ("linear", "features.layers.2")
     """Modules that are an nn.Linear."""

@@ -46,7 +46,7 @@ class Original(Keys):
 class NothingSaid(Keys):
     """The caller knows nothing: all that is taken for granted is listed."""
 
-    unsaid = ("padding and residual additions",)
+    unsaid = ("padding and residual additions", "L2 norm follows")
 
 
 @STYLES.style(EPS, arch=ARCH)

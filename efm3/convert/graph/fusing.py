@@ -196,6 +196,8 @@ def affine_into_conv(n: Node, make: Maker) -> Node | None:
     group, (out, part, _, _) = n.attrs["group"], w.shape
     per = np.broadcast_to(s.reshape(group, 1, part), (group, out // group, part)).reshape(out, part)
     weight = _scaled(w, per)
+    if t.any() and len(n.inputs) > 2 and n.inputs[2].value is None:
+        return None
     more = []
     if t.any():
         shift = np.broadcast_to(t.reshape(group, 1, part), (group, out // group, part))

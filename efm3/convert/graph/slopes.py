@@ -55,7 +55,8 @@ def _one(node: Node, a: Piece) -> Piece | None:
     """The piece of an operation on one piece."""
     p, n = a.p, a.n
     if a.degree == 0:
-        return a if node.op == "Cast" else Piece(a.base, 0, 1 - p, 1 - n) if (
+        numbers = node.op == "Cast" and node.attrs["kind"] == "float"
+        return a if numbers else Piece(a.base, 0, 1 - p, 1 - n) if (
             node.op == "Not") else None
     if node.op == "Relu" or (node.op == "Clip" and node.attrs["low"] == 0
                              and node.attrs["high"] == math.inf):
@@ -132,6 +133,9 @@ def _piece(node: Node, pieces: dict[int, Piece]) -> Piece | None:
             args.append(m)
         elif i.value is not None:
             if i.value.size > 1 << 20 or i.value.dtype.kind not in "fiu":
+                return None
+            if node.op == "Div" and i.value.dtype.kind in "iu":
+                # Whole numbers are divided without a rest.
                 return None
             v = wide(i.value)
             args.append(Piece(base, 0, v, v))

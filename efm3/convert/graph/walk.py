@@ -174,10 +174,10 @@ class _Walk:
 
     def _forks(self, above: list[Node]) -> None:
         place = self.at.place
-        gate = next((n for n in above if n.op == "Mul"), None)
-        if gate is not None:
-            refuse("X008", f"SE block at {gate.place}: EFM3 has no squeeze-and-excitation",
-                   gate.place)
+        product = next((n for n in above if n.op == "Mul"), None)
+        if product is not None:
+            refuse("X008", f"{product.place} multiplies two maps: EFM3 has no such layer",
+                   product.place)
         odd = next((n for n in above if n.op not in ("Conv", "Add")), None)
         if odd is not None:
             no_layer(odd)

@@ -109,6 +109,15 @@ def test_a_shift_before_padding_is_left():
     assert ops(after) == ["BatchNorm", "Conv", "Conv", "PRelu"]
 
 
+def test_a_bias_that_is_no_constant_is_kept():
+    d = Draw(0)
+    bias = d.b.reshape(d.op("ReduceMax", d.x, axes=(0, 2, 3), keepdims=False), (4,), "r")
+    y = d.norm(d.op("PRelu", d.conv(d.x), d.const(4, 1, 1)))
+    y = d.op("Conv", y, d.const(4, 4, 1, 1), bias, strides=(1, 1), pads=(0,) * 4,
+             dilations=(1, 1), group=1)
+    kept(d.graph(y), fused)
+
+
 def test_a_shift_before_unknown_padding_is_left():
     d = Draw(0)
     y = d.norm(d.op("PRelu", d.conv(d.x), d.const(4, 1, 1)))

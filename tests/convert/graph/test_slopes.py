@@ -129,6 +129,21 @@ def test_what_is_no_prelu_keeps_its_function(make):
     assert set(ops(after)) & {"Min", "Max", "Clip", "Where", "Mul"}
 
 
+def whole(d, x):
+    return d.op("Add", d.op("Relu", x), d.op("Div", d.op("Abs", x), d.value(np.array([2]))))
+
+
+def as_whole(d, x):
+    over = d.op("Cast", d.op("Sign", x), kind="bool")
+    return d.op("Mul", x, d.op("Cast", over, kind="float"))
+
+
+@pytest.mark.parametrize("make", [whole, as_whole], ids=lambda f: f.__name__)
+def test_whole_numbers_and_truths_keep_their_function(make):
+    d = Draw(0)
+    kept(d.graph(make(d, d.conv(d.x))), slopes.spelled)
+
+
 UNARY = st.sampled_from(["Relu", "Neg", "Abs", "LeakyRelu"])
 BINARY = st.sampled_from(["Add", "Sub", "Max", "Min", "Mul"])
 
