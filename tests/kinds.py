@@ -6,6 +6,8 @@ Written by hand or by Python's own library; tests/test_sniff_libraries.py has th
 formats' own libraries write.
 """
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import io
@@ -15,11 +17,12 @@ import pickle
 import struct
 import tarfile
 import zipfile
+from typing import Any
 
 from efm3.conformance import sample
 
 
-def archive(*names, data=b"x" * 40, **kw):
+def archive(*names: str, data: bytes = b"x" * 40, **kw: Any) -> bytes:
     """A zip archive of these names."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", **kw) as z:
@@ -28,14 +31,14 @@ def archive(*names, data=b"x" * 40, **kw):
     return out.getvalue()
 
 
-def field(number, value):
+def field(number: int, value: int | bytes) -> bytes:
     """A protobuf field: an integer, or bytes."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def varint(n):
+def varint(n: int) -> bytes:
     """Seven bits a byte, the least first."""
     out = b""
     while n > 127:
@@ -43,12 +46,12 @@ def varint(n):
     return out + bytes([n])
 
 
-def flat(identifier):
+def flat(identifier: bytes) -> bytes:
     """The head of a FlatBuffer with an identifier."""
     return struct.pack("<I", 28) + identifier + bytes(20) + struct.pack("<IIII", 8, 4, 2, 1)
 
 
-def tar():
+def tar() -> bytes:
     """A tar archive of one file."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as t:
