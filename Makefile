@@ -29,10 +29,11 @@ test: $(BIN)/.installed ## the tests; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2
 
 # A step of its own: the pinned build is for the CPU.
-test-torch: $(BIN)/.installed ## install PyTorch, then run the tests that need it
+test-torch: $(BIN)/.installed ## install PyTorch, ncnn and LiteRT, then run the tests that need them
 	$(PIP) torch==2.13.0 onnxscript
-	$(PIP) -e '.[train]'
-	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/zoo/test_torch.py tests/train tests/drawn) -rs
+	$(PIP) -e '.[train,ncnn,litert]'
+	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
+	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, score the mutants, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
