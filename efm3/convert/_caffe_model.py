@@ -24,6 +24,7 @@ from efm3.convert._protobuf import (
     Span,
     Wire,
 )
+from efm3.convert._unread import Data
 from efm3.convert.graph.ops import MOST_RANK
 from efm3.findings import printable, refuse
 
@@ -75,7 +76,7 @@ VALUES = {5: ("<f4", FOUR), 8: ("<f8", EIGHT)}
 class Model:
     """A caffemodel: its layers as messages, and the arrays of each."""
 
-    def __init__(self, data: memoryview, path: str) -> None:
+    def __init__(self, data: Data, path: str) -> None:
         self._wire = Wire(data, path)
         self.path, self.size = self._wire.path, len(data)
         self.net = self._wire.message(Span(0, len(data)), NET)

@@ -13,15 +13,19 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import NamedTuple
 
 import numpy as np
 
 from efm3.arrays import Array
+from efm3.convert._unread import Data
 from efm3.convert.graph.ops import MOST_RANK
 from efm3.findings import printable, refuse
 
 MAGIC = b"\x12\x01\0\0\0\0\0\0"
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+MOST_NAME = 1 << 12
+"""Longest name, in bytes."""
 MOST = 100_000
 """Most arrays of a file: each costs some hundred bytes of memory, however small it is."""
 TYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?", 8: "<i2",
@@ -33,17 +37,22 @@ BFLOAT16 = 12
 class _Cursor:
     """Reads numbers from the front; X003 where the file ends before."""
 
-    def __init__(self, data: memoryview, path: str) -> None:
+    def __init__(self, data: Data, path: str) -> None:
         self.data, self.path, self.at = data, path, 0
 
-    def take(self, count: int, what: str) -> memoryview:
-        """The next `count` bytes."""
+    def skip(self, count: int, what: str) -> int:
+        """Where the next `count` bytes are."""
         left = len(self.data) - self.at
         if count > left:
             refuse("X003", f"{self.path}: {what} has {count:,} bytes at byte {self.at:,}, where "
                            f"{left:,} remain", self.path, left, count)
         self.at += count
-        return self.data[self.at - count:self.at]
+        return self.at - count
+
+    def take(self, count: int, what: str) -> bytes:
+        """The next `count` bytes."""
+        start = self.skip(count, what)
+        return bytes(self.data[start:start + count])
 
     def number(self, kind: str, what: str) -> int:
         """The next number, of one of struct's types."""
@@ -59,6 +68,14 @@ class _Cursor:
         return n
 
 
+class Entry(NamedTuple):
+    """An array: its shape, the number of its type, and where its values begin."""
+
+    shape: list[int]
+    number: int
+    start: int
+
+
 class Arrays(dict[str, Array]):
     """Arrays by name, without `arg:` and `aux:`; `bare` where no name had one of these, as in what
     Gluon's save_parameters writes."""
@@ -71,32 +88,43 @@ def arrays(data: memoryview, path: str) -> Arrays:
 
     Raises X003 for damage, X006 for an array that cannot be taken, X015 for a name twice.
     """
-    cursor = _Cursor(data, path)
-    if cursor.take(8, "its beginning") != MAGIC:
-        refuse("X003", f"{path} is not a list of MXNet arrays", path)
-    cursor.number("Q", "the reserved field")
-    values = [_array(cursor, i) for i in range(cursor.count("arrays", 4))]
-    names = []
-    for _ in range(cursor.count("names", 8)):
-        text = cursor.take(cursor.number("Q", "a name's length"), "a name")
-        names.append(bytes(text).decode("utf-8", "replace"))
-    if len(names) != len(values):
-        refuse("X003", f"{path} has {len(values):,} arrays and {len(names):,} names", path,
-               len(names), len(values))
-    if cursor.at != len(data):
-        refuse("X003", f"{path} goes on for {len(data) - cursor.at:,} bytes after its last name",
-               path)
     out = Arrays()
-    for name, value in zip(names, values, strict=True):
+    for name, entry in entries(data, path):
         bare = name[4:] if name.startswith(("arg:", "aux:")) else name
         out.bare = out.bare and bare == name
         if bare in out:
             refuse("X015", f"{printable(bare)} is twice in {path}", printable(bare))
-        out[bare] = value
+        out[bare] = _values(data, entry)
     return out
 
 
-def _array(cursor: _Cursor, index: int) -> Array:
+def entries(data: Data, path: str) -> list[tuple[str, Entry]]:
+    """The file's arrays by name, without a look at their values. Raises X003, X006."""
+    cursor = _Cursor(data, path)
+    if cursor.take(8, "its beginning") != MAGIC:
+        refuse("X003", f"{path} is not a list of MXNet arrays", path)
+    cursor.number("Q", "the reserved field")
+    found = [_entry(cursor, i) for i in range(cursor.count("arrays", 4))]
+    names = [_name(cursor) for _ in range(cursor.count("names", 8))]
+    if len(names) != len(found):
+        refuse("X003", f"{path} has {len(found):,} arrays and {len(names):,} names", path,
+               len(names), len(found))
+    if cursor.at != len(data):
+        refuse("X003", f"{path} goes on for {len(data) - cursor.at:,} bytes after its last name",
+               path)
+    return [*zip(names, found, strict=True)]
+
+
+def _name(cursor: _Cursor) -> str:
+    size = cursor.number("Q", "a name's length")
+    start = cursor.skip(size, "a name")
+    if size > MOST_NAME:
+        refuse("X003", f"{cursor.path} states a name of {size:,} bytes", cursor.path, size,
+               f"at most {MOST_NAME:,}")
+    return bytes(cursor.data[start:cursor.at]).decode("utf-8", "replace")
+
+
+def _entry(cursor: _Cursor, index: int) -> Entry:
     what = f"array {index}"
     rank = cursor.number("I", what)
     kind = "I"
@@ -114,10 +142,14 @@ def _array(cursor: _Cursor, index: int) -> Array:
         refuse("X006", f"{what} of {cursor.path} has values of type {number}", what, number)
     if min(shape) < 1:
         refuse("X006", f"{what} of {cursor.path} has shape {shape}", what)
-    dtype = np.dtype(TYPES[number])
-    body = cursor.take(math.prod(shape) * dtype.itemsize, f"{what} of shape {shape}")
-    value = np.frombuffer(body, dtype).reshape(shape)
-    if number == BFLOAT16:
+    size = math.prod(shape) * np.dtype(TYPES[number]).itemsize
+    return Entry(shape, number, cursor.skip(size, f"{what} of shape {shape}"))
+
+
+def _values(data: memoryview, entry: Entry) -> Array:
+    value = np.frombuffer(data, TYPES[entry.number], math.prod(entry.shape), entry.start)
+    value = value.reshape(entry.shape)
+    if entry.number == BFLOAT16:
         wide = value.astype("<u4")
         wide <<= 16
         value = wide.view("<f4")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from efm3.convert._unread import Data
 from efm3.convert.graph.build import MOST_NODES
 from efm3.findings import printable, refuse
 
@@ -113,13 +114,18 @@ class Symbol:
     heads: list[Ref]
 
 
-def parse(data: bytes, path: str) -> Symbol:
-    """The symbol of a JSON text. Raises X003 where it is none, X007 where it refers wrongly."""
+def bounded(data: Data, path: str) -> None:
+    """Raises X003 for a text that is too large to be a symbol."""
     if len(data) > MOST_TEXT:
         refuse("X003", f"{path} has {len(data):,} bytes, more than a symbol of this network needs",
                path, len(data), f"at most {MOST_TEXT:,}")
+
+
+def parse(data: Data, path: str) -> Symbol:
+    """The symbol of a JSON text. Raises X003 where it is none, X007 where it refers wrongly."""
+    bounded(data, path)
     try:
-        value = json.loads(data.decode("utf-8", "replace"), parse_int=_integer)
+        value = json.loads(bytes(data[:]).decode("utf-8", "replace"), parse_int=_integer)
     except (ValueError, RecursionError) as e:
         refuse("X003", f"{path} is not an MXNet symbol, or is damaged: {printable(str(e))}", path)
     nodes = value.get("nodes") if isinstance(value, dict) else None

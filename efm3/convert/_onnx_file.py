@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from efm3 import source
 from efm3.convert._protobuf import REAL, SPAN, WHOLE, WORD, Message, Schema, Span, Wire
+from efm3.convert._unread import Data, read
 from efm3.findings import Efm3Error, refuse
 
 MOST_FIELDS = 250_000
@@ -49,13 +49,16 @@ class File:
 
     def bytes(self, span: Span) -> memoryview:
         """The bytes of a span."""
-        return self.wire.data[span.start:span.end]
+        return memoryview(self.wire.data[span.start:span.end])
 
 
 def parse(path: str) -> File:
     """The file's messages. Raises X003, Unreadable."""
-    data = source.read(path)
-    wire = Wire(memoryview(data), path, MOST_FIELDS)
+    return _parsed(read(path, lambda data: _parsed(data, path)), path)
+
+
+def _parsed(data: Data, path: str) -> File:
+    wire = Wire(data, path, MOST_FIELDS)
     try:
         model = wire.message(Span(0, len(data)), MODEL)
         graphs = model.spans("graph")

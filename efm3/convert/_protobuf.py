@@ -14,12 +14,15 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from efm3.convert._unread import Data
 from efm3.findings import printable, refuse
 
 MOST_FIELDS = 100_000
 """Most fields of a file: an empty message takes two bytes there and 300 in memory."""
 MOST_WORD = 100
 """Longest text of a number."""
+MOST_TEXT = 1 << 24
+"""Most bytes of a text on the wire."""
 WHOLE, REAL, WORD, SPAN = "whole", "real", "word", "span"
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
 Schema = Mapping[int, "tuple[str, str | Schema]"]
@@ -130,7 +133,7 @@ class Message:
 class Wire:
     """The wire form of a file's messages. Every refusal is X003 and names the byte."""
 
-    def __init__(self, data: memoryview, path: str, most: int = MOST_FIELDS) -> None:
+    def __init__(self, data: Data, path: str, most: int = MOST_FIELDS) -> None:
         self.data, self.path = data, printable(path)
         self._most = self._left = most
 
@@ -191,6 +194,8 @@ class Wire:
                 out.put(name, body)
             elif kind == WORD:
                 self._is(wire, BYTES, body, name)
+                if body.end - body.start > MOST_TEXT:
+                    self._bad(body.start, f"{name} has {body.end - body.start:,} bytes of text")
                 out.put(name, bytes(self.data[body.start:body.end]).decode("utf-8", "replace"))
             elif kind == REAL:
                 for v in self._reals(wire, body, name):
@@ -221,7 +226,7 @@ class Wire:
         self._left -= count
         if wire not in (FOUR, BYTES) or rest or self._left < 0:
             self._bad(body.start, f"{name} has {body.end - body.start:,} bytes of wire type {wire}")
-        return iter(struct.unpack_from(f"<{count}f", self.data, body.start))
+        return iter(struct.unpack(f"<{count}f", self.data[body.start:body.end]))
 
 
 def _signed(value: int) -> int:

@@ -8,6 +8,7 @@ import re
 from typing import NoReturn
 
 from efm3.convert._protobuf import Message
+from efm3.convert._unread import Data
 from efm3.findings import printable, refuse
 
 MOST_TEXT = 1 << 19
@@ -71,14 +72,14 @@ class _Tokens:
         return "".join(parts)
 
 
-def parse(data: bytes, path: str) -> Message:
+def parse(data: Data, path: str) -> Message:
     """The message of a text. Raises X003, with the line."""
     path = printable(path)
     if len(data) > MOST_TEXT:
         refuse("X003", f"{path} has {len(data):,} bytes, more than a text of this network needs",
                path, len(data), f"at most {MOST_TEXT:,}")
     # Comments are in any encoding; names are matched as they come out.
-    tokens = _Tokens(data.decode("utf-8-sig", "replace"), path)
+    tokens = _Tokens(bytes(data[:]).decode("utf-8-sig", "replace"), path)
     message, closing = Message(path), ""
     outer: list[tuple[Message, str]] = []
     while tokens.kind or closing:

@@ -20,9 +20,10 @@ from efm3.convert._caffe_model import Model
 from efm3.convert._layers import Made, built, output
 from efm3.convert._protobuf import Message
 from efm3.convert._prototxt import parse
+from efm3.convert._unread import Data
+from efm3.convert._unread import read as read_checked
 from efm3.convert.graph import Builder, Graph, Node
 from efm3.findings import printable, refuse
-from efm3.source import read as read_whole
 
 INPUT, TEST = "Input", "TEST"
 PHASES = ("TRAIN", TEST)
@@ -35,28 +36,38 @@ HEAD = 4096
 def read(path: str, wanted: Wanted) -> Source:
     """The graph of a network's layers and weights. Raises Efm3Error, Unreadable."""
     assumed: list[str] = []
-    data = memoryview(read_whole(path))
+    data = read_checked(path, lambda d: _either(d, path))
     other: str | None
-    if _is_text(data):
-        net = parse(bytes(data), path)
+    given = _either(data, path)
+    if isinstance(given, Message):
+        net = given
         other = _model_of(path, assumed)
-        model = Model(memoryview(read_whole(other)), other)
+        model = _weights(other)
     else:
-        model = Model(data, path)
+        model = given
         other = _text_of(path, assumed)
         if other is None and not any(m.words("top") for m in model.net.all("layer")):
             refuse("X005", f"{printable(path)} holds weights alone: its structure, a .prototxt, "
                            "is not beside it", path)
-        net = model.net if other is None else parse(bytes(read_whole(other)), other)
+        net = model.net if other is None else _structure(other)
     network = _Network(net, model, printable(path))
     graph = network.graph(wanted.output)
     graph.assumed[:0] = assumed
     return Source(graph, files=(other,) if other else ())
 
 
-def _is_text(data: memoryview) -> bool:
-    """A caffemodel has control characters from its first layer on, a text has none."""
-    return not any(b < 9 or 13 < b < 32 for b in bytes(data[:HEAD]))
+def _either(data: Data, path: str) -> Message | Model:
+    """A text's structure, or a caffemodel, which has control characters from its first layer on."""
+    text = not any(b < 9 or 13 < b < 32 for b in bytes(data[:HEAD]))
+    return parse(data, path) if text else Model(data, path)
+
+
+def _weights(path: str) -> Model:
+    return Model(read_checked(path, lambda d: Model(d, path)), path)
+
+
+def _structure(path: str) -> Message:
+    return parse(read_checked(path, lambda d: parse(d, path)), path)
 
 
 def _stem(path: str) -> str:

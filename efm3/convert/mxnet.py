@@ -20,9 +20,10 @@ from efm3.convert._beside import partner
 from efm3.convert._layers import Made, built, output
 from efm3.convert._mxnet_ops import TABLE, Op
 from efm3.convert._mxnet_symbol import VARIABLE, Entry, Ref, Symbol
+from efm3.convert._unread import Data
+from efm3.convert._unread import read as read_checked
 from efm3.convert.graph import Builder, Graph, Node
 from efm3.findings import Efm3Error, printable, refuse
-from efm3.source import read as read_whole
 
 SIDE = 112
 SHAPES = ((1, 3, SIDE, SIDE), (1, SIDE, SIDE, 3))
@@ -39,24 +40,35 @@ MOST_LISTED = 12
 def read(path: str, wanted: Wanted) -> Source:
     """The graph of a symbol and its arrays. Raises Efm3Error, Unreadable."""
     assumed: list[str] = []
-    data = memoryview(read_whole(path))
+    data = read_checked(path, lambda d: _check(d, path))
     if data[:8] == _mxnet_params.MAGIC:
         arrays = _mxnet_params.arrays(data, path)
         if arrays.bare and all("." in name for name in arrays):
             shapes = {name: a.shape for name, a in arrays.items()}
             return _named.source_of(shapes, arrays.__getitem__, {}, wanted, path, len(data))
         other = _symbol_of(path, assumed)
-        symbol = _mxnet_symbol.parse(bytes(read_whole(other)), other)
-    elif bytes(data[:64]).lstrip()[:1] == b"{":
-        symbol = _mxnet_symbol.parse(bytes(data), path)
-        other = _params_of(path, assumed)
-        arrays = _mxnet_params.arrays(memoryview(read_whole(other)), other)
+        symbol = _mxnet_symbol.parse(
+            read_checked(other, lambda d: _mxnet_symbol.bounded(d, other)), other)
     else:
-        refuse("X003", f"{printable(path)} is neither a list of MXNet arrays nor a symbol (JSON)",
-               path)
+        _check(data, path)
+        symbol = _mxnet_symbol.parse(data, path)
+        other = _params_of(path, assumed)
+        arrays = _mxnet_params.arrays(
+            read_checked(other, lambda d: _mxnet_params.entries(d, other)), other)
     graph = _graph(symbol, arrays, wanted.output)
     graph.assumed[:0] = assumed
     return Source(graph, files=(other,))
+
+
+def _check(data: Data, path: str) -> None:
+    """Refuse what is neither, and what a large file has wrong before it is read."""
+    if data[:8] == _mxnet_params.MAGIC:
+        _mxnet_params.entries(data, path)
+    elif bytes(data[:64]).lstrip()[:1] == b"{":
+        _mxnet_symbol.bounded(data, path)
+    else:
+        refuse("X003", f"{printable(path)} is neither a list of MXNet arrays nor a symbol (JSON)",
+               path)
 
 
 def _symbol_of(path: str, assumed: list[str]) -> str:

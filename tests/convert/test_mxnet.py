@@ -400,6 +400,7 @@ def test_broken_arrays(tmp_path):
             (good[:76] + (99).to_bytes(4, "little") + good[80:], "X006", "values of type 99"),
             (good.replace(b"arg:c_bias", b"arg:c_biaz"), "X015", "c_bias has no array"),
             (arrays({"arg:c": W, "aux:c": W}), "X015", "c is twice"),
+            (arrays({"n" * 4097: W}), "X003", "a name of 4,097 bytes"),
             (good[:-34], "X003", "")):
         path.write_bytes(data)
         refused(path, code, word)

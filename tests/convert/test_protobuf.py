@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import efm3
+from efm3.convert import _protobuf
 from efm3.convert._protobuf import MOST_FIELDS, REAL, SPAN, WHOLE, WORD, Span, Wire
 from tests.convert.caffe_files import part, real, varint, whole
 
@@ -60,6 +61,13 @@ def test_damage(data, at, word):
         read(data)
     assert f"damaged at byte {at}: " in str(e.value) and word in str(e.value)
     assert e.value.offset == at
+
+
+def test_long_texts_are_refused(monkeypatch):
+    monkeypatch.setattr(_protobuf, "MOST_TEXT", 4)
+    assert read(part(1, "four") + part(5, b"as bytes")).word("name") == "four"
+    with pytest.raises(efm3.Efm3Error, match=r"X003.*at byte 2: name has 5 bytes of text"):
+        read(part(1, "fifth"))
 
 
 @pytest.mark.parametrize("data", [
