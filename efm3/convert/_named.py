@@ -35,7 +35,10 @@ def source_of(shapes: Shapes, load: Callable[[str], Array], texts: Mapping[str, 
     if wanted.key is not None:
         keys = below(keys, wanted.key, path)
     if _meta.ARCH_KEY in texts:
-        model = _meta.model_of({k: _single(k, load(k)) for k in keys}, texts)
+        if wanted.key is not None and STEM not in keys:
+            refuse("X018", f"{path} has no EFM3 network under {wanted.key}: there is no {STEM} in "
+                           "it; leave --key out", wanted.key)
+        model = _meta.model_of({k: _single(k, load(v)) for k, v in keys.items()}, texts)
         assert model is not None
         _whole(model)
         same_shape(model, wanted.arch, path)

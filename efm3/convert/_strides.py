@@ -16,6 +16,8 @@ from efm3 import format as fmt
 from efm3.arch import TOPOLOGY, Stage, conv_side
 from efm3.findings import refuse
 
+PUBLISHED = ("strides are not in a checkpoint: taken as those of the published stages (--arch "
+             "says so)")
 SHOWN = 6
 """How many possibilities a refusal lists."""
 
@@ -56,21 +58,17 @@ def infer(kernel: int, blocks: list[Block], last: int,
           place: str) -> tuple[int, list[Block], list[str]]:
     """Strides of the stem and of the blocks, as far as the shapes determine them.
 
-    The published ones where the runs of equal blocks are the published stages; else the only
-    possibility of a class, the plainest first: strides 1 and 2 at the visible starts of stages,
-    then anywhere, then strides up to 4 at the starts, then another stride of the stem.
+    The published ones where the runs of equal blocks expand as the published stages do; else the
+    only possibility of a class, the plainest first: strides 1 and 2 at the visible starts of
+    stages, then anywhere, then strides up to 4 at the starts, then another stride of the stem.
     Returns them with what was assumed. Raises X010 with the possibilities.
     """
     starts = [i for i, b in enumerate(blocks)
               if i == 0 or (b.t, b.out) != (blocks[i - 1].t, blocks[i - 1].out)]
-    ends = [*starts[1:], len(blocks)]
-    runs = [(blocks[a].t, b - a) for a, b in zip(starts, ends, strict=True)]
-    if [t for t, _ in runs] == [s.t for s in TOPOLOGY]:
+    if [blocks[a].t for a in starts] == [s.t for s in TOPOLOGY]:
         strides = _spread(len(blocks), starts, [s.s for s in TOPOLOGY])
         if _side(kernel, 2, strides) == last:
-            exact = runs == [(s.t, s.n) for s in TOPOLOGY]
-            note = "strides are not in a checkpoint: taken as those of the published stages"
-            return 2, _with(blocks, strides), [] if exact else [note]
+            return 2, _with(blocks, strides), [PUBLISHED]
     any_stride = (1, 2, 3, 4)
     for found, why in (
             (_at(kernel, blocks, starts, last, (2,), (1, 2)), "of 1 and 2 where blocks change"),

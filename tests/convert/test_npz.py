@@ -12,7 +12,7 @@ import pytest
 
 import efm3
 from efm3.convert import FORMATS, Wanted, module_of, read, read_network, write
-from efm3.convert._meta import ARCH_KEY, MIRROR_KEY
+from efm3.convert._meta import ARCH_KEY, MIRROR_KEY, texts
 
 
 @pytest.fixture
@@ -34,8 +34,18 @@ def test_round_trip(vector, odd_text, round_trip):
 def test_our_names_without_metadata(small, archive):
     network = read_network(archive(dict(small.tensors)))
     model = network.model
-    assert all("input" in a for a in network.assumed)  # The names are EFM3's: so is all else.
+    # The names are EFM3's, and so is all but the strides, which no tensor shows.
+    assert [a[:11] for a in network.assumed] == ["strides are"]
     assert model.arch.stages == small.arch.stages and model.arch.name == "custom"
+    assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
+
+
+def test_a_key_into_our_own_file(small, archive, refused):
+    refused(archive(dict(small.tensors), **texts(small)), "X018", "no EFM3 network under stem",
+            wanted=Wanted(key="stem"))
+    inside = archive({f"net.{k}": v for k, v in small.tensors.items()}, **texts(small))
+    model = read_network(inside, Wanted(key="net")).model
+    assert model.arch == small.arch
     assert all((model.tensors[k] == v).all() for k, v in small.tensors.items())
 
 
