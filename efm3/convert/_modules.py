@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from efm3 import format as fmt
+from efm3.convert import _siblings
 from efm3.convert._original import BN_KEYS
 from efm3.convert._units import LEAST
 from efm3.findings import refuse
@@ -76,6 +77,7 @@ class Layer:
         return any(m.kind == "act" for m in self.after)
 
 
+GROUPED = "with each BatchNorm and PReLU after the convolution of its name"
 Bundle = tuple[list[Module], list[Layer]]
 """BatchNorms before the first convolution, and the layers."""
 Rank = list[tuple[int, str, int]]
@@ -120,8 +122,9 @@ def ordered(modules: list[Module]) -> tuple[list[Module], list[Layer], str]:
     said = "the keys are not in the network's order: taken "
     numbers = said + "in the order of their numbers"
     tries: list[tuple[Bundle | None, str]] = [
-        *((p, said + "in the order of their names" if as_text and _named(modules) else "")
-          for p in plain), (numbered, numbers),
+        *((p, said + "in the order of their names" if as_text and _named(modules)
+           else said + GROUPED if apart(modules, p[1]) else "") for p in plain),
+        (numbered, numbers),
         *((_by_role(b, rank), said + "block by block in the order of their names")
           for b in (numbered, *plain))]
     for found, how in tries:
@@ -178,10 +181,7 @@ def _number(part: str) -> tuple[str, int | None]:
 def bundled(modules: list[Module]) -> Bundle:
     """Each convolution with what belongs to it; and BatchNorms before the first one."""
     layers = {m.path: Layer(m) for m in modules if m.kind == "conv"}
-    convs: dict[str, list[Module]] = {}
-    for m in modules:
-        if m.kind == "conv":
-            convs.setdefault(m.parent, []).append(m)
+    named = _owners(modules)
     front: list[Module] = []
     before: Module | None = None
     last: dict[str, Module] = {}
@@ -189,18 +189,54 @@ def bundled(modules: list[Module]) -> Bundle:
         if m.kind == "conv":
             before = last[m.parent] = m
         elif m.kind:
-            siblings = convs.get(m.parent, [])
-            owner = siblings[0] if len(siblings) == 1 else last.get(m.parent, before)
+            owner = named.get(m.path, last.get(m.parent, before))
             (front if owner is None else layers[owner.path].after).append(m)
+    for layer in apart(modules, layers.values()):
+        _norm_first(layer)
     return front, list(layers.values())
+
+
+def apart(modules: list[Module], layers: Iterable[Layer]) -> list[Layer]:
+    """The layers whose BatchNorm and PReLU do not stand directly behind the convolution."""
+    place = {m.path: i for i, m in enumerate(modules)}
+    return [u for u in layers if [place[m.path] - place[u.conv.path] for m in u.after]
+            != [*range(1, len(u.after) + 1)]]
+
+
+def _norm_first(layer: Layer) -> None:
+    # Where it is not seen: as in every network that is known. Numbers are an order themselves.
+    if not all(m.path.rpartition(".")[2].isdecimal() for m in layer.after):
+        layer.after.sort(key=lambda m: m.kind != "bn")
+
+
+def _owners(modules: list[Module]) -> dict[str, Module]:
+    """The convolution of each BatchNorm and PReLU whose name, beside it, says which, by path: the
+    only one beside it, or the one of the same number or the same words."""
+    inside: dict[str, dict[str, list[Module]]] = {}
+    for m in modules:
+        inside.setdefault(m.parent, {}).setdefault(m.kind, []).append(m)
+    out: dict[str, Module] = {}
+    for own in inside.values():
+        convs = own.get("conv", [])
+        for others in (own.get("bn", []), own.get("act", [])):
+            if len(convs) == 1:
+                out |= {m.path: convs[0] for m in others}
+                continue
+            names = [[m.path.rpartition(".")[2] for m in some] for some in (convs, others)]
+            found = _siblings.owners(*names) or []
+            pairs = [(m, convs[at]) for m, at in zip(others, found, strict=False)]
+            # A pair of other channels: then the names mean something else.
+            if all(m.own.get(n) in (None, (1,), conv.own["weight"][:1])
+                   for m, conv in pairs for n in ("weight", "running_mean")):
+                out |= {m.path: conv for m, conv in pairs}
+    return out
 
 
 def _by_name(found: Bundle) -> Bundle:
     """The same where the keys were sorted: a BatchNorm and a PReLU that have no numbers stand in
-    the order of their names, and the BatchNorm is first in every network that is known."""
+    the order of their names."""
     for layer in found[1]:
-        if not all(m.path.rpartition(".")[2].isdecimal() for m in layer.after):
-            layer.after.sort(key=lambda m: m.kind != "bn")
+        _norm_first(layer)
     return found
 
 
@@ -208,7 +244,8 @@ def network(layers: list[Layer]) -> tuple[list[Layer], list[Layer], int]:
     """The network's layers, its heads, and the embedding's size, 0 where it is not known.
 
     A head is a linear layer alone, before the first convolution or behind the embedding layer,
-    one side of which is the embedding.
+    one side of which is the embedding. With both sides of that size, also as a convolution, it may
+    as well be a layer: it is among the heads, and not to be dropped.
     """
     start = next((i for i, u in enumerate(layers) if u.weight[1] == fmt.INPUT_CHANNELS), None)
     end = max(depthwise(layers), default=None)
@@ -235,9 +272,8 @@ def network(layers: list[Layer]) -> tuple[list[Layer], list[Layer], int]:
 
 
 def _head(unit: Layer, size: int) -> bool:
-    # One of as many classes as the embedding has numbers is more likely another linear layer.
-    out, part, *_ = unit.weight
-    return unit.linear and size in (out, part) and out != part
+    square = not unit.after and unit.weight == (size, size, 1, 1)
+    return square or (unit.linear and size in unit.weight[:2])
 
 
 def groups_of(layer: Layer, c: int) -> int:

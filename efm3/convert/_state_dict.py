@@ -89,6 +89,11 @@ def several(names: list[str], count: int, what: str) -> NoReturn:
 def _head(m: Module, embedding: int) -> str:
     """What is said of a head that is dropped. Raises X015 for anything else that is no layer."""
     key, shape = max(zip(m.keys.values(), m.own.values(), strict=True), key=lambda kv: len(kv[1]))
+    if embedding and (*shape, 1, 1)[:4] == (embedding, embedding, 1, 1):
+        refuse("X015", f"{key} {[*shape]} may be one more layer of the network, or a head beside "
+                       "it: a checkpoint does not say which. A head: save the network's "
+                       "state_dict without it, or choose the network with --key. A layer: convert "
+                       "the network as ONNX or TorchScript", key)
     if not embedding or len(shape) not in (2, 3) or embedding not in shape:
         what = ", ".join(f"{k} {[*v]}" for k, v in m.own.items())
         refuse("X015", f"{m.path or 'the file'} has {what}: no convolution, linear layer, "

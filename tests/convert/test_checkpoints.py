@@ -56,7 +56,7 @@ def test_new_and_old_files(small, state, saved, old):
     network = read_network(saved(state, old=old))
     assert same(network.model, small)
     assert [a[:12] for a in network.assumed] == ["BatchNorm's ", "padding and ", "the input is",
-                                                 "the input is"]
+                                                 "the input is", "a checkpoint", "strides are "]
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -134,13 +134,23 @@ def test_what_is_no_head_does_not_vanish(state, saved, refused, key, shape):
     assert "head" in str(error)
 
 
-def test_a_square_layer_at_the_end_is_no_head(small, state, saved, pictures):
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("own", [
+    {"last.weight": zeros(12, 12)}, {"last.weight": zeros(12, 12), "last.bias": zeros(12)},
+    {"last.weight": zeros(12, 12, 1, 1)}, {"last.kernel": zeros(12, 12)},
+])
+def test_a_square_layer_at_the_end_may_be_either(state, saved, refused, own, first):
+    refused(saved({**own, **state} if first else {**state, **own}), "X015", next(iter(own)),
+            "one more layer", "head", "--key", "ONNX")
+
+
+def test_a_square_layer_with_a_batchnorm_is_one(small, state, saved, pictures):
     turned = np.eye(12, dtype=np.float32)[::-1] * 2
-    network = read_network(saved({**state, "last.weight": turned}))
-    assert not any("head" in a for a in network.assumed)
+    more = {"last.weight": turned, "bn.running_mean": zeros(12),
+            "bn.running_var": np.full(12, 1 - 1e-5, np.float32)}
     x = pictures[:1]
-    want = reference.forward(small, x)[:, ::-1]
-    assert np.abs(reference.forward(network.model, x) - want).max() < 1e-6
+    got = reference.forward(read_network(saved({**state, **more})).model, x)
+    assert np.abs(got - reference.forward(small, x)[:, ::-1]).max() < 1e-6
 
 
 # Several networks.

@@ -83,11 +83,14 @@ PADDED = ("padding and residual additions are not in a checkpoint: taken as EFM3
           "says so)")
 
 
+STRIDES = "strides are not in a checkpoint: taken as those of the published stages (--arch says so)"
+
+
 def test_original_naming(small, state):
     tensors, arch, assumed = matched(state)
     assert same(tensors, small) and list(tensors) == list(small.tensors)
     assert replace(arch, name="small", width_mult=0.125) == small.arch
-    assert assumed[:2] == [EPS, PADDED] and all("input" in a for a in assumed[2:])
+    assert assumed[:2] == [EPS, PADDED] and assumed[-1] == STRIDES
     assert matched(state, eps=1e-5)[2] == assumed[1:]
 
 
@@ -137,6 +140,65 @@ def test_shuffled_keys_are_put_in_order_and_said(small, state):
     random.Random(2).shuffle(keys)
     tensors, _, assumed = matched({k: state[k] for k in keys})
     assert same(tensors, small) and any("order" in a for a in assumed)
+
+
+BLOCK = ["conv1", "bn1", "prelu1", "conv2", "bn2", "prelu2", "conv3", "bn3"]
+ORDERS = {
+    "grouped": ["conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "prelu1", "prelu2"],
+    "in pairs": ["conv1", "conv2", "bn1", "bn2", "prelu1", "prelu2", "conv3", "bn3"],
+    "norms first": ["bn1", "bn2", "bn3", "prelu1", "prelu2", "conv1", "conv2", "conv3"],
+    "backwards": BLOCK[::-1], "slopes before norms": ["conv1", "conv2", "conv3", "prelu2", "prelu1",
+                                                      "bn3", "bn2", "bn1"],
+}
+
+
+def blockwise(state, order, names="conv{n} bn{n} prelu{n}"):
+    """The checkpoint with a block's modules beside one another, registered in this order."""
+    kinds = dict(zip(("conv", "bn", "act"), names.split(), strict=True))
+    numbers = {"expand": 1, "dw": 2, "project": 3}
+    blocks, front, back = {}, {}, {}
+    for k, v in state.items():
+        first, *inner = k.split(".")
+        if first == "stages":
+            number, role, kind, name = inner
+            plain = {"conv": "conv", "bn": "bn", "act": "prelu"}[kind] + str(numbers[role])
+            own = kinds[kind].format(n=numbers[role], r=role)
+            blocks.setdefault(int(number), {}).setdefault(plain, {})[
+                f"blocks.{number}.{own}.{name}"] = v
+        else:
+            (back if blocks else front)[k] = v
+    inside = [blocks[number][plain] for number in sorted(blocks) for plain in order]
+    return front | {k: v for own in inside for k, v in own.items()} | back
+
+
+def test_a_block_in_its_own_order(small, state):
+    tensors, _, assumed = matched(blockwise(state, BLOCK))
+    assert same(tensors, small) and not any("order" in a for a in assumed)
+
+
+@pytest.mark.parametrize("names", ["conv{n} bn{n} prelu{n}", "conv_{r} batch_norm_{r} act_{r}",
+                                   "{r} {r}_bn {r}_act"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_blocks_registered_in_another_order(small, state, order, names):
+    tensors, _, assumed = matched(blockwise(state, ORDERS[order], names))
+    assert same(tensors, small) and any("not in the network's order" in a for a in assumed)
+
+
+def test_numbers_of_other_layers_are_not_followed(small, state):
+    """conv0, bn1, conv1, bn2, conv2: the numbers agree, and the channels do not."""
+    own = without(blockwise(state, BLOCK), *(f"blocks.{i}.bn3" for i in range(15)))
+    for n in (1, 2, 3):
+        own = {k.replace(f".conv{n}.", f".conv{n - 1}."): v for k, v in own.items()}
+    tensors = matched(own)[0]
+    for k, v in small.tensors.items():
+        assert ".project.bn" in k or np.array_equal(tensors[k], v)
+
+
+@pytest.mark.parametrize("names", ["conv{n} bn{n} prelu{n}", "conv_{r} bn_{r} prelu_{r}"])
+def test_blocks_in_the_order_of_the_text(small, state, names):
+    own = blockwise(state, BLOCK, names)
+    tensors, _, assumed = matched({k: own[k] for k in sorted(own)})
+    assert same(tensors, small) and any("not in the network's order" in a for a in assumed)
 
 
 def test_single_slopes_and_batchnorm_without_scale(small, state):
@@ -286,7 +348,12 @@ def test_the_only_strides_are_taken_and_said():
 def test_more_blocks_in_the_published_stages():
     stages = tuple(replace(s, n=s.n + (s.t == 2)) for s in efm3.ARCHS["nano"].stages)
     _, found, assumed = matched(of(replace(sample.ARCH, stages=stages)))
-    assert found.stages == stages and any("published stages" in a for a in assumed)
+    assert found.stages == stages and STRIDES in assumed
+
+
+def test_strides_are_assumed_unless_they_are_given(small, state):
+    assert STRIDES in matched(state)[2]
+    assert not any("strides" in a for a in matched(state, small.arch)[2])
 
 
 def test_wide_strides_where_nothing_else_fits():
