@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from efm3 import sniff
 from efm3.convert._base import Format, Network, Source, Wanted
-from efm3.findings import refuse
+from efm3.findings import Efm3Error, refuse
 
 if TYPE_CHECKING:
     from efm3.arch import Arch
@@ -110,7 +110,12 @@ def read_network(path: str | os.PathLike[str], wanted: Wanted | None = None, *,
 def read_source(path: str | os.PathLike[str], wanted: Wanted, *, format: str | None = None
                 ) -> Source:
     """What a source holds before anything is matched. Raises Efm3Error."""
-    source: Source = module_of(format_of(path, format)).read(os.fspath(path), wanted)
+    try:
+        source: Source = module_of(format_of(path, format)).read(os.fspath(path), wanted)
+    except Efm3Error as e:
+        from efm3.convert._damage import named
+
+        raise named(e, os.fspath(path)) from None
     return source
 
 

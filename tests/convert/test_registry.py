@@ -75,3 +75,12 @@ def test_the_bytes_decide_and_not_the_name(tmp_path):
         for other in ("y", "y.onnx", "y.pth.tar"):
             (tmp_path / other).write_bytes((tmp_path / "x").read_bytes())
             assert name == "c_array" or convert.format_of(tmp_path / other).name == name
+
+
+def test_damage_by_text_mode_is_named(tmp_path):
+    model = efm3.load(ROOT / "weights/facex_nano.bin")
+    convert.write(model, tmp_path / "a.param")
+    data = (tmp_path / "a.bin").read_bytes()
+    (tmp_path / "a.bin").write_bytes(data.replace(b"\n", b"\r\n"))
+    with pytest.raises(efm3.Efm3Error, match=r"X003.*text mode"):
+        convert.read(tmp_path / "a.param")
