@@ -49,6 +49,8 @@ class Finding:
         return {k: getattr(self, k) for k in self.__dataclass_fields__}
 
     def __str__(self) -> str:
+        if self.offset is None and self.path and self.path in self.message:
+            return f"{self.code} {self.message}"
         place = "" if self.offset is None else f" at byte {self.offset}"
         return f"{self.code} {self.path or 'file'}{place}: {self.message}"
 
