@@ -346,7 +346,7 @@ def test_a_case(tree):
 
 def test_the_projects_own_tests_take_what_was_added(tree):
     registry = "tests/convert/test_registry.py::test_"
-    tree.run("-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", "tests/rules",
+    tree.run("-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", "tests/rules/test_rules.py",
              "tests/test_codes.py", "tests/test_spec.py", "tests/convert/test_npz.py::test_odd",
              "tests/test_layers.py::test_no_arrow_leads_up", "tests/test_layers.py::test_no_circle",
              f"{registry}every_format_is_a_file_with_a_test_and_every_file_a_format",

@@ -112,7 +112,7 @@ def test_refused_tensors(model, tmp_path, name, value, code):
 def test_missing_and_unknown_tensors(model):
     tensors = as_dict(model)
     del tensors["stem.act.w"]
-    with pytest.raises(efm3.Efm3Error, match=r"W001 stem\.act\.w"):
+    with pytest.raises(efm3.Efm3Error, match=r"W001.*stem\.act\.w"):
         efm3.dumps(model.arch, tensors)
     with pytest.raises(efm3.Efm3Error, match=r"W002 head\.w"):
         efm3.dumps(model.arch, as_dict(model) | {"head.w": 0})
