@@ -114,7 +114,7 @@ def test_missing_and_unknown_tensors(model):
     del tensors["stem.act.w"]
     with pytest.raises(efm3.Efm3Error, match=r"W001.*stem\.act\.w"):
         efm3.dumps(model.arch, tensors)
-    with pytest.raises(efm3.Efm3Error, match=r"W002 head\.w"):
+    with pytest.raises(efm3.Efm3Error, match=r"W002.*head\.w"):
         efm3.dumps(model.arch, as_dict(model) | {"head.w": 0})
 
 
