@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch conformance lint types gen screenshot bench bench-start \
+.PHONY: help demo test test-long test-torch conformance lint types gen screenshot bench bench-start \
 	bench-engine mfn-cli mfn-example amalgamation kernels sanitize evidence evidence-long clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
@@ -25,8 +25,14 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/efm3 validate weights
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
-test: $(BIN)/.installed ## the tests; those that need PyTorch are skipped
-	$(BIN)/python -m pytest -n 2
+# Other machines, failing calls, killed processes, checks taken out: minutes for themselves.
+LONG := tests/test_engine_foreign.py tests/faults tests/processes tests/test_checks_see.py
+
+test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
+	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
+
+test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
+	$(BIN)/python -m pytest -n 2 $(LONG)
 
 # A step of its own: the pinned build is for the CPU.
 test-torch: $(BIN)/.installed ## install PyTorch, ncnn and LiteRT, then run the tests that need them
