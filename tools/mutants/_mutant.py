@@ -1,0 +1,20 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A wrong program: what it is, what it breaks, and the case that must notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A mistake: what it is, the requirement it breaks, the text it changes, and the case that
+    must fail. `symptom` is what the kit must say of it."""
+
+    name: str
+    kind: str
+    breaks: str
+    case: str
+    old: str = ""
+    new: str = ""
+    symptom: str = ""
