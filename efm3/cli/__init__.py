@@ -27,7 +27,7 @@ VERBS = {
     "validate": "check files against the rules",
     "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
-    "spec": "print a machine-readable form of the format",
+    "spec": "print the format's text, its guides or a machine-readable form",
     "layout": "list the tensors of an arch, in stored order",
     "diff": "compare two files, tensor by tensor",
     "extract": "write one tensor to a .npy file",

@@ -1,32 +1,41 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 spec`: the format's machine-readable forms."""
+"""`efm3 spec`: the format's texts and machine-readable forms."""
 
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 
 import click
 
+from efm3.findings import printable
 from efm3.forms import FORMS
 
 
 @click.command("spec")
-@click.argument("name", required=False, type=click.Choice(list(FORMS)), metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True,
               help="the list, the rules, or the form's text, as JSON")
 def command(name: str | None, as_json: bool) -> None:
-    """Print the form NAME; without NAME, list the forms.
+    """Print the text or the form NAME; without NAME, list them.
 
-    Each is made here from the format's declaration, and is the file of the repository
-    that the list names.
+    Each is the file of the repository that the list names. A program can be written from
+    `efm3 spec text` and tested as `efm3 spec conformance` says.
+
+    Exit codes: 0 printed, 2 nothing has that name.
     """
     if name is None:
         if as_json:
             click.echo(json.dumps({"forms": [_row(n) for n in FORMS]}, indent=2))
         else:
+            width = max(map(len, FORMS))
             for n, form in FORMS.items():
-                click.echo(f"{n:15} {form.description}  ({form.path})")
+                click.echo(f"{n:{width}}  {form.description}  ({form.path})")
+    elif name not in FORMS:
+        near = get_close_matches(name, FORMS)
+        raise click.UsageError(f"there is no {printable(name)!r}; " + (
+            f"did you mean {near[0]}?" if near else "`efm3 spec` lists what there is"))
     elif as_json and name == "rules":
         from efm3.forms.codes_page import rows
 

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The format's machine-readable forms: one function per form.
+"""The format's texts and its machine-readable forms: one row each.
 
-Every number in them is the declaration's (efm3/format.py), every layer the walk's
-(efm3/network.py). `python -m tools.gen` writes them into the repository, `efm3 spec` prints them.
+Every number in a form is the declaration's (efm3/format.py), every layer the walk's
+(efm3/network.py). `python -m tools.gen` writes what is made here into the repository; `efm3 spec`
+prints all of it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import json
 from importlib import import_module
 from typing import NamedTuple
 
+from efm3.conformance.home import HOME
+
 
 class Form(NamedTuple):
-    """A form: its file in the repository, `module:function` that makes it, and what it is."""
+    """A form: its file in the repository, `module:function` that makes it ("" where it is a text
+    that people write), and what it is."""
 
     path: str
     source: str
@@ -22,12 +26,32 @@ class Form(NamedTuple):
 
     def text(self) -> str:
         """The whole file; anything but text is written as JSON."""
+        if not self.source:
+            return (HOME / self.path.removeprefix("spec/")).read_text(encoding="utf-8")
         module, function = self.source.split(":")
         made = getattr(import_module(module), function)()
         return made if isinstance(made, str) else json.dumps(made, indent=2) + "\n"
 
 
+def _decisions() -> dict[str, Form]:
+    """The decisions that are there, by the name of their file."""
+    out = {}
+    for path in sorted(HOME.glob("decisions/*.md")):
+        with path.open(encoding="utf-8") as f:
+            title = next(line for line in f if line.startswith("# "))
+        out[path.stem] = Form(f"spec/decisions/{path.name}", "",
+                              f"decision: {title.partition(':')[2].strip()}")
+    return out
+
+
 FORMS: dict[str, Form] = {
+    "text": Form("spec/EFM3.md", "", "the format's normative text"),
+    "conformance": Form("spec/conformance.md", "", "how the kit talks to a program"),
+    "exporters": Form("spec/exporters.md", "", "a guide: write an exporter in 60 lines"),
+    "rules": Form("spec/rules.md", "efm3.forms.codes_page:rules",
+                  "every rule: what, why, how to fix it"),
+    "codes": Form("docs/codes.md", "efm3.forms.codes_page:others",
+                  "every other code that efm3 prints"),
     "mirror-schema": Form("spec/mirror.schema.json", "efm3.mirror:schema",
                           "JSON Schema of the file's JSON mirror"),
     "report-schema": Form("spec/report.schema.json", "efm3.reporting:schema",
@@ -46,9 +70,6 @@ FORMS: dict[str, Form] = {
                    "pattern for the ImHex hex editor"),
     "c-header": Form("engine/src/format.gen.h", "efm3.forms.c_header:text",
                      "offsets and limits as C macros"),
-    "rules": Form("spec/rules.md", "efm3.forms.codes_page:rules",
-                  "every rule: what, why, how to fix it"),
-    "codes": Form("docs/codes.md", "efm3.forms.codes_page:others",
-                  "every other code that efm3 prints"),
+    **_decisions(),
 }
-"""Every form by the name that `efm3 spec` takes."""
+"""Every text and form by the name that `efm3 spec` takes."""

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 spec`: every form is its file in the repository, from wherever efm3 is installed."""
+"""`efm3 spec`: every text and form is its file in the repository, from wherever efm3 is installed.
+"""
 
 import json
 import shutil
@@ -26,6 +27,13 @@ def test_list(cli):
         assert (ROOT / r["path"]).is_file()
 
 
+def test_every_text_of_the_spec_is_listed():
+    """But for coverage.md: it is about the repository's cases."""
+    pages = {str(p.relative_to(ROOT)) for p in (ROOT / "spec").rglob("*.md")}
+    assert pages - {f.path for f in FORMS.values()} == {"spec/coverage.md"}
+    assert FORMS["text"].path == "spec/EFM3.md"
+
+
 @pytest.mark.parametrize("name", list(FORMS))
 def test_form_is_its_file(cli, name):
     result = cli("spec", name)
@@ -45,16 +53,26 @@ def test_json(cli, name):
         assert made["text"] == FORMS[name].text()
 
 
-def test_unknown(cli):
-    result = cli("spec", "yaml")
-    assert result.exit_code == 2 and "ksy" in result.stderr and not result.stdout
+@pytest.mark.parametrize("name,words", [
+    ("tex", "did you mean text?"), ("exporter", "did you mean exporters?"),
+    ("\x1b[2J", "`efm3 spec` lists")])
+def test_unknown(cli, name, words):
+    result = cli("spec", name)
+    assert result.exit_code == 2 and words in result.stderr and not result.stdout
+    assert "\x1b" not in result.stderr
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    done = subprocess.run(f"{sys.executable} -m efm3 spec text | head -n 3", shell=True, cwd=ROOT,
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[2] == "# EFM3, version 3" and not done.stderr
 
 
 def test_nothing_but_the_package_is_needed(tmp_path):
     shutil.copytree(ROOT / "efm3", tmp_path / "efm3", ignore=shutil.ignore_patterns("*.so"))
     (tmp_path / "efm3" / "spec").symlink_to(ROOT / "spec")
     code = ("from efm3.forms import FORMS; "
-            "print(sum(len(f.text()) > 1000 for f in FORMS.values()))")
+            "print(sum(len(f.text()) > 500 for f in FORMS.values()))")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
                           text=True, check=True)
     assert int(done.stdout) == len(FORMS)

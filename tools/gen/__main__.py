@@ -37,7 +37,7 @@ def _examples() -> str:
 
 
 OUTPUTS: dict[str, Callable[[], str]] = (
-    {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values()}
+    {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values() if f.source}
     | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | kinds.PAGES
     | security.PAGES | spec.PAGES | weights.PAGES)
 
