@@ -7,15 +7,19 @@ The kit is tested on them first, and `efm3 conformance diff` compares others wit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
 from efm3.conformance.document import document
+from efm3.conformance.editing import edited
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import Subject
 from efm3.engine import Engine
-from efm3.findings import Efm3Error
+from efm3.findings import Efm3Error, refuse
 from efm3.model import dumps, load
 from efm3.validator import validate
 from efm3.version import __version__
@@ -36,35 +40,37 @@ class Own(Subject):
             return Answer("refused", str(report.at_least("error")[0]))
         return Answer("ok", value=document(data, level))
 
-    def write(self, arch: Mapping[str, Any], tensors: Mapping[str, Any]) -> Answer:
+    def write(self, arch: str, tensors: Mapping[str, Any]) -> Answer:
         """See Subject."""
         try:
-            known = Arch(**dict(arch) | {
-                "stages": tuple(Stage(**s) for s in arch["stages"])})
-            return Answer("ok", value=dumps(known, tensors))
+            return Answer("ok", value=dumps(arch_of(arch), tensors))
         except Efm3Error as e:
             return Answer("refused", str(e), False)
 
-    def edit(self, data: bytes, change: Mapping[str, Any]) -> Answer:
+    def edit(self, data: bytes, change: str) -> Answer:
         """See Subject."""
-        from efm3 import mirror
-
         try:
-            model = load(data)
-            meta = dict(model.mirror.get("meta") or {}) | change.get("meta", {})
-            sealed = meta.pop("sha256", None) is not None
-            tensors: dict[str, Any] = dict(model.tensors)
-            for v in change.get("values", ()):
-                tensors[v["tensor"]] = tensors[v["tensor"]].copy()
-                tensors[v["tensor"]].flat[v["at"]] = v["value"]
-            known = dict.fromkeys(mirror.values(model.arch))
-            extra = {k: v for k, v in model.mirror.items() if k not in known and k != "meta"}
-            if meta:
-                extra["meta"] = meta
-            return Answer("ok", value=dumps(model.arch, tensors, mirror_extra=extra,
-                                                 finite=False, seal=sealed))
+            return Answer("ok", value=edited(data, change))
         except Efm3Error as e:
             return Answer("refused", str(e), False)
+
+
+def arch_of(text: str) -> Arch:
+    """The arch that a Writer's input states. Raises Efm3Error."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        refuse("W014", f"the arch is no JSON that can be read: {e}", "arch")
+    keys = [f.name for f in fields(Arch)]
+    if not isinstance(value, dict) or value.keys() != set(keys):
+        refuse("W014", "the arch is not an object of its keys", "arch", mirrors.shown(value),
+               ", ".join(keys))
+    stages = value["stages"]
+    if not isinstance(stages, list) or not all(
+            isinstance(s, dict) and s.keys() == set("tns") for s in stages):
+        refuse("W014", "stages is not an array of objects of t, n, s", "arch.stages",
+               mirrors.shown(stages), "[{t, n, s}, ...]")
+    return Arch(**value | {"stages": tuple(Stage(**s) for s in stages)})
 
 
 class Loader(Subject):

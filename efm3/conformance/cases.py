@@ -33,7 +33,10 @@ KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
 """Folder to the class that its cases are for; reader cases apply to an Engine too."""
 
 _KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status",
-         "findings", "also", "inputs", "faults", "arch_fault", "edit"}
+         "findings", "also", "inputs", "faults", "arch_fault", "arch_sub", "edit", "edit_json",
+         "edit_sub", "answer"}
+ANSWERS = {"file": False, "refuse": True, "either": "either"}
+"""What a Writer's or an Editor's case asks for, and how the exported set says so (`refuse`)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Case:
     @property
     def either(self) -> bool:
         """True where accepting and refusing are both legal."""
-        return self.folder == "either"
+        return self.folder == "either" or self.refuse == "either"
 
     def valid(self, level: str) -> bool:
         """Whether a Reader of this level accepts the file."""
@@ -81,11 +84,15 @@ class Case:
     @property
     def negative(self) -> bool:
         """True where the right answer is a refusal."""
-        if self.kind == "writer":
-            return "faults" in self.recipe or "arch_fault" in self.recipe
-        if self.kind == "editor":
-            return "D004" in self.tests
+        if self.kind in ("writer", "editor"):
+            return self.refuse is True
         return self.kind == "reader" and not self.either and not self.valid("values")
+
+    @property
+    def refuse(self) -> bool | str:
+        """What is asked of a Writer or an Editor: True, False, or "either"."""
+        wrong = "faults" in self.recipe or "arch_fault" in self.recipe or "D004" in self.tests
+        return ANSWERS[self.recipe.get("answer", "refuse" if wrong else "file")]
 
     def data(self) -> bytes:
         """The case's file (of a writer case: the canonical one; b"" where it must refuse)."""
@@ -112,8 +119,10 @@ def _check(case: Case) -> Case:
     unknown = [k for k in r if k not in _KEYS]
     bad = [c for c in (*case.tests, *(f.code for f in case.findings), *case.also)
            if c not in known and c not in REQUIREMENTS]
-    if unknown or bad or case.level not in ("MUST", "SHOULD") or not case.about or not case.tests:
-        raise RecipeError(f"{case.id}: unknown {unknown or bad}, or about, tests, level are wrong")
+    if unknown or bad or case.level not in ("MUST", "SHOULD") or not case.about or not case.tests \
+            or r.get("answer", "file") not in ANSWERS:
+        raise RecipeError(f"{case.id}: unknown {unknown or bad}, or about, tests, level, answer "
+                          "are wrong")
     return case
 
 
@@ -166,6 +175,26 @@ def writer_arch(case: Case) -> dict[str, Any]:
     own: dict[str, Any] = {k: getattr(arch, k) for k in arch.__dataclass_fields__}
     own["stages"] = [vars(s) for s in arch.stages]
     return own | dict(case.recipe.get("arch_fault", {}))
+
+
+def _replaced(case: Case, text: str, key: str) -> str:
+    for step in case.recipe.get(key, ()):
+        if step["old"] not in text:
+            raise RecipeError(f"{case.id}: the text holds no {step['old']!r}")
+        text = text.replace(step["old"], step["new"] * int(step.get("times", 1)), 1)
+    return text
+
+
+def writer_text(case: Case) -> str:
+    """The text of a writer case's arch file: spellings that no parsed value keeps included."""
+    return _replaced(case, json.dumps(writer_arch(case)), "arch_sub")
+
+
+def edit_text(case: Case) -> str:
+    """The text of an editor case's change; `edit_json` states what TOML cannot."""
+    given = case.recipe.get("edit_json")
+    text = str(given) if given is not None else json.dumps(case.recipe["edit"])
+    return _replaced(case, text, "edit_sub")
 
 
 def digest_of(index: Any) -> str:

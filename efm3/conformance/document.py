@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
+from decimal import Decimal
 from typing import Any
 
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
+from efm3.conformance.differing import key_words
 from efm3.scan import scan
 
 LEAF_TYPES = ("u8", "u16", "u32", "u64", "f32", "crc32", "string", "integer", "number", "bool",
               "null")
+_NUMBER = re.compile(r"-?[0-9]{1,9999}(\.[0-9]{1,9999})?([eE][+-]?[0-9]{1,9})?")
+"""The text of a number in a document; the limits bound what a comparison costs."""
 
 
 def tag(kind: str, value: Any) -> dict[str, str]:
@@ -70,40 +76,58 @@ def tagged(value: Any) -> Any:
 
 
 def difference(want: Any, have: Any, path: str = "") -> str:
-    """The first difference of two documents in words, or ""; `json` numbers as doubles."""
+    """The first difference of two documents in words, or "".
+
+    In `json` an integer that 64 bits hold is compared exactly, every other number as a binary64.
+    """
     if isinstance(want, dict) and isinstance(have, dict):
         if _is_leaf(want):
             return _leaf(want, have, path)
         for key in want:
             if key not in have:
-                return f"{path}{key} is missing"
+                return f"{path}{key_words(key)} is missing"
         extra = [k for k in have if k not in want]
         if extra:
             return f"{path}{mirrors.shown(extra[0])} does not belong there"
-        return next(filter(None, (difference(want[k], have[k], f"{path}{k}.") for k in want)), "")
+        return next(filter(None, (difference(want[k], have[k], f"{path}{key_words(k)}.")
+                                  for k in want)), "")
     if isinstance(want, list) and isinstance(have, list):
         if len(want) != len(have):
             return f"{path.rstrip('.')} has {len(have)} entries, not {len(want)}"
         pairs = enumerate(zip(want, have, strict=True))
         stem = path.rstrip(".")
         return next(filter(None, (difference(a, b, f"{stem}[{i}].") for i, (a, b) in pairs)), "")
-    if want == have:
-        return ""
-    return (f"{path.rstrip('.') or 'the document'} is {mirrors.shown(have)}, "
-            f"not {mirrors.shown(want)}")
+    return "" if want == have else _told(path, have, want)
 
 
-def _is_leaf(value: dict[str, Any]) -> bool:
-    return value.keys() == {"type", "value"} and all(isinstance(v, str) for v in value.values())
+def _told(path: str, have: Any, want: Any) -> str:
+    found, expected = (f"{v['type']} {mirrors.shown(v['value'])}" if _is_leaf(v)
+                       else mirrors.shown(v) for v in (have, want))
+    return f"{path.rstrip('.') or 'the document'}: found {found}, expected {expected}"
+
+
+def _is_leaf(value: Any) -> bool:
+    return (isinstance(value, dict) and value.keys() == {"type", "value"}
+            and all(isinstance(v, str) for v in value.values()))
 
 
 def _leaf(want: dict[str, str], have: dict[str, Any], path: str) -> str:
-    same = want == have
-    if not same and want["type"] in ("integer", "number") and _is_leaf(have):
-        try:
-            same = (have["type"] in ("integer", "number")
-                    and float(want["value"]) == float(have["value"]))
-        except ValueError:
-            same = False
-    return "" if same else (f"{path.rstrip('.')} is {mirrors.shown(have)}, not "
-                            f"{want['type']} {mirrors.shown(want['value'])}")
+    numbers = ("integer", "number")
+    if want == have or (want["type"] in numbers and _is_leaf(have) and have["type"] in numbers
+                        and same_number(want["value"], have["value"])):
+        return ""
+    return _told(path, have, want)
+
+
+def same_number(want: str, have: str) -> bool:
+    """Whether a number's text is one for the same value as the file's.
+
+    An integer that 64 bits hold is the same number exactly; any other is the same binary64, the
+    sign of zero included.
+    """
+    if _NUMBER.fullmatch(have) is None:
+        return False
+    if want.lstrip("-").isdigit() and -1 << 63 <= int(want) < 1 << 64:
+        return Decimal(have) == int(want)
+    a, b = float(want), float(have)
+    return a == b and math.copysign(1, a) == math.copysign(1, b)

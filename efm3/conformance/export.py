@@ -15,7 +15,7 @@ import numpy as np
 
 from efm3.codes import LEVELS
 from efm3.conformance import weights
-from efm3.conformance.cases import Case, corpus, digest_of, writer_arch
+from efm3.conformance.cases import Case, corpus, digest_of, edit_text, writer_text
 from efm3.conformance.document import document
 from efm3.version import __version__
 
@@ -31,6 +31,9 @@ def _files(case: Case, full: bool) -> dict[str, bytes]:
 
         for name, value in tensors_of(case).items():
             out[f"{case.id}.tensors/{name}.npy"] = npy(value)
+        out[f"{case.id}.arch.json"] = writer_text(case).encode()
+    if case.kind == "editor" and full:
+        out[f"{case.id}.edit.json"] = edit_text(case).encode()
     if case.kind == "engine" and full:
         for word in case.recipe["inputs"]:
             out[_input(word)] = np.ascontiguousarray(weights.picture(word), "<f4").tobytes()
@@ -55,9 +58,9 @@ def describe(case: Case, full: bool = True) -> dict[str, Any]:
     """What is expected of a case, as JSON; `full` adds a valid file's document."""
     out = case.to_json()
     if case.kind == "writer":
-        out |= {"arch": writer_arch(case), "refuse": case.negative}
+        out |= {"arch": writer_text(case), "refuse": case.refuse}
     elif case.kind == "editor":
-        out |= {"edit": case.recipe["edit"], "refuse": case.negative}
+        out |= {"edit": edit_text(case), "refuse": case.refuse}
     elif case.kind == "engine":
         from efm3.conformance.engines import expected
 

@@ -13,13 +13,14 @@ import numpy as np
 from efm3.conformance import weights
 from efm3.conformance.cases import Case, writer_arch
 from efm3.conformance.home import RecipeError
-from efm3.conformance.recipe import arch_of
+from efm3.conformance.recipe import arch_of, render
+from efm3.model import load
 from efm3.network import tensor_layout
 
 Tensors = dict[str, Any]
 
 
-MOST_VALUES, MOST_TENSORS = 1 << 20, 1000
+MOST_VALUES, MOST_TENSORS = 1 << 20, 4500
 """Up to these sizes a forbidden arch gets matching tensors, so that only the arch is wrong."""
 
 
@@ -40,17 +41,33 @@ def _dtype(t: Tensors, f: Mapping[str, Any]) -> None:
     t[f["tensor"]] = t[f["tensor"]].astype(f["dtype"]) + 1 / 3
 
 
+def _as(t: Tensors, f: Mapping[str, Any]) -> None:
+    t[f["tensor"]] = t[f["tensor"]].astype(f["dtype"])
+
+
 def _value(t: Tensors, f: Mapping[str, Any]) -> None:
     t[f["tensor"]].flat[0] = float(f["value"])
 
 
 FAULTS: dict[str, Callable[[Tensors, Mapping[str, Any]], None]] = {
-    "drop": _drop, "add": _add, "shape": _shape, "dtype": _dtype, "value": _value}
+    "drop": _drop, "add": _add, "shape": _shape, "dtype": _dtype, "as": _as, "value": _value}
 """Fault to the function that applies it to the tensors."""
 
 
 def tensors_of(case: Case) -> Tensors:
-    """Name to array for a writer case, faults included."""
+    """Name to array for a writer case, faults included: of its file where patches made that."""
+    if "patch" in case.recipe:
+        out: Tensors = dict(load(render(case.recipe), level="structure").tensors)
+    else:
+        out = _of_arch(case)
+    for fault in case.recipe.get("faults", ()):
+        if fault.get("op") not in FAULTS:
+            raise RecipeError(f"{case.id}: no fault {fault.get('op')!r}")
+        FAULTS[fault["op"]](out, fault)
+    return out
+
+
+def _of_arch(case: Case) -> Tensors:
     arch = arch_of(writer_arch(case), unchecked=True)
     try:
         layout = tensor_layout(arch)
@@ -60,9 +77,4 @@ def tensors_of(case: Case) -> Tensors:
         much = True
     if much:
         arch = arch_of(case.recipe.get("arch", {}))
-    out: Tensors = {k: v.copy() for k, v in weights.tensors(arch, case.recipe["seed"]).items()}
-    for fault in case.recipe.get("faults", ()):
-        if fault.get("op") not in FAULTS:
-            raise RecipeError(f"{case.id}: no fault {fault.get('op')!r}")
-        FAULTS[fault["op"]](out, fault)
-    return out
+    return {k: v.copy() for k, v in weights.tensors(arch, case.recipe["seed"]).items()}

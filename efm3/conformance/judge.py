@@ -7,13 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+from efm3 import format as fmt
 from efm3 import mirror as mirrors
-from efm3 import places
 from efm3.codes import LEVELS
-from efm3.conformance import document
-from efm3.conformance.cases import Case, writer_arch
+from efm3.conformance import document, editing
+from efm3.conformance.cases import Case, edit_text, writer_text
+from efm3.conformance.differing import first_difference
 from efm3.conformance.results import Answer, Outcome
 from efm3.conformance.subject import Subject
 from efm3.scan import scan
@@ -70,8 +70,8 @@ def writer(case: Case, subject: Subject, level: str) -> Outcome:
     """An arch and its tensors: the canonical bytes, or a refusal that leaves no file."""
     from efm3.conformance.faults import tensors_of
 
-    answer = subject.write(writer_arch(case), tensors_of(case))
-    if case.negative:
+    answer = subject.write(writer_text(case), tensors_of(case))
+    if case.negative or (case.either and answer.kind == "refused"):
         return _refusal(case, answer)
     bad = unwanted(case, answer)
     if bad is not None:
@@ -90,50 +90,11 @@ def _refusal(case: Case, answer: Answer) -> Outcome:
         else outcome(case, "pass")
 
 
-def first_difference(want: bytes, have: bytes) -> str:
-    """The first byte in which a file differs from the right one, in the words of the format."""
-    at = next((i for i, (a, b) in enumerate(zip(want, have, strict=False)) if a != b),
-              min(len(want), len(have)))
-    if at == len(want) == len(have):
-        return ""
-    sizes = "" if len(want) == len(have) else f"; {len(have)} bytes, not {len(want)}"
-    if at == len(want):
-        return f"bytes follow the last tensor at byte {at}{sizes}"
-    place = places.describe(scan(want), at)
-    name, start = place["field"], place["start"]
-    if place["tensor"]:
-        index = ",".join(map(str, place["index"] or ()))
-        name, start = f"{place['tensor']}[{index}]", at - (place["byte"] or 0)
-    if at == len(have):
-        return f"the file ends at byte {at}, in {name}{sizes}"
-    if name == "json":
-        near = max(at - 8, start)
-        return (f"byte {at}, in the mirror: found {mirrors.shown(text(have[near:at + 24]))}, "
-                f"expected {mirrors.shown(text(want[near:at + 24]))}{sizes}")
-    length = 4 if place["tensor"] else min(place["length"], 8)
-    found, expected = have[start:start + length], want[start:start + length]
-    return (f"byte {at}, in {name} ({place['doc']}): found {found.hex(' ')}, "
-            f"expected {expected.hex(' ')}{_guess(found, expected, bool(place['tensor']))}{sizes}")
-
-
-def text(raw: bytes) -> str:
-    """Bytes as text for a message."""
-    return raw.decode("utf-8", "backslashreplace")
-
-
-def _guess(found: bytes, expected: bytes, is_float: bool) -> str:
-    if found == expected[::-1]:
-        return ": the byte order is reversed"
-    if not is_float and int.from_bytes(found, "little") * 4 == int.from_bytes(expected, "little"):
-        return ": the number of values, not of bytes"
-    return ""
-
-
 def editor(case: Case, subject: Subject, level: str) -> Outcome:
     """A file and a change: that change and no other, or a refusal."""
-    data, change = case.data(), case.recipe["edit"]
+    data, change = case.data(), edit_text(case)
     answer = subject.edit(data, change)
-    if case.negative:
+    if case.negative or (case.either and answer.kind == "refused"):
         return _refusal(case, answer)
     bad = unwanted(case, answer)
     if bad is not None:
@@ -142,31 +103,27 @@ def editor(case: Case, subject: Subject, level: str) -> Outcome:
     return outcome(case, "fail" if wrong else "pass", wrong)
 
 
-def edited_wrongly(data: bytes, new: bytes, change: dict[str, Any]) -> str:
-    """What is wrong with an edited file, or ""."""
-    from efm3.conformance.recipe import patch
+def edited_wrongly(data: bytes, new: bytes, change: str) -> str:
+    """What is wrong with an edited file, or ""; `change` is the text of the edit."""
     from efm3.validator import validate
 
     report = validate(new, "coherence")
     if not report.ok:
         return f"the new file is invalid: {report.at_least('error')[0]}"
-    if new[:88] != data[:88]:
-        return first_difference(data[:88] + new[88:], new)
-    want = data
-    for v in change.get("values", ()):
-        want = patch(want, {"op": "values", "tensor": v["tensor"], "at": v["at"],
-                            "values": [v["value"]]})
-    a, b = scan(want), scan(new)
-    if want[a.table_offset:] != new[b.table_offset:]:
-        return first_difference(new[:b.table_offset] + want[a.table_offset:], new)
-    old, have = (mirrors.parse(bytes(s.mirror or b"")) for s in (scan(data), b))
-    meta = (old.get("meta") or {}) | change.get("meta", {})
-    expected = old | ({"meta": meta} if meta else {})
+    end = fmt.FIELDS["json_len"].offset
+    if new[:end] != data[:end]:
+        return first_difference(data[:end] + new[end:], new)
+    before, after, asked = scan(data), scan(new), editing.change_of(change)
+    want = new[:after.table_offset] + editing.table_of(before, asked["values"])
+    if want != new:
+        return first_difference(want, new)
+    expected = editing.mirror_of(before, asked["meta"])
+    have = mirrors.parse(bytes(after.mirror or b""))
     for m in (expected, have):  # a correct digest or none is fine; a wrong one is invalid
-        if "meta" in m:
-            m["meta"] = {k: v for k, v in m["meta"].items() if k != "sha256"}
-            if not m["meta"]:
-                del m["meta"]
+        if fmt.META_KEY in m:
+            m[fmt.META_KEY] = {k: v for k, v in m[fmt.META_KEY].items() if k != "sha256"}
+            if not m[fmt.META_KEY]:
+                del m[fmt.META_KEY]
     return document.difference(document.tagged(expected), document.tagged(have), "json.")
 
 

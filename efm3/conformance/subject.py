@@ -39,12 +39,14 @@ class Subject:
         """The document of a file."""
         return Answer("broken", "it is not a Reader")
 
-    def write(self, arch: Mapping[str, Any], tensors: Mapping[str, Any]) -> Answer:
-        """The bytes of a file; a refusal's value is whether a file was left behind."""
+    def write(self, arch: str, tensors: Mapping[str, Any]) -> Answer:
+        """The bytes of a file from the text of an arch, JSON whose spelling may be the point of
+        a case; a refusal's value is whether a file was left behind."""
         return Answer("broken", "it is not a Writer")
 
-    def edit(self, data: bytes, change: Mapping[str, Any]) -> Answer:
-        """The bytes of the edited file; a refusal's value as for `write`."""
+    def edit(self, data: bytes, change: str) -> Answer:
+        """The bytes of the file edited as the text of a change says; a refusal's value as for
+        `write`."""
         return Answer("broken", "it is not an Editor")
 
     def embed(self, model: bytes, x: Any) -> Answer:
@@ -88,10 +90,10 @@ class Program(Subject):
         finally:
             path.unlink()
 
-    def write(self, arch: Mapping[str, Any], tensors: Mapping[str, Any]) -> Answer:
+    def write(self, arch: str, tensors: Mapping[str, Any]) -> Answer:
         """See Subject."""
         arch_path, folder, out = self._path("arch.json"), self._path("tensors"), self._path("o.bin")
-        arch_path.write_text(json.dumps(arch), encoding="utf-8")
+        arch_path.write_text(arch, encoding="utf-8")
         if self._form == "npz":
             folder = folder.with_suffix(".npz")
             np.savez(folder, **tensors)
@@ -102,11 +104,11 @@ class Program(Subject):
         return self._made(self.ask("write", {"arch": str(arch_path), "tensors": str(folder),
                                              "out": str(out)}, "", b""), out)
 
-    def edit(self, data: bytes, change: Mapping[str, Any]) -> Answer:
+    def edit(self, data: bytes, change: str) -> Answer:
         """See Subject."""
         path, edit, out = self._path("case.bin"), self._path("edit.json"), self._path("out.bin")
         path.write_bytes(data)
-        edit.write_text(json.dumps(change), encoding="utf-8")
+        edit.write_text(change, encoding="utf-8")
         return self._made(self.ask("edit", {"file": str(path), "edit": str(edit),
                                             "out": str(out)}, "", b""), out)
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our own implementations answer as subjects do, refusals included."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -53,11 +55,11 @@ def test_write_and_edit():
     model = efm3.load(BASE)
     arch = {k: getattr(model.arch, k) for k in model.arch.__dataclass_fields__}
     arch["stages"] = [vars(s) for s in model.arch.stages]
-    assert builtin("python").write(arch, model.tensors).value == efm3.dumps(model.arch,
+    assert builtin("python").write(json.dumps(arch), model.tensors).value == efm3.dumps(model.arch,
                                                                             model.tensors)
-    assert builtin("python").write(arch | {"gdc_kernel": 1}, {}).kind == "refused"
-    new = builtin("python").edit(BASE, {"meta": {"a": 1}, "values": [
-        {"tensor": "stem.bn.b", "at": 2, "value": 4.0}]}).value
+    assert builtin("python").write(json.dumps(arch | {"gdc_kernel": 1}), {}).kind == "refused"
+    new = builtin("python").edit(BASE, json.dumps({"meta": {"a": 1}, "values": [
+        {"tensor": "stem.bn.b", "at": 2, "value": 4.0}]})).value
     edited = efm3.load(new)
     assert edited.mirror["meta"] == {"a": 1} and edited.tensors["stem.bn.b"][2] == 4.0
-    assert builtin("python").edit(BASE + b"x", {}).kind == "refused"
+    assert builtin("python").edit(BASE + b"x", "{}").kind == "refused"

@@ -57,9 +57,10 @@ def test_a_document_equals_itself_through_json():
     (lambda d: d["arch"].pop("gdc_kernel"), "arch.gdc_kernel is missing"),
     (lambda d: d["arch"].update(extra=1), "extra' does not belong"),
     (lambda d: d["tensors"].pop(), "tensors has 95 entries, not 96"),
-    (lambda d: d["version"].update(type="u16"), "version is"),
-    (lambda d: d.update(version=3), "version is 3"),
-    (lambda d: d["json"]["width_mult"].update(value="0.25"), "json.width_mult"),
+    (lambda d: d["version"].update(type="u16"), "version: found u16 '3', expected u32"),
+    (lambda d: d.update(version=3), "version: found 3, expected"),
+    (lambda d: d["json"]["width_mult"].update(value="0.25"),
+     "json.width_mult: found number '0.25', expected number '0.125'"),
     (lambda d: d["json"]["width_mult"].update(value="much"), "json.width_mult"),
     (lambda d: d["json"]["name"].update(value="Sample"), "json.name")])
 def test_a_difference_is_named(change, words):
@@ -68,7 +69,32 @@ def test_a_difference_is_named(change, words):
     assert words in document.difference(DOC, have)
 
 
-def test_numbers_of_the_mirror_are_compared_as_doubles():
+@pytest.mark.parametrize("want,have,same", [
+    ("7", "7", True), ("7", "7.0", True), ("7", "70e-1", True), ("7", "8", False),
+    ("9007199254740993", "9007199254740993", True), ("9007199254740993", "9007199254740992", False),
+    ("18446744073709551615", "18446744073709551616", False),
+    ("18446744073709551615", "1.8446744073709552e19", False),
+    ("-9223372036854775808", "-9223372036854775809", False),
+    ("18446744073709551616", "18446744073709551617", True),  # beyond 64 bits: the nearest binary64
+    ("99999999999999999999", "1e+20", True), ("99999999999999999999", "99999999999999000000", False),
+    ("0.1", "1E-1", True), ("0.1", "0.10000000149011612", False), ("0.1", "0.1000000000000000055", True),
+    ("-0.0", "-0.0", True), ("-0.0", "0.0", False), ("0.0", "-0", False), ("0", "0.0", True),
+    ("5e-324", "3e-324", True), ("5e-324", "0", False), ("1e22", "10000000000000000000000", True),
+    ("7", "nan", False), ("7", "0x7", False), ("7", "7_0", False), ("7", " 7", False),
+    ("7", "7" * 20000, False), ("1", "1e999999999", False)])
+def test_integers_are_compared_exactly_and_other_numbers_as_binary64(want, have, same):
+    assert document.same_number(want, have) is same
+
+
+def test_foreign_keys_are_escaped():
+    one = {"\x1b[2J": {"type": "string", "value": "a"}}
+    two = {"\x1b[2J": {"type": "string", "value": "\x1b"}}
+    for found in (document.difference(one, two), document.difference(one, {}),
+                  document.difference({}, one)):
+        assert found.isprintable() and "x1b" in found
+
+
+def test_numbers_of_the_mirror_are_compared_as_numbers():
     have = copy.deepcopy(DOC)
     have["json"]["width_mult"] = {"type": "number", "value": "1.25e-1"}
     have["json"]["gdc_kernel"] = {"type": "number", "value": "7.0"}

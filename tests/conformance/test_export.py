@@ -47,10 +47,11 @@ def test_engine_and_writer_cases_bring_their_inputs(tmp_path):
     stem = np.load(tmp_path / "writer" / "write-plain.tensors" / "stem.conv.w.npy")
     assert stem.shape == (4, 3, 3, 3) and stem.dtype == "<f4"
     told = json.loads((tmp_path / "writer" / "write-refuse-gdc-kernel.json").read_text())
-    assert told["refuse"] and told["arch"]["gdc_kernel"] == 7
+    assert told["refuse"] and json.loads(told["arch"])["gdc_kernel"] == 7
     assert not (tmp_path / "writer" / "write-refuse-gdc-kernel.bin").exists()
     told = json.loads((tmp_path / "editor" / "edit-meta.json").read_text())
-    assert told["edit"]["meta"] == {"description": "edited"}
+    assert json.loads(told["edit"])["meta"] == {"description": "edited"}
+    assert (tmp_path / "editor" / "edit-meta.edit.json").read_text() == told["edit"]
 
 
 def test_exporting_twice_gives_the_same_bytes(tmp_path):

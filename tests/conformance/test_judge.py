@@ -90,7 +90,7 @@ def test_editor():
     assert edit("edit-meta-kept", data[:-1]).verdict == "fail"
     assert judge.editor(case, REFUSES, "").verdict == "fail"
     assert judge.editor(CASES["edit-refuse-digest"], REFUSES, "").verdict == "pass"
-    right = Own().edit(data, case.recipe["edit"]).value
+    right = Own().edit(data, cases.edit_text(case)).value
     assert "not integer" not in edit("edit-meta-kept", right).detail
     other = bytearray(right)
     other[-1] ^= 1

@@ -91,8 +91,8 @@ def test_a_program_that_is_not_there():
 def test_the_messages_are_logged_and_fit_the_schema(program):
     log = []
     subject = program(say('{"seq": m["seq"], "ok": True}'), log=log.append)
-    subject.write({}, {})
-    subject.edit(b"", {})
+    subject.write("{}", {})
+    subject.edit(b"", "{}")
     check = mirror.checker({"$ref": "#/$defs/request"} | lines.schema())
     sent = [json.loads(line[3:]) for line in log if line.startswith("-> ")]
     assert [m["cmd"] for m in sent] == ["start", "write", "edit"]

@@ -116,7 +116,7 @@ def test_an_engine_with_a_wrong_output_is_broken(program):
 
 def test_every_class_is_broken_where_a_subject_has_none_of_it():
     nothing = Subject()
-    for answer in (nothing.read(b"", ""), nothing.write({}, {}), nothing.edit(b"", {}),
+    for answer in (nothing.read(b"", ""), nothing.write("{}", {}), nothing.edit(b"", "{}"),
                    nothing.embed(b"", None)):
         assert answer.kind == "broken"
 

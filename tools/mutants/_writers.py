@@ -11,6 +11,10 @@ def _w(name: str, breaks: str, case: str, old: str, new: str) -> Mutant:
     return Mutant(name, "writer", breaks, case, old, new)
 
 
+def _d(name: str, breaks: str, case: str, old: str, new: str) -> Mutant:
+    return Mutant(name, "editor", breaks, case, old, new)
+
+
 WRITERS = (
     _w("writes the number of values as size", "W010", "write-plain",
        'struct.pack("<I", array.nbytes)', 'struct.pack("<I", array.size)'),
@@ -55,10 +59,14 @@ WRITERS = (
        'need(not any(c == "\\0" or', "need(not any("),
 )
 
-EDITORS = tuple(Mutant(*row) for row in (
-    ("drops unknown keys", "editor", "D002", "edit-unknown-key", "@keys"),
-    ("rounds weights", "editor", "D001", "edit-nan", "@round"),
-    ("keeps a stale digest", "editor", "D003", "edit-sealed-value", "@stale"),
-    ("edits what is invalid", "editor", "D004", "edit-refuse-digest", "@lax"),
-    ("does nothing", "editor", "D002", "edit-meta", "@nothing"),
-))
+EDITORS = (
+    _d("drops unknown keys", "D002", "edit-unknown-key", "mirror = parse(data[92:end])",
+       'mirror = {k: v for k, v in parse(data[92:end]).items() if k != "author"}'),
+    _d("reads weights as numbers", "D001", "edit-nan", "table = bytes(new[end + 4:])",
+       'new = new.replace(b"\\x34\\x12\\xc0\\x7f", b"\\0\\0\\xc0\\x7f")\n'
+       "    table = bytes(new[end + 4:])"),
+    _d("keeps a stale digest", "D003", "edit-sealed-value", 'if "sha256" in own:', "if False:"),
+    _d("edits what is invalid", "D004", "edit-refuse-digest", 'read(data, "coherence")',
+       'read(data, "structure")'),
+    _d("does nothing", "D002", "edit-meta", "return out", "return data"),
+)

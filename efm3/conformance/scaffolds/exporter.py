@@ -23,19 +23,21 @@ def need(ok: bool, reason: str) -> None:
 
 def check(arch: dict[str, Any]) -> None:
     """Refuse what the header cannot state and what no engine could run."""
-    need({"name", "width_mult", "stages"} <= set(arch), "name, width_mult or stages is missing")
-    name, width = arch["name"], arch["width_mult"]
-    need(1 <= len(arch["stages"]) <= 8, "there are not 1..8 stages")
-    for row in (arch, *arch["stages"]):
+    need(type(arch) is dict, "this is not an arch")
+    name, width, stages = (arch.get(key) for key in ("name", "width_mult", "stages"))
+    need(type(name) is str and type(width) in (int, float), "name or width_mult has a wrong type")
+    need(type(stages) is list and all(type(s) is dict and set(s) == set("tns") for s in stages),
+         "stages is not an array of objects of t, n, s")
+    need(1 <= len(stages) <= 8, "there are not 1..8 stages")
+    for row in (arch, *stages):
         for key, most in (LIMITS if row is arch else {"t": 255, "n": 255, "s": 4}).items():
             need(type(row.get(key)) is int and 1 <= row[key] <= most, f"{key} is not 1..{most}")
     need(arch["stem_kernel"] % 2 == 1, "stem_kernel is even")
-    need(sum(stage["n"] for stage in arch["stages"]) <= 256, "there are more than 256 blocks")
+    need(sum(stage["n"] for stage in stages) <= 256, "there are more than 256 blocks")
     side = (112 - 1) // arch["stem_stride"] + 1
-    for stage in arch["stages"]:
+    for stage in stages:
         side = (side - 1) // stage["s"] + 1
     need(arch["gdc_kernel"] == side, f"gdc_kernel is not {side}, the last map's side")
-    need(type(name) is str and type(width) in (int, float), "name or width_mult has a wrong type")
     need(not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name), "a NUL or half a character")
     need(0 < width <= 1.7976931348623157e308, "width_mult is not above zero, or not a binary64")
 
@@ -95,8 +97,6 @@ def main(arch_path: str, folder: str, out: str) -> int:
             tensors = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
         except (ValueError, EOFError) as e:
             raise Refused(f"not JSON, or not an array: {e}") from None
-        need(type(arch) is dict and type(arch.get("stages")) is list
-             and all(type(stage) is dict for stage in arch["stages"]), "this is not an arch")
         data = write(arch, tensors)
     except Refused as e:
         print(e, file=sys.stderr)
