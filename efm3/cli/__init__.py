@@ -108,9 +108,9 @@ class _Top(Verbs):
         try:
             return super().invoke(ctx)
         except efm3.Efm3Error as e:
-            unreadable = e.code == "IO001"
-            click.echo(f"efm3: {printable(e.finding.message if unreadable else str(e))}", err=True)
-            ctx.exit(3 if unreadable else 1)
+            outside = e.code in ("IO001", "K016")  # nothing was judged
+            click.echo(f"efm3: {printable(e.finding.message if outside else str(e))}", err=True)
+            ctx.exit(3 if outside else 1)
         except MemoryError:
             _ends(ctx, "out of memory")
         except RuntimeError as e:

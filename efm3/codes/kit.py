@@ -63,4 +63,8 @@ ROWS = (
      "The statement names a case that its class does not have.",
      "Its lists are not those of a run of this set.",
      "make it again from the results"),
+    ("K016", "error", "", "cannot-run",
+     "The tested program cannot be run, or ends before it answers any case.",
+     "No case says anything about it, so the run is stopped.",
+     "start the command by hand with the file of a case (`efm3 conformance export`)"),
 )

@@ -14,11 +14,16 @@ from functools import lru_cache
 from typing import Any
 
 from efm3 import mirror
+from efm3.conformance import commands
+from efm3.conformance.answers import MAX_OUTPUT, object_of, quoted
+from efm3.conformance.commands import ARGUMENTS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Answer
-from efm3.conformance.subject import ARGUMENTS, MAX_OUTPUT, Program, words_of
+from efm3.conformance.subject import MAX_SAID, Program
+from efm3.findings import printable
 
 PROTOCOL_VERSION = 1
+DUE = "each answer is one line of JSON"
 
 
 def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
@@ -65,19 +70,23 @@ class Lines(Program):
 
     def __init__(self, command: str, timeout: float = 10.0, tensors_form: str = "npy",
                  log: Callable[[str], None] = lambda _: None) -> None:
+        words = commands.words_of(command)
+        commands.check(words, ())
         super().__init__(tensors_form)
-        self._words, self._timeout, self._log = words_of(command), timeout, log
+        self._words, self._timeout, self._log = commands.filled(words, {}), timeout, log
         self._seq, self._why = 0, ""
         self._process: subprocess.Popen[bytes] | None = None
         self._start()
+        if self._process is None:
+            self.unusable = self._why
 
     def _start(self) -> None:
-        self._answers: queue.Queue[bytes] = queue.Queue()
+        # Lines that nobody asked for wait in the pipe.
+        self._answers: queue.Queue[bytes] = queue.Queue(4)
         try:
-            self._process = subprocess.Popen(self._words, stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE)
+            self._process = commands.start(self._words)
         except OSError as e:
-            self._why = f"cannot be run: {e.strerror}: {e.filename}"
+            self._why = commands.cannot(self._words, e)
             return
         threading.Thread(target=self._listen, args=(self._process, self._answers),
                          daemon=True).start()
@@ -105,25 +114,37 @@ class Lines(Program):
             self._process.stdin.flush()
             back = self._answers.get(timeout=self._timeout)
         except OSError as e:
-            return f"it does not read its input: {e.strerror}"
+            return f"it does not read its input: {e.strerror}{self._status()}"
         except queue.Empty:
-            return f"no answer in {self._timeout:g} s"
-        self._log(f"<- {back[:2000].decode('utf-8', 'replace').rstrip()}")
-        if not back.endswith(b"\n"):
-            return "it ended" if not back else "a line without its end"
-        try:
-            value = json.loads(back)
-        except (ValueError, RecursionError) as e:
-            return f"an answer that is not JSON: {e}"
+            return (f"no answer in {self._timeout:g} s: does it flush standard output after each "
+                    "line? --timeout gives a program longer")
+        self._log(f"<- {printable(back[:2000].decode('utf-8', 'replace').rstrip())}")
+        if not back:
+            return f"it ended without an answer{self._status()}"
+        if len(back) <= MAX_OUTPUT and not back.endswith(b"\n"):
+            return f"it ended in a line: {quoted(back)}{self._status()}"
+        value = object_of(back, "its line", DUE)
+        if isinstance(value, str):
+            return value
         problem = _checker(part)(value)
-        return f"an answer against the schema: {problem}" if problem else dict(value)
+        return f"an answer against the schema: {problem}: {quoted(back)}" if problem else value
+
+    def _status(self) -> str:
+        """How it ended, where that is known already."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(0.2)
+            return f" (signal {-code})" if code < 0 else f" (exit code {code})"
+        return ""
 
     def _end(self, why: str) -> None:
         self._why = why
         self._log(f"## {why}")
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            commands.kill(self._process)
+            with contextlib.suppress(queue.Empty):  # who waits to put a line may end
+                while True:
+                    self._answers.get_nowait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe:
                     with contextlib.suppress(OSError):
@@ -149,9 +170,9 @@ class Lines(Program):
             self._end(f"an answer to {back['seq']}, {self._seq} was asked")
             return Answer("broken", self._why)
         if "error" in back:
-            return Answer("broken", back["error"])
+            return Answer("broken", back["error"][:MAX_SAID] or "it gives an error without words")
         if not back["ok"]:
-            return Answer("refused", back.get("reason", ""))
+            return Answer("refused", back.get("reason", "")[:MAX_SAID])
         if verb == "read" and "document" not in back:
             return Answer("broken", "ok without a document")
         return Answer("ok", value=back.get("document"))

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -14,16 +16,33 @@ from efm3.conformance.cases import Case, corpus, select
 from efm3.conformance.lines import Lines
 from efm3.conformance.results import Outcome, Run, expire
 from efm3.conformance.subject import Simple, Subject
+from efm3.findings import refuse
+
+FIRST = 4
+"""A program that gives no answer to so many first cases, nor to one that it must accept, and
+always says the same, is given no more of them."""
 
 
 def subject(command: str, protocol: str = "simple", timeout: float = 10.0, stdin: bool = False,
-            tensors_form: str = "npy", log: Callable[[str], None] = lambda _: None) -> Subject:
-    """The subject of a command, or of `@name`. Raises ValueError."""
+            tensors_form: str = "npy", log: Callable[[str], None] = lambda _: None,
+            tested: str = "") -> Subject:
+    """The subject of a command, or of `@name`; `tested` is its class, "" for any.
+
+    Raises ValueError.
+    """
     if command.startswith("@"):
         return builtin(command[1:])
     if protocol == "lines":
         return Lines(command, timeout, tensors_form, log)
-    return Simple(command, timeout, stdin, tensors_form)
+    return Simple(command, timeout, stdin, tensors_form, tested)
+
+
+def cores() -> int:
+    """How many processes can run at once here."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
 
 
 def cases_of(subject_class: str, words: Sequence[str] = ()) -> list[Case]:
@@ -47,18 +66,42 @@ def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = 
         precision: str = "fp32", known: Iterable[str] = (), jobs: int = 1) -> Iterator[Outcome]:
     """The outcome of each case, in order.
 
-    `jobs` cases run concurrently; only a Simple subject supports this.
+    `jobs` cases run concurrently; only a Simple subject supports this. Raises Efm3Error (K016) as
+    soon as it is known that the subject cannot be run.
     """
     one = judge_of(subject_class, level, precision)
     listed = set(known)
 
     def outcome(case: Case) -> Outcome:
         return expire(one(case, of), listed)
-    if jobs < 2 or not isinstance(of, Simple):
-        yield from map(outcome, cases)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(outcome, cases)
+
+    def lost() -> bool:
+        case = next((c for c in cases_of(subject_class) if c.smoke and not c.negative), None)
+        return case is None or _words(one(case, of)) == _words(first[0])
+    first: list[Outcome] = []
+    if of.unusable:
+        refuse("K016", of.unusable)
+    parallel = jobs > 1 and isinstance(of, Simple)
+    pool = ThreadPoolExecutor(jobs if parallel else 1)
+    try:
+        for found in pool.map(outcome, cases) if parallel else map(outcome, cases):
+            if of.unusable:
+                refuse("K016", of.unusable)
+            if len(first) < FIRST:
+                first.append(found)
+                if len(first) == FIRST and len({_words(o) for o in first}) == 1 and lost():
+                    why = found.detail if len(found.detail) < 500 else (
+                        f"{found.detail[:200]} ... {found.detail[-300:]}")
+                    refuse("K016", f"no answer to any of the first cases; each time: {why}")
+            yield found
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _words(found: Outcome) -> str:
+    """What a program without an answer says, without numbers, which may be of the case; the
+    case where there is an answer."""
+    return re.sub(r"[0-9]+", "", found.detail) if found.verdict == "broken" else found.case
 
 
 def run_all(subject_class: str, command: str, words: Sequence[str] = (), *,
@@ -68,7 +111,7 @@ def run_all(subject_class: str, command: str, words: Sequence[str] = (), *,
     """A whole run of `command` (over the protocol `of`, by default the simple one)."""
     chosen = cases_of(subject_class, words)
     made = of is None
-    of = of or subject(command)
+    of = of or subject(command, tested=subject_class)
     result = Run(subject_class, level if subject_class == "reader" else "", command, set_digest(),
                  precision if subject_class == "engine" else "", tuple(words), of.implementation)
     try:

@@ -8,9 +8,6 @@ to files first. See spec/conformance.md.
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
 import subprocess
 import tempfile
 import threading
@@ -21,19 +18,23 @@ from typing import Any
 
 import numpy as np
 
+from efm3.conformance import commands
+from efm3.conformance.answers import MAX_OUTPUT, object_of
 from efm3.conformance.results import Answer
 
-MAX_OUTPUT = 64 << 20
-"""Most bytes of an answer; a longer one is broken."""
+MAX_SAID = 2000
+"""Most characters that are kept of a program's reasons."""
 
 
 class Subject:
     """An implementation. Every method returns an Answer; the subject's failures never raise."""
 
     implementation: dict[str, Any]
+    unusable: str
+    """Why it cannot answer any case, as soon as that is known."""
 
     def __init__(self) -> None:
-        self.implementation = {}
+        self.implementation, self.unusable = {}, ""
 
     def read(self, data: bytes, level: str) -> Answer:
         """The document of a file."""
@@ -55,11 +56,6 @@ class Subject:
 
     def close(self) -> None:
         """Ends the subject."""
-
-
-ARGUMENTS = {"read": ("file",), "write": ("arch", "tensors", "out"),
-             "edit": ("file", "edit", "out"), "embed": ("model", "input", "output")}
-"""Verb to the paths that it gets, in order; `embed` may also be given `layers`."""
 
 
 class Program(Subject):
@@ -151,63 +147,65 @@ def _floats(path: Path) -> Any:
     return np.frombuffer(path.read_bytes(), "<f4")
 
 
-def words_of(command: str) -> list[str]:
-    """A command line as words. Raises ValueError where it holds none."""
-    words = shlex.split(command)
-    if not words:
-        raise ValueError("the command is empty")
-    return words
-
-
 class Simple(Program):
-    """A program that is run once per case and answers with its exit code."""
+    """A program that is run once per case and answers with its exit code.
+
+    `tested` is the class that it is tested as, "" for any. Raises ValueError for a command that
+    is no command.
+    """
 
     def __init__(self, command: str, timeout: float = 10.0, stdin: bool = False,
-                 tensors_form: str = "npy") -> None:
+                 tensors_form: str = "npy", tested: str = "") -> None:
+        self._words, self._timeout, self._stdin = commands.words_of(command), timeout, stdin
+        commands.check(self._words, [commands.VERBS[tested]] if tested
+                       else list(commands.ARGUMENTS))
         super().__init__(tensors_form)
-        self._words, self._timeout, self._stdin = words_of(command), timeout, stdin
+        self._appends = not commands.placeholders(self._words)
+        self._answered = False
 
     def _command(self, verb: str, paths: Mapping[str, str]) -> list[str]:
-        def fill(word: str) -> str:
-            for key, path in paths.items():
-                word = word.replace("{" + key + "}", path)
-            return word
-        words = [fill(w) for w in self._words]
-        if words == self._words and not (self._stdin and verb == "read"):
-            words += [paths[k] for k in ARGUMENTS[verb]]
+        words = commands.filled(self._words, paths)
+        if self._appends and not (self._stdin and verb == "read"):
+            words += [paths[k] for k in commands.ARGUMENTS[verb]]
         return words
 
     def ask(self, verb: str, paths: Mapping[str, str], level: str, stdin: bytes) -> Answer:
         """See Program."""
+        words = self._command(verb, paths)
         try:
-            done = subprocess.run(
-                self._command(verb, paths), input=stdin if self._stdin and verb == "read" else b"",
-                capture_output=True, timeout=self._timeout, check=False,
-                env=os.environ | {"EFM3_LEVEL": level or "structure"})
-        except subprocess.TimeoutExpired:
-            return Answer("broken", f"no answer in {self._timeout:g} s")
+            process = commands.start(words, subprocess.PIPE, EFM3_LEVEL=level or "structure")
         except OSError as e:
-            return Answer("broken", f"cannot be run: {e.strerror}: {e.filename}")
-        said = done.stderr[-2000:].decode("utf-8", "replace").strip()
-        if done.returncode == 1:
+            self.unusable = commands.cannot(words, e)
+            return Answer("broken", self.unusable)
+        with process:
+            try:
+                out, err = process.communicate(
+                    stdin if self._stdin and verb == "read" else b"", self._timeout)
+            except subprocess.TimeoutExpired:
+                commands.kill(process)
+                return Answer("broken", f"no answer in {self._timeout:g} s; "
+                                        "--timeout gives a program longer")
+            except BaseException:
+                commands.kill(process)
+                raise
+        return self._judged(verb, process.returncode, out, err)
+
+    def _judged(self, verb: str, code: int, out: bytes, err: bytes) -> Answer:
+        said = err[-MAX_SAID:].decode("utf-8", "replace").strip()
+        why = f"; {said}" if said else ""
+        self._answered |= code in (0, 1)
+        if code == 1:
             return Answer("refused", said)
-        if done.returncode < 0:
-            return Answer("broken", f"killed by signal {-done.returncode}; {said}")
-        if done.returncode:
-            return Answer("broken", f"exit code {done.returncode}, neither 0 nor 1; {said}")
+        if code < 0:
+            return Answer("broken", f"killed by signal {-code}{why}")
+        if code:
+            shell = {126: ", as a shell says of what is no program",
+                     127: ", as a shell says of a command that is not there"}.get(code, "")
+            words = f"exit code {code}{shell}, neither 0 nor 1{why}"
+            if shell and not self._answered:
+                self.unusable = words
+            return Answer("broken", words)
         if verb != "read":
             return Answer("ok")
-        return parsed(done.stdout)
-
-
-def parsed(text: bytes) -> Answer:
-    """The document on standard output, or what is wrong with it."""
-    if len(text) > MAX_OUTPUT:
-        return Answer("broken", f"an answer of {len(text)} bytes")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        return Answer("broken", f"exit code 0, but standard output is not JSON: {e}")
-    if not isinstance(value, dict):
-        return Answer("broken", "exit code 0, but standard output is not a JSON object")
-    return Answer("ok", value=value)
+        value = object_of(out, "exit code 0, but standard output", "one JSON object is due")
+        return Answer("broken", value) if isinstance(value, str) else Answer("ok", value=value)

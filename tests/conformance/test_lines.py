@@ -56,12 +56,16 @@ def test_ok_refused_and_error(program):
 
 
 @pytest.mark.parametrize("answer,words", [
-    ("print('fine', flush=True)", "not JSON"), (say('{"seq": 1}'), "schema"),
+    ("print('fine', flush=True)", 'not JSON: "fine"; each answer is one line of JSON, and logs'),
+    ("print('{\\n}', flush=True)", 'not JSON: "{"'), ("print(flush=True)", "is empty"),
+    ("print('\\ufeff{}', flush=True)", "byte order mark"),
+    (say('{"seq": 1}'), "schema"),
     (say('{"seq": m["seq"], "ok": True, "extra": 1}'), "schema"),
     (say('{"seq": m["seq"] + 1, "ok": True}'), "answer to"),
     (say('{"seq": m["seq"], "ok": True}'), "without a document"),
-    ("os._exit(0)", "it ended"), ("sys.stdout.write('{'); sys.stdout.flush(); os._exit(0)", "line"),
-    ("time.sleep(9)", "no answer in 0.5 s")])
+    ("os._exit(7)", "it ended without an answer (exit code 7)"),
+    ("sys.stdout.write('{'); sys.stdout.flush(); os._exit(0)", 'it ended in a line: "{"'),
+    ("time.sleep(9)", "no answer in 0.5 s: does it flush")])
 def test_a_broken_answer_is_told_apart_and_the_next_case_is_asked_afresh(program, answer, words):
     # A loaded machine takes its time to start a program: only the sleeper is not waited for.
     subject = program(answer, timeout=60)
@@ -79,7 +83,23 @@ def test_a_broken_answer_is_told_apart_and_the_next_case_is_asked_afresh(program
 def test_without_a_handshake_nothing_is_asked(program, hello):
     subject = program("pass", hello=hello, timeout=1)
     got = subject.read(b"", "structure")
-    assert got.kind == "broken" and "handshake" in got.reason
+    assert got.kind == "broken" and "handshake" in got.reason == subject.unusable
+
+
+def test_white_space_around_an_answer_is_no_fault(program):
+    text = 'sys.stdout.write(json.dumps({"seq": m["seq"], "ok": True}) + "  \\r\\n")'
+    assert program(f"{text}; sys.stdout.flush()").write("", {}).kind == "broken"  # no file
+
+
+def test_lines_that_nobody_asked_for_do_not_fill_the_memory(program):
+    subject = program("[print('{}', flush=True) for _ in range(100000)]")
+    assert "schema" in subject.read(b"", "x").reason
+    assert subject._answers.maxsize == 4
+
+
+def test_a_command_has_no_placeholders(program):
+    with pytest.raises(ValueError, match="in its lines"):
+        lines.Lines("x {file}")
 
 
 def test_a_program_that_is_not_there():

@@ -13,6 +13,7 @@ from efm3.conformance import runner
 from efm3.conformance.export import index
 from efm3.conformance.lines import Lines
 from efm3.conformance.subject import Simple
+from efm3.findings import Efm3Error
 
 
 def test_an_engine_answers_to_the_readers_cases_too():
@@ -55,6 +56,35 @@ def test_a_listed_case_that_passes_fails_the_run():
 def test_true_and_false_are_no_readers():
     assert not runner.run_all("reader", "false", ["smoke"]).ok
     assert runner.run_all("reader", "true", ["bad-c001-*"]).count("broken") == 1
+
+
+@pytest.mark.parametrize("command,protocol,words", [
+    ("/nowhere/reader", "simple", "cannot be run"), ("sh -c nowhere-reader", "simple", "127"),
+    ("/nowhere/reader", "lines", "cannot be run"), ("true", "lines", "handshake"),
+    ("sh -c 'echo $0 >&2; exit 9'", "simple", "no answer to any of the first cases")])
+def test_a_program_that_cannot_be_run_ends_the_run_at_once(command, protocol, words):
+    asked = []
+
+    def progress(found, total):
+        for o in found:
+            asked.append(o)
+            yield o
+    subject = runner.subject(command, protocol, timeout=60)
+    with pytest.raises(Efm3Error, match=words) as e:
+        runner.run_all("reader", command, jobs=2, of=subject, progress=progress)
+    subject.close()
+    assert e.value.code == "K016" and len(asked) < runner.FIRST
+
+
+def test_a_program_that_is_broken_on_the_first_files_alone_is_given_all(tmp_path):
+    path = tmp_path / "reader.py"
+    path.write_text("import os, sys; sys.exit(9 if os.path.getsize(sys.argv[1]) < 40 else 1)")
+    words = ["bad-c001-*", "bad-c002-*"]
+    subject = runner.subject(shlex.join([sys.executable, str(path)]))
+    run = runner.run_all("reader", "", words, of=subject)
+    subject.close()
+    assert len(run.outcomes) == len(runner.cases_of("reader", words)) and run.count("broken")
+    assert {o.verdict for o in run.outcomes[:1]} == {"broken"}
 
 
 def test_cases_that_are_asked_at_once_do_not_get_each_others_models(tmp_path):

@@ -5,11 +5,12 @@
 import json
 import shlex
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from efm3.conformance.subject import Simple, Subject, words_of
+from efm3.conformance.subject import Simple, Subject
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def test_exit_1_is_a_refusal_with_a_reason(program):
 
 @pytest.mark.parametrize("text,words", [
     ("sys.exit(2)", "exit code 2"), ("os.abort()", "signal 6"), ("print('fine')", "not JSON"),
-    ("print('[1]')", "not a JSON object"), ("", "not JSON"),
+    ("print('[1]')", "not a JSON object"), ("", "is empty"),
+    ("print('loading'); print('{}')", 'line 1 is "loading"; one JSON object is due, and logs'),
     ("print('{\"a\":' * 5000)", "not JSON"),
     ("import time; time.sleep(9)", "no answer in 0.5 s")])
 def test_anything_else_is_broken(program, text, words):
@@ -52,7 +54,7 @@ def test_anything_else_is_broken(program, text, words):
 def test_a_program_that_is_not_there_is_broken():
     subject = Simple("/nowhere/reader")
     answer = subject.read(b"", "structure")
-    assert answer.kind == "broken" and "cannot be run" in answer.reason
+    assert answer.kind == "broken" and "cannot be run" in answer.reason == subject.unusable
     subject.close()
 
 
@@ -78,20 +80,20 @@ open(out, 'w').write(json.dumps([json.load(open(arch)), names]))
 
 
 def test_a_writer_gets_its_parts_and_its_file_comes_back(program):
-    answer = program(WRITER).write({"name": "x"}, {"stem.conv.w": np.zeros(3, np.float32)})
+    answer = program(WRITER).write('{"name": "x"}', {"stem.conv.w": np.zeros(3, np.float32)})
     assert json.loads(answer.value) == [{"name": "x"}, ["stem.conv.w.npy"]]
 
 
 def test_a_writer_may_get_an_npz(program):
     text = "open(sys.argv[3], 'wb').write(open(sys.argv[2], 'rb').read(2))"
-    answer = program(text, tensors_form="npz").write({}, {"a": np.zeros(1, np.float32)})
+    answer = program(text, tensors_form="npz").write("{}", {"a": np.zeros(1, np.float32)})
     assert answer.value == b"PK"
 
 
 def test_a_writer_that_writes_nothing_is_broken_and_one_that_leaves_a_file_is_seen(program):
-    assert program("").write({}, {}).kind == "broken"
-    assert program("sys.exit(1)").write({}, {}).value is False
-    assert program("open(sys.argv[3], 'w'); sys.exit(1)").write({}, {}).value is True
+    assert program("").write("{}", {}).kind == "broken"
+    assert program("sys.exit(1)").write("{}", {}).value is False
+    assert program("open(sys.argv[3], 'w'); sys.exit(1)").write("{}", {}).value is True
 
 
 ENGINE = """
@@ -121,6 +123,33 @@ def test_every_class_is_broken_where_a_subject_has_none_of_it():
         assert answer.kind == "broken"
 
 
-def test_an_empty_command_is_refused():
-    with pytest.raises(ValueError, match="empty"):
-        words_of("  ")
+def test_a_command_that_is_none_is_refused():
+    for command, tested in (("  ", ""), ("x {nope}", ""), ("x {model}", "reader"),
+                            ("x {file} {out}", "editor")):
+        with pytest.raises(ValueError, match="the command"):
+            Simple(command, tested=tested)
+
+
+def test_doubled_braces_are_braces_and_paths_are_appended_to_them(program):
+    text = "print(json.dumps({'args': sys.argv[1:]}))"
+    first, path = program(text, '{{"a": 1}}').read(b"", "structure").value["args"]
+    assert first == '{"a": 1}' and path.endswith("case.bin")
+
+
+def test_a_program_ends_with_those_that_it_started(program, tmp_path):
+    """A shell that is killed alone leaves its child with the pipe, and the kit waiting."""
+    (tmp_path / "slow.sh").write_text("sleep 60\n")
+    text = f"import subprocess; subprocess.run(['sh', '{tmp_path}/slow.sh'])"
+    before = time.monotonic()
+    answer = program(text, timeout=0.5).read(b"", "structure")
+    assert answer.kind == "broken" and "--timeout" in answer.reason
+    assert time.monotonic() - before < 40
+
+
+def test_a_program_that_a_shell_does_not_find_is_unusable_unless_it_answered(program):
+    subject = program("sys.exit(127 if open(sys.argv[1]).read() else 1)")
+    assert subject.read(b"", "x").kind == "refused" and subject.read(b"a", "x").kind == "broken"
+    assert not subject.unusable
+    subject = program("sys.exit(127)")
+    subject.read(b"", "x")
+    assert "command that is not there" in subject.unusable

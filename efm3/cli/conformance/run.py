@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from efm3.conformance import results
 from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Outcome
-from efm3.conformance.runner import run_all, subject
+from efm3.conformance.runner import cores, run_all, subject
 
 
 @click.command("run")
@@ -41,18 +42,24 @@ from efm3.conformance.runner import run_all, subject
               help="case IDs that may fail, one per line; one that passes fails the run")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
               show_default=True)
-@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="simple cases at once")
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), metavar="N",
+              help="simple cases at once  [default: one per core]")
+@click.option("-q", "--quiet", is_flag=True, help="no progress on standard error")
 @click.option("-v", "--verbose", is_flag=True, help="show the lines protocol's messages")
 def command(reader: str | None, writer: str | None, editor: str | None, engine: str | None,
             protocol: str, stdin: bool, tensors: str, level: str, precision: str, timeout: float,
-            words: tuple[str, ...], known_failures: Path | None, form: str, jobs: int,
-            verbose: bool) -> None:
+            words: tuple[str, ...], known_failures: Path | None, form: str, jobs: int | None,
+            quiet: bool, verbose: bool) -> None:
     """Run the cases against CMD (or our own: @python, @engine, @reference, @scalar, ...).
 
-    What CMD has to do is in spec/conformance.md. Several classes may be tested at once.
+    `efm3 spec conformance` says what CMD has to do. Several classes may be tested at once.
+    A simple CMD may name the paths that it gets: {file} of a reader; {arch} {tensors} {out} of
+    a writer; {file} {edit} {out} of an editor; {model} {input} {output} {layers} of an engine.
+    Without them they are appended, but for {layers}. {{ and }} are the braces themselves.
 
     Exit codes: 0 conforms, 1 a MUST case failed or a listed failure passes, 2 usage,
-    3 the program is broken (crash, timeout, no answer) and nothing failed.
+    3 the program is broken (crash, timeout, no answer) and nothing failed, or it cannot be run:
+    then the run stops at once.
     """
     asked = [(c, cmd) for c, cmd in zip(CLASSES, (reader, writer, editor, engine), strict=True)
              if cmd]
@@ -60,18 +67,18 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
         raise click.UsageError("give --reader, --writer, --editor or --engine")
     from efm3.conformance.cases import corpus
 
-    known = results.known_failures(known_failures.read_text(encoding="utf-8"),
+    known = results.known_failures(known_failures.read_text("utf-8", "backslashreplace"),
                                    (c.id for c in corpus())) if known_failures else set()
-    runs = []
+    runs, show = [], (lambda found, _: found) if quiet else _progress
     for name, cmd in asked:
         try:
             of = subject(cmd, protocol, timeout, stdin, tensors,
-                         (lambda s: click.echo(s, err=True)) if verbose else lambda _: None)
+                         (lambda s: click.echo(s, err=True)) if verbose else lambda _: None, name)
         except ValueError as e:
             raise click.UsageError(str(e)) from None
         try:
             runs.append(run_all(name, cmd, words, level=level, precision=precision, known=known,
-                                jobs=jobs, of=of, progress=_progress))
+                                jobs=jobs or cores(), of=of, progress=show))
         finally:
             of.close()
         if not runs[-1].outcomes:
@@ -85,9 +92,20 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
     sys.exit(0 if all(r.ok for r in runs) else 1 if any(r.failed for r in runs) else 3)
 
 
+EVERY = 10.0
+"""Seconds between two lines of progress, where nobody watches a bar."""
+
+
 def _progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    if total < 20 or not sys.stderr.isatty():
-        yield from outcomes
+    """The outcomes; on the way a bar on a terminal, else a line now and then."""
+    if total >= 20 and sys.stderr.isatty():
+        with click.progressbar(outcomes, total, label="cases", file=sys.stderr) as bar:
+            yield from bar
         return
-    with click.progressbar(outcomes, total, label="cases", file=sys.stderr) as bar:
-        yield from bar
+    last, failed = time.monotonic(), 0
+    for done, found in enumerate(outcomes, 1):
+        failed += found.verdict in ("fail", "unexpected", "broken")
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            click.echo(f"efm3: {done} of {total} cases, {failed} failed", err=True)
+        yield found

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from efm3.cli.conformance import run as run_module
+
 SCAFFOLDS = Path(__file__).resolve().parents[3] / "efm3" / "conformance" / "scaffolds"
 
 
@@ -38,8 +40,23 @@ def test_failures_are_listed_and_the_exit_code_is_1(run):
 
 
 def test_a_program_that_is_broken_gives_3(run):
-    result = run("--reader", "/nowhere/reader", "--select", "bad-c001-*")
-    assert result.exit_code == 3 and "cannot be run" in result.stdout
+    result = run("--reader", "sh -c 'exit 9'", "--select", "bad-c001-*")
+    assert result.exit_code == 3 and "exit code 9" in result.stdout
+
+
+@pytest.mark.parametrize("words", [(), ("--protocol", "lines"), ("--format", "json")])
+def test_one_that_cannot_be_run_is_told_once(run, words):
+    result = run("--reader", "/nowhere/reader", *words)
+    assert result.exit_code == 3 and not result.stdout
+    assert result.stderr == "efm3: /nowhere/reader cannot be run: No such file or directory\n"
+
+
+def test_progress_in_a_pipe(run, monkeypatch):
+    monkeypatch.setattr(run_module, "EVERY", 0.0)
+    words = ("--reader", "@python", "--select", "bad-c001-*", "--select", "valid-sample")
+    assert run(*words).stderr.splitlines()[-1] == "efm3: 2 of 2 cases, 0 failed"
+    assert not run(*words, "--quiet").stderr
+    assert "1 failed" in run("--reader", "false", *words[2:]).stderr
 
 
 def test_json_and_junit(run):
@@ -59,12 +76,16 @@ def test_known_failures(run, tmp_path):
     expired = run("--reader", "@python", *words[2:])
     assert expired.exit_code == 1 and "remove it from the list" in expired.stdout
     (tmp_path / "known.txt").write_text("valid-nothing\n")
+    (tmp_path / "latin").write_bytes(b"caf\xe9\n")
+    assert "not a case" in run(*words[:-1], tmp_path / "latin").stderr
     strange = run(*words)
     assert strange.exit_code == 1 and "not a case" in strange.stderr and not strange.stdout
 
 
 @pytest.mark.parametrize("words", [
-    (), ("--reader", ""), ("--reader", "@nothing"), ("--reader", "true", "--select", "nothing"),
+    (), ("--reader", "true {nope}"), ("--reader", "true {model}"), ("--engine", "true {model}"),
+    ("--reader", "true {file}", "--protocol", "lines"), ("--reader", "true {"),
+    ("--reader", ""), ("--reader", "@nothing"), ("--reader", "true", "--select", "nothing"),
     ("--reader", "true", "--level", "deep"), ("--engine", "true", "--precision", "fp8")])
 def test_usage(run, words):
     result = run(*words)
