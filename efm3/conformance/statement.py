@@ -1,154 +1,304 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Conformance statements: what an implementation passed, of which set; made, checked, drawn."""
+"""Conformance statements: what an implementation passed, of which set; made, read, checked.
+
+A statement is an unsigned claim by whoever wrote it. What is checked here is whether it contradicts
+itself or the set of cases; whether it is true only a run can tell (`efm3.conformance.rerun`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-from xml.sax.saxutils import escape
 
 from efm3 import mirror
 from efm3.codes import LEVELS
-from efm3.conformance.cases import digest_of
+from efm3.conformance.cases import Case, digest_of
 from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import RUN_VERSION, VERDICTS
 from efm3.conformance.runner import cases_of, set_digest
-from efm3.findings import Finding, error
+from efm3.findings import Finding, error, refuse
+from efm3.source import Source, name_of, open_regular
 from efm3.version import __version__
 
-STATEMENT_VERSION = 1
-_COUNTS = {"type": "object", "required": ["total", *VERDICTS], "additionalProperties": False,
-           "properties": {k: {"type": "integer", "minimum": 0} for k in ("total", *VERDICTS)}}
+STATEMENT_VERSION = 2
+"""Version 1 counts the cases that did not pass and names the known failures alone; it is read."""
+
+MAX_STATEMENT = 4 << 20
+"""Most bytes of a statement: some fifty times what a run of all classes needs."""
+
+LISTED = VERDICTS[1:]
+"""The verdicts whose cases a statement names: every other case passed."""
+
+ABOUT = ("name", "version", "language", "homepage", "issues")
+"""What a statement says of the implementation, as far as it is known."""
+
 _TEXT = {"type": "string", "maxLength": 500}
 _SHA = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_IDS = {"type": "array", "items": _TEXT, "uniqueItems": True, "maxItems": 20_000}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties),
+            "additionalProperties": False}
+
+
+def _claim(one: str) -> dict[str, Any]:
+    """The schema of a claim; "" is any class, as version 1 had it."""
+    count = {"type": "integer", "minimum": 0, "maximum": 20_000}
+    counts = _object(**dict.fromkeys(("total", *VERDICTS), count))
+    out = {"class": {"const": one} if one else {"enum": list(CLASSES)},
+           "level": {"enum": list(LEVELS) if one == "reader" else [""] if one else ["", *LEVELS]},
+           "precision": {"enum": list(PRECISIONS) if one == "engine" else [""] if one else
+                         ["", *PRECISIONS]},
+           "complete": {"type": "boolean"}, "ok": {"type": "boolean"},
+           "must": counts, "should": counts}
+    if one:
+        return _object(**out, selected=_IDS | {"maxItems": 100},
+                       cases=_object(**dict.fromkeys(LISTED, _IDS)))
+    return _object(**out, known_failures=_IDS)
 
 
 def schema() -> dict[str, Any]:
-    """The statement's JSON Schema."""
-    claim = {
-        "type": "object", "additionalProperties": False,
-        "required": ["class", "level", "precision", "complete", "ok", "known_failures", "must",
-                     "should"],
-        "properties": {
-            "class": {"enum": list(CLASSES)}, "level": {"enum": ["", *LEVELS]},
-            "precision": {"enum": ["", *PRECISIONS]}, "complete": {"type": "boolean"},
-            "ok": {"type": "boolean"},
-            "known_failures": {"type": "array", "items": _TEXT, "uniqueItems": True},
-            "must": _COUNTS, "should": _COUNTS}}
+    """The statement's JSON Schema, of both versions."""
+    names = dict.fromkeys(ABOUT, _TEXT) | {"name": _TEXT | {"minLength": 1}}
+    about = {"type": "object", "required": ["name", "version"], "properties": names}
+
+    def statement(version: int, about: dict[str, Any], claim: dict[str, Any]) -> dict[str, Any]:
+        return _object(statement_version={"const": version}, kit=_TEXT, set=_SHA,
+                       implementation=about, digest=_SHA,
+                       claims={"type": "array", "items": claim, "minItems": 1, "maxItems": 64})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "EFM3 conformance statement", "type": "object", "additionalProperties": False,
-        "required": ["statement_version", "kit", "set", "implementation", "claims", "digest"],
-        "properties": {
-            "statement_version": {"const": STATEMENT_VERSION}, "kit": _TEXT, "set": _SHA,
-            "implementation": {"type": "object", "required": ["name", "version"],
-                               "properties": {"name": _TEXT | {"minLength": 1}, "version": _TEXT}},
-            "claims": {"type": "array", "items": claim, "minItems": 1}, "digest": _SHA}}
+        "title": "EFM3 conformance statement",
+        "$defs": {"v1": statement(1, about, _claim("")),
+                  "v2": statement(2, about | {"additionalProperties": False},
+                                  {"oneOf": [_claim(c) for c in CLASSES]})},
+        "oneOf": [{"$ref": "#/$defs/v1"}, {"$ref": "#/$defs/v2"}]}
 
 
-def make(results: Mapping[str, Any], name: str = "", version: str = "") -> dict[str, Any]:
+@lru_cache(maxsize=2)
+def _checker(version: int) -> Callable[[Any], str]:
+    own = schema()
+    del own["oneOf"]
+    return mirror.checker(own | {"$ref": f"#/$defs/v{version}"})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed of one class at one level or precision, from a statement of any version.
+
+    `cases` names those that did not pass, by verdict. `named` is False where a statement of
+    version 1 only counts them, or does not say which part of the set it is of.
+    """
+
+    subject: str
+    level: str
+    precision: str
+    complete: bool
+    ok: bool
+    selected: tuple[str, ...]
+    cases: Mapping[str, tuple[str, ...]]
+    named: bool
+    must: Mapping[str, int]
+    should: Mapping[str, int]
+
+    @property
+    def column(self) -> tuple[str, str, str]:
+        """What the claim is about: class, level, precision."""
+        return self.subject, self.level, self.precision
+
+    @property
+    def whole(self) -> bool:
+        """True where every MUST case of the set passed: none is a known failure or left out."""
+        return self.ok and self.complete and not self.cases["known"]
+
+    def stated(self) -> dict[str, str]:
+        """The verdict of each case that did not pass."""
+        return {case: verdict for verdict, ids in self.cases.items() for case in ids}
+
+    @property
+    def name(self) -> str:
+        """What is claimed to conform: the class, with its level and precision."""
+        what = {"structure": "Reader", "": self.subject.title()}.get(
+            self.level, f"strict Reader ({self.level})")
+        return what + (f" {self.precision}" if self.precision not in ("", "fp32") else "")
+
+    @property
+    def words(self) -> str:
+        """The claim in a few words, for the badge and the terminal."""
+        known = len(self.cases["known"])
+        return ("" if self.ok else "not ") + self.name + (
+            "" if self.complete else " (part)") + (
+            f" ({known} known failure{'s'[:known != 1]})" if known else "")
+
+
+def claims(statement: Mapping[str, Any]) -> list[Claim]:
+    """The claims of a statement in which `problems` found none of K005."""
+    out = []
+    for c in statement["claims"]:
+        two = "cases" in c
+        cases = c["cases"] if two else {"known": c["known_failures"]}
+        named = two or (c["complete"] and not any(
+            counts[v] for counts in (c["must"], c["should"]) for v in LISTED if v != "known"))
+        # A JSON Schema takes 7.0 for an integer.
+        must, should = ({k: int(n) for k, n in c[key].items()} for key in ("must", "should"))
+        out.append(Claim(c["class"], c["level"], c["precision"], c["complete"], c["ok"],
+                         tuple(c.get("selected", ())),
+                         {v: tuple(cases.get(v, ())) for v in LISTED}, named, must, should))
+    return out
+
+
+def read(file: Source) -> dict[str, Any]:
+    """The JSON object of a statement's file, of which nothing is checked but its grammar.
+
+    Raises Efm3Error, and Unreadable where there is no file.
+    """
+    if isinstance(file, (str, os.PathLike)):
+        with open_regular(os.fspath(file)) as f:
+            data = f.read(MAX_STATEMENT + 1)
+    else:
+        data = bytes(file if isinstance(file, (bytes, bytearray, memoryview)) else
+                     file.read(MAX_STATEMENT + 1))
+    if len(data) > MAX_STATEMENT:
+        refuse("K012", f"it is longer than {MAX_STATEMENT} bytes", name_of(file))
+    try:
+        return mirror.parse(data.strip(b" \t\r\n"))
+    except mirror.MirrorProblem as e:
+        refuse("K012", e.message.replace("the mirror", "it"), name_of(file))
+
+
+def make(results: Mapping[str, Any], name: str = "", version: str = "",
+         language: str = "") -> dict[str, Any]:
     """The statement of what `run --format json` gave. Raises Efm3Error where it gave none.
 
-    `name` and `version` are the implementation's, where the run does not know them.
+    `name`, `version` and `language` are the implementation's, where the run does not know them.
     """
     runs = results.get("runs")
     if results.get("run_version") != RUN_VERSION or not isinstance(runs, list) or not runs:
-        raise error("K002", "these are not results of `efm3 conformance run --format json`")
+        refuse("K002", "these are not results of `efm3 conformance run --format json`")
+    given = {k: v for k, v in (("name", name), ("version", version), ("language", language)) if v}
     try:
-        about = {**runs[0]["implementation"]}
-        about |= {k: v for k, v in (("name", name), ("version", version)) if v}
-        sets = {r["set"] for r in runs}
-        claims = [_claim(r) for r in runs]
+        known = [{k: r["implementation"][k] for k in ABOUT if k in r["implementation"]} | given
+                 for r in runs]
+        sets = {(r["set"], r["efm3"]) for r in runs}
+        stated = [_stated(r) for r in runs]
     except (KeyError, TypeError, AttributeError) as e:
         raise error("K002", f"the results lack {e}") from None
     if len(sets) != 1:
-        raise error("K003", "the runs are of different sets of cases", "set")
-    if not about.get("name"):
-        raise error("K004", "the implementation has no name: give --name and --version",
-                      "implementation.name")
-    about.setdefault("version", "")
-    out = {"statement_version": STATEMENT_VERSION, "kit": __version__, "set": sets.pop(),
-           "implementation": about, "claims": claims}
-    return out | {"digest": digest_of(out)}
+        refuse("K003", "the runs are of different sets of cases", "set")
+    abouts = [a for a in known if a.get("name")]
+    if not abouts:
+        refuse("K004", "the implementation has no name: give --name and --version",
+               "implementation.name")
+    for other in abouts[1:]:
+        if [other[k] for k in ("name", "version") if k in other] != [
+                abouts[0][k] for k in ("name", "version") if k in abouts[0]]:
+            refuse("K011", "", "implementation", other, abouts[0])
+    (digest, kit), = sets
+    out = {"statement_version": STATEMENT_VERSION, "kit": kit, "set": digest,
+           "implementation": {"version": ""} | abouts[0], "claims": stated}
+    out |= {"digest": digest_of(out)}
+    try:
+        wrong = _checker(STATEMENT_VERSION)(mirror.parse(json.dumps(out).encode()))
+    except mirror.MirrorProblem as e:
+        wrong = e.message
+    if wrong:
+        refuse("K002", f"they make no statement: {wrong}")
+    return out
 
 
-def _claim(run: Mapping[str, Any]) -> dict[str, Any]:
+def _stated(run: Mapping[str, Any]) -> dict[str, Any]:
     rows = run["outcomes"]
 
     def counts(level: str) -> dict[str, int]:
         own = [o["verdict"] for o in rows if o["level"] == level]
         return {"total": len(own)} | {v: own.count(v) for v in VERDICTS}
     return {"class": run["class"], "level": run["level"], "precision": run["precision"],
-            "complete": not run["selected"], "ok": run["ok"],
-            "known_failures": [o["case"] for o in rows if o["verdict"] == "known"],
+            "complete": not run["selected"], "ok": run["ok"], "selected": list(run["selected"]),
+            "cases": {v: sorted(o["case"] for o in rows if o["verdict"] == v) for v in LISTED},
             "must": counts("MUST"), "should": counts("SHOULD")}
 
 
 def problems(statement: Any) -> Iterator[Finding]:
-    """Everything that makes a statement invalid for this kit's set."""
-    against = mirror.checker(schema())(statement)
+    """Everything in which a statement contradicts itself or this kit's set.
+
+    None of it says that the claims are true: whoever edits counts computes the digest anew.
+    """
+    said = statement.get("statement_version") if isinstance(statement, dict) else None
+    against = _checker(1 if said == 1 else STATEMENT_VERSION)(statement)
     if against:
         yield error("K005", f"against the schema: {against}").finding
         return
     own = {k: v for k, v in statement.items() if k != "digest"}
     if digest_of(own) != statement["digest"]:
         yield error("K006", "the statement was changed after it was made", "digest",
-                      statement["digest"], digest_of(own)).finding
+                    statement["digest"], digest_of(own)).finding
+    made = claims(statement)
+    twice = [c for c, n in Counter(c.column for c in made).items() if n > 1]
+    if twice:
+        yield error("K008", f"two claims of one class: {' '.join(twice[0])}", "claims").finding
+    for i, claim in enumerate(made):
+        yield from _of_itself(claim, f"claims[{i}]")
     if statement["set"] != set_digest():
         yield error("K007", f"it is of another set of cases (kit {statement['kit']}, this is "
-                      f"{__version__})", "set", statement["set"], set_digest()).finding
+                    f"{__version__})", "set", statement["set"], set_digest()).finding
         return
-    for i, claim in enumerate(statement["claims"]):
-        yield from _claim_problems(claim, f"claims[{i}]")
+    for i, claim in enumerate(made):
+        yield from _of_the_set(claim, f"claims[{i}]")
 
 
-def _claim_problems(claim: Mapping[str, Any], path: str) -> Iterator[Finding]:
-    cases = cases_of(claim["class"])
-    for key, level in (("must", "MUST"), ("should", "SHOULD")):
-        counts, due = claim[key], sum(c.level == level for c in cases)
-        if sum(counts[v] for v in VERDICTS) != counts["total"]:
-            yield error("K008", "the verdicts do not add up", f"{path}.{key}",
-                          sum(counts[v] for v in VERDICTS), counts["total"]).finding
-        if claim["complete"] and counts["total"] != due:
+def _of_itself(claim: Claim, path: str) -> Iterator[Finding]:
+    """Where a claim contradicts itself."""
+    for key, counts in (("must", claim.must), ("should", claim.should)):
+        total = sum(counts[v] for v in VERDICTS)
+        if total != counts["total"]:
+            yield error("K008", "the verdicts do not add up", f"{path}.{key}", total,
+                        counts["total"]).finding
+    for verdict, ids in claim.cases.items():
+        due = claim.must[verdict] + claim.should[verdict]
+        if (claim.named or verdict == "known") and len(ids) != due:
+            yield error("K008", f"it names {len(ids)} cases as {verdict} and counts {due}",
+                        f"{path}.cases.{verdict}", len(ids), due).finding
+    if len(claim.stated()) != sum(map(len, claim.cases.values())):
+        yield error("K008", "a case has two verdicts", f"{path}.cases").finding
+    if claim.complete and claim.selected:
+        yield error("K008", "it is complete and yet of selected cases", f"{path}.selected",
+                    ", ".join(claim.selected), "none").finding
+    # No run skips a MUST case: a claim that does so shows nothing.
+    wrong = sum(claim.must[v] for v in LISTED if v != "known") + \
+        claim.should["broken"] + claim.should["unexpected"]
+    ok = wrong == 0 and claim.must["total"] + claim.should["total"] > 0
+    if claim.ok != ok:
+        yield error("K010", f"it says {'ok' if claim.ok else 'not ok'}, the counts say "
+                    "otherwise", f"{path}.ok", claim.ok, ok).finding
+
+
+def _of_the_set(claim: Claim, path: str) -> Iterator[Finding]:
+    """Where a claim contradicts the cases of this kit."""
+    cases: dict[str, Case] = {c.id: c for c in cases_of(claim.subject, claim.selected)}
+    unknown = [i for i in claim.stated() if i not in cases]
+    if unknown:
+        yield error("K015", f"no case of this class is named {unknown[0]!r}",
+                    f"{path}.cases", unknown[0]).finding
+    for key, counts in (("must", claim.must), ("should", claim.should)):
+        level = key.upper()
+        due = sum(c.level == level for c in cases.values())
+        if claim.complete and counts["total"] != due:
             yield error("K009", f"a complete run has {due} {level} cases", f"{path}.{key}.total",
-                          counts["total"], due).finding
-    if claim["must"]["known"] + claim["should"]["known"] != len(claim["known_failures"]):
-        yield error("K008", "the known failures do not add up", f"{path}.known_failures").finding
-    must = claim["must"]
-    wrong = must["fail"] + must["broken"] + must["unexpected"] + claim["should"]["broken"] + \
-        claim["should"]["unexpected"]
-    if claim["ok"] != (wrong == 0 and must["total"] > 0):
-        yield error("K010", f"it says {'ok' if claim['ok'] else 'not ok'}, the counts say "
-                      "otherwise", f"{path}.ok", claim["ok"], not claim["ok"]).finding
-
-
-def words_of(claim: Mapping[str, Any]) -> str:
-    """A claim in a few words, for the badge and the terminal."""
-    what = {"structure": "Reader", "": claim["class"].title()}.get(
-        claim["level"], f"strict Reader ({claim['level']})")
-    extra = f" {claim['precision']}" if claim["precision"] not in ("", "fp32") else ""
-    tail = "" if claim["complete"] else " (part)"
-    known = f" ({len(claim['known_failures'])} known failures)" if claim["known_failures"] else ""
-    return f"{what}{extra}{tail}{known}" if claim["ok"] else f"not {what}"
-
-
-def badge(statement: Mapping[str, Any]) -> str:
-    """The statement as an SVG badge: green where every claim holds fully, else amber or red."""
-    claims = statement["claims"]
-    whole = all(c["ok"] and c["complete"] and not c["known_failures"] for c in claims)
-    colour = "#2e7d32" if whole else "#b26a00" if all(c["ok"] for c in claims) else "#c62828"
-    left, right = "EFM3", ", ".join(words_of(c) for c in claims)
-    # Verdana at 11 px is 6.6 px wide on average.
-    a, b = 10 + round(6.6 * len(left)), 10 + round(6.6 * len(right))
-    title = escape(f"{statement['implementation']['name']} {right}, set {statement['set'][:12]}")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{a + b}" height="20" role="img" '
-        f'aria-label="{left}: {escape(right)}"><title>{title}</title>'
-        f'<rect width="{a}" height="20" fill="#444"/>'
-        f'<rect x="{a}" width="{b}" height="20" fill="{colour}"/>'
-        '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" '
-        'text-anchor="middle">'
-        f'<text x="{a / 2}" y="14">{left}</text><text x="{a + b / 2}" y="14">{escape(right)}'
-        '</text></g></svg>\n')
+                        counts["total"], due).finding
+        elif claim.selected and counts["total"] != due:
+            yield error("K008", f"the selection has {due} {level} cases", f"{path}.{key}.total",
+                        counts["total"], due).finding
+        for verdict, ids in claim.cases.items():
+            own = sum(i in cases and cases[i].level == level for i in ids)
+            if claim.named and not unknown and own != counts[verdict]:
+                yield error("K008", f"it names {own} {level} cases as {verdict} and counts "
+                            f"{counts[verdict]}", f"{path}.cases.{verdict}", own,
+                            counts[verdict]).finding

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Statements: made of a run, and every claim that the counts contradict is found."""
+"""Statements: made of a run, read from hostile files, and every contradiction in them found."""
 
 import copy
+import io
 import json
-from xml.etree import ElementTree
 
 import pytest
 
 import efm3
-from efm3.conformance import cases, results, runner, statement
+from efm3 import source
+from efm3.conformance import results, runner, statement
+from tests.statements import claim, sealed, stated, version_1
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +24,26 @@ def codes(value):
     return [f.code for f in statement.problems(value)]
 
 
-def resealed(value):
-    own = {k: v for k, v in value.items() if k != "digest"}
-    return own | {"digest": cases.digest_of(own)}
+def words(value):
+    return [c.words for c in statement.claims(value)]
 
 
-def test_a_statement_of_a_real_run_holds(made):
-    assert codes(made) == []
-    assert [statement.words_of(c) for c in made["claims"]] == ["Writer", "Editor"]
-    assert made["set"] == runner.set_digest()
+def refused(call, *args):
+    with pytest.raises(efm3.Efm3Error) as e:
+        call(*args)
+    return e.value
+
+
+def test_a_statement_of_a_real_run_is_well_formed(made):
+    assert codes(made) == [] and words(made) == ["Writer", "Editor"]
+    assert made["set"] == runner.set_digest() and made["kit"] == efm3.__version__
+    assert made == stated(claim("writer"), claim("editor"), name="efm3", version=efm3.__version__,
+                          language="python")
+
+
+def failing(value):
+    value["claims"][0]["must"]["pass"] -= 1
+    value["claims"][0]["must"]["fail"] += 1
 
 
 @pytest.mark.parametrize("change,code", [
@@ -38,15 +51,40 @@ def test_a_statement_of_a_real_run_holds(made):
     (lambda s: s["claims"][0].update(ok=False), "K010"),
     (lambda s: s["claims"][0]["must"].update(total=3), "K008"),
     (lambda s: s["claims"][0]["must"].update(total=3, **{"pass": 3}), "K009"),
-    (lambda s: s["claims"][0]["must"].update(fail=1, **{
-        "pass": s["claims"][0]["must"]["pass"] - 1}), "K010"),
-    (lambda s: s["claims"][0].update(known_failures=["write-plain"]), "K008"),
+    (failing, "K010"), (failing, "K008"),
+    (lambda s: s["claims"][0]["cases"].update(known=["write-plain"]), "K008"),
+    (lambda s: s["claims"][0].update(selected=["smoke"]), "K008"),
+    (lambda s: s["claims"].append(s["claims"][0]), "K008"),
     (lambda s: s.pop("kit"), "K005"), (lambda s: s.update(extra=1), "K005"),
+    (lambda s: s["claims"][0].update(level="structure"), "K005"),
+    (lambda s: s["claims"][0]["must"].update(total="3"), "K005"),
+    (lambda s: s["claims"][0]["must"].update(fail=-1), "K005"),
+    (lambda s: s["implementation"].update(name=""), "K005"),
+    (lambda s: s["implementation"].update(name="n" * 501), "K005"),
     (lambda s: s["claims"].clear(), "K005")])
-def test_a_claim_that_is_not_true_is_found(made, change, code):
+def test_a_contradiction_is_found(made, change, code):
     value = copy.deepcopy(made)
     change(value)
-    assert code in codes(resealed(value))
+    assert code in codes(sealed(value))
+
+
+def test_skipped_cases_are_no_claim():
+    value = stated(claim("editor"))
+    one = value["claims"][0]
+    one["must"] |= {"pass": 0, "skipped": one["must"]["total"]}
+    one["cases"]["skipped"] = [c.id for c in runner.cases_of("editor")]
+    assert codes(sealed(value)) == ["K010"]
+
+
+def test_what_it_names_are_cases_of_its_class_and_level():
+    ids = [c.id for c in runner.cases_of("writer") if c.level == "MUST"]
+    soft = next(c.id for c in runner.cases_of("writer") if c.level == "SHOULD")
+    value = stated(claim("writer", fail=ids[:2], known=ids[2:3], broken=[soft]))
+    assert codes(value) == []
+    for listed, code in ((ids[:1], "K008"), ([ids[0], "no-case"], "K015"),
+                         ([ids[0], ids[2]], "K008"), ([ids[0], soft], "K008")):
+        value["claims"][0]["cases"]["fail"] = listed
+        assert code in codes(sealed(value)), listed
 
 
 def test_a_change_after_the_seal_is_found(made):
@@ -55,7 +93,8 @@ def test_a_change_after_the_seal_is_found(made):
     assert codes(value) == ["K006"]
 
 
-@pytest.mark.parametrize("value", [None, [], 7, "x", {"statement_version": 99}])
+@pytest.mark.parametrize("value", [None, [], 7, "x", {"statement_version": 99}, {},
+                                   {"statement_version": 1}, {"statement_version": [1]}])
 def test_what_is_no_statement(value):
     assert codes(value) == ["K005"]
 
@@ -63,44 +102,103 @@ def test_what_is_no_statement(value):
 def test_a_part_is_stated_as_a_part():
     run = runner.run_all("writer", "@python", ["smoke"])
     made = statement.make(json.loads(results.as_json([run])))
-    assert codes(made) == [] and statement.words_of(made["claims"][0]) == "Writer (part)"
+    assert codes(made) == [] and words(made) == ["Writer (part)"]
+    made["claims"][0]["selected"] = ["write-*"]
+    assert codes(sealed(made)) == ["K008", "K008"]
+
+
+def test_words():
+    ids = [c.id for c in runner.cases_of("reader") if c.level == "MUST"]
+    assert words(stated(
+        claim("reader", known=ids[:1]), claim("reader", "values", fail=ids[:1]),
+        claim("engine", precision="bf16", known=ids[:2]))) == [
+            "Reader (1 known failure)", "not strict Reader (values)",
+            "Engine bf16 (2 known failures)"]
+
+
+def test_version_1_is_read(made):
+    old = version_1(made)
+    assert codes(old) == [] and words(old) == words(made)
+    assert [c.named for c in statement.claims(old)] == [True, True]
+    ids = [c.id for c in runner.cases_of("writer") if c.level == "MUST"]
+    old = version_1(stated(claim("writer", fail=ids[:1], known=ids[1:2])))
+    (one,) = statement.claims(old)
+    assert codes(old) == [] and not one.named and one.cases["known"] == (ids[1],)
+    assert not statement.claims(version_1(stated(claim("writer", selected=("smoke",)))))[0].named
+    old["claims"][0]["known_failures"] = []
+    assert codes(sealed(old)) == ["K008"]
 
 
 @pytest.mark.parametrize("value,code", [
     ({}, "K002"), ({"run_version": 1, "runs": []}, "K002"),
     ({"run_version": 1, "runs": [1]}, "K002"),
-    ({"run_version": 1, "runs": [{"implementation": {}}]}, "K002")])
+    ({"run_version": 1, "runs": [{"implementation": {}}]}, "K002"),
+    ({"run_version": 1, "runs": [{"implementation": {"name": "x"}, "efm3": "1", "set": [], "ok": 1,
+                                  "class": "", "level": "", "precision": "", "selected": "",
+                                  "outcomes": []}]}, "K002")])
 def test_what_is_no_run(value, code):
-    with pytest.raises(efm3.Efm3Error) as e:
-        statement.make(value)
-    assert e.value.code == code
+    assert refused(statement.make, value).code == code
+
+
+def run(about, digest="0" * 64, **changed):
+    row = results.Run("writer", "", "cmd", digest, implementation=about,
+                      outcomes=[results.Outcome("write-plain", "pass")])
+    return json.loads(results.as_json([row]))["runs"][0] | changed
 
 
 def test_a_name_is_needed_and_may_be_given():
-    run = results.Run("writer", "", "cmd", runner.set_digest(), outcomes=[
-        results.Outcome("write-plain", "pass")])
-    value = json.loads(results.as_json([run]))
-    with pytest.raises(efm3.Efm3Error) as e:
-        statement.make(value)
-    assert e.value.code == "K004"
-    assert statement.make(value, "mine", "1.0")["implementation"] == {
-        "name": "mine", "version": "1.0"}
+    value = {"run_version": 1, "runs": [run({})]}
+    assert refused(statement.make, value).code == "K004"
+    assert statement.make(value, "mine", "1.0", "c")["implementation"] == {
+        "name": "mine", "version": "1.0", "language": "c"}
 
 
-def test_runs_of_different_sets_do_not_mix():
-    rows = [results.Run("writer", "", "c", d * 64, outcomes=[results.Outcome("x", "pass")],
-                        implementation={"name": "t"}) for d in "01"]
-    with pytest.raises(efm3.Efm3Error) as e:
-        statement.make(json.loads(results.as_json(rows)))
-    assert e.value.code == "K003"
+def test_runs_of_different_sets_or_programs_do_not_mix():
+    about = {"name": "t", "version": "1"}
+
+    def make(*runs):
+        return statement.make({"run_version": 1, "runs": list(runs)})
+    assert refused(make, run(about), run(about, "1" * 64)).code == "K003"
+    for other in (about | {"name": "u"}, about | {"version": "2"}):
+        assert refused(make, run(about), run(other)).code == "K011"
+    same = statement.make({"run_version": 1, "runs": [run(about), run({"name": "u"})]}, "a", "2")
+    assert same["implementation"] == {"name": "a", "version": "2"}
 
 
-def test_the_badge_is_svg_and_coloured_by_the_claims(made):
-    good = statement.badge(made)
-    assert ElementTree.fromstring(good).tag.endswith("svg") and "Writer, Editor" in good
-    value = copy.deepcopy(made)
-    value["claims"][0]["ok"] = False
-    value["implementation"]["name"] = "<&>"
-    bad = statement.badge(value)
-    assert ElementTree.fromstring(bad) is not None and "not Writer" in bad
-    assert "#2e7d32" in good and "#c62828" in bad
+@pytest.mark.parametrize("version,part", [
+    ("v" * 501, "implementation.version"), ("\ud800", "surrogate"), ("\0", "NUL")])
+def test_a_program_may_not_call_itself_everything(version, part):
+    value = {"run_version": 1, "runs": [run({"name": "n", "version": version})]}
+    error = refused(statement.make, value)
+    assert error.code == "K002" and part in error.finding.message
+
+
+def test_a_file_is_read_within_bounds(tmp_path, made, monkeypatch):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(made) + "\n")
+    assert statement.read(str(path)) == statement.read(io.BytesIO(path.read_bytes())) == made
+    with pytest.raises(source.Unreadable):
+        statement.read(str(tmp_path))
+    monkeypatch.setattr(statement, "MAX_STATEMENT", path.stat().st_size)
+    assert statement.read(path) == made
+    monkeypatch.setattr(statement, "MAX_STATEMENT", path.stat().st_size - 1)
+    error = refused(statement.read, path)
+    assert error.code == "K012" and error.path == str(path) and "longer" in str(error)
+
+
+@pytest.mark.parametrize("text,part", [
+    (b"", "holds no JSON"), (b"[]", "array"), (b"\xef\xbb\xbf{}", "byte order mark"),
+    (b"\xff", "UTF-8"), (b'{"a":1,"a":2}', "twice"), (b'{"a":NaN}', "NaN"), (b"{} {}", "follows"),
+    (b'{"a":' + b"[" * 100000, "deeper"), (b'{"a":' + b"9" * 5000 + b"}", "5000 digits")])
+def test_what_is_no_json(text, part):
+    error = refused(statement.read, io.BytesIO(text))
+    assert error.code == "K012" and part in error.finding.message
+    assert "mirror" not in error.finding.message
+
+
+def test_the_schema_takes_what_problems_takes(made):
+    from efm3 import mirror
+
+    check = mirror.checker(statement.schema())
+    assert check(made) == check(version_1(made)) == ""
+    assert check(made | {"statement_version": 1}) and check({})

@@ -18,7 +18,8 @@ class _Kit(Verbs):
         "export": "write the cases as plain files",
         "scaffold": "write a working program to start from",
         "statement": "state what an implementation passed, with a badge",
-        "verify-statement": "check a statement against this kit",
+        "verify-statement": "check a statement, or run a sample of it again",
+        "table": "show statements side by side",
         "diff": "find files on which two readers disagree",
     }
     package = "efm3.cli.conformance"

@@ -6,38 +6,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TextIO
 
 import click
 
+from efm3.cli import source
 from efm3.source import write_atomic
 
 
 @click.command("statement")
-@click.argument("results", type=click.File("r", encoding="utf-8"))
+@click.argument("results", type=click.Path(allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
               help="write it here instead of to standard output")
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="write an SVG here")
 @click.option("--name", default="", help="the implementation's name, where the run has none")
 @click.option("--version", default="", help="its version, where the run has none")
-def command(results: TextIO, output: Path | None, badge: Path | None, name: str,
-            version: str) -> None:
+@click.option("--language", default="", help="what it is written in, where the run does not say")
+def command(results: str, output: Path | None, badge: Path | None, name: str, version: str,
+            language: str) -> None:
     """Make a statement of RESULTS, which `efm3 conformance run --format json` wrote (- reads
     standard input). The statement is JSON (spec/statement.schema.json): the kit's version, the
-    set's digest, and for each class what was passed.
+    set's digest, and for each class what was passed and which cases were not.
+
+    It is an unsigned claim: the digest shows damage, and nothing shows who wrote it.
 
     Exit codes: 0 made, 1 RESULTS are not results, 2 usage, 3 unreadable.
     """
-    from efm3.conformance import statement
+    from efm3.conformance import badges, statement
+    from efm3.source import read
 
     try:
-        value = json.loads(results.read())
+        value = json.loads(bytes(read(source(results))))
     except (ValueError, RecursionError) as e:
         raise click.ClickException(f"RESULTS are not JSON: {e}") from None
-    made = statement.make(value if isinstance(value, dict) else {}, name, version)
+    made = statement.make(value if isinstance(value, dict) else {}, name, version, language)
     text = json.dumps(made, indent=2) + "\n"
     if badge:
-        write_atomic(badge, [statement.badge(made).encode()])
+        write_atomic(badge, [badges.badge(made).encode()])
     if output:
         write_atomic(output, [text.encode()])
     else:

@@ -1,51 +1,90 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 conformance verify-statement`: is a statement valid for this kit?"""
+"""`efm3 conformance verify-statement`: does a statement contradict itself, or its program?"""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import TextIO
 
 import click
 
-from efm3.cli import styler
+from efm3.cli import source, styler
+from efm3.conformance.requirements import CLASSES
 from efm3.findings import printable
 
 
 @click.command("verify-statement")
-@click.argument("statement", type=click.File("r", encoding="utf-8"))
+@click.argument("statement", type=click.Path(allow_dash=True))
+@click.option("--rerun", "program", metavar="CMD", help="run a sample of its cases on CMD")
+@click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES),
+              help="run again the claims of this class alone")
+@click.option("--sample", type=click.IntRange(1), default=50, show_default=True, metavar="N",
+              help="cases to run again for each claim")
+@click.option("--seed", type=int, default=0, show_default=True, help="other cases for another seed")
+@click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",
+              show_default=True)
+@click.option("--stdin", is_flag=True, help="as for `run`")
+@click.option("--tensors", type=click.Choice(["npy", "npz"]), default="npy", show_default=True)
+@click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
+              metavar="S", help="seconds for one case")
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="simple cases at once")
 @click.option("--json", "as_json", is_flag=True)
-def command(statement: TextIO, as_json: bool) -> None:
-    """Check that STATEMENT is complete, is about this kit's set of cases, and that its counts
-    support its claims. A statement cannot prove that the program was really run: to know
-    that, run it.
+def command(statement: str, program: str | None, classes: tuple[str, ...], sample: int, seed: int,
+            protocol: str, stdin: bool, tensors: str, timeout: float, jobs: int,
+            as_json: bool) -> None:
+    """Check that STATEMENT (- is standard input) is well-formed: it follows its schema, is as
+    it was made, is about this kit's set of cases, and its counts support what it says.
 
-    Exit codes: 0 it holds, 1 it does not, 2 usage, 3 unreadable.
+    That shows damage, not a lie: whoever edits counts can compute the digest anew. With
+    --rerun a sample of the cases, which follows from the statement's digest and the seed, is
+    given to CMD and judged again.
+
+    Exit codes: 0 well-formed, and nothing run again contradicts it; 1 not; 2 usage;
+    3 unreadable, or CMD is broken in all that contradicts it.
     """
-    from efm3.conformance.statement import problems, words_of
+    from efm3.conformance import statement as statements
+    from efm3.conformance.rerun import chosen, rerun
+    from efm3.conformance.runner import subject
 
-    try:
-        value = json.loads(statement.read())
-    except (ValueError, RecursionError) as e:
-        raise click.ClickException(f"STATEMENT is not JSON: {e}") from None
-    found = list(problems(value))
+    value = statements.read(source(statement))
+    found, again = list(statements.problems(value)), None
+    if program is not None and not found:
+        if not chosen(value, classes):
+            raise click.UsageError(f"the statement has no claim of a {' or '.join(classes)}")
+        try:
+            of = subject(program, protocol, timeout, stdin, tensors)
+        except ValueError as e:
+            raise click.UsageError(str(e)) from None
+        try:
+            again = rerun(value, of, sample, seed, classes, jobs)
+        finally:
+            of.close()
+        found = again.findings
+    code = 3 if again and again.broken else int(bool(found))
     if as_json:
-        click.echo(json.dumps({"ok": not found, "findings": [f.to_json() for f in found]},
-                              indent=2))
-        sys.exit(bool(found))
+        click.echo(json.dumps({"ok": not found, "rerun": again and again.to_json(),
+                               "findings": [f.to_json() for f in found]}, indent=2))
+        sys.exit(code)
     style = styler()
     for f in found:
         click.echo(f"{style(f.code, fg='red', bold=True)}  {printable(f.path or 'statement')}: "
                    f"{printable(f.message)}")
-        if f.found:
+        if f.found and not again:
             click.echo(style(f"    found {printable(f.found)}, expected {printable(f.expected)}",
                              dim=True))
-    if not found:
+    if again or not found:
         about = value["implementation"]
         click.echo(printable(f"{about['name']} {about['version']}".strip()) + ": "
-                   + ", ".join(words_of(c) for c in value["claims"]))
-    click.echo(style("the statement holds" if not found else "the statement does NOT hold",
-                     bold=True, fg="red" if found else "green"))
-    sys.exit(bool(found))
+                   + ", ".join(c.words for c in statements.claims(value)))
+    if again:
+        own = f"{again.implementation.get('name', '')} {again.implementation.get('version', '')}"
+        if own.strip():
+            click.echo(f"the program calls itself {printable(own.strip())}")
+        words = (f"{again.ran} of its {again.cases} cases run again (seed {seed}): "
+                 + (f"{len(found)} contradict it" if found else "none contradicts it"))
+    else:
+        words = "the statement is NOT well-formed" if found else \
+            "well-formed; its claims were not checked: --rerun COMMAND"
+    click.echo(style(words, bold=True, fg="red" if found else "green" if again else "yellow"))
+    sys.exit(code)

@@ -21,19 +21,24 @@ def test_a_statement_and_its_badge(cli, tmp_path, results):
     assert result.exit_code == 0 and not result.stdout
     assert json.loads(out.read_text())["claims"][0]["class"] == "editor"
     assert badge.read_text().startswith("<svg")
+    assert cli("conformance", "verify-statement", out).exit_code == 0
 
 
 def test_standard_output_and_input(cli, results):
     result = cli("conformance", "statement", "-", "--name", "mine", "--version", "2",
-                 input=results.read_text())
-    assert json.loads(result.stdout)["implementation"]["name"] == "mine"
+                 "--language", "c", input=results.read_text())
+    assert json.loads(result.stdout)["implementation"] == {
+        "name": "mine", "version": "2", "language": "c"}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100000])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100000, "\udcff"])
 def test_what_is_no_run_is_refused(cli, text):
-    result = cli("conformance", "statement", "-", input=text)
+    result = cli("conformance", "statement", "-", input=text.encode("utf-8", "surrogateescape"))
     assert result.exit_code == 1 and not result.stdout and "Traceback" not in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
-def test_a_missing_file_is_usage(cli):
-    assert cli("conformance", "statement", "/nowhere/run.json").exit_code in (2, 3)
+def test_what_cannot_be_read(cli, tmp_path):
+    for missing in (tmp_path / "run.json", tmp_path):
+        result = cli("conformance", "statement", missing)
+        assert result.exit_code == 3 and result.stderr.count("\n") == 1
