@@ -19,19 +19,22 @@ STYLE = """
   --page: #15181c; --card: #1e2228; --passes: #6fd083; --part: #f0b455; --fails: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 76rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+  font: 16px/1.5 system-ui, sans-serif; }
+bdi, code { overflow-wrap: anywhere; }
+main { max-width: 90rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 p { max-width: 46rem; margin: .5rem 0; } code { font-size: .9em; }
-.soft, .counts { color: var(--soft); } .counts { display: block; font-size: .85em; }
+.counts { display: block; font-size: .85em; color: var(--soft); white-space: nowrap; }
 .note { border-left: 4px solid var(--part); padding-left: .75rem; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .5rem .75rem;
+tbody th { min-width: 9rem; } td strong { font-weight: 600; }
+th, td { text-align: left; vertical-align: top; padding: .5rem .4rem;
   border-bottom: 1px solid var(--line); }
-thead th { color: var(--soft); font-size: .85em; white-space: nowrap; }
+thead th { color: var(--soft); font-size: .85em; }
 .passes { color: var(--passes); } .part, .known { color: var(--part); }
-.fails { color: var(--fails); } td strong { font-weight: 600; }
+.fails { color: var(--fails); }
 ul { margin: .25rem 0; padding-left: 1.25rem; }
 @media (max-width: 44rem) {
   thead { position: absolute; left: -99rem; }
@@ -78,7 +81,7 @@ def _foreign(text: str) -> str:
 
 
 def _table(of: tables.Set) -> Iterator[str]:
-    yield "<table><thead><tr>"
+    yield '<div class="wide"><table><thead><tr>'
     yield from (f'<th scope="col">{safe(name)}</th>' for name in (
         "implementation", "version", "language", *(name for _, name in of.columns)))
     yield "</tr></thead><tbody>"
@@ -91,7 +94,7 @@ def _table(of: tables.Set) -> Iterator[str]:
             cell = _cell(row.claims[column]) if column in row.claims else ""
             yield f'<td data-label="{safe(name)}">{cell}</td>'
         yield "</tr>"
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def _cell(claim: Claim) -> str:
