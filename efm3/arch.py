@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, NamedTuple, NoReturn
 
 from efm3 import format as fmt
-from efm3.findings import refuse
+from efm3.findings import refuse, shown
 
 
 class Problem(NamedTuple):
@@ -44,7 +46,13 @@ PROBLEM_CODES = ("H003", *LIMIT_CODES.values(), "H014", "H015", "H016")
 
 @dataclass(frozen=True)
 class Arch:
-    """A MobileFaceNet's shape; refuses (Efm3Error) what the format does not allow."""
+    """A MobileFaceNet's shape; refuses (Efm3Error) what the format does not allow.
+
+    `name` is a string. `width_mult` is a real number, stored as a float: finite and above 0, or
+    0.0 where nobody has stated it (a header alone does not), which `save` refuses. All others are
+    integers, numpy's included, stored as int; True, 7.0 and "7" are none. W014 refuses another
+    type of `name`, `width_mult` and `stages`, M026 another width, the header's rules the rest.
+    """
 
     name: str
     width_mult: float
@@ -58,7 +66,13 @@ class Arch:
     stem_stride: int = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stages", tuple(self.stages))
+        put = object.__setattr__
+        if not isinstance(self.name, str):
+            _mistyped("name", self.name, "a string")
+        put(self, "width_mult", _width(self.width_mult))
+        put(self, "stages", _stages(self.stages))
+        for key, _ in _OWN:
+            put(self, key, _whole(getattr(self, key)))
         for p in problems(self):
             refuse(p.code, p.message, f"arch.{p.path}", p.found, p.expected)
 
@@ -68,7 +82,10 @@ class Arch:
 
         Each count is rounded to the nearest multiple of 8, and is at least 8.
         """
-        stem, block, final = (max(8, round(c * width / 8) * 8) for c in (64, 128, 512))
+        width = _width(width)
+        # What is far over the limit stays there, and need not be rounded: it may be infinite.
+        stem, block, final = (
+            max(8, round(min(c * width / 8, fmt.MAX_EXPANDED)) * 8) for c in (64, 128, 512))
         return cls(name, width, stem, block, final, embedding_dim, 7, TOPOLOGY)
 
     def header(self) -> dict[str, Any]:
@@ -80,6 +97,53 @@ class Arch:
                if f.name not in ("name", "width_mult", "stages")}
         return own | {"hdr_version": fmt.HDR_VERSION, "n_stages": len(self.stages),
                       "pad": bytes(3), "stages": record}
+
+
+def _mistyped(path: str, value: object, expected: str) -> NoReturn:
+    refuse("W014", f"{path} is {shown(value)}, not {expected}", f"arch.{path}", shown(value),
+           expected)
+
+
+def _width(value: Any) -> float:
+    """A width_mult as a float; refuses what is no real number, or not that of a network."""
+    real = isinstance(value, (int, float))
+    if not real:
+        from numbers import Real  # numpy's scalars are registered there
+
+        real = isinstance(value, Real)
+    if isinstance(value, bool) or not real:
+        _mistyped("width_mult", value, "a number")
+    try:
+        width = float(value)
+    except OverflowError:
+        width = math.inf
+    if not 0 <= width < math.inf:
+        refuse("M026", f"width_mult is {shown(value)}", "arch.width_mult", shown(value),
+               "above 0, and finite")
+    return width
+
+
+def _stages(value: Any) -> tuple[Stage, ...]:
+    """Stages as a tuple, their numbers as int where they are integers."""
+    try:
+        stages = tuple(value)
+    except TypeError:
+        _mistyped("stages", value, "stages")
+    for i, stage in enumerate(stages):
+        if not isinstance(stage, Stage):
+            _mistyped(f"stages[{i}]", stage, "a Stage")
+    return tuple(s if type(s.t) is type(s.n) is type(s.s) is int else
+                 replace(s, t=_whole(s.t), n=_whole(s.n), s=_whole(s.s)) for s in stages)
+
+
+def _whole(value: Any) -> Any:
+    """The int that a value is; what is none stays as it is, and `problems` refuses it."""
+    if type(value) is int or isinstance(value, bool):
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        return value
 
 
 TOPOLOGY = (Stage(2, 5, 2), Stage(4, 1, 2), Stage(2, 6, 1), Stage(4, 1, 2), Stage(2, 2, 1))
@@ -103,8 +167,8 @@ def problems(arch: Any) -> Iterator[Problem]:
         places += [(path, getattr(stage, k), con) for path, k, con in record]
     for path, value, con in places:
         if isinstance(value, bool) or not isinstance(value, int) or not con.allows(value):
-            yield Problem(LIMIT_CODES[con.name], path, f"{path} is {value!r}, not {con.legal}",
-                          repr(value), con.legal)
+            yield Problem(LIMIT_CODES[con.name], path, f"{path} is {shown(value)}, not {con.legal}",
+                          shown(value), con.legal)
             sound = False
     if not sound:
         return

@@ -20,6 +20,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def shown(value: Any) -> str:
+    """A foreign value as Python would write it, escaped and cut, safe to print on a terminal."""
+    try:
+        text = ascii(value)
+    except Exception:  # an integer of too many digits, or a stranger's own __repr__
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def plain(text: str, **_: Any) -> str:
     """The style that adds nothing; click.style has the same form."""
     return text

@@ -13,6 +13,7 @@ from typing import Any
 
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage
+from efm3.findings import shown as shown
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET = re.compile(rb"[][{}]")
@@ -140,12 +141,6 @@ def _strings(value: Any) -> None:
     elif isinstance(value, list):
         for v in value:
             _strings(v)
-
-
-def shown(value: Any) -> str:
-    """A value from a file, escaped and cut, safe to print on a terminal."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def kind_of(value: Any) -> str:

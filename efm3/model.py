@@ -19,7 +19,7 @@ from efm3 import mirror as mirrors
 from efm3 import rules
 from efm3.arch import Arch
 from efm3.arrays import Floats as Tensor
-from efm3.findings import Efm3Error, error, refuse
+from efm3.findings import Efm3Error, error, printable, refuse
 from efm3.network import tensor_layout
 from efm3.scan import Scan, scan
 from efm3.source import Source, Unreadable, name_of, path_of, read, write_atomic
@@ -78,7 +78,11 @@ class Model:
 
     def save(self, path: str | os.PathLike[str], *, align: bool = False,
              finite: bool = True, seal: bool = False) -> None:
-        """Write the model; an unchanged mirror keeps its exact text. See `save`."""
+        """Write the model; an unchanged mirror keeps its exact text. See `save`.
+
+        A digest that was read is kept, so M042 refuses other tensors beside it: drop it from
+        `mirror["meta"]`, or have it written anew by `seal`.
+        """
         write_atomic(path, self.parts(align=align, finite=finite, seal=seal))
 
     def parts(self, *, align: bool = False, finite: bool = True,
@@ -89,7 +93,11 @@ class Model:
 
     def mirror_text(self) -> bytes:
         """The mirror's text: as it was read if unchanged, else canonical."""
-        return self._kept_text() or _mirror_text(self.arch, self._extra(), None)
+        text = self._kept_text()
+        if not text:
+            text = _mirror_text(self.arch, self._extra(), "")
+            _head(self.arch, text)
+        return text
 
     def _kept_text(self) -> bytes:
         arch, mirror, text = self._loaded
@@ -97,7 +105,7 @@ class Model:
 
     def _extra(self) -> dict[str, Any]:
         known = dict(fmt.MIRROR_KEYS)
-        return {k: v for k, v in self.mirror.items() if k not in known}
+        return {k: v for k, v in _extras(self.mirror).items() if k not in known}
 
 
 def load(source: Source, level: str = "coherence") -> Model:
@@ -122,9 +130,11 @@ def load(source: Source, level: str = "coherence") -> Model:
         mirror: dict[str, Any] = mirrors.parse(text)
     except mirrors.MirrorProblem:
         mirror = {}
-    name, width = mirror.get("name"), mirror.get("width_mult")
+    name: Any = mirror.get("name")
+    width: Any = mirror.get("width_mult")
+    stated = mirrors.is_kind(width, "number") and width > 0
     arch = replace(scanned.arch, name=name if isinstance(name, str) else "",
-                   width_mult=width if isinstance(width, (int, float)) else 0.0)
+                   width_mult=width if stated else 0.0)
     return Model(arch, Tensors(scanned), mirror, text)
 
 
@@ -134,22 +144,39 @@ def save(path: str | os.PathLike[str], arch: Arch, tensors: Mapping[str, Any], *
     """Write a file, atomically and durably; the target keeps its bytes on any failure.
 
     `tensors` maps every name of `tensor_layout(arch)` to an array of its shape, in any
-    memory order: float32, or a type whose every value float32 holds exactly.
-    `mirror_extra` adds keys to the mirror (`{"meta": {...}}`); `align` pads the mirror so
-    that tensors are 4-byte aligned; `finite=False` lets NaN and infinities through;
-    `seal` writes the table's digest to `meta.sha256`. Raises Efm3Error, OSError.
+    memory order: float32, whose bits are kept, or a type whose every value float32 holds exactly.
+    `mirror_extra` adds keys to the mirror (`{"meta": {...}}`): what JSON has, within the rules,
+    tuples as arrays; a `meta.sha256` is refused unless it is right for these tensors (M042).
+    `align` pads the mirror so that tensors are 4-byte aligned; `finite=False` lets NaN and
+    infinities through; `seal` writes the table's digest to `meta.sha256`, over a given one.
+
+    No file is written that is not valid at level `coherence`. Of level `values` only NaN and
+    infinities are refused: whether variances are negative, `validate` tells. Raises Efm3Error,
+    OSError.
     """
-    write_atomic(path, _parts(arch, tensors, dict(mirror_extra or {}), b"", align, finite, seal))
+    write_atomic(path, _parts(arch, tensors, _extras(mirror_extra), b"", align, finite, seal))
 
 
 def dumps(arch: Arch, tensors: Mapping[str, Any], *, mirror_extra: Mapping[str, Any] | None = None,
           align: bool = False, finite: bool = True, seal: bool = False) -> bytes:
     """The bytes that `save` would write."""
-    return b"".join(_parts(arch, tensors, dict(mirror_extra or {}), b"", align, finite, seal))
+    return b"".join(_parts(arch, tensors, _extras(mirror_extra), b"", align, finite, seal))
 
 
-def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None, text: bytes,
+def _extras(given: Any) -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        refuse("W007", f"what is added to the mirror is {mirrors.shown(given)}", "json",
+                type(given).__name__, "a mapping")
+    return dict(given or {})
+
+
+def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any], text: bytes,
            align: bool, finite: bool, seal: bool) -> list[bytes]:
+    if not isinstance(arch, Arch):
+        refuse("W014", f"the arch is {mirrors.shown(arch)}", "arch", type(arch).__name__, "an Arch")
+    if not isinstance(tensors, Mapping):
+        refuse("W001", "the tensors are no mapping of names to arrays", "tensors",
+                type(tensors).__name__, "a mapping")
     layout = tensor_layout(arch)
     missing = [n for n, _ in layout if n not in tensors]
     if missing:
@@ -158,7 +185,7 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None,
     unknown = [n for n in tensors if n not in names]
     if unknown:
         refuse("W002", f"{len(unknown)} tensors are not in the layout, first "
-                        f"{mirrors.shown(unknown[0])}", str(unknown[0]))
+                        f"{mirrors.shown(unknown[0])}", printable(str(unknown[0])))
     table: list[bytes] = []
     most = fmt.TENSOR.size.hi
     for name, shape in layout:
@@ -168,51 +195,76 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any] | None,
         payload = _payload(name, shape, tensors[name], finite)
         table += (fmt.U32.build(len(payload)), payload)
     if not text:
-        text = _mirror_text(arch, extra or {}, table if seal else None)
+        text = _mirror_text(arch, extra, _digest(table) if seal else "")
     if align:
         text = mirrors.pad(text.rstrip(b" "))
+    head = _head(arch, text)
+    stated = mirrors.meta_of(mirrors.parse(text)).get("sha256")
+    if stated is not None and not seal and stated != _digest(table):
+        refuse("M042", "the digest is not that of these tensors: leave it out, or seal the file",
+                "json.meta.sha256", stated, _digest(table))
+    return [*head, fmt.U32.build(len(layout)), *table]
+
+
+def _digest(table: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in table:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _head(arch: Arch, text: bytes) -> list[bytes]:
+    """The prefix and the mirror, checked as a reader at level coherence does."""
     if len(text) > fmt.MAX_JSON_LEN:
         refuse("C005", f"the mirror has {len(text)} bytes", "json_len", len(text),
                 f"at most {fmt.MAX_JSON_LEN}")
     prefix = fmt.PREFIX.build({"magic": fmt.MAGIC, "version": fmt.VERSION, "arch": arch.header(),
                                "json_len": len(text)})
-    return [prefix, text, fmt.U32.build(len(layout)), *table]
+    for f in rules.mirror_errors(scan(prefix + text)):
+        refuse("W007", f"the mirror would break {f.code}: {f.message}", f.path, f.found, f.expected)
+    return [prefix, text]
 
 
-def _mirror_text(arch: Arch, extra: dict[str, Any], table: list[bytes] | None) -> bytes:
+def _mirror_text(arch: Arch, extra: dict[str, Any], digest: str) -> bytes:
+    """The canonical text with these keys added, and a digest where one is given."""
     taken = [k for k, _ in fmt.MIRROR_KEYS if k in extra]
     if taken:
         refuse("W006", f"mirror_extra may not set {taken[0]}: it comes from the arch", taken[0])
-    if not arch.width_mult > 0:
-        refuse("W007", f"width_mult is {arch.width_mult}", "json.width_mult", arch.width_mult,
-                "> 0")
-    if table is not None:
-        digest = hashlib.sha256()
-        for part in table:
-            digest.update(part)
+    if digest:
         meta = extra.get("meta", {})
         if not isinstance(meta, dict):
             refuse("W007", f"meta is {mirrors.shown(meta)}: a digest cannot be stored there",
                     "json.meta", type(meta).__name__, "a dict")
-        extra = extra | {"meta": meta | {"sha256": digest.hexdigest()}}
+        extra = extra | {"meta": meta | {"sha256": digest}}
     try:
         text = mirrors.canonical(arch, extra)
-        value = mirrors.parse(text)
-    except mirrors.MirrorProblem as e:
-        refuse("W007", f"the mirror would not be read back: {e.message}", "json")
+        _keys(extra, "json")
     except (TypeError, ValueError, RecursionError) as e:
-        refuse("W007", f"the mirror cannot be written as JSON: {e}", "json")
-    problem = mirrors.schema_problem(value) if extra else ""
-    if problem:
-        refuse("W007", f"the mirror breaks its schema: {problem}", "json")
+        if isinstance(e, Efm3Error):
+            raise
+        refuse("W007", f"the mirror cannot be written as JSON: {printable(str(e))}", "json")
     return text
+
+
+def _keys(value: Any, place: str) -> None:
+    """Refuse keys that are not strings: json writes them as other keys."""
+    if isinstance(value, dict):
+        for k, v in value.items():
+            if not isinstance(k, str):
+                refuse("W007", f"the key {mirrors.shown(k)} is not a string", place,
+                        type(k).__name__, "a string")
+            _keys(v, f"{place}.{printable(k)}")
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            _keys(v, place)
 
 
 def _payload(name: str, shape: tuple[int, ...], value: Any, finite: bool) -> bytes:
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError) as e:
-        refuse("W004", f"{name} is not an array: {e}", name, type(value).__name__, "float32")
+    except (TypeError, ValueError, RuntimeError) as e:  # the last from a tensor with a gradient
+        refuse("W004", f"{name} is not an array: {printable(str(e))}", name,
+                type(value).__name__, "float32")
     if array.shape != shape:
         refuse("W003", f"{name} has shape {array.shape}, the layout {shape}", name,
                 array.shape, shape)

@@ -76,7 +76,7 @@ ROWS = (
      "The header wins; people who read the mirror see another network.",
      "write both from the same values"),
     ("M026", "error", "coherence", "width_mult",
-     "width_mult is not above zero.",
+     "width_mult is not above zero, or so small that a binary64 is zero.",
      "It names the multiplier of the channel counts, and there is no such network.",
      "write the multiplier, 1.0 where there is none"),
     ("M027", "warning", "coherence", "name_empty",
@@ -93,7 +93,7 @@ ROWS = (
      "move it under meta"),
     ("M030", "info", "coherence", "not_canonical",
      "The mirror's text is not the canonical one: keys in order, no inner white space, "
-     "width_mult with its decimal point.",
+     "width_mult with its decimal point, at its end no space or those that align the tensors.",
      "One network should have one text, so that files compare byte for byte.",
      "let efm3.save write it"),
     ("M040", "error", "coherence", "meta_type",

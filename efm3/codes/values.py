@@ -60,7 +60,7 @@ ROWS = (
      "Statistics were never collected: a new network, or an export that lost them.",
      "export the running statistics, or calibrate"),
     ("V015", "warning", "values", "constant_conv",
-     "All weights of a convolution are one non-zero value.",
+     "A convolution has more than one weight, and all are one non-zero value.",
      "All channels compute the same; the tensor was filled, not trained.",
      "check that the export wrote this tensor"),
 )

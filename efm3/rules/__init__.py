@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from operator import itemgetter
@@ -73,6 +74,17 @@ def run(scan: Scan, level: str = "values", select: tuple[str, ...] = (),
         ctx.digest.start()
     found = [(place, _finding(rule, f)) for place, rule, check in rows for f in check(ctx)]
     return [f for _, f in sorted(found, key=itemgetter(0))]
+
+
+def mirror_errors(scan: Scan) -> Iterator[Finding]:
+    """Errors of the mirror of a file that is being written; `scan` reaches to the mirror's end.
+
+    Its digest is not looked at: that needs the table.
+    """
+    ctx = Context(scan, own=True)
+    for _, rule, check in _chosen("coherence", ("M",), (LAST,)):
+        if rule.severity == "error":
+            yield from (_finding(rule, f) for f in check(ctx))
 
 
 def cause(scan: Scan, path: str = "") -> str:

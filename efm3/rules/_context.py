@@ -64,10 +64,15 @@ class Digest:
 
 
 class Context:
-    """A scanned file and its shared facts; each is computed when a rule first asks for it."""
+    """A scanned file and its shared facts; each is computed when a rule first asks for it.
 
-    def __init__(self, scan: Scan, path: str = "") -> None:
+    `own` bytes are ours: they are not looked at as another kind of file.
+    """
+
+    def __init__(self, scan: Scan, path: str = "", *, own: bool = False) -> None:
         self.scan, self._path = scan, path
+        if own:
+            self._cause = "", ""
 
     def at(self, message: str, *, offset: int | None = None, length: int | None = None,
            path: str = "", found: object = "", expected: object = "") -> Found:

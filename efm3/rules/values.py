@@ -202,10 +202,10 @@ def constant_conv(ctx: Context) -> F:
     if s is None:
         return
     for t in s.tensors("conv.w"):
-        head = np.frombuffer(ctx.scan.data, np.uint8, min(t.size, 64), t.data_offset)
-        if t.size > 64 and bytes(head[:4]) * 16 == bytes(head) and any(head[:4]):
+        head = bytes(ctx.scan.data[t.data_offset:t.data_offset + min(t.size, 64)])
+        if t.size > 4 and head == head[:4] * (len(head) // 4):
             values = s.values(t)
-            if bool((values == values[0]).all()):
+            if values[0] != 0 and bool((values == values[0]).all()):
                 yield ctx.at(f"{t.name}: every weight is {float(values[0]):.6g}",
                              offset=t.data_offset, length=t.size, path=t.name,
                              found=f"{float(values[0]):.9g}", expected="varied weights")

@@ -13,6 +13,7 @@ import pytest
 
 import efm3
 from efm3 import format as fmt
+from efm3 import mirror as mirrors
 from efm3 import rules
 from efm3.arch import ARCHS
 from efm3.conformance import sample
@@ -210,13 +211,24 @@ def test_a_negative_variance_explains_a_scale():
     assert "V004" in codes and "V013" not in codes
 
 
-@pytest.mark.parametrize("channels,constant", [(2, False), (3, True)])
-def test_a_convolution_of_sixteen_weights_may_be_constant(channels, constant):
-    arch = replace(sample.ARCH, final_channels=channels, embedding_dim=8)
-    entries = [(n, struct.pack("<f", 0.5) * (len(v) // 4)
-                if n.endswith("conv.w") and len(v) == 32 * channels else v)
+@pytest.mark.parametrize("values,constant", [
+    ([0.5], False), ([0.5, 0.5], True), ([0.5, 0.25], False), ([-0.5] * 16, True),
+    ([0.5] * 16 + [0.25], False), ([0.5] * 17, True), ([0.0, 0.0], False), ([-0.0, -0.0], False),
+    ([0.0, -0.0], False), ([1e-45] * 3, True), ([0.5, -0.5], False)])
+def test_a_convolution_of_two_weights_may_be_constant_and_one_of_one_may_not(values, constant):
+    arch = replace(sample.ARCH, final_channels=len(values), embedding_dim=1)
+    entries = [(n, struct.pack(f"<{len(values)}f", *values) if n == "embed_proj.conv.w" else v)
                for n, v in table(arch)]
-    assert ("V015" in found(sample.build(arch, entries))) == constant
+    codes = found(sample.build(arch, entries))
+    assert ("V015" in codes) == constant and ("V008" in codes) == (not any(values))
+
+
+@pytest.mark.parametrize("spaces", range(9))
+def test_a_canonical_mirror_has_no_space_or_those_that_align(spaces):
+    for name in ("a", "ab", "abc", "abcd"):
+        text = mirrors.canonical(replace(sample.ARCH, name=name))
+        data = sample.text(text + b" " * spaces)(sample.base())
+        assert ("M030" in found(data)) == (spaces not in (0, -len(text) % 4))
 
 
 def test_another_version_explains_sizes_of_another_type():
