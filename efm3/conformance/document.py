@@ -75,28 +75,29 @@ def tagged(value: Any) -> Any:
     return tag(kind, "" if value is None else value)
 
 
-def difference(want: Any, have: Any, path: str = "") -> str:
+def difference(want: Any, have: Any, path: str = "", exact: bool = False) -> str:
     """The first difference of two documents in words, or "".
 
-    In `json` an integer that 64 bits hold is compared exactly, every other number as a binary64.
+    In `json` an integer that 64 bits hold (with `exact`: any) is compared exactly, every other
+    number as a binary64.
     """
     if isinstance(want, dict) and isinstance(have, dict):
         if _is_leaf(want):
-            return _leaf(want, have, path)
+            return _leaf(want, have, path, exact)
         for key in want:
             if key not in have:
                 return f"{path}{key_words(key)} is missing"
         extra = [k for k in have if k not in want]
         if extra:
             return f"{path}{mirrors.shown(extra[0])} does not belong there"
-        return next(filter(None, (difference(want[k], have[k], f"{path}{key_words(k)}.")
+        return next(filter(None, (difference(want[k], have[k], f"{path}{key_words(k)}.", exact)
                                   for k in want)), "")
     if isinstance(want, list) and isinstance(have, list):
         if len(want) != len(have):
             return f"{path.rstrip('.')} has {len(have)} entries, not {len(want)}"
         pairs = enumerate(zip(want, have, strict=True))
         stem = path.rstrip(".")
-        return next(filter(None, (difference(a, b, f"{stem}[{i}].") for i, (a, b) in pairs)), "")
+        return next(filter(None, (difference(a, b, f"{stem}[{i}].", exact) for i, (a, b) in pairs)), "")
     return "" if want == have else _told(path, have, want)
 
 
@@ -111,23 +112,23 @@ def _is_leaf(value: Any) -> bool:
             and all(isinstance(v, str) for v in value.values()))
 
 
-def _leaf(want: dict[str, str], have: dict[str, Any], path: str) -> str:
+def _leaf(want: dict[str, str], have: dict[str, Any], path: str, exact: bool) -> str:
     numbers = ("integer", "number")
     if want == have or (want["type"] in numbers and _is_leaf(have) and have["type"] in numbers
-                        and same_number(want["value"], have["value"])):
+                        and same_number(want["value"], have["value"], exact)):
         return ""
     return _told(path, have, want)
 
 
-def same_number(want: str, have: str) -> bool:
+def same_number(want: str, have: str, exact: bool = False) -> bool:
     """Whether a number's text is one for the same value as the file's.
 
-    An integer that 64 bits hold is the same number exactly; any other is the same binary64, the
-    sign of zero included.
+    An integer that 64 bits hold (with `exact`: any) is the same number exactly; any other is the
+    same binary64, the sign of zero included.
     """
     if _NUMBER.fullmatch(have) is None:
         return False
-    if want.lstrip("-").isdigit() and -1 << 63 <= int(want) < 1 << 64:
+    if want.lstrip("-").isdigit() and (exact or -1 << 63 <= int(want) < 1 << 64):
         return Decimal(have) == int(want)
     a, b = float(want), float(have)
     return a == b and math.copysign(1, a) == math.copysign(1, b)

@@ -42,7 +42,10 @@ def _dtype(t: Tensors, f: Mapping[str, Any]) -> None:
 
 
 def _as(t: Tensors, f: Mapping[str, Any]) -> None:
-    t[f["tensor"]] = t[f["tensor"]].astype(f["dtype"])
+    dtype = np.dtype(f["dtype"])
+    t[f["tensor"]] = t[f["tensor"]].astype(dtype)
+    if "value" in f:  # as text: TOML has no number of every type
+        t[f["tensor"]].flat[0] = dtype.type(f["value"])
 
 
 def _value(t: Tensors, f: Mapping[str, Any]) -> None:

@@ -124,7 +124,8 @@ def edited_wrongly(data: bytes, new: bytes, change: str) -> str:
             m[fmt.META_KEY] = {k: v for k, v in m[fmt.META_KEY].items() if k != "sha256"}
             if not m[fmt.META_KEY]:
                 del m[fmt.META_KEY]
-    return document.difference(document.tagged(expected), document.tagged(have), "json.")
+    return document.difference(document.tagged(expected), document.tagged(have), "json.",
+                               exact=True)
 
 
 def timed(judge: Judge, case: Case, subject: Subject, level: str) -> Outcome:

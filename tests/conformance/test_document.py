@@ -76,14 +76,23 @@ def test_a_difference_is_named(change, words):
     ("18446744073709551615", "1.8446744073709552e19", False),
     ("-9223372036854775808", "-9223372036854775809", False),
     ("18446744073709551616", "18446744073709551617", True),  # beyond 64 bits: the nearest binary64
-    ("99999999999999999999", "1e+20", True), ("99999999999999999999", "99999999999999000000", False),
-    ("0.1", "1E-1", True), ("0.1", "0.10000000149011612", False), ("0.1", "0.1000000000000000055", True),
+    ("99999999999999999999", "1e+20", True),
+    ("99999999999999999999", "99999999999999000000", False),
+    ("0.1", "1E-1", True), ("0.1", "0.10000000149011612", False),
+    ("0.1", "0.1000000000000000055", True),
     ("-0.0", "-0.0", True), ("-0.0", "0.0", False), ("0.0", "-0", False), ("0", "0.0", True),
     ("5e-324", "3e-324", True), ("5e-324", "0", False), ("1e22", "10000000000000000000000", True),
     ("7", "nan", False), ("7", "0x7", False), ("7", "7_0", False), ("7", " 7", False),
     ("7", "7" * 20000, False), ("1", "1e999999999", False)])
 def test_integers_are_compared_exactly_and_other_numbers_as_binary64(want, have, same):
     assert document.same_number(want, have) is same
+
+
+def test_a_caller_may_ask_for_all_integers_exactly():
+    one, other = (document.tagged({"a": [v]}) for v in (99999999999999999999, 10**20))
+    assert document.difference(one, other) == ""
+    assert "a[0]: found integer '100000000000000000000'" in document.difference(
+        one, other, exact=True)
 
 
 def test_foreign_keys_are_escaped():
