@@ -47,6 +47,8 @@ conformance: $(BIN)/.installed ## run our programs on the corpus, score the muta
 	$(BIN)/efm3 conformance run --reader @engine --engine @reference
 	[ ! -d build/kaitai/node_modules ] || $(BIN)/efm3 conformance run --protocol lines \
 	  --reader "$(BIN)/python -m tools.foreign.kaitai_reader --lines"
+	[ ! -d build/kaitai/node_modules/kaitai-struct ] || $(BIN)/efm3 conformance run \
+	  --protocol lines --reader "node tools/foreign/kaitai_reader.js --lines"
 	$(BIN)/efm3 conformance diff --a @python --b @engine --files 20000
 	$(BIN)/python -m tools.mutants | tail -1
 	$(BIN)/python -m tools.gen.expected --check
