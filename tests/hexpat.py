@@ -4,6 +4,8 @@
 
 `parse` gives the declarations, `Run` reads a file by them: fields move the cursor, `std::assert`
 and the end of the file refuse. A line that is in none of these forms is an error.
+
+ImHex's own `plcli` would be the better judge; no package of Debian 12, Python or Node holds it.
 """
 
 from __future__ import annotations
