@@ -16,9 +16,6 @@ from efm3.conformance.statement import Claim, claims
 from efm3.conformance.subject import Subject
 from efm3.findings import Finding, error, refuse
 
-SAMPLE = 50
-"""Cases that are run again for each claim, where no other number is asked for."""
-
 
 @dataclass
 class Rerun:
@@ -67,7 +64,7 @@ def sample(claim: Claim, digest: str, seed: int, size: int) -> list[Case]:
     return [c for c in cases if c.id in picked]
 
 
-def rerun(statement: Mapping[str, Any], of: Subject, size: int = SAMPLE, seed: int = 0,
+def rerun(statement: Mapping[str, Any], of: Subject, size: int, seed: int = 0,
           classes: Iterable[str] = (), jobs: int = 1) -> Rerun:
     """The sample of each claim run on `of`, judged as the kit judges, beside the statement's
     verdicts. The statement is one in which `problems` found nothing. Raises Efm3Error."""

@@ -39,55 +39,60 @@ LISTED = VERDICTS[1:]
 ABOUT = ("name", "version", "language", "homepage", "issues")
 """What a statement says of the implementation, as far as it is known."""
 
-_TEXT = {"type": "string", "maxLength": 500}
-_SHA = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_IDS = {"type": "array", "items": _TEXT, "uniqueItems": True, "maxItems": 20_000}
-
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties),
             "additionalProperties": False}
 
 
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
 def _claim(one: str) -> dict[str, Any]:
     """The schema of a claim; "" is any class, as version 1 had it."""
-    count = {"type": "integer", "minimum": 0, "maximum": 20_000}
-    counts = _object(**dict.fromkeys(("total", *VERDICTS), count))
     out = {"class": {"const": one} if one else {"enum": list(CLASSES)},
            "level": {"enum": list(LEVELS) if one == "reader" else [""] if one else ["", *LEVELS]},
            "precision": {"enum": list(PRECISIONS) if one == "engine" else [""] if one else
                          ["", *PRECISIONS]},
            "complete": {"type": "boolean"}, "ok": {"type": "boolean"},
-           "must": counts, "should": counts}
+           "must": _ref("counts"), "should": _ref("counts")}
     if one:
-        return _object(**out, selected=_IDS | {"maxItems": 100},
-                       cases=_object(**dict.fromkeys(LISTED, _IDS)))
-    return _object(**out, known_failures=_IDS)
+        return _object(**out, selected=_ref("words"),
+                       cases=_object(**dict.fromkeys(LISTED, _ref("ids"))))
+    return _object(**out, known_failures=_ref("ids"))
 
 
 def schema() -> dict[str, Any]:
     """The statement's JSON Schema, of both versions."""
-    names = dict.fromkeys(ABOUT, _TEXT) | {"name": _TEXT | {"minLength": 1}}
+    text, count = ({"type": "string", "maxLength": 500},
+                   {"type": "integer", "minimum": 0, "maximum": 20_000})
+    ids = {"type": "array", "items": _ref("text"), "uniqueItems": True, "maxItems": 20_000}
+    names = dict.fromkeys(ABOUT, _ref("text")) | {"name": text | {"minLength": 1}}
     about = {"type": "object", "required": ["name", "version"], "properties": names}
 
     def statement(version: int, about: dict[str, Any], claim: dict[str, Any]) -> dict[str, Any]:
-        return _object(statement_version={"const": version}, kit=_TEXT, set=_SHA,
-                       implementation=about, digest=_SHA,
+        return _object(statement_version={"const": version}, kit=_ref("text"), set=_ref("sha256"),
+                       implementation=about, digest=_ref("sha256"),
                        claims={"type": "array", "items": claim, "minItems": 1, "maxItems": 64})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "EFM3 conformance statement",
-        "$defs": {"v1": statement(1, about, _claim("")),
-                  "v2": statement(2, about | {"additionalProperties": False},
-                                  {"oneOf": [_claim(c) for c in CLASSES]})},
-        "oneOf": [{"$ref": "#/$defs/v1"}, {"$ref": "#/$defs/v2"}]}
+        "oneOf": [_ref("v1"), _ref("v2")],
+        "$defs": {
+            "v1": statement(1, about, _claim("")),
+            "v2": statement(2, about | {"additionalProperties": False},
+                            {"oneOf": [_claim(c) for c in CLASSES]}),
+            "text": text, "ids": ids, "words": ids | {"maxItems": 100},
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "counts": _object(**dict.fromkeys(("total", *VERDICTS), count))}}
 
 
 @lru_cache(maxsize=2)
 def _checker(version: int) -> Callable[[Any], str]:
     own = schema()
     del own["oneOf"]
-    return mirror.checker(own | {"$ref": f"#/$defs/v{version}"})
+    return mirror.checker(own | _ref(f"v{version}"))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 
 import click
@@ -21,7 +22,7 @@ from efm3.findings import printable
               help="run again the claims of this class alone")
 @click.option("--sample", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="cases to run again for each claim")
-@click.option("--seed", type=int, default=0, show_default=True, help="other cases for another seed")
+@click.option("--seed", type=click.IntRange(0), help="the sample's; one is drawn by default")
 @click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",
               show_default=True)
 @click.option("--stdin", is_flag=True, help="as for `run`")
@@ -30,15 +31,15 @@ from efm3.findings import printable
               metavar="S", help="seconds for one case")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="simple cases at once")
 @click.option("--json", "as_json", is_flag=True)
-def command(statement: str, program: str | None, classes: tuple[str, ...], sample: int, seed: int,
-            protocol: str, stdin: bool, tensors: str, timeout: float, jobs: int,
+def command(statement: str, program: str | None, classes: tuple[str, ...], sample: int,
+            seed: int | None, protocol: str, stdin: bool, tensors: str, timeout: float, jobs: int,
             as_json: bool) -> None:
     """Check that STATEMENT (- is standard input) is well-formed: it follows its schema, is as
     it was made, is about this kit's set of cases, and its counts support what it says.
 
     That shows damage, not a lie: whoever edits counts can compute the digest anew. With
-    --rerun a sample of the cases, which follows from the statement's digest and the seed, is
-    given to CMD and judged again.
+    --rerun a sample of the cases is given to CMD and judged again. It follows from the
+    statement's digest and the seed, which is printed.
 
     Exit codes: 0 well-formed, and nothing run again contradicts it; 1 not; 2 usage;
     3 unreadable, or CMD is broken in all that contradicts it.
@@ -56,6 +57,8 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
             of = subject(program, protocol, timeout, stdin, tensors)
         except ValueError as e:
             raise click.UsageError(str(e)) from None
+        # Whoever knows the seed can search for a statement whose sample looks well.
+        seed = secrets.randbelow(1 << 31) if seed is None else seed
         try:
             again = rerun(value, of, sample, seed, classes, jobs)
         finally:
@@ -81,7 +84,7 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
         own = f"{again.implementation.get('name', '')} {again.implementation.get('version', '')}"
         if own.strip():
             click.echo(f"the program calls itself {printable(own.strip())}")
-        words = (f"{again.ran} of its {again.cases} cases run again (seed {seed}): "
+        words = (f"{again.ran} of its {again.cases} cases run again (seed {again.seed}): "
                  + (f"{len(found)} contradict it" if found else "none contradicts it"))
     else:
         words = "the statement is NOT well-formed" if found else \

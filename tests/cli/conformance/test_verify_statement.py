@@ -49,6 +49,9 @@ def test_run_again(cli):
     assert result.exit_code == 0 and "the program calls itself efm3" in result.stdout
     assert result.stdout.splitlines()[-1] == (
         f"6 of its {due} cases run again (seed 4): none contradicts it")
+    seeds = {json.loads(verify(cli, value, "--rerun", "@python", "--sample", "1", "--json").stdout)[
+        "rerun"]["seed"] for _ in range(2)}
+    assert len(seeds) == 2 and min(seeds) >= 0, "a drawn seed is another one each time"
 
 
 def test_a_forged_statement_is_contradicted(cli, tmp_path):
@@ -56,7 +59,7 @@ def test_a_forged_statement_is_contradicted(cli, tmp_path):
     bad.write_text(SCAFFOLD.read_text().replace("need(pad == bytes(3),", "need(True,"))
     program = shlex.join([sys.executable, str(bad), "--lines"])
     value = stated(claim("reader", selected=("H002",)), claim("editor"))
-    words = ("--rerun", program, "--protocol", "lines", "--class", "reader")
+    words = ("--rerun", program, "--protocol", "lines", "--class", "reader", "--seed", "1")
     assert verify(cli, value).exit_code == 0
     result = verify(cli, value, *words)
     assert result.exit_code == 1 and "K013" in result.stdout
