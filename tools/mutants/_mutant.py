@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 class Mutant(NamedTuple):
     """A mistake: what it is, the requirement it breaks, the text it changes, and the case that
-    must fail. `symptom` is what the kit must say of it."""
+    must fail at `level`. `symptom` is what the kit must say of it; several texts may change
+    together; `switch` is one of `_switches` instead."""
 
     name: str
     kind: str
     breaks: str
     case: str
-    old: str = ""
-    new: str = ""
+    old: str | tuple[str, ...] = ""
+    new: str | tuple[str, ...] = ""
     symptom: str = ""
+    level: str = "coherence"
+    switch: str = ""

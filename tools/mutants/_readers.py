@@ -5,11 +5,34 @@
 from __future__ import annotations
 
 from tools.mutants._mutant import Mutant
+from tools.mutants._switches import LENIENT, STRICT
 
 
-def _r(name: str, breaks: str, case: str, old: str, new: str) -> Mutant:
-    return Mutant(name, "reader", breaks, case, old, new)
+def _r(name: str, breaks: str, case: str, old: str | tuple[str, ...],
+       new: str | tuple[str, ...], level: str = "coherence") -> Mutant:
+    return Mutant(name, "reader", breaks, case, old, new, level=level)
 
+
+def _given(key: str, value: str) -> Mutant:
+    return _r(f"does not miss {key}", "R001", f"bad-m020-{key.replace('_', '-')}",
+              "    mirror = parse(text)\n",
+              f"    mirror = parse(text)\n    mirror.setdefault({key!r}, {value})\n")
+
+
+def _unused(name: str, case: str, part: str) -> Mutant:
+    return _r(name, "R001", f"bad-h018-{case}", "need(unused == bytes(len(unused)),",
+              f"need(not any(any({part}) for i in range(0, len(unused), 8)),")
+
+
+def _digest(name: str, case: str, change: str) -> Mutant:
+    return _r(name, "R001", f"bad-m041-{case}", 'digest = meta["sha256"]',
+              f'digest = {change.format(d="str(meta[" + repr("sha256") + "])")}')
+
+
+GRAMMAR = (
+    *(Mutant(f"takes: {s}", "reader", "R001", c, switch=s) for s, c in LENIENT.items()),
+    *(Mutant(s, "reader", "R002", c, switch=s) for s, c in STRICT.items()))
+"""Readers whose parser of the mirror has one of the switches of `_switches`."""
 
 READERS = (
     _r("ignores trailing bytes", "R001", "bad-t014-zero", "need(at == len(data),", "need(True,"),
@@ -100,4 +123,136 @@ READERS = (
        'need(re.search("[\\ud800-\\udfff]", value) is None,', "need(True,"),
     _r("counts brackets inside strings", "R002", "valid-meta-brackets-in-string",
        "re.sub(rb'\"(?:[^\"\\\\]|\\\\.)*\"?', b\"\", text, flags=re.S)", "text"),
+    _r("judges each block of stage 2 by block_channels", "R002",
+       "valid-second-stage-starts-narrow", "need(wide <= 65535,",
+       'need((c if i == 1 else arch["block_channels"]) * stage["t"] <= 65535,'),
+    _r("counts a tensor's bytes in 32 bits", "R004", "bad-t002-product-over-32-bits",
+       "need(size == 4 * math.prod(shape),", "need(size == 4 * math.prod(shape) % 2**32,"),
+    _r("adds sizes in 32 bits", "R004", "bad-t012-end-over-32-bits",
+       "        need(size <= len(data) - at,", "        at -= 2**32 * (at + size >= 2**32)\n"
+       "        need(size <= len(data) - at,"),
+    _r("takes sizes for signed", "R004", "bad-t012-end-over-32-bits",
+       "        need(size <= len(data) - at,", "        at -= 2**32 * (size >= 2**31)\n"
+       "        need(size <= len(data) - at,"),
+    _r("holds expansions in 16 bits", "R004", "bad-h015-wraps-16-bits",
+       'wide = c * stage["t"]', 'wide = c * stage["t"] % 65536'),
+    _r("counts blocks in 8 bits", "R004", "bad-h014-alone-257-blocks",
+       'need(sum(s["n"] for s in stages) <= 256', 'need(sum(s["n"] for s in stages) & 255 <= 256'),
+    _r("takes nine stages", "R001", "bad-h003-nine-whole-stages", "need(1 <= n_stages <= 8,",
+       "need(1 <= n_stages <= 9,", "structure"),
+    _r("takes no stages", "R001", "bad-h003-alone-no-stages", "need(1 <= n_stages <= 8,",
+       "need(n_stages <= 8,"),
+    _r("takes a stem stride of 0 for 1", "R001", "bad-h005-alone-stride-0",
+       "    need(1 <= stem_stride <= 4,",
+       "    stem_stride = stem_stride or 1\n    need(1 <= stem_stride <= 4,"),
+    _r("takes a stride of 0 for 1", "R001", "bad-h013-alone-stride-0",
+       ("need(1 <= s <= 4,", '// stage["s"] + 1'), ("need(s <= 4,", '// (stage["s"] or 1) + 1')),
+    *(_r(f"looks at {what} of the version", "R007", f"bad-c003-version-{case}",
+         "need(version == 3,", f"need(version % 256**{n} == 3,") for n, what, case in (
+             (1, "one byte", 259), (2, "two bytes", 196611), (3, "three bytes", 16777219))),
+    *(_r(f"looks at {what} of n_tensors", "R001", f"bad-t001-{256**n}-more",
+         "need(n_tensors == len(layout),", f"need(n_tensors % 256**{n} == len(layout),")
+      for n, what in ((1, "one byte"), (2, "two bytes"), (3, "three bytes"))),
+    *(_r(f"looks at {what} of a size", "R004", f"bad-t002-stem-conv-w-plus-{256**n}",
+         "        need(size == 4", f"        size %= 256**{n}\n        need(size == 4")
+      for n, what in ((2, "two bytes"), (3, "three bytes"))),
+    _r("looks at the last pad byte", "R001", "bad-h002-pad-0", "need(pad == bytes(3),",
+       "need(pad[2] == 0,"),
+    _r("looks at two pad bytes", "R001", "bad-h002-pad-2", "need(pad == bytes(3),",
+       "need(pad[:2] == bytes(2),"),
+    _r("ignores a used record's pad", "R001", "bad-h017-pad-1",
+       "need(stage_pad == 0 and reserved == 0,", "need(reserved == 0,"),
+    *(_r(f"looks at {n} of the reserved bytes", "R001", f"bad-h017-reserved-byte-{n}",
+         "reserved == 0,", f"reserved % 256**{n} == 0,") for n in (1, 2, 3)),
+    _unused("looks at t, n, s of unused records", "pad", "unused[i:i + 3]"),
+    *(_unused(f"looks at {4 + n} bytes of unused records", f"reserved-byte-{n}",
+              f"unused[i:i + {4 + n}]") for n in range(4)),
+    _r("looks at the first unused record", "R001", "bad-h018-record-5-t",
+       "need(unused == bytes(len(unused)),", "need(unused[:8] == bytes(len(unused[:8])),"),
+    _r("does not look at the eighth record", "R001", "bad-h018-only-last-record",
+       "need(unused == bytes(len(unused)),", "need(unused[:-8] == bytes(len(unused[:-8])),"),
+    _r("divides sides without rounding up", "R002", "valid-first-stride-3",
+       '(side - 1) // stage["s"] + 1', 'side // stage["s"]'),
+    _r("pads every stem by 1", "R002", "valid-stem-kernel-5-side-56",
+       "2 * (stem_kernel // 2)", "2"),
+    _r("has no padding in the stem", "R002", "valid-stem-kernel-5-side-56",
+       "2 * (stem_kernel // 2)", "0"),
+    _r("divides the input's side by the stem's stride", "R002",
+       "valid-stem-stride-3-side-38",
+       "(112 + 2 * (stem_kernel // 2) - stem_kernel) // stem_stride + 1", "112 // stem_stride"),
+    _r("takes no mirror at all", "R001", "bad-m001-json-len-0", "    mirror = parse(text)\n",
+       "    if not text:\n        return {}\n    mirror = parse(text)\n"),
+    _r("takes spaces for a mirror", "R001", "bad-m001-spaces", "    mirror = parse(text)\n",
+       '    if text and not text.strip(b" "):\n        return {}\n    mirror = parse(text)\n'),
+    _r("takes null for a mirror", "R001", "bad-m012-null", "    mirror = parse(text)\n",
+       '    if text == b"null":\n        return {}\n    mirror = parse(text)\n'),
+    _given("name", '""'), _given("width_mult", "1.0"), _given("stages", 'arch["stages"]'),
+    *(_given(k, f"arch[{k!r}]") for k in ("stem_channels", "block_channels", "final_channels",
+                                          "embedding_dim", "gdc_kernel")),
+    _r("takes a number's text for an integer", "R001", "bad-m021-gdc-kernel-string",
+       "        need(type(mirror[key]) in kinds,", "        if kinds == (int,):\n"
+       "            mirror[key] = int(mirror[key])\n        need(type(mirror[key]) in kinds,"),
+    _r("takes a number's text for a width", "R001", "bad-m021-width-string",
+       "        need(type(mirror[key]) in kinds,", '        if key == "width_mult":\n'
+       "            mirror[key] = float(mirror[key])\n        need(type(mirror[key]) in kinds,"),
+    _r("takes true for a width", "R001", "bad-m021-width-true",
+       "need(type(mirror[key]) in kinds,", "need(isinstance(mirror[key], kinds),"),
+    _r("takes null for a name", "R001", "bad-m021-name-null", '"name": (str,)',
+       '"name": (str, type(None))'),
+    _r("takes a number for a name", "R001", "bad-m021-name-number", '"name": (str,)',
+       '"name": (str, int)'),
+    _r("takes an object for stages", "R001", "bad-m021-alone-stages-object",
+       "    for key, kinds in KINDS.items():\n", '    if type(mirror.get("stages")) is dict:\n'
+       '        mirror["stages"] = list(mirror["stages"].values())\n'
+       "    for key, kinds in KINDS.items():\n"),
+    _r("takes arrays for stages", "R001", "bad-m024-alone-arrays",
+       "    for key, kinds in KINDS.items():\n", '    if mirror and "stages" in mirror:\n'
+       '        mirror["stages"] = [dict(zip("tns", m, strict=False))\n'
+       '            if type(m) is list else m for m in mirror["stages"]]\n'
+       "    for key, kinds in KINDS.items():\n"),
+    _r("takes more stages than the header's", "R001", "bad-m023-four",
+       ('len(mirror["stages"]) == arch', "strict=True"),
+       ('len(mirror["stages"]) >= arch', "strict=False")),
+    _r("takes fewer stages than the header's", "R001", "bad-m023-alone-last-missing",
+       ('len(mirror["stages"]) == arch', "strict=True"),
+       ('len(mirror["stages"]) <= arch', "strict=False")),
+    _r("takes more keys in a stage", "R001", "bad-m024-extra-key",
+       ('sorted(mine) == ["n", "s", "t"]', "mine == stage"),
+       ('set(mine) >= {"n", "s", "t"}', "{k: mine[k] for k in stage} == stage")),
+    *(_r(f"does not miss {k} in a stage", "R001", f"bad-m024-without-{k}",
+         "        need(type(mine) is dict", f'        mine.setdefault("{k}", stage["{k}"])\n'
+         "        need(type(mine) is dict") for k in "tns"),
+    _r("takes 2.0 in a stage", "R001", "bad-m024-real", "type(v) is int for v",
+       "type(v) in (int, float) for v"),
+    *(_r(f"does not compare {k} of a stage", "R001", f"bad-m025-{k}", "need(mine == stage,",
+         f'need(mine | {{"{k}": 0}} == stage | {{"{k}": 0}},') for k in "tns"),
+    _r("takes a width of 0", "R001", "bad-m026-zero", 'mirror["width_mult"] > 0',
+       'mirror["width_mult"] >= 0'),
+    _r("takes a width below 0", "R001", "bad-m026-negative", 'mirror["width_mult"] > 0',
+       'mirror["width_mult"] != 0'),
+    _r("compares a width's digits with 0", "R001", "bad-m026-underflow", "return float(text)",
+       'return float(text) or 5e-324 * any(c in "123456789" for c in text.split("e")[0])'),
+    _r("takes null for meta", "R001", "bad-m040-null", 'mirror.get("meta", {})',
+       '{} if mirror.get("meta") is None else mirror["meta"]'),
+    _r("does not look into a meta that is no object", "R001", "bad-m040-array",
+       'mirror.get("meta", {})',
+       'mirror.get("meta", {}) if type(mirror.get("meta")) is dict else {}'),
+    _digest("takes a digest in upper case", "alone-upper-case", "{d}.lower()"),
+    _digest("takes a digest with its kind", "alone-prefix", '{d}.removeprefix("sha256:")'),
+    _digest("takes a digest with a space", "alone-space", "{d}.strip()"),
+    _r("takes half a digest", "R001", "bad-m041-alone-half",
+       ("[0-9a-f]{64}", "digest == hashlib.sha256(table).hexdigest()"),
+       ("[0-9a-f]+", "hashlib.sha256(table).hexdigest().startswith(digest)")),
+    _r("takes null for no digest", "R001", "bad-m041-null", 'if "sha256" in meta:',
+       'if meta.get("sha256") is not None:'),
+    _r("takes an empty digest for none", "R001", "bad-m041-empty", 'if "sha256" in meta:',
+       'if meta.get("sha256") != "":'),
+    _r("takes null for no picture", "R001", "bad-m043-null", 'meta.get("picture", "upright")',
+       '("upright" if meta.get("picture") is None else meta["picture"])'),
+    _r("takes a picture in upper case", "R001", "bad-m043-upper-case",
+       'meta.get("picture", "upright")', 'str(meta.get("picture", "upright")).lower()'),
+    _r("takes a picture with a space", "R001", "bad-m043-space",
+       'meta.get("picture", "upright")', 'str(meta.get("picture", "upright")).strip()'),
+    _r("reads integers as doubles", "R010", "valid-json-19-digits-at-most", "return int(text)",
+       "return int(float(text))"),
 )

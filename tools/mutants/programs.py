@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does the kit bite? Wrong readers, writers, editors and engines, each killed by its case.
 
-A mutant is a scaffold with one mistake put in by text.
+A mutant is a scaffold with one mistake put in by text, or the reader with another parser.
 The score is printed; --all also says how many cases of the whole set kill each.
 """
 
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from efm3.conformance import runner
@@ -20,14 +21,26 @@ from efm3.conformance.results import Answer, Outcome
 from efm3.conformance.subject import Subject
 from tools import ROOT
 from tools.mutants._engines import ENGINES
+from tools.mutants._grammar import Grammar
 from tools.mutants._mutant import Mutant
-from tools.mutants._readers import READERS
+from tools.mutants._readers import GRAMMAR, READERS
 from tools.mutants._writers import EDITORS, WRITERS
 
 SCAFFOLDS = ROOT / "efm3" / "conformance" / "scaffolds"
 if str(SCAFFOLDS) not in sys.path:
     sys.path.append(str(SCAFFOLDS))  # editor.py imports reader.py, which stands beside it
-MUTANTS = (*READERS, *WRITERS, *EDITORS, *ENGINES)
+MUTANTS = (*READERS, *GRAMMAR, *WRITERS, *EDITORS, *ENGINES)
+
+
+@lru_cache(maxsize=8)
+def _changed(file: str, old: tuple[str, ...], new: tuple[str, ...]) -> CodeType:
+    """A scaffold with the first of each old text replaced. Raises LookupError."""
+    source = (SCAFFOLDS / file).read_text(encoding="utf-8")
+    for before, after in zip(old, new, strict=True):
+        if before not in source:
+            raise LookupError(f"{file} holds no {before!r}")
+        source = source.replace(before, after, 1) if before else source
+    return compile(source, file, "exec")
 
 
 class Module(Subject):
@@ -36,14 +49,15 @@ class Module(Subject):
     FILES = {"reader": "reader.py", "writer": "exporter.py",  # noqa: RUF012
              "editor": "editor.py", "engine": "engine.py"}
 
-    def __init__(self, kind: str, old: str = "", new: str = "") -> None:
+    def __init__(self, kind: str, old: str | tuple[str, ...] = "",
+                 new: str | tuple[str, ...] = "", switch: str = "") -> None:
         super().__init__()
-        source = (SCAFFOLDS / self.FILES[kind]).read_text(encoding="utf-8")
-        if old not in source:
-            raise LookupError(f"{self.FILES[kind]} holds no {old!r}")
+        code = _changed(self.FILES[kind], (old,) if isinstance(old, str) else old,
+                        (new,) if isinstance(new, str) else new)
         self._own: dict[str, Any] = {"__name__": "scaffold", "LEFT": []}
-        exec(compile(source.replace(old, new, 1) if old else source, self.FILES[kind], "exec"),
-             self._own)
+        exec(code, self._own)
+        if switch:
+            self._own["parse"] = Grammar(switch, self._own["Refused"]).parse
 
     def _try(self, call: Any, *args: Any) -> Answer:
         self._own["LEFT"].clear()
@@ -76,7 +90,7 @@ class Module(Subject):
 
 def subject(m: Mutant) -> Subject:
     """The mutant as a subject. Raises LookupError where its text is not in the scaffold."""
-    return Module(m.kind, m.old, m.new)
+    return Module(m.kind, m.old, m.new, m.switch)
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +100,7 @@ def _cases() -> dict[str, Case]:
 
 def kill(m: Mutant) -> Outcome:
     """The outcome of the case that must kill the mutant."""
-    (found,) = runner.run(m.kind, subject(m), [_cases()[m.case]], level="coherence")
+    (found,) = runner.run(m.kind, subject(m), [_cases()[m.case]], level=m.level)
     return found
 
 
@@ -103,7 +117,7 @@ def report(every: bool) -> Iterator[str]:
         dead += killed(m, found)
         more = ""
         if every:
-            rows = list(runner.run(m.kind, subject(m), runner.cases_of(m.kind), level="coherence"))
+            rows = list(runner.run(m.kind, subject(m), runner.cases_of(m.kind), level=m.level))
             more = f", by {sum(o.verdict in ('fail', 'broken') for o in rows)} of {len(rows)} cases"
         yield (f"{'killed' if killed(m, found) else 'ALIVE '} {m.kind:7} {m.name} ({m.breaks}): "
                f"{m.case}{more}: {found.detail[:110]}")
