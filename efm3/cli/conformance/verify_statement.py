@@ -29,11 +29,12 @@ from efm3.findings import printable
 @click.option("--tensors", type=click.Choice(["npy", "npz"]), default="npy", show_default=True)
 @click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
               metavar="S", help="seconds for one case")
-@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="simple cases at once")
+@click.option("-j", "--jobs", type=click.IntRange(1, 64),
+              help="simple cases at once; by default as many as there are cores")
 @click.option("--json", "as_json", is_flag=True)
 def command(statement: str, program: str | None, classes: tuple[str, ...], sample: int,
-            seed: int | None, protocol: str, stdin: bool, tensors: str, timeout: float, jobs: int,
-            as_json: bool) -> None:
+            seed: int | None, protocol: str, stdin: bool, tensors: str, timeout: float,
+            jobs: int | None, as_json: bool) -> None:
     """Check that STATEMENT (- is standard input) is well-formed: it follows its schema, is as
     it was made, is about this kit's set of cases, and its counts support what it says.
 
@@ -42,25 +43,27 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
     statement's digest and the seed, which is printed.
 
     Exit codes: 0 well-formed, and nothing run again contradicts it; 1 not; 2 usage;
-    3 unreadable, or CMD is broken in all that contradicts it.
+    3 unreadable, or CMD cannot be run or is broken in all that contradicts it.
     """
     from efm3.conformance import statement as statements
     from efm3.conformance.rerun import chosen, rerun
-    from efm3.conformance.runner import subject
+    from efm3.conformance.runner import cores, subject
 
     value = statements.read(source(statement))
     found, again = list(statements.problems(value)), None
     if program is not None and not found:
-        if not chosen(value, classes):
+        asked = {c.subject for c in chosen(value, classes)}
+        if not asked:
             raise click.UsageError(f"the statement has no claim of a {' or '.join(classes)}")
         try:
-            of = subject(program, protocol, timeout, stdin, tensors)
+            of = subject(program, protocol, timeout, stdin, tensors,
+                         tested=asked.pop() if len(asked) == 1 else "")
         except ValueError as e:
             raise click.UsageError(str(e)) from None
         # Whoever knows the seed can search for a statement whose sample looks well.
         seed = secrets.randbelow(1 << 31) if seed is None else seed
         try:
-            again = rerun(value, of, sample, seed, classes, jobs)
+            again = rerun(value, of, sample, seed, classes, jobs or cores())
         finally:
             of.close()
         found = again.findings
