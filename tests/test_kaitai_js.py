@@ -73,7 +73,7 @@ def test_verdicts_and_documents_of_other_files(subject):
 def test_it_says_that_it_does_not_do_the_rest(subject, tmp_path):
     assert subject.read(sample.base(), "coherence").kind == "broken"
     assert "structure" in subject.read(sample.base(), "coherence").reason
-    assert subject.edit(sample.base(), {}).kind == "broken"
+    assert subject.edit(sample.base(), "{}").kind == "broken"
     gone = subject.ask("read", {"file": str(tmp_path / "none")}, "structure", b"")
     assert gone.kind == "broken" and "none" in gone.reason
 
