@@ -95,9 +95,9 @@ def difference(want: Any, have: Any, path: str = "", exact: bool = False) -> str
     if isinstance(want, list) and isinstance(have, list):
         if len(want) != len(have):
             return f"{path.rstrip('.')} has {len(have)} entries, not {len(want)}"
-        pairs = enumerate(zip(want, have, strict=True))
-        stem = path.rstrip(".")
-        return next(filter(None, (difference(a, b, f"{stem}[{i}].", exact) for i, (a, b) in pairs)), "")
+        stem, pairs = path.rstrip("."), enumerate(zip(want, have, strict=True))
+        return next(filter(None, (difference(a, b, f"{stem}[{i}].", exact)
+                                  for i, (a, b) in pairs)), "")
     return "" if want == have else _told(path, have, want)
 
 
