@@ -38,8 +38,14 @@ async function parser() {
       if (!fs.existsSync(target)) throw error;  // else another process was faster
     }
   }
-  return {Efm3: require(path.join(target, "Efm3.js")).Efm3,
-          Stream: driver.installed("kaitai-struct").KaitaiStream};
+  // The runtime takes lengths as signed 32-bit integers before it compares them with the file's.
+  class Stream extends driver.installed("kaitai-struct").KaitaiStream {
+    mapUint8Array(length) {
+      this.ensureBytesLeft(length);
+      return super.mapUint8Array(length);
+    }
+  }
+  return {Efm3: require(path.join(target, "Efm3.js")).Efm3, Stream};
 }
 
 // The parsed tree; Refused where the description does not fit.
@@ -48,8 +54,7 @@ function parse({Efm3, Stream}, bytes) {
   try {
     root._read();
   } catch (error) {
-    const known = Object.keys(Stream).filter((name) => /^(EOF|Validation\w+)Error$/.test(name));
-    if (known.some((name) => error instanceof Stream[name])) throw new Refused(error.message);
+    if (/^(EOF|Validation\w+)Error$/.test(error.name)) throw new Refused(error.message);
     throw error;
   }
   return root;
