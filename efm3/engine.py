@@ -257,7 +257,7 @@ class Engine:
         if a.ndim not in (3, 4) or a.shape[-3:] != item:
             raise ValueError(f"images are {a.dtype} of shape {list(a.shape)}, not uint8 "
                              "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
-        if any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape, strict=True)):
+        if a.size and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape, strict=True)):
             raise ValueError("images repeat memory (stride 0): copy them first")
         ffi, lib, handle = self._ffi, self._lib, self._live()
         batch = np.ascontiguousarray(a.reshape(-1, *item))

@@ -10,7 +10,9 @@ from typing import Any
 from efm3.findings import refuse
 
 TITLES = {"PIL": "Pillow", "torch": "PyTorch", "onnxruntime": "ONNX Runtime",
-          "matplotlib": "matplotlib", "ai_edge_litert": "LiteRT"}
+          "matplotlib": "matplotlib", "ai_edge_litert": "LiteRT",
+          "pillow_heif": "pillow-heif, for HEIC pictures",
+          "pillow_jxl": "pillow-jxl-plugin, for JPEG XL pictures"}
 """Display names of modules."""
 
 

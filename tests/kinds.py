@@ -152,8 +152,12 @@ SAMPLES = {
     "gif": [b"GIF87a\1\0\1\0\x80", b"GIF89a\1\0\1\0\x80"],
     "webp": [b"RIFF\x24\0\0\0WEBPVP8 ", b"RIFF\x24\0\0\0WEBPVP8L"],
     "bmp": [BMP, b"BM" + bytes(4) + BMP[6:]],
-    "tiff": [b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"],
+    "tiff": [b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"],
     "heic": [b"\0\0\0\x18ftypheic\0\0\0\0", b"\0\0\0\x1cftypavif\0\0\0\0"],
+    "jp2": [b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 "],
+    "jxl": [b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl "],
+    "tga": [bytes((0, 0, 2)) + bytes(9) + b"\1\0\1\0\x18\0abc" + bytes(8) +
+            b"TRUEVISION-XFILE.\0"],
     "pnm": [b"P6\n2 2\n255\n" + bytes(12), b"P5 # c\n# two\n112 112 255\n\xff\xfe",
             b"P3\n1 1\n255\n1 2 3\n"],
     "pdf": [b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", b"%PDF-1.4\n1 0 obj\n"],

@@ -63,7 +63,7 @@ def test_damaged(image):
 
 
 def test_other_formats_are_not_tried(image):
-    for form in ("SGI", "TGA", "ICO"):
+    for form in ("SGI", "PCX", "ICO"):
         with pytest.raises(BadPicture):
             decode(encoded(image, form), resize=True)
 
@@ -81,7 +81,7 @@ def test_too_many_pixels(image):
     with pytest.raises(BadPicture):
         decode(bytes(bomb), resize=True)
     bomb[18:26] = (8500).to_bytes(4, "little") * 2
-    with pytest.raises(BadPicture, match="8500x8500 pixels, more than"):
+    with pytest.raises(BadPicture, match="8500x8500 pixels, which take"):
         decode(bytes(bomb), resize=True)
 
 

@@ -22,7 +22,7 @@ from efm3.engine import RULE_OF_THUMB
 def compare(path: str, names: list[str], svg: str | None) -> None:
     """The time per picture, and the similarities of all pairs; the latter also as SVG."""
     model = efm3.load(path)
-    pictures = np.stack([_images.load_image(name, False) for name in names])
+    pictures = np.stack([_images.load_image(name, False).pixels for name in names])
     try:
         engine = efm3.Engine(model)
     except RuntimeError as error:

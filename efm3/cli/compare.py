@@ -32,7 +32,7 @@ def command(file: str, pictures: tuple[str, ...], resize: bool, as_json: bool) -
         raise click.UsageError("compare needs two pictures or more")
     with needs_engine():
         engine = Engine(source(file))
-    faces = engine.embed(np.stack([load_image(p, resize) for p in pictures]))
+    faces = engine.embed(np.stack([load_image(p, resize).pixels for p in pictures]))
     values = [[similarity(a, b) for b in faces] for a in faces]
     if len(pictures) > 2:
         if as_json:

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from efm3.cli import needs_engine, source
+
+if TYPE_CHECKING:
+    from efm3.arrays import Floats
 
 
 @click.command("embed")
@@ -21,7 +26,15 @@ from efm3.cli import needs_engine, source
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 def command(file: str, images: tuple[str, ...], output: str | None, resize: bool,
             isa: str | None, threads: int) -> None:
-    """Embed IMAGES (112x112 aligned RGB faces, or .npy of uint8) with FILE's network."""
+    """Embed IMAGES (pictures of aligned faces, 112x112, or .npy of uint8) with FILE's network.
+
+    Pictures are shown as viewers show them: turned by their EXIF orientation, in sRGB,
+    transparent parts white. Another size is refused, or scaled with --resize, which finds and
+    aligns no face. A .csv has a line of names, then one for each picture.
+
+    Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage,
+    3 unreadable.
+    """
     kind = output.rsplit(".", 1)[-1] if output else "json"
     if kind not in ("npy", "json", "csv"):
         raise click.UsageError(f"{output}: the name must end in .npy, .json or .csv")
@@ -33,21 +46,33 @@ def command(file: str, images: tuple[str, ...], output: str | None, resize: bool
 
     with needs_engine():
         engine = Engine(source(file), isa=isa, threads=threads)
-    found = engine.embed(np.stack([load_image(i, resize) for i in images]))
+    pictures = [load_image(i, resize) for i in images]
+    found = engine.embed(np.stack([p.pixels for p in pictures]))
     if kind == "npy":
         buffer = io.BytesIO()
         np.save(buffer, found)
         data = buffer.getvalue()
     elif kind == "csv":
-        rows = [",".join([json.dumps(name), *(repr(float(v)) for v in row)])
-                for name, row in zip(images, found, strict=True)]
-        data = "\n".join([*rows, ""]).encode()
+        data = _csv(images, found)
     else:
         value = {"file": file, "isa": engine.isa, "embeddings": [
-            {"image": name, "embedding": [float(v) for v in row]}
-            for name, row in zip(images, found, strict=True)]}
+            {"image": name, "embedding": [float(v) for v in row], "notes": picture.notes}
+            for name, picture, row in zip(images, pictures, found, strict=True)]}
         data = (json.dumps(value) + "\n").encode()
     if output:
         write_atomic(output, [data])
     else:
         click.echo(data, nl=False)
+
+
+def _csv(images: tuple[str, ...], found: Floats) -> bytes:
+    """A line of names, then one for each picture: its path, and its embedding's numbers.
+
+    Bytes of a path that are no UTF-8 are written as escapes, so that the file is text.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", *(f"e{i}" for i in range(found.shape[1]))])
+    for name, row in zip(images, found, strict=True):
+        writer.writerow([name, *(repr(float(v)) for v in row)])
+    return text.getvalue().encode("utf-8", "backslashreplace")

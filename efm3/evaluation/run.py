@@ -124,6 +124,7 @@ def _decoded(pairs: PairSet, which: Indices,
             out[row] = pairs.load(int(i))
         except BadPicture as e:
             if not skip:
-                refuse("F006", str(e), pairs.title(int(i)))
+                refuse("F006", e.finding.message, pairs.title(int(i)), e.finding.found,
+                       e.finding.expected)
             broken[row] = True
     return out, broken

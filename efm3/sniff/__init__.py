@@ -32,6 +32,7 @@ Beside = Callable[[str], bytes]
 
 _VERSION = struct.pack("<I", fmt.VERSION)
 _BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1", b"avif", b"avis"}
+_TGA = b"TRUEVISION-XFILE.\0"
 _JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xcf\xdb\xe0-\xef\xfe]")
 _GZIP = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
 _PNM = re.compile(rb"P[1-6]\s(?:\s*#[^\n]*\n)*\s*[0-9]{1,6}\s+[0-9]{1,6}\s")
@@ -109,6 +110,8 @@ def _by_bytes(head: bytes, tail: bytes, size: int) -> Kind | None:
     for known, at, magic in MAGICS:
         if head.startswith(magic, at):
             return _packed.of_zip(head, tail, size) if known == "zip" else KINDS[known]
+    if tail.endswith(_TGA):
+        return KINDS["tga"]
     return next((KINDS[known] for known, fits in _PROOFS if fits(head, size)), None)
 
 

@@ -53,7 +53,7 @@ def tensor_of(data: bytes, side: int) -> torch.Tensor:
     try:
         pixels = decode(data, resize=True, side=side)
     except BadPicture as e:
-        raise Corrupt(str(e)) from None
+        raise Corrupt(e.finding.message) from None
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 

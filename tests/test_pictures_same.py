@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One picture in many encodings is one picture: its embedding by the trained nano says so.
+
+What no library here writes is written by hand: PNGs of 16 bits and with gAMA, ICC profiles.
+"""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, features
+
+import efm3
+from efm3.pictures import read
+
+NEEDS = ("PIL",)
+
+ROOT = Path(__file__).parent.parent
+EXACT, LOSSY = 0.99, 0.97
+
+COLOUR = Image.open(ROOT / "examples" / "a_1.png").convert("RGB")
+GREY = COLOUR.convert("L")
+RGB, L = np.asarray(COLOUR), np.asarray(GREY)
+
+
+def saved(picture, form, **kw):
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **kw)
+    return buffer.getvalue()
+
+
+def png(pixels, kind, chunks=b""):
+    """A PNG of 8 or 16 bits of an array [H, W] or [H, W, C], every row unfiltered."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(
+            ">I", zlib.crc32(name + data))
+    deep = pixels.astype(pixels.dtype.newbyteorder(">"))
+    head = struct.pack(">IIBBBBB", pixels.shape[1], len(pixels), 8 * pixels.itemsize, kind, 0, 0, 0)
+    extra = b"".join(chunk(name, data) for name, data in chunks or ())
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def icc(space, tags, kind=b"mntr", pcs=b"XYZ "):
+    """An ICC profile of version 2 with these tags."""
+    at, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += struct.pack(">4sII", name, at + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"", 0x02100000, kind, space, pcs)
+    head = (head + bytes(12) + b"acsp").ljust(68, b"\0") + struct.pack(
+        ">III", 0xF6D6, 0x10000, 0xD32D)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def xyz(*values):
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * v) for v in values))
+
+
+GAMMA = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * 2.2))
+WIDE = icc(b"RGB ", {b"wtpt": xyz(0.9642, 1, 0.8249), b"rXYZ": xyz(0.5151, 0.2412, -0.0011),
+                     b"gXYZ": xyz(0.2920, 0.6922, 0.0419), b"bXYZ": xyz(0.1571, 0.0666, 0.7841),
+                     b"rTRC": GAMMA, b"gTRC": GAMMA, b"bTRC": GAMMA})
+"""Display P3's primaries, seen from D50."""
+LINEAR_GREY = icc(b"GRAY", {b"wtpt": xyz(0.9642, 1, 0.8249),
+                            b"kTRC": b"curv\0\0\0\0" + struct.pack(">I", 0)})
+
+
+def wide():
+    """The picture's numbers in Display P3, by the definition of both spaces."""
+    to_d50 = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
+    p3 = np.array([[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
+    light = linear(RGB) @ (np.linalg.inv(p3) @ to_d50).T
+    return np.rint(255 * np.clip(light, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+
+
+def linear(values):
+    x = values / 255
+    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+
+
+def turned(orientation):
+    """The picture as a camera stores it, and the EXIF that says how to turn it."""
+    how = Image.Transpose
+    stored = {2: how.FLIP_LEFT_RIGHT, 3: how.ROTATE_180, 4: how.FLIP_TOP_BOTTOM, 5: how.TRANSPOSE,
+              6: how.ROTATE_90, 7: how.TRANSVERSE, 8: how.ROTATE_270}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = COLOUR if orientation == 1 else COLOUR.transpose(stored[orientation])
+    return picture, exif
+
+
+def exact():
+    """Encodings that lose nothing, or nothing but bits that are not shown."""
+    deep, floats = L.astype(np.uint16) * 257, L.astype(np.float32)
+    clear = COLOUR.convert("RGBA")
+    yield "PNG", saved(COLOUR, "PNG"), RGB
+    yield "PNG RGBA opaque", saved(clear, "PNG"), RGB
+    yield "PNG RGB 16", png(RGB.astype(np.uint16) * 257, 2), RGB
+    yield "PNG RGBA 16", png(np.asarray(clear).astype(np.uint16) * 257, 6), RGB
+    yield "PNG grey", saved(GREY, "PNG"), L
+    yield "PNG LA", saved(GREY.convert("LA"), "PNG"), L
+    yield "PNG grey 16", png(deep, 0), L
+    yield "PNG gAMA of light", png(np.rint(255 * (RGB / 255) ** 2.2).astype(np.uint8), 2, [
+        (b"gAMA", struct.pack(">I", 100_000))]), RGB
+    yield "PNG gAMA of sRGB", png(RGB, 2, [(b"gAMA", struct.pack(">I", 45_455))]), RGB
+    yield "PNG Display P3", saved(Image.fromarray(wide()), "PNG", icc_profile=WIDE), RGB
+    yield "PNG RGBA Display P3", saved(
+        Image.fromarray(wide()).convert("RGBA"), "PNG", icc_profile=WIDE), RGB
+    yield "PNG sRGB profile", saved(COLOUR, "PNG", icc_profile=ImageCms.ImageCmsProfile(
+        ImageCms.createProfile("sRGB")).tobytes()), RGB
+    yield "TIFF grey of light", saved(
+        Image.fromarray(np.rint(255 * linear(L)).astype(np.uint8)), "TIFF",
+        icc_profile=LINEAR_GREY), L
+    for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        yield f"TIFF {name}", saved(COLOUR, "TIFF", compression=name), RGB
+    yield "TIFF I;16", saved(Image.fromarray(deep), "TIFF"), L
+    yield "TIFF I;16B", saved(Image.frombytes("I;16B", (112, 112), deep.astype(">u2").tobytes()),
+                              "TIFF"), L
+    yield "TIFF F to 1", saved(Image.fromarray(floats / 255), "TIFF"), L
+    yield "TIFF F to 255", saved(Image.fromarray(floats), "TIFF"), L
+    yield "TIFF F to 65535", saved(Image.fromarray(floats * 257), "TIFF"), L
+    yield "TIFF I to 255", saved(Image.fromarray(L.astype(np.int32)), "TIFF"), L
+    yield "TIFF I to 65535", saved(Image.fromarray(deep.astype(np.int32)), "TIFF"), L
+    yield "TIFF CMYK", saved(COLOUR.convert("CMYK"), "TIFF"), RGB
+    yield "TIFF YCbCr", saved(COLOUR.convert("YCbCr"), "TIFF"), RGB
+    yield "TIFF LAB", saved(lab(), "TIFF"), RGB
+    yield "TIFF white is 0", white_is_zero(deep), L
+    yield "TIFF in tiles", tiles(), RGB
+    yield "WebP lossless", saved(COLOUR, "WEBP", lossless=True, method=0), RGB
+    yield "BMP", saved(COLOUR, "BMP"), RGB
+    yield "PPM", saved(COLOUR, "PPM"), RGB
+    yield "PGM 16", b"P5 112 112 65535\n" + deep.astype(">u2").tobytes(), L
+    yield "PFM", b"Pf\n112 112\n-1.0\n" + (floats[::-1] / 255).astype("<f4").tobytes(), L
+    yield "TGA", saved(COLOUR, "TGA"), RGB
+    yield "TGA RLE", saved(COLOUR, "TGA", compression="tga_rle"), RGB
+    for orientation in range(1, 9):
+        picture, exif = turned(orientation)
+        yield f"PNG EXIF {orientation}", saved(picture, "PNG", exif=exif), RGB
+        yield f"TIFF EXIF {orientation}", saved(picture, "TIFF", exif=exif), RGB
+        yield f"WebP EXIF {orientation}", saved(picture, "WEBP", exif=exif, lossless=True, method=0), RGB
+    if features.check("jpg_2000"):
+        yield "JPEG 2000", saved(COLOUR, "JPEG2000"), RGB
+        yield "JPEG 2000 codestream", saved(COLOUR, "JPEG2000", no_jp2=True), RGB
+
+
+def lossy():
+    yield "PNG palette", saved(COLOUR.quantize(256), "PNG"), RGB
+    yield "GIF", saved(COLOUR, "GIF"), RGB
+    for quality in (95, 80):
+        yield f"JPEG {quality}", saved(COLOUR, "JPEG", quality=quality), RGB
+    yield "JPEG progressive", saved(COLOUR, "JPEG", quality=90, progressive=True), RGB
+    yield "JPEG grey", saved(GREY, "JPEG", quality=90), L
+    yield "JPEG CMYK", saved(COLOUR.convert("CMYK"), "JPEG", quality=90), RGB
+    yield "JPEG Display P3", saved(Image.fromarray(wide()), "JPEG", quality=95,
+                                   icc_profile=WIDE), RGB
+    for orientation in range(1, 9):
+        picture, exif = turned(orientation)
+        yield f"JPEG EXIF {orientation}", saved(picture, "JPEG", quality=95, exif=exif), RGB
+    yield "TIFF JPEG", saved(COLOUR, "TIFF", compression="jpeg"), RGB
+    yield "WebP", saved(COLOUR, "WEBP", quality=90), RGB
+    if features.check("avif"):
+        yield "AVIF", saved(COLOUR, "AVIF", quality=90), RGB
+        picture, exif = turned(6)
+        yield "AVIF turned", saved(picture, "AVIF", quality=90, exif=exif), RGB
+
+
+def lab():
+    picture = ImageCms.profileToProfile(COLOUR, ImageCms.createProfile("sRGB"),
+                                        ImageCms.createProfile("LAB"), outputMode="LAB")
+    picture.info.clear()
+    return picture
+
+
+def tiff(tags, data):
+    """A little-endian TIFF: tags of whole numbers, then the data, at byte 8."""
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    return (struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data
+            + struct.pack("<H", len(tags)) + entries + bytes(4))
+
+
+def white_is_zero(deep):
+    data = (65535 - deep).astype("<u2").tobytes()
+    return tiff({256: 112, 257: 112, 258: 16, 259: 1, 262: 0, 273: 8, 277: 1, 278: 112,
+                 279: len(data)}, data)
+
+
+def tiles():
+    """One tile of 112x112: more of them would need tags with several numbers."""
+    data = RGB.tobytes()
+    return tiff({256: 112, 257: 112, 258: 8, 259: 1, 262: 2, 277: 3, 322: 112, 323: 112, 324: 8,
+                 325: len(data)}, data)
+
+
+@pytest.fixture(scope="module")
+def similar():
+    """Similarity of pictures with the two originals."""
+    with efm3.Engine(ROOT / "weights" / "facex_nano.bin") as engine:
+        originals = {2: engine.embed(np.repeat(L[..., None], 3, 2)), 3: engine.embed(RGB)}
+
+        def of(pixels, original):
+            return efm3.similarity(engine.embed(pixels), originals[original.ndim])
+        yield of
+
+
+EXACT_ONES, LOSSY_ONES = list(exact()), list(lossy())
+
+
+@pytest.mark.parametrize("encodings, least", [(EXACT_ONES, EXACT), (LOSSY_ONES, LOSSY)])
+def test_one_picture_in_every_encoding(similar, encodings, least):
+    found = {name: similar(read(data).pixels, original) for name, data, original in encodings}
+    assert len(found) >= 18
+    assert {name: s for name, s in found.items() if s < least} == {}
+
+
+def test_what_loses_nothing_is_the_same_to_the_bit():
+    inexact = ("gAMA of light", "Display P3", "of light", "CMYK", "YCbCr", "LAB", "profile", "2000")
+    checked = 0
+    for name, data, original in EXACT_ONES:
+        if not name.endswith(inexact):
+            got, want = read(data).pixels, original if original.ndim == 3 else original[..., None]
+            assert (got == want).all(), name
+            checked += 1
+    assert checked > 40
