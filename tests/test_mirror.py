@@ -107,8 +107,13 @@ def test_schema_and_rules_agree(key, value, drop):
 
 
 def test_shown_is_short_and_printable():
+    class Silent:
+        def __repr__(self):
+            raise RuntimeError
+
     assert mirror.shown("a\x1b[31m\n") == "'a\\x1b[31m\\n'"
     assert len(mirror.shown("x" * 1000)) == 60
+    assert mirror.shown(Silent()) == "<Silent>"
 
 
 def test_the_key_that_stands_twice_is_named():
