@@ -57,6 +57,9 @@ def failing(value):
     (lambda s: s["claims"].append(s["claims"][0]), "K008"),
     (lambda s: s.pop("kit"), "K005"), (lambda s: s.update(extra=1), "K005"),
     (lambda s: s["claims"][0].update(level="structure"), "K005"),
+    (lambda s: s["claims"][0].update(precision="fp32"), "K005"),
+    (lambda s: s["claims"][0].update({"class": "reader"}), "K005"),
+    (lambda s: s["claims"][0]["cases"].update(fail=[7]), "K005"),
     (lambda s: s["claims"][0]["must"].update(total="3"), "K005"),
     (lambda s: s["claims"][0]["must"].update(fail=-1), "K005"),
     (lambda s: s["implementation"].update(name=""), "K005"),
@@ -85,6 +88,26 @@ def test_what_it_names_are_cases_of_its_class_and_level():
                          ([ids[0], ids[2]], "K008"), ([ids[0], soft], "K008")):
         value["claims"][0]["cases"]["fail"] = listed
         assert code in codes(sealed(value)), listed
+
+
+def test_a_case_has_one_verdict():
+    ids = [c.id for c in runner.cases_of("writer") if c.level == "MUST"]
+    for listed in ({"fail": ids[:2], "broken": ids[1:2]}, {"known": [ids[0], ids[0]]}):
+        value = stated(claim("writer", known=ids[:2]))
+        value["claims"][0]["cases"] |= {"known": [], **listed}
+        assert "K008" in codes(sealed(value))
+
+
+def test_no_more_is_looked_at_than_a_statement_may_hold(monkeypatch):
+    value = stated(claim("editor"))
+    plain = 1 + sum(1 + (len(v) if k == "implementation" else 0) for k, v in value.items())
+    (one,) = value["claims"]
+    inner = 1 + sum(1 + (len(v) if isinstance(v, (dict, list)) else 0) for v in one.values())
+    monkeypatch.setattr(statement, "MAX_VALUES", plain + inner)
+    assert codes(value) == []
+    monkeypatch.setattr(statement, "MAX_VALUES", plain + inner - 1)
+    (found,) = statement.problems(value)
+    assert found.code == "K005" and "values" in found.message
 
 
 def test_a_change_after_the_seal_is_found(made):
