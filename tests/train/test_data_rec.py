@@ -76,6 +76,18 @@ def write(folder, records, index=True, shuffled=False):
     return str(folder / "train.rec")
 
 
+def write_keyed(folder, parts):
+    """A .rec of (key, payload) pairs; the .idx has the keys that are not None."""
+    lines, whole = "", b""
+    for key, payload in parts:
+        if key is not None:
+            lines += f"{key}\t{len(whole)}\n"
+        whole += record(payload)
+    (folder / "train.rec").write_bytes(whole)
+    (folder / "train.idx").write_text(lines)
+    return str(folder / "train.rec")
+
+
 def refused(spec):
     with pytest.raises(Efm3Error) as e:
         data.open_data(str(spec))
@@ -220,6 +232,51 @@ def test_no_picture_among_the_keys(tmp_path):
     path = write(tmp_path, [record(p) for p in payloads()])
     (tmp_path / "train.idx").write_text("0\t0\n50\t0\n")
     assert refused(path) == "F022"
+
+
+FAR = 1 << 24
+
+
+@pytest.mark.parametrize("first", [FAR - 8, FAR - 5, FAR - 1, FAR, FAR + 1, FAR + 2, 3 * FAR + 3])
+def test_keys_past_what_float32_holds(tmp_path, first):
+    """Record 0 is float32: its two numbers are off by one or more."""
+    end = first + len(PEOPLE)
+    pictures = [(first + i, item(label, encoded(10 + i))) for i, label in enumerate(PEOPLE)]
+    # Enough identities that the numbers still differ in float32.
+    people = [(end + i, item([0, 1], b"")) for i in range(16)]
+    parts = [(0, item([end, end + 16], b"")), *pictures, *people]
+    source = data.open_data(write_keyed(tmp_path, parts))
+    assert numbers(source) == WANT and source.classes == 16 and source.skipped == 0
+    # Without the identities nothing says where the pictures end.
+    if end > FAR:
+        assert refused(write_keyed(tmp_path, parts[:-16])) == "F021"
+
+
+def test_an_index_without_key_0(tmp_path):
+    whole = payloads()
+    parts = [(None, whole[0]), *enumerate(whole[1:], 1)]
+    source = data.open_data(write_keyed(tmp_path, parts))
+    assert numbers(source) == WANT and source.classes == 3 and len(source) == 6
+    # An identity of which no picture is left is one all the same.
+    source = data.open_data(write_keyed(tmp_path, [*parts, (len(parts), whole[-1])]))
+    assert numbers(source) == WANT and source.classes == 4
+
+
+@pytest.mark.parametrize("wrong", [
+    # Record 0 says fewer identities than there are records of them; more of them.
+    lambda parts: [(0, item([7, 9], b"")), *parts[1:]],
+    lambda parts: [(0, item([7, 11], b"")), *parts[1:]],
+    # It says that the pictures end one early, or one late.
+    lambda parts: [(0, item([6, 9], b"")), *parts[1:]],
+    lambda parts: [(0, item([8, 11], b"")), *parts[1:]],
+    # Labels of more identities than there are, with record 0 and without.
+    lambda parts: [*parts[:2], *[(k, item(7, encoded(1))) for k in range(2, 5)], *parts[5:]],
+    lambda parts: [*parts[1:2], *[(k, item(7, encoded(1))) for k in range(2, 5)], *parts[5:]],
+])
+def test_contradictions(tmp_path, wrong):
+    parts = list(enumerate(payloads()))
+    assert numbers(data.open_data(write_keyed(tmp_path, parts))) == WANT
+    assert refused(write_keyed(tmp_path, wrong(parts))) == "F021"
 
 
 def test_a_long_index_comes_in_pieces(tmp_path, monkeypatch):

@@ -7,6 +7,8 @@ first, a middle or the last part of one whose data holds the magic number), the 
 to four bytes. The data of a picture begin with a header: flag, label, two numbers; where the flag
 is not 0 it counts the labels that follow as floats. Record 0 has no picture: its labels are the key
 after the last picture, which is that of the first identity, and the one after the last identity.
+They are float32, and so no more than near the truth past 2**24: there the identities' own records,
+which have labels and no picture, say where the pictures end and how many people there are.
 """
 
 from __future__ import annotations
@@ -31,6 +33,12 @@ WORDS = struct.Struct("<II")
 MAX_LABELS = 64
 MAX_CLASSES = 1 << 26
 CHUNK = 1 << 22
+PEEK = HEADER.size + 4 * MAX_LABELS + 1
+"""Bytes of a record that hold its labels, and show whether a picture follows."""
+SAMPLE = 500
+"""Pictures whose labels are looked at before any is used."""
+EXACT = 1 << 24
+"""Whole numbers to here are what float32 says they are."""
 
 
 class RecSource(Source):
@@ -87,32 +95,97 @@ class RecSource(Source):
             refuse("F021", path=self._path, found=str(e),
                    expected="a record with its header (every later record may be as bad)",
                    offset=int(offsets[0]))
-        if keys[0] == 0 and len(head) >= 2 and not picture:
-            end, last = head[0], head[1]
-            if not (end == int(end) and last == int(last) and 1 < end < last <= MAX_CLASSES + end):
-                refuse("F021", path=self._path, found=f"record 0 says {end} and {last}",
-                       expected="the key after the last picture, and a greater one after the "
-                                "last identity",
-                       offset=int(offsets[0]))
-            wanted = offsets[(keys >= 1) & (keys < end)]
-            if not len(wanted):
-                refuse("F022", path=self._path, found=f"no key from 1 to {end:g}",
-                       expected="the pictures' keys")
-            return 0, int(last - end), wanted
-        return self._counted(offsets)
+        if keys[0] != 0 or len(head) < 2 or picture:
+            return self._counted(offsets)
+        end, last = head[0], head[1]
+        if not (end == int(end) and last == int(last) and 1 < end < last <= MAX_CLASSES + end):
+            refuse("F021", path=self._path, found=f"record 0 says {end} and {last}",
+                   expected="the key after the last picture, and a greater one after the "
+                            "last identity",
+                   offset=int(offsets[0]))
+        first = self._first_identity(keys, offsets, int(end))
+        wanted = offsets[(keys >= 1) & (keys < first)]
+        if not len(wanted):
+            refuse("F022", path=self._path, found=f"no key from 1 to {first}",
+                   expected="the pictures' keys")
+        said, found = int(last - end), int((keys >= first).sum())
+        if last > EXACT and not found:
+            refuse("F021", path=self._path, found=f"record 0 says {end:.0f} and {last:.0f}, which "
+                   "float32 rounds, and no key is an identity's",
+                   expected="an .idx with the keys of the identities", offset=int(offsets[0]))
+        if found and (found != said if last <= EXACT else abs(found - said) > 2 * _spacing(last)):
+            refuse("F021", path=self._path, found=f"record 0 says {said} identities, and {found} "
+                   f"keys from {first} on are theirs", expected="as many (is the .idx another "
+                   "file's?)", offset=int(offsets[0]))
+        classes = found or said
+        self._agree(wanted, classes)
+        return 0, classes, wanted
 
-    def _counted(self, offsets: Indices) -> tuple[int, int, Indices]:
-        least, most = MAX_CLASSES, -1
-        for offset in offsets:
+    def _first_identity(self, keys: Indices, offsets: Indices, said: int) -> int:
+        """The key after the last picture: what record 0 says, which float32 rounds past 2**24.
+
+        The records there decide: those of identities have no picture.
+        """
+        slack = _spacing(said)
+        near = (keys >= max(1, said - slack)) & (keys <= said + slack)
+        for key, offset in zip(keys[near], offsets[near], strict=True):
+            alone = self._has_labels_alone(int(offset))
+            if alone and (key >= said or slack > 1):
+                return int(key)
+            if alone is not None and alone != (key >= said) and slack == 1:
+                refuse("F021", path=self._path, found=f"record {key} is of "
+                       f"{'an identity' if alone else 'a picture'}, and record 0 says that "
+                       f"{said - 1} is the last picture", expected="pictures, then identities",
+                       offset=int(offset))
+        return said
+
+    def _has_labels_alone(self, offset: int) -> bool | None:
+        """True for a record as identities have, False for a picture's, None for a corrupt one."""
+        try:
+            labels, picture = _unpacked(self._record(offset, PEEK))
+        except Corrupt:
+            return None
+        return len(labels) >= 2 and not picture
+
+    def _agree(self, offsets: Indices, classes: int) -> None:
+        """Refuse a file whose labels are of more identities; a wrong one alone is corrupt."""
+        chosen = offsets[np.unique(np.linspace(0, len(offsets) - 1, SAMPLE).astype(np.int64))]
+        wrong: list[tuple[int, float]] = []
+        for offset in chosen:
             try:
-                label = _unpacked(self._record(int(offset), HEADER.size + 4 * MAX_LABELS))[0][0]
+                label = _unpacked(self._record(int(offset), PEEK))[0][0]
             except Corrupt:
                 continue
-            if 0 <= label < MAX_CLASSES and label == int(label):
+            if not 0 <= label < classes:
+                wrong.append((int(offset), label))
+        if len(wrong) > max(1, len(chosen) // 100):
+            refuse("F021", path=self._path, found=f"label {wrong[0][1]:g} as one of {len(wrong)} "
+                   f"such among {len(chosen)} pictures", expected=f"labels of {classes} identities",
+                   offset=wrong[0][0])
+
+    def _counted(self, offsets: Indices) -> tuple[int, int, Indices]:
+        """The same where no record 0 says it: by the labels, and by records of identities."""
+        least, most = MAX_CLASSES, -1
+        pictures = np.ones(len(offsets), bool)
+        for i, offset in enumerate(offsets):
+            try:
+                labels, picture = _unpacked(self._record(int(offset), PEEK))
+            except Corrupt:
+                continue
+            label = labels[0]
+            if len(labels) >= 2 and not picture:
+                pictures[i] = False
+            elif 0 <= label < MAX_CLASSES and label == int(label):
                 least, most = min(least, int(label)), max(most, int(label))
         if most < 0:
             refuse("F021", path=self._path, found="no record with a label",
                    expected="labels in the records' headers")
+        people = int((~pictures).sum())
+        if people and most >= people:
+            refuse("F021", path=self._path, found=f"label {most}, and {people} records of "
+                   "identities", expected="labels below the number of identities")
+        if people:
+            return 0, people, offsets[pictures]
         return least, most - least + 1, offsets
 
     def _read(self, offset: int, count: int) -> bytes:
@@ -165,6 +238,11 @@ class RecSource(Source):
             if kind in (WHOLE, FIRST):
                 yield offset
             offset += WORDS.size + (length + 3) // 4 * 4
+
+
+def _spacing(number: float) -> int:
+    """How far float32's neighbours of a number are from it, 1 at least."""
+    return max(1, int(np.spacing(np.float32(number))))
 
 
 def _unpacked(data: bytes) -> tuple[list[float], bytes]:
