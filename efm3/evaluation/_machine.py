@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The machine of `pickles`: the five names that a set of pairs may ask for, and what they do."""
+"""The machine of `pickles`: the six names that a set of pairs may ask for, and what they do."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,16 @@ from efm3.pickles import COMMON, Forbidden, Machine
 NAMES = {
     **{(module, name): name for module in ("numpy.core.multiarray", "numpy._core.multiarray")
        for name in ("scalar", "_reconstruct")},
+    **{(module, "_frombuffer"): "_frombuffer"
+       for module in ("numpy.core.numeric", "numpy._core.numeric")},
     ("_codecs", "encode"): "encode",
     ("numpy", "dtype"): "dtype",
     ("numpy", "ndarray"): "ndarray",
 }
-"""Python 3's way to write bytes in protocols 0 to 2, and numpy's to write bools and bytes."""
+"""Python 3's way to write bytes in protocols 0 to 2, and numpy's to write arrays of one axis, by
+another name in protocol 5."""
+SIZES = {"b1": 1, **{f"{sign}{size}": size for sign in "iu" for size in (1, 2, 4, 8)}}
+"""Bytes of a value, of numpy's types of truth values and whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +32,27 @@ class Name:
     word: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dtype:
-    """numpy's bool, `b1`, or uint8, `u1`."""
+    """A type of SIZES; its state says in which order the bytes are."""
 
     word: str
+    order: str = "<"
+
+    def values(self, data: memoryview) -> list[bool] | list[int]:
+        """The values in the data, whose length fits."""
+        if self.word == "b1":
+            return [b != 0 for b in data]
+        size, signed = SIZES[self.word], self.word[0] == "i"
+        order: Any = "big" if self.order == ">" else "little"
+        return [int.from_bytes(data[at:at + size], order, signed=signed)
+                for at in range(0, len(data), size)]
 
 
 @dataclass
 class Array:
-    """A numpy array; `value` is a list of bools, or bytes, or None before its state came."""
+    """A numpy array; `value` is a list of bools or numbers, bytes for uint8, or None before its
+    state came."""
 
     value: Any = None
 
@@ -59,10 +76,14 @@ class Pairs(Machine):
             case ("encode", (str() as text, "latin1" | "latin-1")):
                 self.spend(len(text))
                 return memoryview(self.decoded(lambda: text.encode("latin1")))
-            case ("dtype", (str() | memoryview() as kind, *_)) if _word(kind) in ("b1", "u1"):
+            case ("dtype", (str() | memoryview() as kind, *_)) if _word(kind) in SIZES:
                 return Dtype(_word(kind))
-            case ("scalar", (Dtype("b1"), memoryview() as value)) if len(value) == 1:
-                return value[0] != 0
+            case ("scalar", (Dtype() as kind, memoryview() as value)
+                  ) if len(value) == SIZES[kind.word]:
+                return kind.values(value)[0]
+            case ("_frombuffer", (memoryview() as value, Dtype() as kind, tuple() as shape, str())
+                  ) if _fits(value, kind, shape):
+                return self.array(Array(), kind, value)
             case ("_reconstruct", (Name("ndarray"), *_)):
                 return Array()
         raise Forbidden(f"calls {word} in a way that no set of pairs needs")
@@ -70,17 +91,30 @@ class Pairs(Machine):
     def state(self, target: Any, state: Any) -> Any:
         """A dtype's, or an array's values. Raises Forbidden."""
         match (target, state):
-            case (Dtype(), tuple()):
+            case (Dtype(), (int(), str() | memoryview() as order, *_)):
+                target.order = _word(order)
                 return target
-            case (Array(), (int(), (int() as count,), Dtype() as kind, _, memoryview() as value)
-                  ) if len(value) == count:
-                if kind.word == "b1":
-                    self.spend(count)
-                    target.value = [b != 0 for b in value]
-                else:
-                    target.value = value
-                return target
+            case (Array(), (int(), tuple() as shape, Dtype() as kind, _, memoryview() as value)
+                  ) if _fits(value, kind, shape):
+                return self.array(target, kind, value)
         raise Forbidden("sets the state of something, which no set of pairs needs")
+
+
+    def array(self, target: Array, kind: Dtype, value: memoryview) -> Array:
+        """`target` with these values. Raises Damaged."""
+        if kind.word == "u1":
+            target.value = value
+        else:
+            self.spend(len(value))
+            target.value = kind.values(value)
+        return target
+
+
+def _fits(value: memoryview, kind: Dtype, shape: tuple[Any, ...]) -> bool:
+    """True for an array of one axis, or of more whose other axes are 1, as OpenCV makes them."""
+    return (len(shape) <= 4 and all(isinstance(n, int) and n >= 0 for n in shape)
+            and sum(n != 1 for n in shape) <= 1
+            and math.prod(shape) * SIZES[kind.word] == len(value))
 
 
 def _word(value: str | memoryview) -> str:

@@ -3,7 +3,7 @@
 """Pickles of byte strings and booleans, read by an interpreter that can do nothing else.
 
 It knows the opcodes that build lists, tuples, bytes, text, numbers and booleans. A function's
-name is looked up in a table of five, which `_machine` implements:
+name is looked up in a table of six, which `_machine` implements:
 nothing is imported, nothing is called. Byte strings are views into the data, not copies.
 """
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from efm3 import sniff
 from efm3.arrays import Bools, Indices, Pixels
 from efm3.evaluation import pickles
-from efm3.findings import refuse
+from efm3.findings import Efm3Error, refuse
 from efm3.pictures import SIDE, BadPicture, decode
 from efm3.source import Source, name_of, read
 
@@ -25,7 +27,9 @@ FOLDS = 10
 SUFFIXES = (".jpg", ".png", ".jpeg", ".webp", ".bmp")
 """Tried in this order for a picture that the LFW form names without one."""
 _WHOLE = re.compile(r"[0-9]{1,9}")
-
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+HEAD = 1 << 16
+"""Bytes that are looked at for what no text holds."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +65,40 @@ def open_pairs(source: Source, images: str | None = None, resize: bool = False) 
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
         source = os.path.join(source, "pairs.txt")
     place, data = name_of(source), bytes(read(source))
-    if data[:4] == b"EFM3":
-        refuse("F001", "this is a weight file, not a set of pairs", place)
-    if _is_text(data) and not place.endswith(".bin"):
+    text = None if place.endswith(".bin") else _text(data, place)
+    if text is not None:
         folder = os.path.dirname(place) if images is None else images
-        return _folder(data.decode("utf-8"), place, folder or ".", resize)
+        return _folder(text, place, folder or ".", resize)
     return _pickled(data, place, resize)
 
 
-def _is_text(data: bytes) -> bool:
-    """Pairs files are lines of UTF-8 text. A pickle begins with 0x80 or ends with a point."""
-    if data[:1] == b"\x80" or data[-1:] == b"." or b"\0" in data:
-        return False
+def _text(data: bytes, place: str) -> str | None:
+    """The text of a pairs file, UTF-8 or, by its mark, UTF-16; None for what is no text.
+
+    Raises Efm3Error F004 for a text of another encoding.
+    """
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as e:
+            refuse("F004", f"its mark says UTF-16, and byte {e.start} is not of that", place,
+                   expected="a text in UTF-8")
+    odd, even = data[1:HEAD:2], data[:HEAD:2]
+    if min(odd.count(0), even.count(0)) == 0 and 2 * max(odd.count(0), even.count(0)) > len(even):
+        refuse("F004", "this looks like UTF-16 without its mark", place,
+               expected="a text in UTF-8")
+    # A pickle begins with 0x80 or ends with a point.
+    if not data or data[:1] == b"\x80" or data[-1:] == b"." or _CONTROL.search(data[:HEAD]):
+        return None
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return bool(data)
+        return data.decode("utf-8")
+    except UnicodeDecodeError as e:
+        if sniff.of_data(data) is not None:
+            return None
+        line = data.count(b"\n", 0, e.start) + 1
+        refuse("F004", f"byte 0x{data[e.start]:02x} of this text is not UTF-8 (Latin-1, or another "
+               "encoding of one byte a letter?)", f"{place}, line {line}", f"0x{data[e.start]:02x}",
+               "a text in UTF-8")
 
 
 def from_arrays(name: str, images: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike,
@@ -119,11 +140,13 @@ def contiguous(pairs: int, folds: int = FOLDS) -> Indices:
 
 
 def _pickled(data: bytes, place: str, resize: bool) -> PairSet:
-    value = pickles.loads(data, place)
+    value = _loaded(data, place)
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         refuse("F001", "the pickle does not hold two things, pictures and answers", place,
                type(value).__name__, "(list of encoded pictures, list of answers)")
     pictures, answers = (pickles.value_of(v) for v in value)
+    if isinstance(answers, memoryview):  # an array of uint8
+        answers = list(answers)
     for what, part in (("pictures", pictures), ("answers", answers)):
         if not isinstance(part, (list, tuple)):
             refuse("F001", f"its {what} are not a list", place, type(part).__name__, "list")
@@ -145,6 +168,19 @@ def _pickled(data: bytes, place: str, resize: bool) -> PairSet:
     firsts = np.unique(at, return_index=True)[1]
     return _set(place, len(encoded), lambda i: decode(bytes(encoded[i]), resize),
                 lambda i: f"{place}, picture {firsts[i]}", at[::2], at[1::2], answers)
+
+
+def _loaded(data: bytes, place: str) -> Any:
+    """What the pickle holds. Raises Efm3Error F001 to F003: what is none is named."""
+    try:
+        return pickles.loads(data, place)
+    except Efm3Error as e:
+        kind = sniff.of_data(data) if e.code == "F003" else None
+        if kind is None or kind.name in ("pickle", "torch_legacy"):
+            raise
+        note = "; a pairs file's name does not end in .bin" if kind.name == "text" else ""
+        refuse("F001", f"this is {kind.title}{kind.detail}, not a set of pairs{note}", place,
+               kind.title, "a pickle of pictures and answers, or a text of pairs")
 
 
 def _folder(text: str, place: str, folder: str, resize: bool) -> PairSet:

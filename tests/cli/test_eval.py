@@ -116,7 +116,7 @@ def test_refusals(cli, scene, monkeypatch):
     monkeypatch.chdir(scene)
     result = cli("eval", w, scene / "evil.bin")
     assert result.exit_code == 1 and "F002" in result.stderr and not (scene / "ran").exists()
-    assert "weight file" in cli("eval", scene / "w.bin", w).stderr
+    assert "this is an EFM3 file" in cli("eval", scene / "w.bin", w).stderr
     assert cli("eval", w, scene / "none.bin").exit_code == 3
     assert cli("eval", scene / "none.bin", scene / "set.bin").exit_code == 3
     assert cli("eval", scene / "set.bin", scene / "set.bin").exit_code == 1

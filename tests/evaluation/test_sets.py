@@ -82,10 +82,57 @@ def test_too_few_pairs():
     refused("F007", dumped([], []))
 
 
-def test_a_weight_file_is_told_apart():
-    assert "weight file" in refused("F001", b"EFM3" + bytes(100)).message
-    refused("F003", b"\xff\xd8\xff\xe0")
-    refused("F003", b"")
+@pytest.mark.parametrize("data,name", [
+    (b"EFM3" + bytes(100), "an EFM3 file"), (b"\xff\xd8\xff\xe0", "a JPEG picture"),
+    (b"", "an empty file"), (b"<!DOCTYPE html><title>Sign in</title>", "an HTML page"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n",
+     "a Git LFS pointer"), (b"PK\3\4" + bytes(40), "a zip archive"),
+    (b"Ann\t1\t2\n", "a plain text"),
+])
+def test_what_is_no_set_is_named(tmp_path, data, name):
+    (tmp_path / "lfw.bin").write_bytes(data)
+    finding = refused("F001", str(tmp_path / "lfw.bin"))
+    assert finding.message.startswith(f"this is {name}") and finding.path.endswith("lfw.bin")
+    assert finding.found and finding.expected
+
+
+def arrays(pictures, shape=(-1,)):
+    return [np.frombuffer(p, np.uint8).reshape(shape).copy() for p in pictures]
+
+
+ORDER = [0, 1, 2, 3, 0, 2, 3, 3] * 3
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("form", [
+    arrays, lambda p: arrays(p, (-1, 1)), lambda p: arrays(p, (1, -1)),
+    lambda p: [bytearray(x) for x in p],
+])
+def test_pictures_as_programs_keep_them(protocol, form):
+    """OpenCV's imencode gives uint8 [N], before 5.0 [N, 1]."""
+    got = open_pairs(dumped(form([ENCODED[i] for i in ORDER]), SAME, protocol))
+    assert got.count == 4 and got.same.tolist() == SAME
+    assert np.array_equal(got.load(3), PICTURES[3])
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("kind", ["?", "u1", "i1", "<i2", ">i4", "<i8", ">u8", "<u4"])
+def test_answers_of_any_whole_type(protocol, kind):
+    answers = np.array(SAME).astype(kind)
+    encoded = [ENCODED[i] for i in ORDER]
+    for form in (answers, answers[:, None], list(answers)):
+        assert open_pairs(dumped(encoded, form, protocol)).same.tolist() == SAME
+    two = answers.copy()
+    two[5] = 2
+    if kind != "?":
+        refused("F001", dumped(encoded, two, protocol))
+
+
+@pytest.mark.parametrize("answers", [np.zeros((3, 4), bool), np.zeros(12), np.array([b"x"] * 12),
+                                     np.zeros(12, np.uint8).view("V1")])
+def test_answers_of_other_types(answers):
+    for protocol in range(2, 6):
+        refused("F002", dumped([ENCODED[i] for i in ORDER], answers, protocol))
 
 
 def test_broken_pictures_are_found_when_loaded():
@@ -151,6 +198,23 @@ def test_pictures_elsewhere(folder, tmp_path):
     (folder / "Ann" / "Ann_0001.png").unlink()
     with pytest.raises(BadPicture):
         got.load(0)
+
+
+def test_texts_of_other_encodings(folder):
+    path = write(folder, LFW * 3)
+    text = "\n".join([*LFW * 3, ""])
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (folder / "pairs.txt").write_bytes(text.encode(encoding))
+        assert open_pairs(path).count == 4, encoding
+    text = text.replace("Bob_B", "Bjørn")
+    for encoding, words, place in (("latin-1", "byte 0xf8 of this text is not UTF-8", ", line 2"),
+                                   ("utf-16-le", "UTF-16 without its mark", ""),
+                                   ("utf-16-be", "UTF-16 without its mark", "")):
+        (folder / "pairs.txt").write_bytes(text.encode(encoding))
+        finding = refused("F004", path)
+        assert words in finding.message and finding.path == path + place and finding.expected
+    (folder / "pairs.txt").write_bytes("Ann".encode("utf-16") + b"\0")
+    assert "says UTF-16" in refused("F004", path).message
 
 
 @pytest.mark.parametrize("line", ["Ann", "Ann 1", "Ann 1 2 3 4", "a.png b.png 2", "a.png b.png",
