@@ -89,8 +89,10 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
             click.echo(f"the program calls itself {printable(own.strip())}")
         words = (f"{again.ran} of its {again.cases} cases run again (seed {again.seed}): "
                  + (f"{len(found)} contradict it" if found else "none contradicts it"))
+    elif found:
+        words = "well-formed, but not about these cases: it cannot be checked here" \
+            if {f.code for f in found} == {"K007"} else "the statement is NOT well-formed"
     else:
-        words = "the statement is NOT well-formed" if found else \
-            "well-formed; its claims were not checked: --rerun COMMAND"
+        words = "well-formed; its claims were not checked: --rerun COMMAND"
     click.echo(style(words, bold=True, fg="red" if found else "green" if again else "yellow"))
     sys.exit(code)

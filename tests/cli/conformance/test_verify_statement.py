@@ -42,6 +42,12 @@ def test_not_well_formed(cli):
     assert {f["code"] for f in result["findings"]} == {"K006", "K008"} and not result["rerun"]
 
 
+def test_another_set_is_not_checked(cli):
+    result = verify(cli, stated(claim("editor"), **{"set": "0" * 64}), "--rerun", "@python")
+    assert result.exit_code == 1 and "K007" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("well-formed, but not about these cases")
+
+
 def test_run_again(cli):
     value = stated(claim("editor"), claim("writer", selected=("smoke",)))
     result = verify(cli, value, "--rerun", "@python", "--sample", "3", "--seed", "4")
