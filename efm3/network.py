@@ -38,7 +38,7 @@ class Layer(NamedTuple):
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
         """Shape [out, in/groups, k, k] of the convolution's weights."""
-        per_group = self.in_channels // self.groups if self.groups else 0
+        per_group = self.in_channels // self.groups if self.groups else 1  # depthwise
         return self.out_channels, per_group, self.kernel, self.kernel
 
     @property

@@ -126,7 +126,7 @@ def test_there_are_mutants_of_every_class_and_of_every_requirement():
     assert {m.breaks for m in MUTANTS.MUTANTS} == set(REQUIREMENTS)
 
 
-@pytest.mark.parametrize("kind", ["reader", "writer", "engine"])
+@pytest.mark.parametrize("kind", ["reader", "writer", "editor", "engine"])
 def test_the_scaffolds_without_a_mistake_conform(kind):
     found = runner.run(kind, MUTANTS.Module(kind), runner.cases_of(kind), level="coherence")
     assert [(o.case, o.detail) for o in found if o.verdict != "pass"] == []

@@ -63,3 +63,11 @@ def test_write_and_edit():
     edited = efm3.load(new)
     assert edited.mirror["meta"] == {"a": 1} and edited.tensors["stem.bn.b"][2] == 4.0
     assert builtin("python").edit(BASE + b"x", "{}").kind == "refused"
+
+
+@pytest.mark.parametrize("text,words", [
+    ("{", "no JSON"), ("[" * 100000, "no JSON"), ("[]", "not an object"), ("{}", "not an object"),
+    ('{"stages": 1}', "not an object")])
+def test_an_arch_that_is_none_is_refused(text, words):
+    answer = builtin("python").write(text, {})
+    assert answer.kind == "refused" and "W014" in answer.reason and words in answer.reason

@@ -63,3 +63,32 @@ def test_digest_does_not_hang_on_the_order_of_keys():
 def test_an_arch_fault_reaches_the_arch_file():
     case = next(c for c in CORPUS if c.id == "write-refuse-stem-kernel-4")
     assert cases.writer_arch(case)["stem_kernel"] == 4
+
+
+def test_large_cases_are_there_by_their_word_alone():
+    assert not any(c.large for c in cases.corpus())
+    assert {c.id for c in cases.named(["large"])} == {"bad-h015-alone", "valid-expansion-65535"}
+    assert not any(c.large for c in cases.named(["H015"])) and not cases.named(["bad-h015-alone"])
+    assert [c.id for c in cases.corpus(True) if c.large] == [c.id for c in cases.named(["large"])]
+
+
+def test_the_text_of_an_arch_is_as_it_is_spelled():
+    by_id = {c.id: c for c in CORPUS}
+    assert '"width_mult": 9e-1,' in cases.writer_text(by_id["write-width-given-exponent"])
+    assert by_id["write-width-given-exponent"].refuse is False
+    assert by_id["write-refuse-name-missing"].negative
+    assert '"name"' not in cases.writer_text(by_id["write-refuse-name-missing"])
+    assert by_id["write-either-f64"].either and not by_id["write-either-f64"].negative
+
+
+def test_the_text_of_an_edit_is_as_it_is_spelled():
+    by_id = {c.id: c for c in CORPUS}
+    assert "1e400" in cases.edit_text(by_id["edit-refuse-meta-1e400"])
+    assert len(cases.edit_text(by_id["edit-meta-long"])) > 1000000
+    assert cases.edit_text(by_id["edit-sealed"]).startswith('{"meta": {"description": "edited"},')
+    wrong = cases.parse(GOOD + "edit_json = '{}'\nedit_sub = [{ old = 'x', new = 'y' }]", "x",
+                        "editor")
+    with pytest.raises(RecipeError, match="holds no 'x'"):
+        cases.edit_text(wrong)
+    with pytest.raises(RecipeError, match="answer"):
+        cases.parse(GOOD + 'answer = "perhaps"', "x", "editor")

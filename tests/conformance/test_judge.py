@@ -62,20 +62,19 @@ def test_writer(case, subject, verdict):
     assert judge.writer(CASES[case], subject, "").verdict == verdict
 
 
-def flipped(at, new):
-    return BASE[:at] + new + BASE[at + len(new):]
+def test_a_writers_mirror_is_told_by_its_text():
+    case = CASES["write-width-tenth"]
+    longer = sample.text(lambda t: t.replace(b"0.1,", b"0.10,"))(case.data())
+    assert "width_mult: found 0.10, expected 0.1" in judge.writer(
+        case, Fixed("ok", longer), "").detail
 
 
-@pytest.mark.parametrize("have,words", [
-    (BASE, ""), (BASE + b"x", "bytes follow the last tensor"),
-    (BASE[:-2], "the file ends at byte"), (flipped(12, b"\0\x08"), "arch.stem_channels"),
-    (flipped(12, b"\0\x08"), "byte order is reversed"),
-    (flipped(296, (864 // 4).to_bytes(4, "little")), "number of values, not of bytes"),
-    (flipped(100, b"@"), "in the mirror"), (flipped(len(BASE) - 1, b"\0"), "embed_proj.bn.var[7]"),
-    (b"", "the file ends at byte 0")])
-def test_the_first_difference_is_told_in_the_formats_words(have, words):
-    found = judge.first_difference(BASE, have)
-    assert words in found and bool(found) == bool(words)
+@pytest.mark.parametrize("case,subject,verdict", [
+    ("write-either-f64", REFUSES, "pass"), ("write-either-f64", Own(), "pass"),
+    ("write-either-f64", Fixed("refused", True), "fail"), ("write-either-f64", BREAKS, "broken"),
+    ("write-either-f64", Fixed("ok", b"EFM3"), "fail")])
+def test_a_writer_may_refuse_or_be_right(case, subject, verdict):
+    assert judge.writer(CASES[case], subject, "").verdict == verdict
 
 
 def edit(case, data):
@@ -99,6 +98,31 @@ def test_editor():
     header = bytearray(right)
     header[10] = 5
     assert edit("edit-meta-kept", bytes(header)).verdict == "fail"
+
+
+@pytest.mark.parametrize("case,old,new,words", [
+    ("edit-integer-kept-2-64", b"18446744073709551615", b"18446744073709551616",
+     "json.build: found integer '18446744073709551616', expected integer '18446744073709551615'"),
+    ("edit-integer-kept-20-digits", b"99999999999999999999", b"1e20", "json.build: found"),
+    ("edit-number-kept-negative-zero", b"-0.0", b"0.0", "json.build: found number '0.0'"),
+    ("edit-meta-null", b'"a":null', b'"a":""', "json.meta.a: found string"),
+    ("edit-meta-null", b'"a":null', b'"b":null', "json.meta.a is missing"),
+    ("edit-bits-nan-payload", b"\x34\x12\xc0\x7f", b"\0\0\xc0\x7f", "stem.bn.b[0]")])
+def test_what_is_wrong_with_an_edit_is_told_with_both_sides(case, old, new, words):
+    right = Own().edit(CASES[case].data(), cases.edit_text(CASES[case])).value
+    assert edit(case, right).verdict == "pass" and old in right
+    wrong = right.replace(old, new, 1) if len(old) == len(new) else sample.text(
+        lambda t: t.replace(old, new))(right)
+    assert words in edit(case, wrong).detail
+
+
+def test_a_refused_edit_leaves_no_file():
+    for case in ("edit-refuse-index-count", "edit-refuse-picture-unknown"):
+        assert judge.editor(CASES[case], Fixed("refused", True), "").verdict == "fail"
+        assert judge.editor(CASES[case], REFUSES, "").verdict == "pass"
+    either = CASES["edit-either-mirror-grows"]
+    assert judge.editor(either, REFUSES, "").verdict == "pass"
+    assert judge.editor(either, Fixed("ok", either.data()), "").verdict == "fail"
 
 
 def test_a_dropped_digest_is_as_good_as_a_right_one():

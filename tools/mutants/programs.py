@@ -20,11 +20,12 @@ from efm3.conformance.cases import Case, corpus
 from efm3.conformance.results import Answer, Outcome
 from efm3.conformance.subject import Subject
 from tools import ROOT
+from tools.mutants._editors import EDITORS
 from tools.mutants._engines import ENGINES
 from tools.mutants._grammar import Grammar
 from tools.mutants._mutant import Mutant
 from tools.mutants._readers import GRAMMAR, READERS
-from tools.mutants._writers import EDITORS, WRITERS
+from tools.mutants._writers import WRITERS
 
 SCAFFOLDS = ROOT / "efm3" / "conformance" / "scaffolds"
 if str(SCAFFOLDS) not in sys.path:
@@ -54,7 +55,7 @@ class Module(Subject):
         super().__init__()
         code = _changed(self.FILES[kind], (old,) if isinstance(old, str) else old,
                         (new,) if isinstance(new, str) else new)
-        self._own: dict[str, Any] = {"__name__": "scaffold", "LEFT": []}
+        self._own: dict[str, Any] = {"__name__": "scaffold", "LEFT": [], "GIVEN": [""]}
         exec(code, self._own)
         if switch:
             self._own["parse"] = Grammar(switch, self._own["Refused"]).parse
@@ -74,6 +75,7 @@ class Module(Subject):
 
     def write(self, arch: Any, tensors: Any) -> Answer:
         """See Subject."""
+        self._own["GIVEN"][0] = arch  # for a mistake that copies what it should read
         return self._try(lambda: self._own["write"](json.loads(arch), tensors))
 
     def edit(self, data: bytes, change: Any) -> Answer:
