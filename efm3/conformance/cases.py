@@ -33,10 +33,13 @@ KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
 """Folder to the class that its cases are for; reader cases apply to an Engine too."""
 
 _KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status",
-         "findings", "also", "inputs", "faults", "arch_fault", "arch_sub", "edit", "edit_json",
-         "edit_sub", "answer"}
+         "findings", "also", "large", "inputs", "faults", "arch_fault", "arch_sub", "edit",
+         "edit_json", "edit_sub", "answer"}
 ANSWERS = {"file": False, "refuse": True, "either": "either"}
 """What a Writer's or an Editor's case asks for, and how the exported set says so (`refuse`)."""
+
+LARGE = "large"
+"""The word that names the large cases. Without it there are none."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Case:
     def kind(self) -> str:
         """The class that the case is for: reader, writer, editor or engine."""
         return KINDS[self.folder]
+
+    @property
+    def large(self) -> bool:
+        """True for a file of many megabytes: only a run that asks for such cases has it."""
+        return bool(self.recipe.get(LARGE, False))
 
     @property
     def either(self) -> bool:
@@ -139,9 +147,14 @@ def parse(text: str, name: str, folder: str) -> Case:
         raise RecipeError(f"{name}: {e!r}") from e
 
 
+@lru_cache(maxsize=2)
+def corpus(large: bool = False) -> tuple[Case, ...]:
+    """Every case, by folder and name, without or with the large ones."""
+    return tuple(c for c in _all() if large or not c.large)
+
+
 @lru_cache(maxsize=1)
-def corpus() -> tuple[Case, ...]:
-    """Every case, by folder and name."""
+def _all() -> tuple[Case, ...]:
     out = []
     for folder in KINDS:
         for path in sorted((HOME / "cases" / folder).glob("*.toml")):
@@ -160,13 +173,19 @@ def example(code: str) -> Case:
 
 
 def select(cases: Iterable[Case], words: Sequence[str]) -> list[Case]:
-    """The cases that any word names: smoke, MUST, SHOULD, a folder, a code or its beginning,
-    or an ID with wildcards. No words: all."""
+    """The cases that any word names: smoke, large, MUST, SHOULD, a folder, a code or its
+    beginning, or an ID with wildcards. No words: all."""
     def named(case: Case, word: str) -> bool:
         return (word == case.level or word == case.folder or (word == "smoke" and case.smoke)
+                or (word == LARGE and case.large)
                 or (word.isupper() and any(t.startswith(word) for t in case.tests))
                 or fnmatch.fnmatchcase(case.id, word))
     return [c for c in cases if not words or any(named(c, w) for w in words)]
+
+
+def named(words: Sequence[str]) -> list[Case]:
+    """The cases of the set that any word names; large ones are among them by the word `large`."""
+    return select(corpus(LARGE in words), words)
 
 
 def writer_arch(case: Case) -> dict[str, Any]:

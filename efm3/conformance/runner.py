@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from efm3.conformance import judge
 from efm3.conformance.builtin import builtin
-from efm3.conformance.cases import Case, corpus, select
+from efm3.conformance.cases import Case, named
 from efm3.conformance.lines import Lines
 from efm3.conformance.results import Outcome, Run, expire
 from efm3.conformance.subject import Simple, Subject
@@ -48,7 +48,7 @@ def cores() -> int:
 def cases_of(subject_class: str, words: Sequence[str] = ()) -> list[Case]:
     """The cases that apply to a class: its own, and for an Engine the Reader's too."""
     kinds = {subject_class} | ({"reader"} if subject_class == "engine" else set())
-    return select((c for c in corpus() if c.kind in kinds), words)
+    return [c for c in named(words) if c.kind in kinds]
 
 
 def judge_of(subject_class: str, level: str, precision: str) -> Callable[[Case, Subject], Outcome]:

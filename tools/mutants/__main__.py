@@ -3,7 +3,8 @@
 """`python -m tools.mutants`: does the kit kill every wrong program?
 
 Without a word: the planted mistakes, a line for each. `isolation`: each check of each program taken
-out alone, and for each rule and requirement the cases that isolate it.
+out alone, and for each rule and requirement the cases that isolate it. `large`: the checks that
+only a large case isolates.
 """
 
 import argparse
@@ -41,12 +42,17 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["planted", "isolation"], default="planted")
+    parser.add_argument("what", nargs="?", choices=["planted", "isolation", "large"],
+                        default="planted")
     parser.add_argument("--all", action="store_true", help="each program against every case")
     parser.add_argument("--format", choices=["text", "json"], default="text")
     args = parser.parse_args()
     if args.what == "isolation":
         return isolated(args.all, args.format)
+    if args.what == "large":
+        alone = list(isolation.large())
+        print("\n".join(f"{s.program}: {s.check}: {s.wrong or s.cases[0]}" for s in alone))
+        return int(not alone or any(s.wrong for s in alone))
     return planted(args.all)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from efm3.conformance.cases import Case, corpus
+from efm3.conformance.cases import LARGE, Case, corpus, named
 from efm3.conformance.requirements import REQUIREMENTS
 from efm3.rules import load_rules
 from efm3.scan import scan
@@ -102,6 +102,22 @@ def seen(program: Program, every: bool = False) -> Iterator[Seen]:
     for check, ids, crashed in zip(program.checks, found, broken, strict=True):
         yield Seen(program.name, check.name, check.code, tuple(ids), crashed,
                    why_not(program.name, check.name, rows))
+
+
+def large() -> Iterator[Seen]:
+    """The checks of the reader scaffolds that the large cases isolate. No reason is needed."""
+    cases = [c for c in named([LARGE]) if c.kind == "reader"]
+    for program in programs():
+        if program.name.startswith("reader."):
+            level = program.levels[0]
+            due = {did.check: c for c, did in zip(cases, program.run(cases, -1, level), strict=True)
+                   if refused(c, level)}
+            for k, case in due.items():
+                (did,) = program.run([case], k, level)
+                yield Seen(program.name, program.checks[k].name, program.checks[k].code,
+                           (case.id,) if did.verdict == "accepted" else (),
+                           int(did.verdict == "broken"), "")
+        program.close()
 
 
 def results(every: bool = False) -> list[Seen]:

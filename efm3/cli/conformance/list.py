@@ -19,11 +19,11 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
 
     Exit codes: 0 listed, 2 nothing has that name.
     """
-    from efm3.conformance.cases import corpus, select
+    from efm3.conformance.cases import named
     from efm3.conformance.export import describe
     from efm3.conformance.home import HOME
 
-    chosen = select(corpus(), words)
+    chosen = named(words)
     if not chosen:
         raise click.UsageError(f"no case is named {' '.join(words)}")
     if as_json:

@@ -38,6 +38,7 @@ from efm3.conformance.runner import cores, run_all, subject
               metavar="S", help="seconds for one case")
 @click.option("--select", "words", multiple=True, metavar="WORD",
               help="smoke, MUST, SHOULD, a folder, a code or its beginning, an ID with wildcards")
+@click.option("--large", is_flag=True, help="the large cases, of 70 MB each, which are left out")
 @click.option("--known-failures", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="case IDs that may fail, one per line; one that passes fails the run")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
@@ -48,8 +49,8 @@ from efm3.conformance.runner import cores, run_all, subject
 @click.option("-v", "--verbose", is_flag=True, help="show the lines protocol's messages")
 def command(reader: str | None, writer: str | None, editor: str | None, engine: str | None,
             protocol: str, stdin: bool, tensors: str, level: str, precision: str, timeout: float,
-            words: tuple[str, ...], known_failures: Path | None, form: str, jobs: int | None,
-            quiet: bool, verbose: bool) -> None:
+            words: tuple[str, ...], large: bool, known_failures: Path | None, form: str,
+            jobs: int | None, quiet: bool, verbose: bool) -> None:
     """Run the cases against CMD (or our own: @python, @engine, @reference, @scalar, ...).
 
     `efm3 spec conformance` says what CMD has to do. Several classes may be tested at once.
@@ -65,10 +66,11 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
              if cmd]
     if not asked:
         raise click.UsageError("give --reader, --writer, --editor or --engine")
-    from efm3.conformance.cases import corpus
+    from efm3.conformance.cases import LARGE, corpus
 
+    words = (*words, LARGE) if large else words
     known = results.known_failures(known_failures.read_text("utf-8", "backslashreplace"),
-                                   (c.id for c in corpus())) if known_failures else set()
+                                   (c.id for c in corpus(True))) if known_failures else set()
     runs, show = [], (lambda found, _: found) if quiet else _progress
     for name, cmd in asked:
         try:
