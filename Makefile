@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-torch conformance lint types gen screenshot bench bench-start \
+.PHONY: help demo test test-long test-torch conformance kit lint types gen screenshot bench bench-start \
 	bench-engine mfn-cli mfn-example amalgamation kernels sanitize evidence evidence-long clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
@@ -26,7 +26,8 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
 # Other machines, failing calls, killed processes, checks taken out: minutes for themselves.
-LONG := tests/test_engine_foreign.py tests/faults tests/processes tests/test_checks_see.py
+LONG := tests/test_engine_foreign.py tests/faults tests/processes tests/test_checks_see.py \
+	tests/conformance/runners
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -52,6 +53,25 @@ conformance: $(BIN)/.installed ## run our programs on the corpus, score the muta
 	$(BIN)/efm3 conformance diff --a @python --b @engine --files 20000
 	$(BIN)/python -m tools.mutants | tail -1
 	$(BIN)/python -m tools.gen.expected --check
+
+KIT := efm3-kit-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' efm3/version.py)
+SCAFFOLDS := efm3/conformance/scaffolds
+
+kit: $(BIN)/.installed ## the kit as archives that need no Python; its runners tried on scaffolds
+	mkdir -p build
+	rm -rf build/$(KIT)
+	$(BIN)/efm3 conformance export build/$(KIT).zip
+	$(BIN)/efm3 conformance export build/$(KIT).tar.gz
+	tar -xzf build/$(KIT).tar.gz -C build
+	for p in reader exporter engine; do $(CC) -O2 -std=c11 -o build/kit-$$p $(SCAFFOLDS)/$$p.c -lm || exit 1; done
+	sh build/$(KIT)/run.sh reader build/kit-reader
+	sh build/$(KIT)/run.sh writer build/kit-exporter
+	sh build/$(KIT)/run.sh editor $(BIN)/python $(SCAFFOLDS)/editor.py
+	sh build/$(KIT)/run.sh engine build/kit-engine
+	$(PY) build/$(KIT)/run.py -l coherence reader $(PY) $(SCAFFOLDS)/reader.py
+	$(PY) build/$(KIT)/run.py writer build/kit-exporter
+	$(PY) build/$(KIT)/run.py editor $(PY) $(SCAFFOLDS)/editor.py
+	$(PY) build/$(KIT)/run.py engine build/kit-engine
 
 lint: $(BIN)/.installed ## ruff
 	$(BIN)/ruff check efm3 tests tools

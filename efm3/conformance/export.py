@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus as plain files for any language: `ID.bin` with `ID.json`, an index, a digest."""
+"""The corpus as plain files for any language: `ID.bin` with `ID.json`, an index, a digest.
+
+What is expected is a file of its own where a program's answer can be compared with it: a
+document, a canonical or an edited file, an embedding.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,8 @@ from efm3.conformance.document import document
 from efm3.version import __version__
 
 INDEX_VERSION = 1
+INDEX = "index.json"
+"""The file of the index."""
 
 
 def _files(case: Case, full: bool) -> dict[str, bytes]:
@@ -27,22 +32,88 @@ def _files(case: Case, full: bool) -> dict[str, bytes]:
     data = case.data()
     out = {f"{case.id}.bin": data} if data or case.kind == "reader" else {}
     if case.kind == "writer" and full:
-        from efm3.conformance.faults import tensors_of
-
-        for name, value in tensors_of(case).items():
-            out[f"{case.id}.tensors/{name}.npy"] = npy(value)
+        home, tensors = _tensors(case)
+        out |= {f"{home}/{name}": npy for name, npy in tensors.items()}
         out[f"{case.id}.arch.json"] = writer_text(case).encode()
     if case.kind == "editor" and full:
+        from efm3.conformance.editing import edited
+
         out[f"{case.id}.edit.json"] = edit_text(case).encode()
+        if name := expected_name(case):
+            out[name] = edited(data, edit_text(case))
     if case.kind == "engine" and full:
-        for word in case.recipe["inputs"]:
-            out[_input(word)] = np.ascontiguousarray(weights.picture(word), "<f4").tobytes()
+        for i, row in enumerate(_runs(case)):
+            out[input_name(row["input"])] = floats(weights.picture(row["input"]))
+            out[expected_name(case, i)] = floats(np.array(row["embedding"], np.float64))
+    if case.kind == "reader" and full:
+        out |= _documents(case, data)
     return out
 
 
-def _input(word: str) -> str:
+DOCUMENTS = LEVELS[:2]
+"""The levels that have a document of their own; a deeper level's is that of the last."""
+
+
+def _documents(case: Case, data: bytes) -> dict[str, bytes]:
+    """The documents of a file at each level at which it is valid: keys sorted, no spaces."""
+    levels = [level for level in DOCUMENTS if case.valid(level)]
+    found = document(data, levels[-1]) if levels else {}
+    shown = {level: found if level == levels[-1] else {k: v for k, v in found.items()
+                                                       if k != "json"} for level in levels}
+    return {document_name(case, level): (json.dumps(
+        value, sort_keys=True, separators=(",", ":")) + "\n").encode()
+        for level, value in shown.items()}
+
+
+def document_name(case: Case, level: str) -> str:
+    """The file of the document at one of `DOCUMENTS`."""
+    return f"{case.id}.{level}.json"
+
+
+def expected_name(case: Case, run: int = 0) -> str:
+    """The file of what a Writer, an Editor or an Engine gives, of an Engine for input `run`; ""
+    where it has nothing to give, or may refuse to edit."""
+    if case.negative or (case.kind == "editor" and case.either):
+        return ""
+    return {"writer": f"{case.id}.bin", "editor": f"{case.id}.expected.bin",
+            "engine": f"{case.id}.{run}.f32"}[case.kind]
+
+
+@lru_cache(maxsize=1)
+def _tensors(case: Case) -> tuple[str, dict[str, bytes]]:
+    """The folder of a writer case's tensors, named by their digest since many cases share them,
+    and each file in it."""
+    from efm3.conformance.faults import tensors_of
+
+    files = {f"{name}.npy": npy(value) for name, value in tensors_of(case).items()}
+    known = hashlib.sha256()
+    for name, data in files.items():
+        known.update(f"{name} {len(data)} ".encode() + data)
+    return f"tensors/{known.hexdigest()[:12]}", files
+
+
+@cache
+def tensors_name(case: Case) -> str:
+    """The folder of a writer case's tensors."""
+    return _tensors(case)[0]
+
+
+def input_name(word: str) -> str:
     """The file of an input; several cases share it."""
     return f"inputs/{word.replace(' ', '_')}.f32"
+
+
+def floats(value: Any) -> bytes:
+    """Numbers as float32, little-endian."""
+    return np.ascontiguousarray(value, "<f4").tobytes()
+
+
+def _runs(case: Case) -> list[dict[str, Any]]:
+    """The inputs of an engine case, with what is expected."""
+    from efm3.conformance.engines import expected
+
+    rows: list[dict[str, Any]] = expected(case.id)["inputs"]
+    return rows
 
 
 def npy(value: Any) -> bytes:
@@ -55,21 +126,27 @@ def npy(value: Any) -> bytes:
 
 
 def describe(case: Case, full: bool = True) -> dict[str, Any]:
-    """What is expected of a case, as JSON; `full` adds a valid file's document."""
+    """What is expected of a case, as JSON; `full` adds the names of the files that show it."""
     out = case.to_json()
     if case.kind == "writer":
         out |= {"arch": writer_text(case), "refuse": case.refuse}
     elif case.kind == "editor":
         out |= {"edit": edit_text(case), "refuse": case.refuse}
     elif case.kind == "engine":
-        from efm3.conformance.engines import expected
-
-        out["inputs"] = [row | {"file": _input(row["input"])}
-                         for row in expected(case.id)["inputs"]]
-    elif full and case.valid("structure"):
-        top = [level for level in LEVELS if case.valid(level)][-1]
-        out["document"] = document(case.data(), "coherence" if top != "structure" else top)
+        out["inputs"] = [row | {"file": input_name(row["input"])} for row in _runs(case)]
+    if full:
+        out |= _named(case)
     return out
+
+
+def _named(case: Case) -> dict[str, Any]:
+    """The files that show what is expected of a case, for its JSON."""
+    if case.kind == "reader":
+        return {"documents": {lv: document_name(case, lv) for lv in DOCUMENTS if case.valid(lv)}}
+    if case.kind == "engine":
+        return {"expected": [expected_name(case, i) for i in range(len(_runs(case)))]}
+    named = {"expected": expected_name(case)} if expected_name(case) else {}
+    return named | ({"tensors": tensors_name(case)} if case.kind == "writer" else {})
 
 
 def _entry(case: Case, files: dict[str, bytes]) -> dict[str, Any]:
@@ -91,25 +168,15 @@ def index() -> dict[str, Any]:
     return _index([_entry(c, _files(c, full=False)) for c in corpus()])
 
 
-def export(folder: Path, cases: Iterable[Case] | None = None) -> dict[str, Any]:
-    """Write the cases (all by default) below `folder`, one sub-folder per kind; returns the index.
-
-    Raises OSError; a folder that holds other files keeps them.
-    """
-    entries, written = [], set[Path]()
-    for case in corpus() if cases is None else cases:
-        files = _files(case, full=True)
-        home = folder / case.kind
-        home.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            path = home / name
-            if path in written:
-                continue
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(data)
-            written.add(path)
-        (home / f"{case.id}.json").write_text(json.dumps(describe(case)) + "\n", encoding="utf-8")
-        entries.append(_entry(case, files))
-    out = _index(entries)
-    (folder / "index.json").write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
-    return out
+def files(cases: Iterable[Case]) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every file of the set, one folder per kind; the index comes last."""
+    entries, given = [], set[str]()
+    for case in cases:
+        own = _files(case, full=True)
+        own[f"{case.id}.json"] = (json.dumps(describe(case)) + "\n").encode()
+        for name, data in own.items():
+            if f"{case.kind}/{name}" not in given:
+                given.add(f"{case.kind}/{name}")
+                yield f"{case.kind}/{name}", data
+        entries.append(_entry(case, own))
+    yield INDEX, (json.dumps(_index(entries), indent=1) + "\n").encode()

@@ -4,62 +4,71 @@
 
 import hashlib
 import json
+from io import BytesIO
 
 import numpy as np
 
-from efm3.conformance import cases, export, weights
+from efm3.conformance import cases, editing, export, judge, weights
 from efm3.conformance.document import document
 
 CHOSEN = cases.select(cases.corpus(), ["smoke"])
 
 
-def exported(folder):
-    return export.export(folder, CHOSEN)
+FILES = dict(export.files(CHOSEN))
 
 
-def test_each_case_is_a_pair_and_the_index_knows_its_bytes(tmp_path):
-    index = exported(tmp_path)
-    assert index == json.loads((tmp_path / "index.json").read_text())
+def told_of(kind, case):
+    return json.loads(FILES[f"{kind}/{case}.json"])
+
+
+def test_each_case_is_a_pair_and_the_index_knows_its_bytes():
+    index = json.loads(FILES["index.json"])
     assert index["count"] == len(CHOSEN) and index["negative"] > 10
     by_id = {c.id: c for c in CHOSEN}
     for entry in index["cases"]:
-        home = tmp_path / entry["kind"]
-        told = json.loads((home / f"{entry['id']}.json").read_text())
+        told = told_of(entry["kind"], entry["id"])
         assert told["id"] == entry["id"] and told["about"] == by_id[entry["id"]].about
         for name, digest in entry["files"].items():
-            assert hashlib.sha256((home / name).read_bytes()).hexdigest() == digest
+            assert hashlib.sha256(FILES[f"{entry['kind']}/{name}"]).hexdigest() == digest
         if entry["kind"] == "reader":
-            data = (home / f"{entry['id']}.bin").read_bytes()
-            if told["expect"]["valid"]["structure"]:
-                level = "coherence" if told["expect"]["valid"]["coherence"] else "structure"
-                have = {k: v for k, v in told["document"].items() if level == "coherence"
-                        or k != "json"}
-                assert have == document(data, level)
+            data = FILES[f"reader/{entry['id']}.bin"]
+            assert list(told["documents"]) == [
+                lv for lv in export.DOCUMENTS if told["expect"]["valid"][lv] is True]
+            for level, name in told["documents"].items():
+                want = json.dumps(document(data, level), sort_keys=True, separators=(",", ":"))
+                assert FILES[f"reader/{name}"].decode() == want + "\n"
 
 
-def test_engine_and_writer_cases_bring_their_inputs(tmp_path):
-    exported(tmp_path)
-    engine = tmp_path / "engine"
-    told = json.loads((engine / "run-plain.json").read_text())
+def test_engine_and_writer_cases_bring_their_inputs_and_what_is_expected():
+    told = told_of("engine", "run-plain")
     assert len(told["inputs"]) == 2 and len(told["inputs"][0]["embedding"]) == 8
-    x = np.fromfile(engine / told["inputs"][1]["file"], "<f4").reshape(3, 112, 112)
+    x = np.frombuffer(FILES[f"engine/{told['inputs'][1]['file']}"], "<f4").reshape(3, 112, 112)
     assert np.array_equal(x, weights.picture(told["inputs"][1]["input"]))
-    stem = np.load(tmp_path / "writer" / "write-plain.tensors" / "stem.conv.w.npy")
+    for row, name in zip(told["inputs"], told["expected"], strict=True):
+        assert np.array_equal(np.frombuffer(FILES[f"engine/{name}"], "<f4"),
+                              np.array(row["embedding"], np.float32))
+    told = told_of("writer", "write-plain")
+    stem = np.load(BytesIO(FILES[f"writer/{told['tensors']}/stem.conv.w.npy"]))
     assert stem.shape == (4, 3, 3, 3) and stem.dtype == "<f4"
-    told = json.loads((tmp_path / "writer" / "write-refuse-gdc-kernel.json").read_text())
+    assert told["expected"] == "write-plain.bin"
+    told = told_of("writer", "write-refuse-gdc-kernel")
     assert told["refuse"] and json.loads(told["arch"])["gdc_kernel"] == 7
-    assert not (tmp_path / "writer" / "write-refuse-gdc-kernel.bin").exists()
-    told = json.loads((tmp_path / "editor" / "edit-meta.json").read_text())
+    assert told["arch"].encode() == FILES["writer/write-refuse-gdc-kernel.arch.json"]
+    assert "expected" not in told and "writer/write-refuse-gdc-kernel.bin" not in FILES
+
+
+def test_an_editor_case_brings_one_right_file():
+    told = told_of("editor", "edit-meta")
     assert json.loads(told["edit"])["meta"] == {"description": "edited"}
-    assert (tmp_path / "editor" / "edit-meta.edit.json").read_text() == told["edit"]
+    data, new = FILES["editor/edit-meta.bin"], FILES[f"editor/{told['expected']}"]
+    assert new == editing.edited(data, told["edit"])
+    assert judge.edited_wrongly(data, new, told["edit"]) == ""
+    refused = cases.select(cases.corpus(), ["edit-refuse-trailing"])[0]
+    assert export.expected_name(refused) == ""
 
 
-def test_exporting_twice_gives_the_same_bytes(tmp_path):
-    assert exported(tmp_path / "a") == exported(tmp_path / "b")
-    for path in (tmp_path / "a").rglob("*"):
-        if path.is_file():
-            assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")
-                                         ).read_bytes()
+def test_exporting_twice_gives_the_same_bytes():
+    assert dict(export.files(CHOSEN)) == FILES
 
 
 def test_the_digest_covers_bytes_and_expectations():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`efm3 conformance export`: the cases as plain files."""
+"""`efm3 conformance export`: the kit as plain files, or as an archive."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ import click
 
 
 @click.command("export")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
 @click.option("--select", "words", multiple=True, metavar="WORD", help="as for `run`")
 @click.option("--json", "as_json", is_flag=True, help="print the index")
-def command(folder: Path, words: tuple[str, ...], as_json: bool) -> None:
-    """Write each case as ID.bin and ID.json below DIR (reader, writer, editor, engine), with
-    an index.json that holds the digest of the set.
+def command(target: Path, words: tuple[str, ...], as_json: bool) -> None:
+    """Write the kit for use without efm3: each case as ID.bin and ID.json with what is expected
+    of it, an index with the digest of the set, the texts, and runners in sh and in Python.
 
-    Exit codes: 0 written, 2 usage, 3 DIR cannot be written.
+    TARGET is a folder, or the name of an archive, which ends in .tar.gz, .tgz or .zip.
+
+    Exit codes: 0 written, 2 usage, 3 TARGET cannot be written.
     """
+    from efm3.conformance import kit
     from efm3.conformance.cases import corpus, select
-    from efm3.conformance.export import export
 
     chosen = select(corpus(), words)
     if not chosen:
         raise click.UsageError(f"--select {' '.join(words)} names no case")
-    index = export(folder, chosen)
+    packed = target.name.endswith(kit.SUFFIXES) and not target.is_dir()
+    if target.exists() and not packed and not target.is_dir():
+        raise click.UsageError(f"{target} is a file, and not the name of an archive "
+                               f"({', '.join(kit.SUFFIXES)})")
+    index = kit.archive(target, chosen) if packed else kit.write(target, chosen)
     click.echo(json.dumps(index, indent=2) if as_json else
-               f"{folder}: {index['count']} cases ({index['negative']} negative), "
+               f"{target}: {index['count']} cases ({index['negative']} negative), "
                f"digest {index['digest']}")
