@@ -39,8 +39,7 @@ class BadPicture(Efm3Error):
     a form whose library is missing (X002). A text alone is the message of F010."""
 
     def __init__(self, finding: Finding | str) -> None:
-        known = isinstance(finding, Finding)
-        super().__init__(finding if known else error("F010", str(finding)).finding)
+        super().__init__(error("F010", finding).finding if isinstance(finding, str) else finding)
 
 
 class Picture(NamedTuple):
@@ -119,7 +118,7 @@ def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) ->
         if form.size and not (picture and picture.size[0] * picture.size[1] <= SMALL):
             size = form.size(data)
         else:
-            size = Size(*picture.size)
+            size = _forms.measured(form, data, picture)
         scale = _scale(size, form, place, wanted)
         picture = picture or _forms.opened(form, data, image)
         with picture:
@@ -130,7 +129,8 @@ def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) ->
     except BadPicture:
         raise
     except Efm3Error as e:
-        raise BadPicture(replace(e.finding, path=place)) from None
+        raise BadPicture(replace(e.finding, path=place, found=kind.title,
+                                 expected=form.library)) from None
     except Exception as e:
         # Pillow's decoders raise nearly every kind of exception on damaged bytes.
         _bad("F010", f"a damaged file, or {kind.title} of a kind that is not decoded: "

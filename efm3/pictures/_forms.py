@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from efm3 import sniff
 from efm3.extras import need
-from efm3.pictures import _headers
+from efm3.pictures import _av1, _headers
 from efm3.pictures._headers import Damaged, Size
 
 
@@ -90,6 +90,15 @@ def opened(form: Form, data: bytes, image: Any) -> Any:
     elif factory is None or isinstance(says, str):
         raise Damaged(f"this build of Pillow does not read {form.name}")
     return factory(io.BytesIO(data), "")
+
+
+def measured(form: Form, data: bytes, picture: Any) -> Size:
+    """The size of a picture that Pillow opened by its header alone."""
+    width, height = picture.size
+    if form.name != "AVIF":
+        return Size(width, height)
+    more = _av1.coded_pixels(data) - width * height
+    return Size(width, height, 0, int(form.pixel * max(0, more)))
 
 
 def _is_heic(data: bytes) -> bool:

@@ -34,7 +34,8 @@ class Size(NamedTuple):
     fixed: int = 0
 
 
-def _numbers(form: str, data: bytes, at: int) -> tuple[int, ...]:
+def numbers(form: str, data: bytes, at: int) -> tuple[int, ...]:
+    """The numbers that stand at a place. Raises Damaged past the end."""
     try:
         return struct.unpack_from(form, data, at)
     except struct.error:
@@ -45,31 +46,31 @@ def png(data: bytes) -> Size:
     """The size in IHDR, the first chunk."""
     if data[12:16] != b"IHDR":
         raise Damaged("it does not begin with IHDR")
-    return Size(*_numbers(">II", data, 16))
+    return Size(*numbers(">II", data, 16))
 
 
 def bmp(data: bytes) -> Size:
     """The size in the header, which has two forms; rows may go upwards."""
-    (length,) = _numbers("<I", data, 14)
-    width, height = _numbers("<HH" if length == 12 else "<ii", data, 18)
+    (length,) = numbers("<I", data, 14)
+    width, height = numbers("<HH" if length == 12 else "<ii", data, 18)
     return Size(width, abs(height))
 
 
 def tga(data: bytes) -> Size:
     """The size in the header."""
-    return Size(*_numbers("<HH", data, 12))
+    return Size(*numbers("<HH", data, 12))
 
 
 def webp(data: bytes) -> Size:
     """The size of the canvas, or of the one picture."""
     chunk = data[12:16]
     if chunk == b"VP8X":
-        width, width_high, height, height_high = _numbers("<HBHB", data, 24)
+        width, width_high, height, height_high = numbers("<HBHB", data, 24)
         return Size(1 + width + (width_high << 16), 1 + height + (height_high << 16))
     if chunk == b"VP8L":
-        (bits,) = _numbers("<I", data, 21)
+        (bits,) = numbers("<I", data, 21)
         return Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
-    width, height = _numbers("<HH", data, 26)
+    width, height = numbers("<HH", data, 26)
     return Size(width & 0x3FFF, height & 0x3FFF)
 
 
@@ -87,14 +88,14 @@ def jpeg(data: bytes) -> Size:
     for marker, at in _segments(data):
         if marker in _FRAMES and not frame:
             frame = marker
-            height, width, count = _numbers(">HHB", data, at + 3)
-            factors = _numbers(f"{3 * count}B", data, at + 8)[1::3]
+            height, width, count = numbers(">HHB", data, at + 3)
+            factors = numbers(f"{3 * count}B", data, at + 8)[1::3]
             areas = [(f >> 4) * (f & 15) for f in factors]
         elif marker == 0xDA and frame:
             break
     else:
         raise Damaged("no frame and scan among its segments")
-    if frame in _ONE_PASS and _numbers("B", data, at + 2) == (len(areas),):
+    if frame in _ONE_PASS and numbers("B", data, at + 2) == (len(areas),):
         return Size(width, height)
     if data.count(b"\xff\xda", at - 2) > MAX_SCANS:
         raise Damaged(f"more than {MAX_SCANS} scans")
@@ -120,13 +121,13 @@ def _segments(data: bytes, at: int = 2) -> Iterator[tuple[int, int]]:
 
 def gif(data: bytes) -> Size:
     """The screen, and the first picture where that is larger."""
-    width, height, flags = _numbers("<HHB", data, 6)
+    width, height, flags = numbers("<HHB", data, 6)
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     steps = iter(range(STEPS))
     for _ in steps:
         block = data[at:at + 1]
         if block == b",":
-            left, top, wide, high = _numbers("<HHHH", data, at + 1)
+            left, top, wide, high = numbers("<HHHH", data, at + 1)
             return Size(max(width, left + wide), max(height, top + high))
         if block != b"!":
             break
@@ -142,31 +143,33 @@ def gif(data: bytes) -> Size:
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
                16: 8, 17: 8, 18: 8}
 _TIFF_FORMS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 322, 323
+_WIDTH, _HEIGHT, _BITS, _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT = (
+    256, 257, 258, 277, 278, 322, 323)
 
 
 def tiff(data: bytes) -> Size:
     """The size in the first directory; a strip or tile is decoded beside the picture."""
     order = "<" if data[:2] == b"II" else ">"
-    big = _numbers(order + "H", data, 2) == (43,)
-    (at,) = _numbers(order + ("Q" if big else "I"), data, 8 if big else 4)
-    (count,), at = _numbers(order + ("Q" if big else "H"), data, at), at + (8 if big else 2)
+    big = numbers(order + "H", data, 2) == (43,)
+    (at,) = numbers(order + ("Q" if big else "I"), data, 8 if big else 4)
+    (count,), at = numbers(order + ("Q" if big else "H"), data, at), at + (8 if big else 2)
     found: dict[int, int] = {}
     for i in range(min(count, 1 << 16)):
         entry = at + i * (20 if big else 12)
-        tag, kind, values = _numbers(order + ("HHQ" if big else "HHI"), data, entry)
+        tag, kind, values = numbers(order + ("HHQ" if big else "HHI"), data, entry)
         size = _TIFF_SIZES.get(kind, 1)
         if size > 1 and values > MAX_VALUES:
             raise Damaged(f"tag {tag} has {values} values")
         if kind in _TIFF_FORMS and values:
             place = entry + (12 if big else 8)
             if size * values > (8 if big else 4):
-                (place,) = _numbers(order + ("Q" if big else "I"), data, place)
-            (found[tag],) = _numbers(order + _TIFF_FORMS[kind], data, place)
+                (place,) = numbers(order + ("Q" if big else "I"), data, place)
+            (found[tag],) = numbers(order + _TIFF_FORMS[kind], data, place)
     width, height = found.get(_WIDTH, 0), found.get(_HEIGHT, 0)
     pixel = found.get(_BITS, 8) / 8 * found.get(_SAMPLES, 1)
+    strip = width * min(height, found.get(_ROWS, height))
     tile = found.get(_TILE_WIDTH, 0) * found.get(_TILE_HEIGHT, 0)
-    return Size(width, height, pixel, int(min(2 * tile * pixel, 1 << 62)))
+    return Size(width, height, 0, int(min(max(strip, 2 * tile) * pixel, 1 << 62)))
 
 
 def boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -174,10 +177,10 @@ def boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     for _ in range(STEPS):
         if at + 8 > end:
             return
-        length, name = _numbers(">I", data, at)[0], data[at + 4:at + 8]
+        length, name = numbers(">I", data, at)[0], data[at + 4:at + 8]
         head = 8
         if length == 1:
-            (length,), head = _numbers(">Q", data, at + 8), 16
+            (length,), head = numbers(">Q", data, at + 8), 16
         stop = end if length == 0 else at + length
         if stop < at + head or stop > end:
             return
@@ -191,7 +194,7 @@ def jp2(data: bytes) -> Size:
         (start for name, start, _ in boxes(data, 0, len(data)) if name == b"jp2c"), -1)
     if at < 0 or data[at:at + 4] != b"\xff\x4f\xff\x51":
         raise Damaged("no codestream among its boxes")
-    right, bottom, left, top, *_, components = _numbers(">8IH", data, at + 8)
+    right, bottom, left, top, *_, components = numbers(">8IH", data, at + 8)
     return Size(right - left, bottom - top, 5.0 * components)
 
 
