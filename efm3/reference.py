@@ -81,10 +81,14 @@ def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *
                 a = a + inputs.pop(layer.residual)
             if watch is not None:
                 watch(layer, a)
-        flat = a[:, :, 0, 0]
-        norm = np.sqrt(np.sum(flat * flat, axis=1, keepdims=True))
-        out: Array = flat / np.maximum(norm, np.asarray(fmt.L2_EPS, kind))
-        return out
+        return normalised(a[:, :, 0, 0])
+
+
+def normalised(flat: Array) -> Array:
+    """Vectors [N, D], each divided by its L2 norm or by the format's floor for it."""
+    norm = np.sqrt(np.sum(flat * flat, axis=1, keepdims=True))
+    out: Array = flat / np.maximum(norm, np.asarray(fmt.L2_EPS, flat.dtype))
+    return out
 
 
 def activations(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The judge of engines: embeddings against the reference, first differing layer, symptom."""
+"""The judge of engines: embeddings against the reference, and why one is wrong."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from efm3 import reference, verification
 from efm3.arithmetic import TOLERANCE
-from efm3.conformance import symptoms, weights
+from efm3.conformance import _stray, symptoms, weights
 from efm3.conformance.cases import Case
 from efm3.conformance.home import HOME
 from efm3.conformance.judge import outcome, reason, unwanted
 from efm3.conformance.results import Answer, Outcome
 from efm3.conformance.subject import Subject
-from efm3.model import Model, load
-from efm3.network import layers, macs
+from efm3.model import load
+from efm3.network import macs
 
 COSINES = {"fp16": 0.9999, "bf16": 0.999, "int8": 0.99}
 """Smallest cosine of an engine of reduced precision; see the spec, numeric conformance."""
 
 PRECISIONS = ("fp32", *COSINES)
 MATCHABLE = 50_000_000
-"""Multiply-adds up to which a wrong embedding is compared with the catalogue."""
+"""Multiply-adds up to which a wrong answer is compared with the catalogue."""
+
+NAMED = 4
+"""Most mistakes that are named where they cannot be told apart."""
+
+
+CHANGES = ("; a second run of the same input gives another answer: something of an earlier run is "
+           "kept, or memory is never set")
 
 
 @lru_cache(maxsize=256)
@@ -41,16 +47,17 @@ def judge(case: Case, subject: Subject, precision: str = "fp32") -> Outcome:
     """An engine case: every input's embedding; or a reader case: loaded or refused."""
     if case.kind == "reader":
         return _loads(case, subject)
-    data = case.data()
-    for row in expected(case.id)["inputs"]:
+    data, rows = case.data(), expected(case.id)["inputs"]
+    for row in rows:
         answer = subject.embed(data, weights.picture(row["input"]))
         bad = unwanted(case, answer)
         if bad is not None:
             return bad
-        want = np.array(row["embedding"], np.float64)
-        wrong = _wrong(want, answer, precision)
+        wrong = _wrong(np.array(row["embedding"], np.float64), answer, precision)
         if wrong:
-            why = _why(data, row["input"], answer) if np.isfinite(want).all() else ""
+            again = subject.embed(data, weights.picture(row["input"]))
+            why = _kept(rows, row, answer) + (
+                _why(data, row["input"], answer) if _same(answer, again) else CHANGES)
             return outcome(case, "fail", f"input {row['input']!r}: {wrong}{why}")
     return outcome(case, "pass")
 
@@ -69,11 +76,14 @@ def _loads(case: Case, subject: Subject) -> Outcome:
 
 
 def _wrong(want: Any, answer: Answer, precision: str) -> str:
-    have = np.asarray(answer.value[0], np.float64).reshape(-1)
+    have = _embedding(answer)
     if have.shape != want.shape:
         return f"{have.size} values, not {want.size}"
-    if np.isnan(want).any():
-        return "" if np.isnan(have).all() else "a finite value where NaN is expected"
+    nan = np.isnan(want)
+    if nan.any():
+        finite = np.flatnonzero(nan & ~np.isnan(have))
+        return (f"component {int(finite[0])} is {have[finite[0]]:.7g}, a value where NaN is "
+                "expected" if finite.size else "")
     if not np.isfinite(have).all():
         return f"component {int(np.flatnonzero(~np.isfinite(have))[0])} is not finite"
     if precision == "fp32":
@@ -90,36 +100,50 @@ def _wrong(want: Any, answer: Answer, precision: str) -> str:
     return f"cosine {cosine:.6f} and norm {np.linalg.norm(have):.4f}, least {least} for {precision}"
 
 
+def _embedding(answer: Answer) -> Any:
+    return np.asarray(answer.value[0], np.float64).reshape(-1)
+
+
+def _kept(rows: list[dict[str, Any]], row: dict[str, Any], answer: Answer) -> str:
+    """Words where the answer is that of an input before, "" where it is not."""
+    for other in rows[:rows.index(row)]:
+        if not _wrong(np.array(other["embedding"], np.float64), answer, "fp32"):
+            return f"; it is the embedding of input {other['input']!r}, which was run before"
+    return ""
+
+
+def _same(a: Answer, b: Answer) -> bool:
+    """True where two runs gave the same embedding."""
+    return a.kind == b.kind == "ok" and _embedding(a).shape == _embedding(b).shape and np.allclose(
+        _embedding(a), _embedding(b), rtol=0, atol=TOLERANCE, equal_nan=True)
+
+
 def _why(data: bytes, word: str, answer: Answer) -> str:
     """The first differing layer and the likely mistake, as far as known."""
     model, x = load(data, level="structure"), weights.picture(word)
-    have, given = answer.value
-    said, names = "", list[str]()
-    small = macs(model.arch) <= MATCHABLE
-    if given:
-        stray = verification.first_stray(model, shaped(model, given),
-                                         reference.activations(model, x[None], as_given=True))
-        said = ("; every layer that was given is within its budget: look after the last"
-                if stray is None else f"; first differing layer: {stray.layer}, off by "
-                f"{stray.max_error:.2e}, allowed {stray.budget:.2e}")
-        if stray is not None:
-            layer = np.asarray(given[stray.layer], np.float64)
-            names = symptoms.match(model, x, layer, stray.layer) if small else []
-            said += "" if names else f"; {stray.guess}"
-    if small and not names:
-        names = symptoms.match(model, x, np.asarray(have, np.float64).reshape(-1))
-    return said + (f"; looks as if {', or '.join(names[:3])}" if names else "")
+    layers: dict[str, Any] = answer.value[1]
+    have = _embedding(answer)
+    given = {name: np.asarray(a, np.float64).reshape(-1) for name, a in layers.items()} | {"": have}
+    said = _stray.strangers(model, layers)
+    stray = _stray.first(model, x, layers) if layers else None
+    names = list[str]()
+    if macs(model.arch) <= MATCHABLE:
+        names = symptoms.match(model, x, given, stray.layer if stray else "")
+    if stray is not None:
+        said += f"; first differing layer: {stray.words}"
+        said += "" if names or not stray.guess else f"; {stray.guess}"
+    elif layers:
+        said += _stray.after(model, layers, have)
+    return said + _looks(names)
 
 
-def shaped(model: Model, given: dict[str, Any]) -> dict[str, Any]:
-    """The layers that an engine gave, as [C, H, W]; those of another size are skipped."""
-    out = {}
-    for layer in layers(model.arch):
-        shape = (layer.out_channels, layer.out_side, layer.out_side)
-        flat = given.get(layer.name)
-        if flat is not None and flat.size == layer.out_channels * layer.out_side ** 2:
-            out[layer.name] = np.asarray(flat, np.float64).reshape(shape)
-    return out
+def _looks(names: list[str]) -> str:
+    if not names:
+        return ""
+    if len(names) < 3:
+        return f"; looks as if {'either ' if len(names) == 2 else ''}{' or '.join(names)}"
+    more = f" (or {len(names) - NAMED} more)" if len(names) > NAMED else ""
+    return f"; looks as if one of these: {'; '.join(names[:NAMED])}{more}"
 
 
 SAMPLES = 6
