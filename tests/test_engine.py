@@ -168,6 +168,13 @@ def test_refused_shapes(nano, bad):
         nano.embed(bad)
 
 
+@pytest.mark.parametrize("none", [np.zeros((0, *HWC), np.uint8),
+                                  np.zeros((0, 3, 112, 112), np.float32)])
+def test_no_pictures_give_no_embeddings(nano, none):
+    got = nano.embed(none)
+    assert got.shape == (0, nano.embedding_dim) and got.dtype == np.float32
+
+
 def test_nan_reaches_the_embedding(nano):
     x = reference.prepare(faces(1))
     x[0, 1, 60, 60] = np.nan

@@ -13,6 +13,7 @@ import pytest
 from efm3 import Efm3Error, pictures, untrained
 from efm3.pictures import BadPicture, _colour, _headers, decode, face, read
 from efm3.source import Unreadable
+from tests.encodings import LONG, SHORT, tiff
 
 PICTURE = untrained.images(4, 1)[0]
 
@@ -103,28 +104,18 @@ def test_what_is_no_picture_is_named(image, data, words):
     assert words in refused(data, "F009").message
 
 
-def tiff(tags, data=bytes(3 * 112 * 112)):
-    """A little-endian TIFF: tags of type and values, and the data, at byte 8."""
-    size = {3: "H", 4: "I", 16: "Q"}
-    entries, more, at = b"", b"", 8 + len(data) + 6 + 12 * len(tags)
-    for tag, (kind, *values) in sorted(tags.items()):
-        packed = struct.pack(f"<{len(values)}{size[kind]}", *values)
-        if len(packed) > 4:
-            more, packed = more + packed, struct.pack("<I", at + len(more))
-        entries += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
-    return (struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags))
-            + entries + bytes(4) + more)
-
-
-TAGS = {256: (3, 112), 257: (3, 112), 258: (3, 8, 8, 8), 259: (3, 1), 262: (3, 2), 273: (4, 8),
-        277: (3, 3), 278: (4, 112), 279: (4, 3 * 112 * 112)}
+PIXELS = bytes(3 * 112 * 112)
+TAGS = {256: (SHORT, 112), 257: (SHORT, 112), 258: (SHORT, 8, 8, 8), 259: (SHORT, 1),
+        262: (SHORT, 2), 273: (LONG, 8), 277: (SHORT, 3), 278: (LONG, 112),
+        279: (LONG, len(PIXELS))}
 
 
 def test_headers_that_ask_for_more_than_their_pixels(image):
-    assert read(tiff(TAGS)).pixels.shape == (112, 112, 3)
-    tile = {322: (4, 60000), 323: (4, 60000), 324: (4, 8), 325: (4, 9)}
-    refused(tiff({**TAGS, **tile}), "F011")
-    assert "values" in refused(tiff({**TAGS, 273: (4, *[8] * 140_000)}), "F010").message
+    assert read(tiff(TAGS, PIXELS)).pixels.shape == (112, 112, 3)
+    tile = {322: (LONG, 60000), 323: (LONG, 60000), 324: (LONG, 8), 325: (LONG, 9)}
+    refused(tiff({**TAGS, **tile}, PIXELS), "F011")
+    many = tiff({**TAGS, 273: (LONG, *[8] * 140_000)}, PIXELS)
+    assert "values" in refused(many, "F010").message
 
 
 def test_a_jpeg_of_many_scans(image, monkeypatch):

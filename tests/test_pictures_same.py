@@ -5,6 +5,7 @@
 What no library here writes is written by hand: PNGs of 16 bits and with gAMA, ICC profiles.
 """
 
+import contextlib
 import io
 import struct
 import zlib
@@ -15,7 +16,9 @@ import pytest
 from PIL import Image, ImageCms, features
 
 import efm3
-from efm3.pictures import read
+from efm3.pictures import _av1, read
+from efm3.pictures._headers import Damaged
+from tests.encodings import LONG, SHORT, tiff
 
 NEEDS = ("PIL",)
 
@@ -72,11 +75,23 @@ LINEAR_GREY = icc(b"GRAY", {b"wtpt": xyz(0.9642, 1, 0.8249),
                             b"kTRC": b"curv\0\0\0\0" + struct.pack(">I", 0)})
 
 
+def inks():
+    """CMYK as Lab, by a table of its 16 corners: three inks darken, black is black."""
+    corners = b""
+    for cyan, magenta, yellow, black in np.ndindex(2, 2, 2, 2):
+        corners += bytes((0, 128, 128) if black else (
+            255 - 60 * (cyan + magenta + yellow), 128 - 60 * cyan + 60 * magenta, 128 + 60 * yellow))
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    table = (b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + matrix + ramp * 4 + corners + ramp * 3)
+    return icc(b"CMYK", {b"wtpt": xyz(0.9642, 1, 0.8249), b"A2B0": table}, b"prtr", b"Lab ")
+
+
 def wide():
     """The picture's numbers in Display P3, by the definition of both spaces."""
-    to_d50 = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
-    p3 = np.array([[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
-    light = linear(RGB) @ (np.linalg.inv(p3) @ to_d50).T
+    ours = [[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]]
+    theirs = [[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]]
+    light = linear(RGB) @ (np.linalg.inv(np.array(theirs)) @ np.array(ours)).T
     return np.rint(255 * np.clip(light, 0, 1) ** (1 / 2.2)).astype(np.uint8)
 
 
@@ -144,7 +159,8 @@ def exact():
         picture, exif = turned(orientation)
         yield f"PNG EXIF {orientation}", saved(picture, "PNG", exif=exif), RGB
         yield f"TIFF EXIF {orientation}", saved(picture, "TIFF", exif=exif), RGB
-        yield f"WebP EXIF {orientation}", saved(picture, "WEBP", exif=exif, lossless=True, method=0), RGB
+        yield f"WebP EXIF {orientation}", saved(
+            picture, "WEBP", exif=exif, lossless=True, method=0), RGB
     if features.check("jpg_2000"):
         yield "JPEG 2000", saved(COLOUR, "JPEG2000"), RGB
         yield "JPEG 2000 codestream", saved(COLOUR, "JPEG2000", no_jp2=True), RGB
@@ -178,24 +194,22 @@ def lab():
     return picture
 
 
-def tiff(tags, data):
-    """A little-endian TIFF: tags of whole numbers, then the data, at byte 8."""
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    return (struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data
-            + struct.pack("<H", len(tags)) + entries + bytes(4))
-
-
 def white_is_zero(deep):
     data = (65535 - deep).astype("<u2").tobytes()
-    return tiff({256: 112, 257: 112, 258: 16, 259: 1, 262: 0, 273: 8, 277: 1, 278: 112,
-                 279: len(data)}, data)
+    return tiff({256: (SHORT, 112), 257: (SHORT, 112), 258: (SHORT, 16), 259: (SHORT, 1),
+                 262: (SHORT, 0), 273: (LONG, 8), 277: (SHORT, 1), 278: (SHORT, 112),
+                 279: (LONG, len(data))}, data)
 
 
 def tiles():
-    """One tile of 112x112: more of them would need tags with several numbers."""
-    data = RGB.tobytes()
-    return tiff({256: 112, 257: 112, 258: 8, 259: 1, 262: 2, 277: 3, 322: 112, 323: 112, 324: 8,
-                 325: len(data)}, data)
+    """Tiles of 64x64: four, of which three go over the edge."""
+    padded = np.zeros((128, 128, 3), np.uint8)
+    padded[:112, :112] = RGB
+    data = b"".join(padded[y:y + 64, x:x + 64].tobytes() for y in (0, 64) for x in (0, 64))
+    each = len(data) // 4
+    return tiff({256: (SHORT, 112), 257: (SHORT, 112), 258: (SHORT, 8, 8, 8), 259: (SHORT, 1),
+                 262: (SHORT, 2), 277: (SHORT, 3), 322: (SHORT, 64), 323: (SHORT, 64),
+                 324: (LONG, *(8 + i * each for i in range(4))), 325: (LONG, *[each] * 4)}, data)
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +242,35 @@ def test_what_loses_nothing_is_the_same_to_the_bit():
             assert (got == want).all(), name
             checked += 1
     assert checked > 40
+
+
+def test_inks_are_converted_by_their_profile():
+    """Paper, black, and cyan, which the plain formula would make far too bright."""
+    inks_of = np.zeros((112, 112, 4), np.uint8)
+    inks_of[40:80, :, 3], inks_of[80:, :, 0] = 255, 255
+    picture = Image.frombytes("CMYK", (112, 112), inks_of.tobytes())
+    got = read(saved(picture, "TIFF", icc_profile=inks()))
+    assert got.notes == ()
+    assert got.pixels[:40].min() > 245 and got.pixels[40:80].max() < 10
+    assert (got.pixels[80:] == got.pixels[111, 0]).all()
+    red, green, blue = map(int, got.pixels[111, 0])
+    assert red < 40 and 150 < green < 245 and 120 < blue < 225
+    plain = read(saved(picture, "TIFF"))
+    assert (plain.pixels[111, 0] == (0, 255, 255)).all() and "plain formula" in plain.notes[0]
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_the_frames_of_an_avif_count():
+    small = COLOUR.resize((200, 180))
+    data = saved(small, "AVIF", speed=10)
+    assert _av1.coded_pixels(data) == 200 * 180 and read(data).pixels.shape == (180, 200, 3)
+    several = saved(small, "AVIF", speed=10, save_all=True,
+                    append_images=[small.rotate(90)])
+    assert 200 * 180 <= _av1.coded_pixels(several) <= 256 * 256
+    assert read(several).notes == ("the first picture of an animation",)
+    # What claims to be 8 x 8 pixels still takes memory by its frames.
+    lie = data.replace(struct.pack(">II", 200, 180), struct.pack(">II", 8, 8))
+    assert lie != data and _av1.coded_pixels(lie) == 200 * 180
+    for at in range(0, len(data), 7):
+        with contextlib.suppress(Damaged, IndexError):
+            assert _av1.coded_pixels(data[:at]) <= 200 * 180

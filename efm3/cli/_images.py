@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 import click
@@ -27,7 +28,10 @@ def load_image(path: str, resize: bool) -> Picture:
     with open_regular(path) as f:
         head = f.read(HEADER)
     if not head.startswith(NPY):
-        picture = face(path, resize)
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata; what matters of it is refused or noted.
+            warnings.simplefilter("ignore")
+            picture = face(path, resize)
         for note in picture.notes:
             click.echo(f"efm3: {printable(path)}: {printable(note)}", err=True)
         return picture
