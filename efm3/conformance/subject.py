@@ -105,8 +105,13 @@ class Program(Subject):
         path, edit, out = self._path("case.bin"), self._path("edit.json"), self._path("out.bin")
         path.write_bytes(data)
         edit.write_text(change, encoding="utf-8")
-        return self._made(self.ask("edit", {"file": str(path), "edit": str(edit),
-                                            "out": str(out)}, "", b""), out)
+        answer = self._made(self.ask("edit", {"file": str(path), "edit": str(edit),
+                                              "out": str(out)}, "", b""), out)
+        try:
+            kept = path.read_bytes() == data
+        except OSError:
+            kept = False
+        return answer if kept else Answer("broken", "it changed the file that it was given to edit")
 
     def _made(self, answer: Answer, out: Path) -> Answer:
         if answer.kind == "refused":

@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases are read strictly, chosen by words, and digested."""
 
+from dataclasses import fields
+from decimal import Decimal
+
 import pytest
 
+from efm3.arch import Arch
 from efm3.conformance import cases
 from efm3.conformance.home import RecipeError
 
@@ -92,3 +96,27 @@ def test_the_text_of_an_edit_is_as_it_is_spelled():
         cases.edit_text(wrong)
     with pytest.raises(RecipeError, match="answer"):
         cases.parse(GOOD + 'answer = "perhaps"', "x", "editor")
+
+
+def test_a_case_stands_for_each_power_of_two_that_a_naive_loop_spells_wrongly():
+    """The nearest decimal of p digits may miss the short half of a power's interval."""
+    def naive(x):
+        return next(s for s in (f"{x:.{p}e}" for p in range(17)) if float(s) == x)
+    wrong = {x for x in (2.0 ** k for k in range(-1022, 1024))
+             if Decimal(naive(x)) != Decimal(repr(x))}
+    held = {c.recipe["arch"]["width_mult"] for c in CORPUS if c.id.startswith("write-width-power-")}
+    assert wrong == held and len(wrong) == 46
+
+
+def test_each_key_of_an_arch_is_missing_once_and_once_of_each_other_type():
+    refused = [c for c in CORPUS if c.kind == "writer" and "W014" in c.tests]
+    texts = [cases.writer_text(c) for c in refused]
+    keys = [f.name for f in fields(Arch)]
+    for key in keys:
+        assert any(f'"{key}"' not in t for t in texts), key
+        for word in ("null", "true", '"1"', "1.0"):
+            if (key, word) not in {("name", '"1"'), ("name", "1.0"), ("width_mult", '"1"'),
+                                   ("width_mult", "1.0"), *(("stages", w) for w in (
+                                       "true", '"1"', "1.0"))}:
+                assert any(f'"{key}": {word}' in t for t in texts), (key, word)
+    assert all(c.negative for c in refused)

@@ -96,6 +96,14 @@ def test_a_writer_that_writes_nothing_is_broken_and_one_that_leaves_a_file_is_se
     assert program("open(sys.argv[3], 'w'); sys.exit(1)").write("{}", {}).value is True
 
 
+def test_an_editor_that_touches_the_file_that_it_was_given_is_broken(program):
+    assert program("open(sys.argv[3], 'w').write('new')").edit(b"x", "{}").value == b"new"
+    assert program("sys.exit(1)").edit(b"x", "{}").kind == "refused"
+    for text in ("open(sys.argv[1], 'w'); sys.exit(1)", "os.unlink(sys.argv[1]); sys.exit(1)"):
+        answer = program(text).edit(b"x", "{}")
+        assert answer.kind == "broken" and "changed the file" in answer.reason
+
+
 ENGINE = """
 import struct
 model, given, output, layers = sys.argv[1:]
