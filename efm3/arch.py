@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, NoReturn
 
 from efm3 import format as fmt
@@ -132,13 +132,12 @@ def _stages(value: Any) -> tuple[Stage, ...]:
     for i, stage in enumerate(stages):
         if not isinstance(stage, Stage):
             _mistyped(f"stages[{i}]", stage, "a Stage")
-    return tuple(s if type(s.t) is type(s.n) is type(s.s) is int else
-                 replace(s, t=_whole(s.t), n=_whole(s.n), s=_whole(s.s)) for s in stages)
+    return tuple(Stage(_whole(s.t), _whole(s.n), _whole(s.s)) for s in stages)
 
 
 def _whole(value: Any) -> Any:
     """The int that a value is; what is none stays as it is, and `problems` refuses it."""
-    if type(value) is int or isinstance(value, bool):
+    if isinstance(value, bool):
         return value
     try:
         return operator.index(value)

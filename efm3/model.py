@@ -199,10 +199,11 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any], text: 
     if align:
         text = mirrors.pad(text.rstrip(b" "))
     head = _head(arch, text)
-    stated = mirrors.meta_of(mirrors.parse(text)).get("sha256")
-    if stated is not None and not seal and stated != _digest(table):
-        refuse("M042", "the digest is not that of these tensors: leave it out, or seal the file",
-                "json.meta.sha256", stated, _digest(table))
+    if not seal:
+        stated = mirrors.meta_of(mirrors.parse(text)).get("sha256")
+        if stated is not None and stated != _digest(table):
+            refuse("M042", "the digest is not that of these tensors: leave it out, or seal the "
+                            "file", "json.meta.sha256", stated, _digest(table))
     return [*head, fmt.U32.build(len(layout)), *table]
 
 

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import efm3
-from efm3 import Arch, Stage
+from efm3 import Arch, Stage, mirror
 from efm3 import format as fmt
 from efm3.conformance import sample
 from efm3.conformance.cases import corpus
@@ -251,6 +252,15 @@ def test_what_was_read_at_level_structure_is_not_written_on_with_its_errors():
         data = written({"W007", "M042"}, lambda m=model: b"".join(m.parts(finite=False)))
         refused += data is None
     assert refused == len(BROKEN) > 40
+
+
+def test_a_text_that_looks_damaged_is_judged_like_any_other():
+    """Nine replacement characters: in a file that is not whole they say that a transfer as text
+    damaged it, and what is being written is not whole yet."""
+    text = json.dumps(mirror.values(sample.ARCH) | {"meta": {"picture": "no", "a": "\ufffd" * 9}},
+                      ensure_ascii=False).encode()
+    model = efm3.load(sample.text(text)(sample.base()), level="structure")
+    assert written({"W007"}, lambda: b"".join(model.parts())) is None
 
 
 def test_what_is_no_array():
