@@ -129,16 +129,19 @@ static char *slurp(const char *path, size_t *size) {
     return data;
 }
 
-// Where a key's value starts. A quote inside of a string has a backslash before it, so `"key"`
-// followed by a colon is a key wherever it stands.
+// Where the value of a key of the outermost object starts.
 static const char *value_of(const char *json, const char *key) {
-    char quoted[24];
-    snprintf(quoted, sizeof quoted, "\"%s\"", key);
-    const char *p = json;
-    while ((p = strstr(p, quoted)) != NULL) {
-        p += strlen(quoted);
-        p += strspn(p, " \t\r\n");
-        if (*p == ':') return p + 1 + strspn(p + 1, " \t\r\n");
+    size_t length = strlen(key);
+    int depth = 0;
+    for (const char *p = json; *p; p++) {
+        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+        if (*p != '"') continue;
+        const char *start = ++p;
+        while (*p && *p != '"') p += *p == '\\' && p[1] ? 2 : 1;
+        if (!*p) break;
+        const char *after = p + 1 + strspn(p + 1, " \t\r\n");
+        int same = (size_t)(p - start) == length && memcmp(start, key, length) == 0;
+        if (depth == 1 && same && *after == ':') return after + 1 + strspn(after + 1, " \t\r\n");
     }
     need(0, key, "is missing");
     return NULL;
@@ -158,19 +161,36 @@ static uint32_t integer(const char *json, const char *key, uint32_t most) {
     return (uint32_t)v;
 }
 
+// Makes the digits before the exponent one greater.
+static void next_above(char *text) {
+    for (char *d = strchr(text, 'e') - 1; d >= text; d--) {
+        if (*d == '.') continue;
+        *d = *d == '9' ? '0' : *d + 1;
+        if (*d != '0') return;
+    }
+}
+
 // A number above zero in its canonical spelling.
 static char *width_of(const char *p) {
     const char *end = token_end(p, "0123456789+-.eE");
     need(end != NULL, "width_mult", "is no number");
-    char *stop, *text = memory(32);
+    char *stop, *text = memory(64), digits[32];
     double v = strtod(p, &stop);
     need(stop == end && v > 0 && isfinite(v), "width_mult", "is not above zero");
-    int digits = 0;  // after the first; the fewest that read back as v
-    do snprintf(text, 32, "%.*e", digits, v);
-    while (strtod(text, NULL) != v && digits++ < 17);
-    int exponent = atoi(strchr(text, 'e') + 1);
+    for (int n = 0; n < 18; n++) {  // the fewest digits that read back as v
+        snprintf(text, 64, "%.*e", n, v);
+        if (strtod(text, NULL) == v) break;
+        // Above a power of two doubles lie wider: there the next above may read back alone.
+        next_above(text);
+        if (strtod(text, NULL) == v) break;
+    }
+    int exponent = atoi(strchr(text, 'e') + 1), n = 0;
     if (exponent < -4 || exponent >= 16) return text;
-    snprintf(text, 32, "%.*f", digits > exponent ? digits - exponent : 1, v);
+    for (char *d = text; *d != 'e'; d++) if (*d != '.') digits[n++] = *d;
+    while (n < exponent + 2) digits[n++] = '0';
+    int whole = exponent < 0 ? 0 : exponent + 1;
+    snprintf(text, 64, "%s%.*s.%.*s%.*s", whole ? "" : "0", whole, digits,
+             whole ? 0 : -exponent - 1, "000", n - whole, digits + whole);
     return text;
 }
 
@@ -243,6 +263,9 @@ static Arch read_arch(const char *path) {
         need(*p == '{' && end && a.n_stages < 8, "stages", "are not 1..8 objects");
         char *stage = memory((size_t)(end - p) + 2);
         memcpy(stage, p, (size_t)(end - p) + 1);
+        int quotes = 0;
+        for (char *q = stage; *q; q++) quotes += *q == '"';
+        need(quotes == 6, "a stage", "has not the keys t, n and s");
         a.stages[a.n_stages][0] = integer(stage, "t", 255);
         a.stages[a.n_stages][1] = integer(stage, "n", 255);
         a.stages[a.n_stages++][2] = integer(stage, "s", 4);

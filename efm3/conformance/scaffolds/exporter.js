@@ -33,7 +33,10 @@ function check(arch) {
   const limits = (row, most) => Object.entries(most).forEach(([key, m]) => need(
     Number.isInteger(row[key]) && row[key] >= 1 && row[key] <= m, `${key} is not 1..${m}`));
   limits(arch, LIMITS);
-  arch.stages.forEach((stage) => limits(stage, { t: 255, n: 255, s: 4 }));
+  arch.stages.forEach((stage) => {
+    limits(stage, { t: 255, n: 255, s: 4 });
+    need(Object.keys(stage).length === 3, 'a stage has more than t, n and s');
+  });
   need(arch.stem_kernel % 2 === 1, 'stem_kernel is even');
   need(arch.stages.reduce((sum, stage) => sum + stage.n, 0) <= 256, 'more than 256 blocks');
   let side = Math.floor((112 - 1) / arch.stem_stride) + 1;

@@ -166,15 +166,24 @@ fn read_npy(folder: &Path, name: &str, shape: &[u32]) -> Result<Vec<u8>, String>
 
 const SPACE: &[char] = &[' ', '\t', '\r', '\n'];
 
-/// What follows a key and its colon. A quote inside of a string has a backslash before it, so
-/// `"key"` and a colon are a key wherever they stand.
+/// What follows a key of the outermost object and its colon.
 fn value_of<'a>(json: &'a str, key: &str) -> Result<&'a str, String> {
-    let quoted = format!("\"{}\"", key);
-    let mut rest = json;
-    while let Some(at) = rest.find(&quoted) {
-        rest = rest[at + quoted.len()..].trim_start_matches(SPACE);
-        if rest.starts_with(':') {
-            return Ok(rest[1..].trim_start_matches(SPACE));
+    let (mut depth, mut start, mut escaped) = (0, None, false);
+    for (at, byte) in json.bytes().enumerate() {
+        match (start, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(from), b'"') => {
+                let rest = json[at + 1..].trim_start_matches(SPACE);
+                if depth == 1 && json[from..at] == *key && rest.starts_with(':') {
+                    return Ok(rest[1..].trim_start_matches(SPACE));
+                }
+                start = None;
+            }
+            (None, b'"') => start = Some(at + 1),
+            (None, b'{') | (None, b'[') => depth += 1,
+            (None, b'}') | (None, b']') => depth -= 1,
+            _ => {}
         }
     }
     Err(format!("{} is missing", key))
@@ -274,6 +283,7 @@ fn read_arch(json: &str) -> Result<Arch, String> {
         need!(rest.starts_with('{') && stages.len() < 8, "stages are not 1..8 objects");
         let end = rest.find('}').ok_or("stages is no array")? + 1;
         let stage = &rest[..end];
+        need!(stage.matches('"').count() == 6, "a stage has not the keys t, n and s");
         let (t, n) = (integer(stage, "t", 255)?, integer(stage, "n", 255)?);
         stages.push(Stage { t, n, s: integer(stage, "s", 4)? });
         rest = rest[end..].trim_start_matches(SPACE);
