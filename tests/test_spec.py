@@ -232,6 +232,21 @@ def test_reals_are_spelled_as_the_text_says(width, text):
     assert f'"width_mult":{text},' in mirrors.canonical(arch).decode()
 
 
+@pytest.mark.parametrize("value, text", [
+    (7, "7"), (-7, "-7"), (0, "0"), (-0, "0"), (7.0, "7.0"), (-7.0, "-7.0"), (0.0, "0.0"),
+    (-0.0, "-0.0"), (5e-324, "5e-324"), (-5e-324, "-5e-324"), (10**20 - 1, "9" * 20),
+    (-1.5e-07, "-1.5e-07"), (2.0**53, "9007199254740992.0"), (1e22, "1e+22")])
+def test_numbers_of_meta_are_spelled_as_the_text_says(value, text):
+    mirror = mirrors.canonical(s.ARCH, {"z": value, "meta": {"b": value, "a": 1}})
+    assert mirror.decode().endswith(f',"z":{text},"meta":{{"b":{text},"a":1}}}}')
+
+
+def test_numbers_too_small_for_a_binary64_are_read_as_the_text_says():
+    item = text_of("M026")
+    told = [float(x) for x in re.findall(r"`([\d.]+e-\d+)`", item)]
+    assert len(told) == 4 and told == [5e-324, 5e-324, 0.0, 0.0]
+
+
 def test_strings_are_spelled_as_the_text_says():
     name = "a\"b\\c/d\b\t\n\f\r\x01\x7f\u00e9\u2028\U0001f600~ "
     want = ('"a\\"b\\\\c/d\\b\\t\\n\\f\\r\\u0001\\u007f\\u00e9\\u2028\\ud83d\\ude00~ "')
