@@ -162,7 +162,10 @@ def ask(recipe: Recipe, a: Subject, b: Subject, level: str) -> str:
         data = render(recipe)
     except RecipeError:
         return ""
-    return compare(a.read(data, level), b.read(data, level))
+    answers = a.read(data, level), b.read(data, level)
+    a.check()
+    b.check()
+    return compare(*answers)
 
 
 def minimise(recipe: Recipe, differs: Callable[[Recipe], str]) -> tuple[Recipe, str]:

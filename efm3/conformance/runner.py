@@ -79,14 +79,12 @@ def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = 
         case = next((c for c in cases_of(subject_class) if c.smoke and not c.negative), None)
         return case is None or _words(one(case, of)) == _words(first[0])
     first: list[Outcome] = []
-    if of.unusable:
-        refuse("K016", of.unusable)
+    of.check()
     parallel = jobs > 1 and isinstance(of, Simple)
     pool = ThreadPoolExecutor(jobs if parallel else 1)
     try:
         for found in pool.map(outcome, cases) if parallel else map(outcome, cases):
-            if of.unusable:
-                refuse("K016", of.unusable)
+            of.check()
             if len(first) < FIRST:
                 first.append(found)
                 if len(first) == FIRST and len({_words(o) for o in first}) == 1 and lost():

@@ -21,6 +21,7 @@ import numpy as np
 from efm3.conformance import commands
 from efm3.conformance.answers import MAX_OUTPUT, object_of
 from efm3.conformance.results import Answer
+from efm3.findings import refuse
 
 MAX_SAID = 2000
 """Most characters that are kept of a program's reasons."""
@@ -35,6 +36,11 @@ class Subject:
 
     def __init__(self) -> None:
         self.implementation, self.unusable = {}, ""
+
+    def check(self) -> None:
+        """Raises Efm3Error (K016) where it is known that no case can be answered."""
+        if self.unusable:
+            refuse("K016", self.unusable)
 
     def read(self, data: bytes, level: str) -> Answer:
         """The document of a file."""

@@ -39,16 +39,16 @@ def command(a: str, b: str, protocol: str, level: str, files: int, seconds: floa
     """Mutate valid files, field by field, and ask both readers; where they disagree, reduce
     the mutation to a minimum and print it as a case.
 
-    Exit codes: 0 they agree on all files, 1 they disagree, 2 usage.
+    Exit codes: 0 they agree on all files, 1 they disagree, 2 usage, 3 one cannot be run.
     """
     from efm3.conformance import author, disagree
     from efm3.conformance.recipe import render
     from efm3.conformance.runner import subject
 
     try:
-        one, two = (subject(c, protocol, timeout) for c in (a, b))
+        one, two = (subject(c, protocol, timeout, tested="reader") for c in (a, b))
     except ValueError as e:
-        raise click.UsageError(str(e)) from None
+        raise click.UsageError(printable(str(e))) from None
     end = time.monotonic() + seconds if seconds else float("inf")
     tried = 0
 

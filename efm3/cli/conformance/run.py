@@ -18,6 +18,7 @@ from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Outcome
 from efm3.conformance.runner import cores, run_all, subject
+from efm3.findings import printable
 
 
 @click.command("run")
@@ -77,7 +78,7 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
             of = subject(cmd, protocol, timeout, stdin, tensors,
                          (lambda s: click.echo(s, err=True)) if verbose else lambda _: None, name)
         except ValueError as e:
-            raise click.UsageError(str(e)) from None
+            raise click.UsageError(printable(str(e))) from None
         try:
             runs.append(run_all(name, cmd, words, level=level, precision=precision, known=known,
                                 jobs=jobs or cores(), of=of, progress=show))

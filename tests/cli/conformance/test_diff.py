@@ -7,6 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import pytest
+
 from efm3.conformance import cases
 
 READER = Path(__file__).resolve().parents[3] / "efm3" / "conformance" / "scaffolds" / "reader.py"
@@ -42,3 +44,11 @@ def test_time_ends_it(cli):
 def test_usage(cli):
     assert cli("conformance", "diff", "--a", "@python").exit_code == 2
     assert cli("conformance", "diff", "--a", "@python", "--b", "@none").exit_code == 2
+    assert cli("conformance", "diff", "--a", "@python", "--b", "x {nope}").exit_code == 2
+
+
+@pytest.mark.parametrize("protocol", ["simple", "lines"])
+def test_a_program_that_cannot_be_run_does_not_disagree(cli, protocol):
+    result = cli("conformance", "diff", "--a", "@python", "--b", "/nowhere/reader", "--protocol",
+                 protocol)
+    assert result.exit_code == 3 and not result.stdout and "cannot be run" in result.stderr
