@@ -18,7 +18,15 @@ import numpy as np
 
 from efm3.codes import LEVELS
 from efm3.conformance import weights
-from efm3.conformance.cases import Case, corpus, digest_of, edit_text, writer_text
+from efm3.conformance.cases import (
+    LARGE,
+    Case,
+    corpus,
+    digest_of,
+    edit_text,
+    named,
+    writer_text,
+)
 from efm3.conformance.document import document
 from efm3.version import __version__
 
@@ -145,26 +153,34 @@ def _named(case: Case) -> dict[str, Any]:
         return {"documents": {lv: document_name(case, lv) for lv in DOCUMENTS if case.valid(lv)}}
     if case.kind == "engine":
         return {"expected": [expected_name(case, i) for i in range(len(_runs(case)))]}
-    named = {"expected": expected_name(case)} if expected_name(case) else {}
-    return named | ({"tensors": tensors_name(case)} if case.kind == "writer" else {})
+    shown = {"expected": expected_name(case)} if expected_name(case) else {}
+    return shown | ({"tensors": tensors_name(case)} if case.kind == "writer" else {})
 
 
 def _entry(case: Case, files: dict[str, bytes]) -> dict[str, Any]:
     return {"id": case.id, "kind": case.kind, "level": case.level, "smoke": case.smoke,
-            "negative": case.negative, "expect": digest_of(describe(case, full=False)),
-            "files": {n: hashlib.sha256(d).hexdigest() for n, d in files.items()
-                      if n == f"{case.id}.bin"}}
+            "negative": case.negative, "expect": digest_of(describe(case, full=False))} | (
+        {"recipe": digest_of(case.recipe)} if case.large else
+        {"files": {n: hashlib.sha256(d).hexdigest() for n, d in files.items()
+                   if n == f"{case.id}.bin"}})
+
+
+@lru_cache(maxsize=1)
+def _large() -> list[dict[str, Any]]:
+    """The entries of the large cases, by their recipes: also of a set that has not their bytes."""
+    return [_entry(c, {}) for c in named([LARGE])]
 
 
 def _index(entries: list[dict[str, Any]]) -> dict[str, Any]:
     return {"index_version": INDEX_VERSION, "efm3": __version__, "count": len(entries),
-            "negative": sum(e["negative"] for e in entries), "digest": digest_of(entries),
-            "cases": entries}
+            "negative": sum(e["negative"] for e in entries),
+            "digest": digest_of([*entries, *_large()]), "cases": entries, LARGE: _large()}
 
 
 @lru_cache(maxsize=1)
 def index() -> dict[str, Any]:
-    """The index of the whole set; its `digest` covers every case's bytes and expectations."""
+    """The index of the whole set; its `digest` covers every case's bytes and expectations, of a
+    large case its recipe and expectations."""
     return _index([_entry(c, _files(c, full=False)) for c in corpus()])
 
 
@@ -178,5 +194,6 @@ def files(cases: Iterable[Case]) -> Iterator[tuple[str, bytes]]:
             if f"{case.kind}/{name}" not in given:
                 given.add(f"{case.kind}/{name}")
                 yield f"{case.kind}/{name}", data
-        entries.append(_entry(case, own))
+        if not case.large:
+            entries.append(_entry(case, own))
     yield INDEX, (json.dumps(_index(entries), indent=1) + "\n").encode()

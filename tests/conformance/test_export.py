@@ -79,3 +79,18 @@ def test_the_digest_covers_bytes_and_expectations():
     fields = {k: getattr(case, k) for k in case.__dataclass_fields__}
     other = cases.Case(**fields | {"about": "another"})
     assert export._entry(other, {})["expect"] != export._entry(case, {})["expect"]
+
+
+def test_the_digest_covers_large_cases_by_their_recipes(monkeypatch):
+    index = json.loads(FILES["index.json"])
+    assert [e["id"] for e in index["large"]] == [c.id for c in cases.named(["large"])]
+    assert all(e["recipe"] and "files" not in e for e in index["large"])
+    assert index["digest"] == cases.digest_of([*index["cases"], *index["large"]])
+    large = cases.named(["large"])[0]
+    other = cases.Case(**{k: getattr(large, k) for k in large.__dataclass_fields__} | {
+        "recipe": large.recipe | {"base": "empty"}})
+    assert export._entry(large, {})["recipe"] != export._entry(other, {})["recipe"]
+    monkeypatch.setattr(export, "_files", lambda case, full: {f"{case.id}.bin": b"x"})
+    alone = dict(export.files([large]))
+    assert alone[f"reader/{large.id}.bin"] == b"x"
+    assert json.loads(alone["index.json"])["count"] == 0

@@ -13,8 +13,9 @@ import click
 @click.command("export")
 @click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
 @click.option("--select", "words", multiple=True, metavar="WORD", help="as for `run`")
+@click.option("--large", is_flag=True, help="the large cases too, of 70 MB each")
 @click.option("--json", "as_json", is_flag=True, help="print the index")
-def command(target: Path, words: tuple[str, ...], as_json: bool) -> None:
+def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) -> None:
     """Write the kit for use without efm3: each case as ID.bin and ID.json with what is expected
     of it, an index with the digest of the set, the texts, and runners in sh and in Python.
 
@@ -25,7 +26,7 @@ def command(target: Path, words: tuple[str, ...], as_json: bool) -> None:
     from efm3.conformance import kit
     from efm3.conformance.cases import corpus, select
 
-    chosen = select(corpus(), words)
+    chosen = select(corpus(large), words)
     if not chosen:
         raise click.UsageError(f"--select {' '.join(words)} names no case")
     packed = target.name.endswith(kit.SUFFIXES) and not target.is_dir()
