@@ -10,6 +10,13 @@ SHORT, LONG = 3, 4
 _LETTERS = {SHORT: "H", LONG: "I"}
 
 
+def writes(name: str) -> bool:
+    """True where this Pillow was built with a library; an older one warns of a name it lacks."""
+    from PIL import features
+
+    return name in features.get_supported()
+
+
 def tiff(tags: dict[int, tuple[int, ...]], data: bytes) -> bytes:
     """A little-endian TIFF: tags of a type and values, and the data, which are at byte 8."""
     entries, more, at = b"", b"", 8 + len(data) + 6 + 12 * len(tags)

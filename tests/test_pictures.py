@@ -13,7 +13,7 @@ import pytest
 from efm3 import Efm3Error, pictures, untrained
 from efm3.pictures import BadPicture, _colour, _headers, decode, face, read
 from efm3.source import Unreadable
-from tests.encodings import LONG, SHORT, tiff
+from tests.encodings import LONG, SHORT, tiff, writes
 
 PICTURE = untrained.images(4, 1)[0]
 
@@ -133,8 +133,7 @@ def test_a_jpeg_of_many_scans(image, monkeypatch):
 ])
 def test_a_size_that_is_not_the_datas(image, form, at, sizes):
     if form == "JPEG2000":
-        features = pytest.importorskip("PIL.features", reason="Pillow is an extra")
-        if not features.check("jpg_2000"):
+        if not writes("jpg_2000"):
             pytest.skip("this Pillow has no JPEG 2000")
         data = encoded(image, form)
         box = data.index(b"ihdr") + 4
@@ -332,7 +331,7 @@ def test_damaged_headers_raise_one_exception(image):
     rng = np.random.default_rng(2)
     forms = ["PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "PPM", "TGA"]
     forms += [f for f, word in (("AVIF", "avif"), ("JPEG2000", "jpg_2000"))
-              if pytest.importorskip("PIL.features", reason="Pillow is an extra").check(word)]
+              if writes(word)]
     small = PICTURE[:40, :40]
     for form in forms:
         data = encoded(image, form, small)

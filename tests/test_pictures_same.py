@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms
 
 import efm3
 from efm3.pictures import _av1, read
 from efm3.pictures._headers import Damaged
-from tests.encodings import LONG, SHORT, tiff
+from tests.encodings import LONG, SHORT, tiff, writes
 
 NEEDS = ("PIL",)
 
@@ -79,8 +79,9 @@ def inks():
     """CMYK as Lab, by a table of its 16 corners: three inks darken, black is black."""
     corners = b""
     for cyan, magenta, yellow, black in np.ndindex(2, 2, 2, 2):
+        light = 255 - 60 * (cyan + magenta + yellow)
         corners += bytes((0, 128, 128) if black else (
-            255 - 60 * (cyan + magenta + yellow), 128 - 60 * cyan + 60 * magenta, 128 + 60 * yellow))
+            light, 128 - 60 * cyan + 60 * magenta, 128 + 60 * yellow))
     ramp = bytes(range(256))
     matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
     table = (b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + matrix + ramp * 4 + corners + ramp * 3)
@@ -161,7 +162,7 @@ def exact():
         yield f"TIFF EXIF {orientation}", saved(picture, "TIFF", exif=exif), RGB
         yield f"WebP EXIF {orientation}", saved(
             picture, "WEBP", exif=exif, lossless=True, method=0), RGB
-    if features.check("jpg_2000"):
+    if writes("jpg_2000"):
         yield "JPEG 2000", saved(COLOUR, "JPEG2000"), RGB
         yield "JPEG 2000 codestream", saved(COLOUR, "JPEG2000", no_jp2=True), RGB
 
@@ -181,7 +182,7 @@ def lossy():
         yield f"JPEG EXIF {orientation}", saved(picture, "JPEG", quality=95, exif=exif), RGB
     yield "TIFF JPEG", saved(COLOUR, "TIFF", compression="jpeg"), RGB
     yield "WebP", saved(COLOUR, "WEBP", quality=90), RGB
-    if features.check("avif"):
+    if writes("avif"):
         yield "AVIF", saved(COLOUR, "AVIF", quality=90), RGB
         picture, exif = turned(6)
         yield "AVIF turned", saved(picture, "AVIF", quality=90, exif=exif), RGB
@@ -202,14 +203,13 @@ def white_is_zero(deep):
 
 
 def tiles():
-    """Tiles of 64x64: four, of which three go over the edge."""
-    padded = np.zeros((128, 128, 3), np.uint8)
-    padded[:112, :112] = RGB
-    data = b"".join(padded[y:y + 64, x:x + 64].tobytes() for y in (0, 64) for x in (0, 64))
-    each = len(data) // 4
+    """Tiles of 16x16, the least that the form allows."""
+    data = b"".join(RGB[y:y + 16, x:x + 16].tobytes() for y in range(0, 112, 16)
+                    for x in range(0, 112, 16))
+    each = len(data) // 49
     return tiff({256: (SHORT, 112), 257: (SHORT, 112), 258: (SHORT, 8, 8, 8), 259: (SHORT, 1),
-                 262: (SHORT, 2), 277: (SHORT, 3), 322: (SHORT, 64), 323: (SHORT, 64),
-                 324: (LONG, *(8 + i * each for i in range(4))), 325: (LONG, *[each] * 4)}, data)
+                 262: (SHORT, 2), 277: (SHORT, 3), 322: (SHORT, 16), 323: (SHORT, 16),
+                 324: (LONG, *(8 + i * each for i in range(49))), 325: (LONG, *[each] * 49)}, data)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def test_inks_are_converted_by_their_profile():
     assert (plain.pixels[111, 0] == (0, 255, 255)).all() and "plain formula" in plain.notes[0]
 
 
-@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+@pytest.mark.skipif(not writes("avif"), reason="this Pillow has no AVIF")
 def test_the_frames_of_an_avif_count():
     small = COLOUR.resize((200, 180))
     data = saved(small, "AVIF", speed=10)

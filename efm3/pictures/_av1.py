@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from efm3.pictures._headers import Damaged, boxes, numbers
+from efm3.pictures._headers import STEPS, Damaged, boxes, numbers
 
 ITEMS = 4096
 """Most pieces of coded data that are looked at: a large picture is a grid of them."""
@@ -21,7 +21,7 @@ _SEQUENCE_HEADER, _DELIMITER = 1, 2
 def coded_pixels(data: bytes) -> int:
     """Pixels of the largest frame that the file's items and tracks may hold. Raises Damaged."""
     most = 0
-    for count, place in enumerate(_places(data, 0, len(data), 0)):
+    for count, place in enumerate(_places(data, 0, len(data), iter(range(STEPS)))):
         if count == ITEMS:
             raise Damaged(f"more than {ITEMS} pieces of coded data")
         if (header := _sequence_header(data, place)) is not None:
@@ -30,21 +30,19 @@ def coded_pixels(data: bytes) -> int:
     return most
 
 
-def _places(data: bytes, at: int, end: int, depth: int) -> Iterator[int]:
+def _places(data: bytes, at: int, end: int, steps: Iterator[int],
+            depth: int = 0) -> Iterator[int]:
     """Where items and the chunks of tracks begin."""
-    for name, start, stop in boxes(data, at, end):
+    for name, start, stop in boxes(data, at, end, steps):
         if name in _HOLDERS and depth < 8:
-            yield from _places(data, start + 4 * (name == b"meta"), stop, depth + 1)
+            yield from _places(data, start + 4 * (name == b"meta"), stop, steps, depth + 1)
         elif name == b"iloc":
-            yield from _items(data, start, _idat(data, at, end))
+            within = (s for n, s, _ in boxes(data, at, end, steps) if n == b"idat")
+            yield from _items(data, start, next(within, 0))
         elif name in (b"stco", b"co64"):
             (count,), size = numbers(">I", data, start + 4), 8 if name == b"co64" else 4
             for i in range(min(count, ITEMS)):
                 yield _number(data, start + 8 + i * size, size)
-
-
-def _idat(data: bytes, at: int, end: int) -> int:
-    return next((start for name, start, _ in boxes(data, at, end) if name == b"idat"), 0)
 
 
 def _number(data: bytes, at: int, size: int) -> int:
@@ -67,8 +65,7 @@ def _items(data: bytes, at: int, idat: int) -> Iterator[int]:
         extents, at = _number(data, at, 2), at + 2
         index_size = index if version else 0
         first = _number(data, at + index_size, offset)
-        if extents:
-            yield start + first + (idat if method == 1 else 0)
+        yield start + first + (idat if method == 1 else 0) if extents else len(data)
         at += extents * (index_size + offset + length)
 
 

@@ -37,9 +37,10 @@ _PHOTOMETRIC, _BITS = 262, 258
 def upright(picture: Any, pixels: Pixels) -> Pixels:
     """The pixels turned and mirrored as the EXIF orientation says, 1 where it says nothing.
 
-    Pillow turns a TIFF itself, and then takes the tag away; HEIC and AVIF state theirs in EXIF.
+    Pillow turns a TIFF itself, and its older versions leave the tag; HEIC's and AVIF's
+    containers state theirs, which is put into EXIF.
     """
-    if not ({"exif", "Raw profile type exif"} & picture.info.keys() or picture.format == "TIFF"):
+    if picture.format == "TIFF" or not {"exif", "Raw profile type exif"} & picture.info.keys():
         return pixels
     said = picture.getexif().get(0x0112, 1)
     if said in (5, 6, 7, 8):

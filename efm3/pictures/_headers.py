@@ -172,9 +172,13 @@ def tiff(data: bytes) -> Size:
     return Size(width, height, 0, int(min(max(strip, 2 * tile) * pixel, 1 << 62)))
 
 
-def boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and end of the contents of the boxes of an ISO file, one after the other."""
-    for _ in range(STEPS):
+def boxes(data: bytes, at: int, end: int,
+          steps: Iterator[int] | None = None) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and end of the contents of the boxes of an ISO file, one after the other.
+
+    `steps` bounds how many, of several walks together.
+    """
+    for _ in steps or iter(range(STEPS)):
         if at + 8 > end:
             return
         length, name = numbers(">I", data, at)[0], data[at + 4:at + 8]

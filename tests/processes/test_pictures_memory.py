@@ -11,7 +11,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image, features
+from PIL import Image
+
+from tests.encodings import writes
 
 NEEDS = ("PIL",)
 
@@ -64,7 +66,7 @@ LARGEST = [
 @pytest.mark.parametrize("mode,width,height,form,kw", LARGEST)
 def test_the_largest(tmp_path, mode, width, height, form, kw):
     library = {"AVIF": "avif", "JPEG2000": "jpg_2000"}.get(form)
-    if library and not features.check(library):
+    if library and not writes(library):
         pytest.skip(f"this Pillow does not write {form}")
     words, peak = taken(tmp_path, flat(mode, width, height, form, **kw))
     assert words == [str(height), str(width), "112", "112"] and peak <= MOST
@@ -95,7 +97,7 @@ def lie(data, true, told):
 
 
 def avif_lie():
-    if not features.check("avif"):
+    if not writes("avif"):
         pytest.skip("this Pillow does not write AVIF")
     return lie(flat("RGB", 5000, 5000, "AVIF", speed=10), struct.pack(">II", 5000, 5000),
                struct.pack(">II", 112, 112))
