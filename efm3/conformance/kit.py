@@ -166,7 +166,7 @@ def _mode(name: str) -> int:
 
 def _tar(given: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
     pipe = _Pipe()
-    with (gzip.GzipFile("", "wb", 6, pipe, 0) as packed,  # type: ignore[arg-type]
+    with (gzip.GzipFile("", "wb", 6, pipe, 0) as packed,
           tarfile.open(fileobj=packed, mode="w|", format=tarfile.USTAR_FORMAT) as tar):
         for name, data in given:
             info = tarfile.TarInfo(f"{NAME}/{name}")
