@@ -18,6 +18,10 @@
 //   Float      Denormals are treated as zero during a call; the caller's floating-point state is
 //              the same after it. NaN and infinity in weights or input are not refused: they
 //              propagate by IEEE rules into the embedding (`efm3 validate` checks values).
+//   Folding    BatchNorm is folded into the convolutions in double, and each weight and bias is
+//              rounded once to float. What float cannot hold becomes an infinity, and computing goes
+//              on: such a file is not refused, and its embedding is NaN in the same components
+//              on every instruction set.
 #ifndef FACEX_MFN_H
 #define FACEX_MFN_H
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Folds BatchNorm into the convolutions, in double, and lays the weights out for the chosen
-// kernels. Runs on a verified image, so a cursor read cannot fail here.
+// kernels. A conversion to float that is out of range gives an infinity, as IEEE 754 has it (C11,
+// annex F). Runs on a verified image, so a cursor read cannot fail here.
 #include "platform.h"
 
 #include <math.h>

@@ -476,6 +476,12 @@ _EMBEDDING: tuple[Row, ...] = (
 )
 
 _READER: tuple[Row, ...] = (
+    ("refuses folded weights outside float32", "E015", "valid-fold-weight-overflows", FOLD,
+     f"{FOLD}; need(bool((abs(w) < 3.4e38).all()), 'overflow')", "refused, but it is right"),
+    ("refuses folded biases outside float32", "E015", "valid-fold-bias-overflows", BIAS,
+     f"{BIAS}; need(bool((abs(bias) < 3.4e38).all()), 'overflow')", "refused, but it is right"),
+    ("refuses sums outside float32", "E015", "valid-sums-overflow", CONV,
+     f"{CONV}; need(bool((abs(y) < 3.4e38).all()), 'overflow')", "refused, but it is right"),
     ("loads a file with a tail", "E002", "bad-t014-zero", "need(at == len(data),", "need(True,",
      "T014"),
     ("reads past the end", "E002", "bad-t012-last-4-bytes", "need(size <= len(data) - at,",

@@ -21,11 +21,11 @@ typedef __m256 V__avx2;
 #define vload(p) _mm256_loadu_ps(p)
 #define vstore(p, v) _mm256_storeu_ps(p, v)
 #define vdup(p) _mm256_broadcast_ss(p)
-#define vzero() _mm256_setzero_ps()
 #define vadd(a, b) _mm256_add_ps(a, b)
 #define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define vmin(a, b) _mm256_min_ps(a, b)
-#define vmax(a, b) _mm256_max_ps(a, b)
+#define vmul(a, b) _mm256_mul_ps(a, b)
+#define vpick(x, a, b) \
+    _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
 
 // 6 x 2 + 2 + 1 and 4 x 3 + 3 + 1 of 16 registers. Depthwise: 7 sums, a column; the taps come
 // from memory.

@@ -22,11 +22,11 @@ typedef __m512 V__avx512;
 #define vload(p) _mm512_loadu_ps(p)
 #define vstore(p, v) _mm512_storeu_ps(p, v)
 #define vdup(p) _mm512_set1_ps(*(p))
-#define vzero() _mm512_setzero_ps()
 #define vadd(a, b) _mm512_add_ps(a, b)
 #define vfma(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define vmin(a, b) _mm512_min_ps(a, b)
-#define vmax(a, b) _mm512_max_ps(a, b)
+#define vmul(a, b) _mm512_mul_ps(a, b)
+#define vpick(x, a, b) \
+    _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a)
 
 // 14 x 2 + 2 + 1 and 7 x 3 + 3 + 1 of 32 registers; every map row of the published networks is
 // a multiple of 7 wide. Depthwise: 2 x 7 sums, 9 taps, a column.

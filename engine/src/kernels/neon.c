@@ -14,12 +14,10 @@ typedef float32x4_t V__neon;
 #define vload(p) vld1q_f32(p)
 #define vstore(p, v) vst1q_f32(p, v)
 #define vdup(p) vld1q_dup_f32(p)
-#define vzero() vdupq_n_f32(0)
 #define vadd(a, b) vaddq_f32(a, b)
 #define vfma(a, b, c) vfmaq_f32(c, a, b)
-// FMIN and FMAX give a NaN where either operand is one.
-#define vmin(a, b) vminq_f32(a, b)
-#define vmax(a, b) vmaxq_f32(a, b)
+#define vmul(a, b) vmulq_f32(a, b)
+#define vpick(x, a, b) vbslq_f32(vcgtq_f32(x, vdupq_n_f32(0)), a, b)
 
 // 8 x 2 + 2 + 1 and 6 x 3 + 3 + 1 of 32 registers. Depthwise: 7 sums, a column; taps from memory.
 #define TALL 8

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The kernels, written once over a row's vectors. An instruction set's file defines the wrappers
-//   V, LANES, NAME(x), vload, vstore, vdup (one float from memory), vzero, vadd, vfma (a * b + c),
-//   vmin, vmax (of which the second operand is the result where either is NaN)
+//   V, LANES, NAME(x), vload, vstore, vdup (one float from memory), vadd, vmul, vfma (a * b + c),
+//   vpick(x, a, b) (a where x > 0, else b; b where x is NaN)
 //   panel (the width of gemm's next panel for the remaining columns: 1, 2 or 3 vectors)
 // and may define
 //   ODD_PANEL(g, w, n, taps) (computes a panel of any other width that panel gives)
@@ -19,11 +19,8 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-// Exact for every finite slope: one of the two terms is zero. A NaN in x or slope is kept, and an
-// infinite slope gives NaN for x > 0 (0 * inf), on every row alike.
-INLINE V NAME(prelu)(V x, V slope) {
-    return vfma(slope, vmin(vzero(), x), vmax(vzero(), x));
-}
+// x > 0 keeps x, whatever the slope is; the rest is multiplied, and a NaN stays.
+INLINE V NAME(prelu)(V x, V slope) { return vpick(x, x, vmul(slope, x)); }
 
 // What follows the sums, for `rows` pixels of `vecs` vectors.
 INLINE void NAME(finish)(const MfnGemm *g, const float *slope, size_t at, V acc[TALL][3],

@@ -88,6 +88,43 @@ def test_a_mistake_is_told(run, runner, kind, name, old, new, case, words):
 
 
 @both
+@pytest.mark.parametrize("text", ["b''", "out[:90]", "out[:100] + b'\\xff' + out[101:]", "out * 2"])
+def test_an_edited_file_that_is_none(run, runner, text):
+    code, last, told = run(runner, "editor", "editor.py", "    return out\n",
+                           f"    return {text}\n", "-s", "edit-meta")
+    assert code == 1 and len(told) == 1, last
+
+
+@both
+def test_a_program_that_writes_nothing_or_a_log_is_broken(run, runner):
+    code, last, told = run(runner, "writer", "exporter.py", "Path(out).write_bytes(data)", "pass",
+                           "-s", "write-plain")
+    assert code == 3 and "broken" in told[0] and "0 failed, 1 broken" in last
+    code, last, told = run(runner, "reader", "reader.py", "        with open(args[0]",
+                           "        print('loading')\n        with open(args[0]", "-s",
+                           "valid-sample")
+    assert code == 3 and "broken" in told[0] and "0 failed, 1 broken" in last
+
+
+@pytest.mark.parametrize("spelling,counts", [
+    ("", "0 passed, 0 failed, 0 broken; 0 SHOULD failed; 1 answers"),
+    (", sort_keys=True, separators=(',', ':')",
+     "1 passed, 0 failed, 0 broken; 0 SHOULD failed; 0 answers")])
+def test_without_jq_a_document_in_another_spelling_is_not_compared(folder, tmp_path, spelling,
+                                                                   counts):
+    for word in ("sed", "od", "head", "tail", "cmp", "tr", "rm", "mkdir", "sh", "dirname"):
+        (tmp_path / word).symlink_to(shutil.which(word) or pytest.skip(f"no {word}"))
+    path, end = tmp_path / "reader.py", 'os.environ.get("EFM3_LEVEL", "structure"))'
+    text = (SCAFFOLDS / "reader.py").read_text(encoding="utf-8")
+    assert end in text
+    path.write_text(text.replace(end, end + spelling), encoding="utf-8")
+    done = subprocess.run(["sh", folder / "run.sh", "-s", "valid-sample", "reader",
+                           sys.executable, path], capture_output=True, text=True, check=False,
+                          env={"PATH": str(tmp_path)})
+    assert done.returncode == 0 and counts in done.stdout, (done.stdout, done.stderr)
+
+
+@both
 def test_usage(runner, folder):
     for words in ([], ["reader"], ["-s", "nothing", "reader", "true"], ["-x", "reader", "true"],
                   ["painter", "true"]):
