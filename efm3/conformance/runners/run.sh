@@ -4,7 +4,7 @@
 # Runs the kit on a program, which gets its paths appended and answers by its exit code:
 #     sh run.sh [-l structure|coherence|values] [-s PATTERN] reader|writer|editor|engine COMMAND...
 # Exit code 0: no fault was found, 1: a MUST case failed, 2: usage, 3: the program is broken.
-# Documents are compared byte by byte, or in any spelling where there is jq; README.md has the limits.
+# Documents are compared byte by byte, in any spelling where there is jq; README.md has the limits.
 set -u
 level=structure only='*' here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 usage() { sed -n 's/^#     //p' "$0" >&2; exit 2; }
@@ -32,12 +32,17 @@ json() { # numbers in one spelling; without jq none can be compared
             elif (.value | length) < 16 or (.value | length) > 19 then double else . end;
         walk(if type == "object" and (.value | type) == "string" then one else . end)' "$1" 2>&1
 }
-length() { set -- $(od -An -tu1 -j88 -N4 "$1"); echo $(($1 + 256 * ($2 + 256 * ($3 + 256 * $4)))); }
+length() { # J, little-endian
+    set -- $(od -An -tu1 -j88 -N4 "$1" 2>/dev/null) 0 0 0 0
+    echo $(($1 + 256 * ($2 + 256 * ($3 + 256 * $4))))
+}
 header() { head -c 88 "$1"; }
 table() { tail -c +$((93 + $(length "$1"))) "$1"; }
 mirror() { # the digest, where there is one, is the table's
-    tail -c +93 "$1" | head -c "$(length "$1")" | jq -S --arg own "$(table "$1" | sha256sum | cut -c-64)" \
-        'if .meta.sha256? == $own then del(.meta.sha256) else . end | if .meta == {} then del(.meta) else . end' 2>&1
+    tail -c +93 "$1" | head -c "$(length "$1")" |
+        jq -S --arg own "$(table "$1" | tail -c +5 | sha256sum | cut -c-64)" '
+            if .meta.sha256? == $own then del(.meta.sha256) else . end |
+            if .meta == {} then del(.meta) else . end' 2>&1
 }
 floats() { od -An -v -tf4 "$1" | tr -s ' ' '\n' | sed '/^$/d'; }
 same() { # PART ANSWER EXPECTED: the part of both is equal
@@ -48,7 +53,8 @@ judge() { # ANSWER EXPECTED: sets what is wrong
     case $class in
     writer) wrong="another file: $(cmp "$1" "$2" 2>&1)" ;;
     engine) floats "$1" >"$tmp/a"; floats "$2" >"$tmp/b"
-        wrong=$(paste "$tmp/a" "$tmp/b" | awk 'function bad(x) { return x ~ /nan|inf/ } { d = $1 - $2 }
+        wrong=$(paste "$tmp/a" "$tmp/b" | awk 'function bad(x) { return x ~ /nan|inf/ }
+            { d = $1 - $2 }
             NF != 2 || (bad($2) ? !bad($1) : bad($1) || d > 1.01e-5 || d < -1.01e-5) {
             print "value " NR - 1 " is " $1 ", not " $2; exit }') ;;
     editor) same header "$1" "$2" || wrong='the header changed'
@@ -58,7 +64,8 @@ judge() { # ANSWER EXPECTED: sets what is wrong
     reader) part=json ;; editor) part=mirror ;; *) return ;;
     esac
     command -v jq >/dev/null || { wrong=unseen; return; }
-    same "$part" "$1" "$2" || wrong="another $part: $(diff "$tmp/a" "$tmp/b" | sed -n '2,4p' | tr -s '\n ' ' ')"
+    same "$part" "$1" "$2" ||
+        wrong="another $part: $(diff "$tmp/a" "$tmp/b" | sed -n '2,4p' | tr -s '\n ' ' ')"
 }
 
 while IFS='	' read -r kind id strength at want file second expected; do
