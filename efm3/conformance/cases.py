@@ -35,7 +35,7 @@ KINDS = {"valid": "reader", "invalid": "reader", "either": "reader",
 _KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed", "patch", "status",
          "findings", "also", "large", "inputs", "faults", "arch_fault", "arch_sub", "edit",
          "edit_json", "edit_sub", "answer"}
-ANSWERS = {"file": False, "refuse": True, "either": "either"}
+ANSWERS: dict[str, bool | str] = {"file": False, "refuse": True, "either": "either"}
 """What a Writer's or an Editor's case asks for, and how the exported set says so (`refuse`)."""
 
 LARGE = "large"

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from efm3 import format as fmt
@@ -69,7 +69,7 @@ def changed_bytes(scanned: Scan, values: list[Any]) -> Iterator[tuple[int, bytes
             refuse("D005", f"there is no tensor {mirrors.shown(v['tensor'])}",
                    "edit.values.tensor", mirrors.shown(v["tensor"]), "a name of the layout")
         at, count = v.get("at"), t.size // 4
-        if mirrors.kind_of(at) != "integer" or not 0 <= at < count:
+        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at < count:
             refuse("D005", f"{t.name} has no value {mirrors.shown(at)}", "edit.values.at",
                    mirrors.shown(at), f"an integer of 0..{count - 1}")
         yield t.data_offset - (scanned.table_offset or 0) + 4 * at, bits_of(v.get("value"))
@@ -83,7 +83,7 @@ def table_of(scanned: Scan, values: list[Any]) -> bytes:
     return bytes(table)
 
 
-def mirror_of(scanned: Scan, meta: Mapping[str, Any]) -> dict[str, Any]:
+def mirror_of(scanned: Scan, meta: dict[str, Any]) -> dict[str, Any]:
     """The parsed mirror of a file after the edit, but for its digest."""
     old = mirrors.parse(bytes(scanned.mirror or b""))
     new = mirrors.meta_of(old) | meta

@@ -59,7 +59,8 @@ def place(places: dict[str, Any], name: Any, index: Any) -> int:
     count = math.prod(int(n["value"]) for n in places[name]["shape"])
     need(type(index) is int, f"{index!r} is not an index")
     need(0 <= index < count, f"{name} has no value {index}")
-    return int(places[name]["offset"]["value"]) + 4 * index
+    at: int = int(places[name]["offset"]["value"]) + 4 * index
+    return at
 
 
 def bits(value: Any) -> bytes:

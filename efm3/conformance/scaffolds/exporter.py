@@ -24,7 +24,9 @@ def need(ok: bool, reason: str) -> None:
 def check(arch: dict[str, Any]) -> None:
     """Refuse what the header cannot state and what no engine could run."""
     need(type(arch) is dict, "this is not an arch")
-    name, width, stages = (arch.get(key) for key in ("name", "width_mult", "stages"))
+    name: Any = arch.get("name")
+    width: Any = arch.get("width_mult")
+    stages: Any = arch.get("stages")
     need(type(name) is str and type(width) in (int, float), "name or width_mult has a wrong type")
     need(type(stages) is list and all(type(s) is dict and set(s) == set("tns") for s in stages),
          "stages is not an array of objects of t, n, s")
