@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-torch conformance kit lint types gen screenshot bench bench-start \
+.PHONY: help demo test test-long test-torch conformance mutants \
+	checks-see kit kit-large lint types gen screenshot bench bench-start \
 	bench-engine mfn-cli mfn-example amalgamation kernels sanitize evidence evidence-long clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
@@ -42,7 +43,7 @@ test-torch: $(BIN)/.installed ## install PyTorch, ncnn and LiteRT, then run the 
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn) -rs
 
-conformance: $(BIN)/.installed ## run our programs on the corpus, score the mutants, check expectations
+conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
 	  --engine @engine --level coherence
 	$(BIN)/efm3 conformance run --reader @engine --engine @reference
@@ -51,8 +52,19 @@ conformance: $(BIN)/.installed ## run our programs on the corpus, score the muta
 	[ ! -d build/kaitai/node_modules/kaitai-struct ] || $(BIN)/efm3 conformance run \
 	  --protocol lines --reader "node tools/foreign/kaitai_reader.js --lines"
 	$(BIN)/efm3 conformance diff --a @python --b @engine --files 20000
-	$(BIN)/python -m tools.mutants | tail -1
 	$(BIN)/python -m tools.gen.expected --check
+
+mutants: $(BIN)/.installed ## every check taken out alone, and planted mistakes: does the kit see it?
+	$(BIN)/python -m tools.mutants isolation
+	$(BIN)/python -m tools.mutants
+
+# Half an hour: not a part of .ci/run.
+checks-see: $(BIN)/.installed ## every check of our code taken out: does a case or a test see it?
+	$(BIN)/python -m tools.mutants.checks
+
+kit-large: $(BIN)/.installed ## the large cases, of 70 MB each, and what they alone isolate
+	$(BIN)/efm3 conformance run --large --reader @python --level coherence --engine @engine
+	$(BIN)/python -m tools.mutants large
 
 KIT := efm3-kit-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' efm3/version.py)
 SCAFFOLDS := efm3/conformance/scaffolds
