@@ -17,6 +17,7 @@ import numpy as np
 
 from efm3.arrays import Pixels
 from efm3.extras import need
+from efm3.pictures._forms import reason
 from efm3.pictures._headers import Damaged
 
 BAND = 1 << 20
@@ -90,7 +91,7 @@ class _Steps:
                 self._colours = _colours(profile, "L" if mode in DEEP else mode)
             except Exception as e:
                 # littleCMS in Pillow says in many kinds of exceptions what is wrong.
-                notes += [f"its ICC profile was ignored: {e}"]
+                notes += [f"its ICC profile was ignored: {reason(e)}"]
         if mode == "LAB" and self._colours is None:
             self._colours = _colours(None, mode)
         if mode == "CMYK" and self._colours is None:

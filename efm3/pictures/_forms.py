@@ -107,5 +107,5 @@ def _is_heic(data: bytes) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Why a decoder gave up, in its words, but for the address of an object."""
-    return _ADDRESS.sub("the file", str(error)) or type(error).__name__
+    """Why a library gave up, in its words and one line, but for the address of an object."""
+    return _ADDRESS.sub("the file", " ".join(str(error).split())) or type(error).__name__

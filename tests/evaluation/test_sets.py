@@ -106,7 +106,6 @@ ORDER = [0, 1, 2, 3, 0, 2, 3, 3] * 3
 @pytest.mark.parametrize("protocol", range(2, 6))
 @pytest.mark.parametrize("form", [
     arrays, lambda p: arrays(p, (-1, 1)), lambda p: arrays(p, (1, -1)),
-    lambda p: [bytearray(x) for x in p],
 ])
 def test_pictures_as_programs_keep_them(protocol, form):
     """OpenCV's imencode gives uint8 [N], before 5.0 [N, 1]."""
