@@ -36,15 +36,23 @@ def saved(picture, form, **kw):
     return buffer.getvalue()
 
 
-def png(pixels, kind, chunks=b""):
+WHOLE = ((0, 0, 1, 1),)
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
+         (1, 0, 2, 1))
+"""Passes of an interlaced PNG: first row and column, and the steps to the next."""
+
+
+def png(pixels, kind, chunks=(), passes=WHOLE):
     """A PNG of 8 or 16 bits of an array [H, W] or [H, W, C], every row unfiltered."""
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(
             ">I", zlib.crc32(name + data))
     deep = pixels.astype(pixels.dtype.newbyteorder(">"))
-    head = struct.pack(">IIBBBBB", pixels.shape[1], len(pixels), 8 * pixels.itemsize, kind, 0, 0, 0)
-    extra = b"".join(chunk(name, data) for name, data in chunks or ())
-    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    head = struct.pack(">IIBBBBB", pixels.shape[1], len(pixels), 8 * pixels.itemsize, kind, 0, 0,
+                       passes is ADAM7)
+    extra = b"".join(chunk(name, data) for name, data in chunks)
+    rows = b"".join(b"\0" + row.tobytes() for top, left, down, right in passes
+                    for row in deep[top::down, left::right])
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
@@ -119,6 +127,8 @@ def exact():
     yield "PNG", saved(COLOUR, "PNG"), RGB
     yield "PNG RGBA opaque", saved(clear, "PNG"), RGB
     yield "PNG RGB 16", png(RGB.astype(np.uint16) * 257, 2), RGB
+    yield "PNG interlaced", png(RGB, 2, passes=ADAM7), RGB
+    yield "PNG grey 16 interlaced", png(deep, 0, passes=ADAM7), L
     yield "PNG RGBA 16", png(np.asarray(clear).astype(np.uint16) * 257, 6), RGB
     yield "PNG grey", saved(GREY, "PNG"), L
     yield "PNG LA", saved(GREY.convert("LA"), "PNG"), L
@@ -136,6 +146,7 @@ def exact():
         icc_profile=LINEAR_GREY), L
     for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
         yield f"TIFF {name}", saved(COLOUR, "TIFF", compression=name), RGB
+    yield "BigTIFF", saved(COLOUR, "TIFF", big_tiff=True), RGB
     yield "TIFF I;16", saved(Image.fromarray(deep), "TIFF"), L
     yield "TIFF I;16B", saved(Image.frombytes("I;16B", (112, 112), deep.astype(">u2").tobytes()),
                               "TIFF"), L
