@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,14 @@ def test_an_engine_gets_model_and_input_and_gives_embedding_and_layers(program):
     subject = program(ENGINE, "{model}", "{input}", "{output}", "{layers}")
     embedding, layers = subject.embed(b"model", np.full((3, 112, 112), 0.5, np.float32)).value
     assert embedding.tolist() == [0.5, 0.5] and layers["stem"].tolist() == [1, 2]
+    folder = Path(subject._folder.name)
+    assert sorted(p.name.split("-")[1] for p in folder.iterdir()) == ["input.f32", "model.bin"]
+    before = set(folder.iterdir())
+    subject.embed(b"model", np.full((3, 112, 112), 0.5, np.float32))
+    assert set(folder.iterdir()) == before  # the same bytes are written once
+    embedding, _ = subject.embed(b"other", np.full((3, 112, 112), 2, np.float32)).value
+    assert embedding.tolist() == [2, 2] and len(list(folder.iterdir())) == 2
+    assert not set(folder.iterdir()) & before
 
 
 def test_an_engine_with_a_wrong_output_is_broken(program):
