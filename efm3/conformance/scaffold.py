@@ -1,12 +1,17 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Scaffolds: a working reader, exporter or engine in one file, to be replaced piece by piece."""
+"""Scaffolds: a working reader, exporter, editor or engine, to be replaced piece by piece.
+
+Each is one file of its language's standard library (numpy in Python's exporter and engine); the
+editor has a reader beside it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import shlex
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,20 +26,23 @@ CORE_ENDS = "The command"
 
 class Kind(NamedTuple):
     """What a scaffold is: the option of `run` that tests it, the paths that its command takes
-    where they must be spelled out, and the one thing to replace first."""
+    where they must be spelled out, the one thing to replace first, and the kind of the file that
+    it needs beside it ("" for none)."""
 
     option: str
     paths: str
     replace: str
+    beside: str = ""
 
 
 class Language(NamedTuple):
-    """A language: its suffix, what it needs, the commands that build it ("" for none) and start
-    it, and the kinds that speak the lines protocol."""
+    """A language: its suffix, what it needs, the programs that must be there, the commands that
+    build it ("" for none) and start it, and the kinds that speak the lines protocol."""
 
     title: str
     suffix: str
     needs: str
+    tools: tuple[str, ...]
     build: str
     start: str
     lines: tuple[str, ...]
@@ -43,19 +51,34 @@ class Language(NamedTuple):
 KINDS = {
     "reader": Kind("--reader", "", "its reading by your own, and print the document of it"),
     "exporter": Kind("--writer", "", "the source of its tensors by your own"),
+    "editor": Kind("--editor", "", "its reading and writing by your own", "reader"),
     "engine": Kind("--engine", " {model} {input} {output} {layers}",
                    "its loading and computing by your own"),
 }
 ALIASES = {"writer": "exporter"}
 """Other words for a kind."""
 
+_ALL = ("reader", "exporter", "engine")
 LANGUAGES = {
-    "python": Language("Python", "py", "Python 3.10 or newer", "", "python3 {kind}.py",
-                       ("reader", "engine")),
-    "c": Language("C", "c", "a C11 compiler", "cc -O2 -std=c11 -o {kind} {kind}.c -lm",
+    "python": Language("Python", "py", "Python 3.10 or newer", ("python3",), "",
+                       "python3 {kind}.py", ("reader", "engine")),
+    "c": Language("C", "c", "a C11 compiler", ("cc",), "cc -O2 -std=c11 -o {kind} {kind}.c -lm",
                   "./{kind}", ()),
-    "rust": Language("Rust", "rs", "rustc", "rustc -O {kind}.rs", "./{kind}", ()),
-    "js": Language("JavaScript", "js", "Node 18 or newer", "", "node {kind}.js", ("reader",)),
+    "rust": Language("Rust", "rs", "rustc", ("rustc",), "rustc -O {kind}.rs", "./{kind}", ()),
+    "js": Language("JavaScript", "js", "Node 18 or newer", ("node",), "", "node {kind}.js",
+                   ("reader",)),
+    "go": Language("Go", "go", "Go 1.18 or newer", ("go",), "go build -o {kind} {kind}.go",
+                   "./{kind}", _ALL),
+    "java": Language("Java", "java", "a JDK 17 or newer", ("javac", "jar", "java"),
+                     "javac -d classes {kind}.java && jar cfe {kind}.jar {Kind} -C classes .",
+                     "java -jar {kind}.jar", _ALL),
+    "kotlin": Language("Kotlin", "kt", "Kotlin 1.3 or newer and Java 11 or newer",
+                       ("kotlinc", "java"),
+                       "kotlinc {kind}.kt -include-runtime -d {kind}.jar",
+                       "java -jar {kind}.jar", _ALL),
+    "csharp": Language("C#", "cs", "Mono 6 or newer with mcs", ("mcs", "mono"),
+                       "mcs -optimize -r:System.Numerics.dll -out:{kind}.exe {kind}.cs",
+                       "mono {kind}.exe", _ALL),
 }
 
 _README = """\
@@ -88,8 +111,32 @@ def kind_of(word: str) -> str:
 
 
 def source(kind: str, lang: str) -> Path:
-    """The file that is the scaffold. Raises KeyError for an unknown kind or language."""
-    return HOME / f"{kind_of(kind)}.{LANGUAGES[lang].suffix}"
+    """The file that is the scaffold. Raises KeyError for an unknown kind or language, and for a
+    kind that there is not in the language."""
+    word = kind_of(kind)
+    path = HOME / f"{word}.{LANGUAGES[lang].suffix}"
+    if not path.is_file():
+        there = ", ".join(known for known in LANGUAGES
+                          if (HOME / f"{word}.{LANGUAGES[known].suffix}").is_file())
+        raise KeyError(f"there is no {word} in {LANGUAGES[lang].title}; there is one in {there}")
+    return path
+
+
+def pairs() -> list[tuple[str, str]]:
+    """(kind, language) of every scaffold that there is."""
+    return [(kind, lang) for lang, language in LANGUAGES.items() for kind in KINDS
+            if (HOME / f"{kind}.{language.suffix}").is_file()]
+
+
+def missing(lang: str) -> list[str]:
+    """The programs that a language needs and that are not on this machine."""
+    return [tool for tool in LANGUAGES[lang].tools if not shutil.which(tool)]
+
+
+def build(kind: str, lang: str) -> str:
+    """The command that builds a scaffold in its own folder, for a shell; "" where none is due."""
+    word = kind_of(kind)
+    return LANGUAGES[lang].build.format(kind=word, Kind=word.capitalize())
 
 
 def core(path: Path) -> str:
@@ -118,25 +165,26 @@ def run_command(kind: str, lang: str, *, lines: bool = False) -> str:
 def scaffold(kind: str, lang: str) -> dict[str, str]:
     """File name to text: the source, README.md, and a Makefile where something is built.
 
-    Raises KeyError for an unknown kind or language.
+    Raises KeyError as `source` does.
     """
     word, language = kind_of(kind), LANGUAGES[lang]
-    path = source(word, lang)
-    build = language.build.format(kind=word)
-    numpy = ", and numpy" if lang == "python" and word != "reader" else ""
+    path, beside, make = source(word, lang), KINDS[word].beside, build(word, lang)
+    numpy = ", and numpy" if lang == "python" and word in ("exporter", "engine") else ""
     strict, faster = "", ""
     if word in language.lines:
         faster = ("\n\nOne process for all cases is faster:\n\n```sh\n"
                   f"{run_command(word, lang, lines=True)}\n```")
         strict = ",\nand add `--level coherence` to test the mirror" * (word == "reader")
     files = {
-        path.name: path.read_text(encoding="utf-8"),
+        part.name: part.read_text(encoding="utf-8")
+        for part in [path, *([source(beside, lang)] if beside else [])]} | {
         "README.md": _README.format(
             kind=word, title=language.title, source=path.name, needs=language.needs + numpy,
-            build=f"`make` builds it: `{build}`.\n" if build else "", faster=faster,
+            build=f"`make` builds it: `{make}`.\n" if make else "", faster=faster,
             smoke=run_command(word, lang), replace=KINDS[word].replace, strict=strict)}
-    if build:
-        files["Makefile"] = f"{word}: {path.name}\n\t{build}\n"
+    if make:
+        product = language.start.format(kind=word).split()[-1].removeprefix("./")
+        files["Makefile"] = f"{product}: {path.name}\n\t{make}\n"
     return files
 
 

@@ -20,8 +20,9 @@ from efm3.conformance import scaffold as scaffolds
 @click.option("--force", is_flag=True, help="overwrite existing files")
 @click.option("--json", "as_json", is_flag=True)
 def command(kind: str, lang: str, output: Path | None, force: bool, as_json: bool) -> None:
-    """Write a reader, exporter or engine in one source file, which passes the kit, with a
-    README that says how to build and test it. Replace it by your own code piece by piece.
+    """Write a reader, exporter, editor or engine in one source file, which passes the kit, with
+    a README that says how to build and test it. Replace it by your own code piece by piece.
+    (The editor is there in Python alone, with the reader beside it.)
 
     Exit codes: 0 written, 1 a file exists already, 2 usage, 3 DIR cannot be written.
     """
@@ -29,9 +30,11 @@ def command(kind: str, lang: str, output: Path | None, force: bool, as_json: boo
     folder = output or Path(f"efm3-{word}")
     try:
         files = scaffolds.write(word, lang, folder, force=force)
+    except KeyError as e:
+        raise click.UsageError(e.args[0]) from None
     except FileExistsError as e:
         raise click.ClickException(f"{e.filename}: {e.strerror}") from None
-    build = scaffolds.LANGUAGES[lang].build.format(kind=word)
+    build = scaffolds.build(word, lang)
     run = scaffolds.run_command(word, lang)
     if as_json:
         click.echo(json.dumps({"kind": word, "language": lang, "folder": str(folder),

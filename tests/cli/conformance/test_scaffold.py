@@ -39,10 +39,21 @@ def test_it_overwrites_with_force_alone(cli, tmp_path):
     assert (tmp_path / "reader.rs").is_file() and (tmp_path / "README.md").read_text() != "mine"
 
 
-@pytest.mark.parametrize("args", [("reader",), ("reader", "--lang", "cobol"),
-                                  ("editor", "--lang", "c")])
+@pytest.mark.parametrize("args", [("reader",), ("reader", "--lang", "cobol")])
 def test_usage_errors_end_with_2(cli, args):
     assert cli("conformance", "scaffold", *args).exit_code == 2
+
+
+def test_a_kind_that_a_language_lacks_is_a_usage_error_that_lists_what_there_is(cli, tmp_path):
+    result = cli("conformance", "scaffold", "editor", "--lang", "go", "-o", tmp_path / "x")
+    assert result.exit_code == 2 and not (tmp_path / "x").exists()
+    assert "there is no editor in Go; there is one in python" in " ".join(result.output.split())
+
+
+def test_the_editor_comes_with_the_reader_that_it_needs(cli, tmp_path):
+    result = cli("conformance", "scaffold", "editor", "--lang", "python", "-o", tmp_path)
+    assert result.exit_code == 0 and "--editor 'python3 editor.py'" in result.output
+    assert {p.name for p in tmp_path.iterdir()} == {"editor.py", "reader.py", "README.md"}
 
 
 def test_a_folder_that_cannot_be_made_ends_with_3(cli, tmp_path):
