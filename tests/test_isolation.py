@@ -169,6 +169,11 @@ def test_what_is_listed_is_there(monkeypatch):
     assert names["C010"].why and not names["C010"].cases
     for row in isolation.listed()["check"]:
         assert row["why"] and row["checks"] and row["programs"]
+    assert isolation.is_listed("f: refuse(1)", "f: refuse(...")
+    assert not isolation.is_listed("f: refuse(1)", "f: refuse(")
+    seen = [isolation.Seen("reader.c", "read_arch: a.n_stages <= 8", "", (), 0, "")]
+    assert "read_arch: blocks <= 256" in isolation.gone(seen)
+    assert not {seen[0].check, "write: wide <= 65535"} & {*isolation.gone(seen)}
     lines = list(isolation.text([isolation.Seen("p", "c", "", (), 3, "")], [
         isolation.Row("T001", ("a", "b", "c", "d", "e"), ""), isolation.Row("T002", (), "")]))
     assert lines == ["p: c: not isolated (3 cases end it)", "T001: a, b, c, d and 1 more",

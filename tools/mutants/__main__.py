@@ -35,7 +35,10 @@ def isolated(every: bool, form: str) -> int:
     shared = list(isolation.overlaps())
     for switch, case in shared:
         print(f"the reader that takes {switch}: {case}", file=sys.stderr)
-    return int(any(s.wrong for s in found) or any(r.wrong for r in rows) or bool(shared))
+    gone = isolation.gone(found)
+    for check in gone:
+        print(f"{check}: listed, but there is no such check", file=sys.stderr)
+    return int(any(s.wrong for s in found) or any(r.wrong for r in rows) or bool(shared or gone))
 
 
 def main() -> int:

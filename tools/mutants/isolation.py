@@ -55,7 +55,7 @@ class Seen:
 
 
 def listed() -> dict[str, list[dict[str, Any]]]:
-    """unisolated.toml: `check` (program, checks, why) and `rule` (codes, why)."""
+    """unisolated.toml: `check` (programs, checks, why) and `rule` (codes, why)."""
     out: dict[str, list[dict[str, Any]]] = tomllib.loads(LISTED.read_text(encoding="utf-8"))
     return out
 
@@ -65,10 +65,23 @@ def refused(case: Case, level: str) -> bool:
     return not case.valid(level) if case.kind == "reader" else case.negative
 
 
+def is_listed(check: str, entry: str) -> bool:
+    """True where an entry names the check: its text, or its beginning and `...`."""
+    return check == entry or (entry.endswith("...") and check.startswith(entry[:-3]))
+
+
 def why_not(program: str, check: str, rows: Iterable[dict[str, Any]]) -> str:
     """The reason of the row that lists a check, "" where none does."""
-    return next((str(r["why"]) for r in rows if check in r["checks"]
+    return next((str(r["why"]) for r in rows if any(is_listed(check, e) for e in r["checks"])
                  and any(fnmatch.fnmatchcase(program, p) for p in r["programs"])), "")
+
+
+def gone(found: Iterable[Seen]) -> list[str]:
+    """Listed checks that no program has, of the programs that were run."""
+    found = list(found)
+    return [entry for row in listed()["check"] for entry in row["checks"]
+            if any(fnmatch.fnmatchcase(s.program, p) for s in found for p in row["programs"])
+            and not any(is_listed(s.check, entry) for s in found)]
 
 
 def cases_of(program: Program) -> list[Case]:
