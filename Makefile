@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-torch conformance mutants \
-	checks-see kit kit-large lint types gen screenshot bench bench-start \
-	bench-engine mfn-cli mfn-example amalgamation kernels sanitize evidence evidence-long clean
+.PHONY: help demo test test-long test-torch conformance mutants checks-see kit kit-large \
+	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
+	amalgamation kernels sanitize evidence evidence-long clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -28,7 +28,7 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 
 # Other machines, failing calls, killed processes, checks taken out: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/faults tests/processes tests/test_checks_see.py \
-	tests/conformance/runners
+	tests/conformance/runners tests/conformance/test_scaffold_bugs.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -84,6 +84,9 @@ kit: $(BIN)/.installed ## the kit as archives that need no Python; its runners t
 	$(PY) build/$(KIT)/run.py writer build/kit-exporter
 	$(PY) build/$(KIT)/run.py editor $(PY) $(SCAFFOLDS)/editor.py
 	$(PY) build/$(KIT)/run.py engine build/kit-engine
+
+scaffolds: $(BIN)/.installed ## every scaffold whose compiler is here through the whole kit
+	$(BIN)/python -m tools.foreign.scaffolds
 
 lint: $(BIN)/.installed ## ruff
 	$(BIN)/ruff check efm3 tests tools

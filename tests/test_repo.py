@@ -86,7 +86,7 @@ def tracked():
     return [ROOT / n for n in names if n and (ROOT / n).is_file()]
 
 
-CODE = {".py", ".c", ".h", ".def", ".sh", ".rs", ".js"}
+CODE = {".py", ".c", ".h", ".def", ".sh", ".rs", ".js", ".go", ".java", ".kt", ".cs"}
 
 
 def test_source_files_are_short_and_licensed():
