@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from efm3 import Efm3Error, pictures, untrained
-from efm3.pictures import BadPicture, _colour, _headers, decode, face, read
+from efm3.pictures import BadPicture, _colour, _forms, _headers, decode, face, read
 from efm3.source import Unreadable
 from tests.encodings import LONG, SHORT, tiff, writes
 
@@ -116,6 +116,21 @@ def test_headers_that_ask_for_more_than_their_pixels(image):
     refused(tiff({**TAGS, **tile}, PIXELS), "F011")
     many = tiff({**TAGS, 273: (LONG, *[8] * 140_000)}, PIXELS)
     assert "values" in refused(many, "F010").message
+
+
+def test_what_tags_and_sides_say(image):
+    # 12 bits a sample, in three bytes two: 0x800 and 0xFFF are grey and white.
+    twelve = {**TAGS, 258: (SHORT, 12), 262: (SHORT, 1), 277: (SHORT, 1), 279: (LONG, 168 * 112)}
+    got = read(tiff(twelve, b"\x80\x0f\xff" * 56 * 112)).pixels
+    assert (got[:, ::2] == 128).all() and (got[:, 1::2] == 255).all()
+    assert (read(encoded(image, "TIFF", np.zeros((9, 9), np.int32))).pixels == 0).all()
+    assert "70000 pixels" in refused(encoded(image, "PNG", np.zeros((70000, 1), np.uint8)), "F011",
+                                     resize=True).message
+
+
+def test_a_librarys_words_are_one_line_without_addresses():
+    words = _forms.reason(OSError("cannot identify <_io.BytesIO object at 0x7f00aa>\n here\n"))
+    assert words == "cannot identify the file here" and _forms.reason(EOFError()) == "EOFError"
 
 
 def test_a_jpeg_of_many_scans(image, monkeypatch):
@@ -223,7 +238,8 @@ def test_animations_and_pages_give_the_first(image):
 def test_profiles_that_do_not_fit_are_ignored_and_said(image):
     cms = pytest.importorskip("PIL.ImageCms", reason="Pillow is an extra")
     lab = cms.ImageCmsProfile(cms.createProfile("LAB")).tobytes()
-    for profile in (b"junk", lab, lab[:200], bytes(5 << 20)):
+    srgb = cms.ImageCmsProfile(cms.createProfile("sRGB")).tobytes()
+    for profile in (b"junk", lab, lab[:200], srgb + bytes(5 << 20)):
         got = read(encoded(image, "TIFF", icc_profile=profile))
         (note,) = got.notes
         assert note.startswith("its ICC profile was ignored: ") and "\n" not in note
@@ -291,6 +307,7 @@ def test_paths_and_streams(image, tmp_path):
 
 @pytest.mark.parametrize("data,module,extra", [
     (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow_heif", "heif"),
+    (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "pillow_heif", "heif"),
     (b"\xff\x0a" + (1 | 13 << 1 | 1 << 6).to_bytes(13, "little"), "pillow_jxl", "jxl"),
 ])
 def test_a_form_of_another_library_names_it(image, monkeypatch, data, module, extra):

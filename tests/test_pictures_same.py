@@ -136,6 +136,8 @@ def exact():
     yield "PNG gAMA of light", png(np.rint(255 * (RGB / 255) ** 2.2).astype(np.uint8), 2, [
         (b"gAMA", struct.pack(">I", 100_000))]), RGB
     yield "PNG gAMA of sRGB", png(RGB, 2, [(b"gAMA", struct.pack(">I", 45_455))]), RGB
+    yield "PNG gAMA beside sRGB", png(RGB, 2, [(b"sRGB", b"\0"), (
+        b"gAMA", struct.pack(">I", 100_000))]), RGB
     yield "PNG Display P3", saved(Image.fromarray(wide()), "PNG", icc_profile=WIDE), RGB
     yield "PNG RGBA Display P3", saved(
         Image.fromarray(wide()).convert("RGBA"), "PNG", icc_profile=WIDE), RGB
