@@ -10,7 +10,7 @@ import numpy as np
 
 from efm3.arch import Arch
 from efm3.arrays import Array
-from efm3.conformance.symptoms import Twist
+from efm3.conformance._twist import Twist
 from efm3.network import Layer
 
 Plan = Callable[[Arch, list[Layer]], list[Layer]]

@@ -17,7 +17,7 @@ from efm3 import reference
 from efm3.arithmetic import GREY, HALF_RANGE, pixels_scaled
 from efm3.arrays import Array
 from efm3.conformance._misplaced import PADS, PLANS, PRECISION, WEIGHTS, block_of, last, part, tail
-from efm3.conformance.symptoms import BatchNorm, Sources, Twist, added, batchnorm, prelu, unit
+from efm3.conformance._twist import BatchNorm, Sources, Twist, added, batchnorm, prelu, unit
 from efm3.network import Layer
 
 

@@ -7,8 +7,9 @@ import pytest
 
 import efm3
 from efm3 import reference
-from efm3.conformance import _stray, cases, engines, symptoms, weights
+from efm3.conformance import _stray, cases, engines, weights
 from efm3.conformance._mistakes import CATALOGUE
+from efm3.conformance._twist import steps
 from efm3.conformance.builtin import Reference
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import Subject
@@ -237,7 +238,7 @@ def test_of_two_mistakes_the_first_is_named():
             acts = reference.activations(model, x[None])
             layers = {k: v.reshape(-1) for k, v in acts.items()}
             eps = CATALOGUE["BatchNorm's epsilon is 1e-3"]
-            layers["stem"] = dict(symptoms.steps(eps, model, x))["stem"]
+            layers["stem"] = dict(steps(eps, model, x))["stem"]
             layers["gdconv"] = layers["gdconv"] * 2
             return Answer("ok", value=(np.linspace(-0.5, 0.5, 8), layers))
     found = judged("run-plain", Wrong())

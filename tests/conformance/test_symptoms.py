@@ -11,7 +11,8 @@ import efm3
 from efm3 import reference
 from efm3.conformance import cases, symptoms, weights
 from efm3.conformance._mistakes import CATALOGUE, NORMS
-from efm3.conformance.symptoms import Twist, match, steps
+from efm3.conformance._twist import Twist, steps
+from efm3.conformance.symptoms import match
 
 CASES = {c.id: c for c in cases.corpus()}
 WORDS = list(CATALOGUE)
