@@ -53,7 +53,7 @@ def first_wrong(words, model, x):
     return None
 
 
-@pytest.mark.parametrize("words", [w for w in WORDS if zlib.crc32(w.encode()) % 9 == 0])
+@pytest.mark.parametrize("words", [w for w in WORDS if zlib.crc32(w.encode()) % 20 == 0])
 def test_a_mistake_is_recognised_on_some_network(words):
     for name in NETWORKS:
         model, x = setting(name)
