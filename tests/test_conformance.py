@@ -132,8 +132,12 @@ def test_the_scaffolds_without_a_mistake_conform(kind):
     assert [(o.case, o.detail) for o in found if o.verdict != "pass"] == []
 
 
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS.MUTANTS if not m.switch],
-                         ids=lambda m: f"{m.kind}-{m.name}")
+# Of the engines, which are slow, the first that breaks a requirement; `make mutants` has them all.
+KILLED = list({(m.kind, m.breaks if m.kind == "engine" else m.name): m
+               for m in reversed(MUTANTS.MUTANTS) if not m.switch}.values())
+
+
+@pytest.mark.parametrize("mutant", KILLED, ids=lambda m: f"{m.kind}-{m.name}")
 def test_the_kit_kills(mutant):
     found = MUTANTS.kill(mutant)
     assert MUTANTS.killed(mutant, found), found

@@ -107,8 +107,10 @@ def kill(m: Mutant) -> Outcome:
 
 
 def killed(m: Mutant, found: Outcome) -> bool:
-    """True where the case failed, with the symptom named."""
-    return found.verdict in ("fail", "broken") and m.symptom in found.detail
+    """True where the case failed, with the symptom named; nothing else may be named beside it."""
+    named = "looks as if" in found.detail
+    return found.verdict in ("fail", "broken") and (
+        found.detail.endswith(m.symptom) if named else m.symptom in found.detail)
 
 
 def report(every: bool) -> Iterator[str]:
