@@ -94,11 +94,10 @@ def licence() -> str:
     path = HOME.parent / "LICENSE"
     if path.is_file():
         return path.read_text(encoding="utf-8")
-    try:
-        known = importlib.metadata.distribution("efm3")
-    except importlib.metadata.PackageNotFoundError:
-        known = None
-    text = known and (known.read_text("licenses/LICENSE") or known.read_text("LICENSE"))
+    # A checkout's own metadata, where it comes first, has no such file.
+    text = next(filter(None, (known.read_text(name)
+                              for known in importlib.metadata.distributions(name="efm3")
+                              for name in ("licenses/LICENSE", "LICENSE"))), None)
     if not text:
         refuse("IO001", "the text of the licence is not installed with efm3", "LICENSE")
     return text

@@ -66,9 +66,7 @@ def test_the_licence_of_an_installed_package(tmp_path, monkeypatch):
     monkeypatch.setattr(kit, "HOME", tmp_path / "spec")
     assert "Apache License" in kit.licence()
 
-    def missing(name):
-        raise kit.importlib.metadata.PackageNotFoundError(name)
-    monkeypatch.setattr(kit.importlib.metadata, "distribution", missing)
+    monkeypatch.setattr(kit.importlib.metadata, "distributions", lambda name: [])
     with pytest.raises(Efm3Error, match="licence"):
         kit.licence()
 
