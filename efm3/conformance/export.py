@@ -65,12 +65,15 @@ DOCUMENTS = LEVELS[:2]
 def _documents(case: Case, data: bytes) -> dict[str, bytes]:
     """The documents of a file at each level at which it is valid: keys sorted, no spaces."""
     levels = [level for level in DOCUMENTS if case.valid(level)]
-    found = document(data, levels[-1]) if levels else {}
-    shown = {level: found if level == levels[-1] else {k: v for k, v in found.items()
-                                                       if k != "json"} for level in levels}
-    return {document_name(case, level): (json.dumps(
-        value, sort_keys=True, separators=(",", ":")) + "\n").encode()
-        for level, value in shown.items()}
+    if not levels:
+        return {}
+    found = document(data, levels[-1])
+    spelled = {k: json.dumps(v, sort_keys=True, separators=(",", ":")) for k, v in found.items()}
+
+    def text(level: str) -> bytes:
+        keys = sorted(k for k in spelled if k != "json" or level == levels[-1])
+        return ("{" + ",".join(f'"{k}":{spelled[k]}' for k in keys) + "}\n").encode()
+    return {document_name(case, level): text(level) for level in levels}
 
 
 def document_name(case: Case, level: str) -> str:
@@ -126,11 +129,24 @@ def _runs(case: Case) -> list[dict[str, Any]]:
 
 def npy(value: Any) -> bytes:
     """An array as the bytes of a .npy file."""
+    if value.dtype.hasobject or not value.flags.c_contiguous:
+        return _saved(value)
+    return _npy_head(value.dtype.str, value.shape) + bytes(value.tobytes())
+
+
+def _saved(value: Any) -> bytes:
     from io import BytesIO
 
     buffer = BytesIO()
     np.save(buffer, value)
     return buffer.getvalue()
+
+
+@lru_cache(maxsize=512)
+def _npy_head(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """What stands before the values: thousands of tensors have few shapes."""
+    value = np.zeros(shape, dtype)
+    return _saved(value)[:-value.nbytes or None]
 
 
 def describe(case: Case, full: bool = True) -> dict[str, Any]:

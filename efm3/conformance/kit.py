@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import importlib.metadata
 import json
+import os
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -103,19 +104,36 @@ def licence() -> str:
     return text
 
 
+def _linked(twin: Path, path: Path) -> bool:
+    """Makes `path` a second name of a file that is the same: a link takes a tenth of the time, and
+    of the 13,000 tensors of the set most are another's. False where that cannot be done."""
+    if twin == path:
+        return False
+    try:
+        os.link(twin, path)
+    except OSError:
+        return False
+    return True
+
+
 def write(folder: Path, cases: Iterable[Case] | None = None) -> dict[str, Any]:
     """Write the kit with these cases (all by default) below `folder`; returns the index.
 
-    Raises OSError; a folder that holds other files keeps them.
+    Tensors that are the same are links to one file, where the file system has links. Raises
+    OSError; a folder that holds other files keeps them.
     """
     index: dict[str, Any] = {}
     made = set[Path]()
+    tensors = dict[bytes, Path]()
     for name, data in files(corpus() if cases is None else list(cases)):
         path = folder / name
         if path.parent not in made:
             path.parent.mkdir(parents=True, exist_ok=True)
             made.add(path.parent)
-        path.write_bytes(data)
+        path.unlink(missing_ok=True)
+        twin = tensors.setdefault(data, path) if name.endswith(".npy") else path
+        if not _linked(twin, path):
+            path.write_bytes(data)
         if _mode(name) & 0o100:
             path.chmod(0o755)
         if name == export.INDEX:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from operator import itemgetter
 
@@ -26,7 +26,11 @@ def load_rules(level: str = "values") -> dict[str, Code]:
 
     Raises ValueError for a level that is not in LEVELS.
     """
-    top = check_level(level)
+    return dict(_up_to(check_level(level)))
+
+
+@cache
+def _up_to(top: int) -> dict[str, Code]:
     return {c.code: c for c in CODES.values()
             if c.group in RULE_GROUPS and LEVELS.index(c.level) <= top}
 
