@@ -17,7 +17,7 @@ from efm3.scan import scan
 
 LEAF_TYPES = ("u8", "u16", "u32", "u64", "f32", "crc32", "string", "integer", "number", "bool",
               "null")
-_NUMBER = re.compile(r"-?[0-9]{1,9999}(\.[0-9]{1,9999})?([eE][+-]?[0-9]{1,9})?")
+_NUMBER = re.compile(r"-?[0-9]{1,9999}(\.[0-9]{1,9999})?([eE][+-]?0{0,9999}[0-9]{1,9})?")
 """The text of a number in a document; the limits bound what a comparison costs."""
 
 

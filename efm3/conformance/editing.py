@@ -29,10 +29,11 @@ _DIGEST = "sha256"
 def change_of(text: str) -> dict[str, Any]:
     """`meta` and `values` that the text of an edit asks for. Raises Efm3Error D005.
 
-    Its grammar is the mirror's: what no mirror may hold cannot be set.
+    Its grammar is the mirror's, with any white space after it: what no mirror may hold cannot be
+    set.
     """
     try:
-        change = mirrors.parse(text.encode("utf-8", "surrogatepass"))
+        change = mirrors.parse(text.rstrip(" \t\r\n").encode("utf-8", "surrogatepass"))
     except mirrors.MirrorProblem as e:
         refuse("D005", f"the edit cannot be read: {e.message}", "edit")
     meta, values = change.get("meta", {}), change.get("values", [])
