@@ -45,14 +45,14 @@ class Own(Subject):
         try:
             return Answer("ok", value=dumps(arch_of(arch), tensors))
         except Efm3Error as e:
-            return Answer("refused", str(e), False)
+            return Answer("refused", str(e), "")
 
     def edit(self, data: bytes, change: str) -> Answer:
         """See Subject."""
         try:
             return Answer("ok", value=edited(data, change))
         except Efm3Error as e:
-            return Answer("refused", str(e), False)
+            return Answer("refused", str(e), "")
 
 
 def arch_of(text: str) -> Arch:

@@ -48,12 +48,17 @@ def _as(t: Tensors, f: Mapping[str, Any]) -> None:
         t[f["tensor"]].flat[0] = dtype.type(f["value"])
 
 
+def _fortran(t: Tensors, f: Mapping[str, Any]) -> None:
+    t[f["tensor"]] = np.asfortranarray(t[f["tensor"]])
+
+
 def _value(t: Tensors, f: Mapping[str, Any]) -> None:
     t[f["tensor"]].flat[0] = float(f["value"])
 
 
 FAULTS: dict[str, Callable[[Tensors, Mapping[str, Any]], None]] = {
-    "drop": _drop, "add": _add, "shape": _shape, "dtype": _dtype, "as": _as, "value": _value}
+    "drop": _drop, "add": _add, "shape": _shape, "dtype": _dtype, "as": _as,
+    "fortran": _fortran, "value": _value}
 """Fault to the function that applies it to the tensors."""
 
 

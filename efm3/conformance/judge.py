@@ -86,7 +86,7 @@ def _refusal(case: Case, answer: Answer) -> Outcome:
         return outcome(case, "broken", answer.reason)
     if answer.kind == "ok":
         return outcome(case, "fail", "accepted, but it must be refused")
-    return outcome(case, "fail", "refused, but a file was left") if answer.value \
+    return outcome(case, "fail", f"refused, but {answer.value}") if answer.value \
         else outcome(case, "pass")
 
 

@@ -90,7 +90,7 @@ def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = 
                 if len(first) == FIRST and len({_words(o) for o in first}) == 1 and lost():
                     why = found.detail if len(found.detail) < 500 else (
                         f"{found.detail[:200]} ... {found.detail[-300:]}")
-                    refuse("K016", f"no answer to any of the first cases; each time: {why}")
+                    refuse("K016", f"broken in each of the first cases: {why}")
             yield found
     finally:
         pool.shutdown(cancel_futures=True)

@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ import numpy as np
 from efm3.conformance import commands
 from efm3.conformance.answers import MAX_OUTPUT, object_of
 from efm3.conformance.results import Answer
-from efm3.findings import refuse
+from efm3.findings import refuse, shown
+
+OLDER = b"an older file\n"
+"""What is there where a file is to be written over one."""
 
 MAX_SAID = 2000
 """Most characters that are kept of a program's reasons."""
@@ -50,7 +54,7 @@ class Subject:
 
     def write(self, arch: str, tensors: Mapping[str, Any]) -> Answer:
         """The bytes of a file from the text of an arch, JSON whose spelling may be the point of
-        a case; a refusal's value is whether a file was left behind."""
+        a case; a refusal's value says what was left behind, "" where nothing."""
         return Answer("broken", "it is not a Writer")
 
     def edit(self, data: bytes, change: str) -> Answer:
@@ -107,7 +111,7 @@ class Program(Subject):
 
     def write(self, arch: str, tensors: Mapping[str, Any]) -> Answer:
         """See Subject."""
-        arch_path, folder, out = self._path("arch.json"), self._path("tensors"), self._path("o.bin")
+        arch_path, folder, out = self._path("arch.json"), self._path("tensors"), self._out(arch)
         arch_path.write_text(arch, encoding="utf-8")
         if self._form == "npz":
             folder = folder.with_suffix(".npz")
@@ -116,30 +120,49 @@ class Program(Subject):
             folder.mkdir()
             for name, value in tensors.items():
                 np.save(folder / f"{name}.npy", value)
-        return self._made(self.ask("write", {"arch": str(arch_path), "tensors": str(folder),
-                                             "out": str(out)}, "", b""), out)
+        return self._made(lambda: self.ask("write", {
+            "arch": str(arch_path), "tensors": str(folder), "out": str(out)}, "", b""), out)
 
     def edit(self, data: bytes, change: str) -> Answer:
         """See Subject."""
-        path, edit, out = self._path("case.bin"), self._path("edit.json"), self._path("out.bin")
+        path, edit, out = self._path("case.bin"), self._path("edit.json"), self._out(change)
         path.write_bytes(data)
         edit.write_text(change, encoding="utf-8")
-        answer = self._made(self.ask("edit", {"file": str(path), "edit": str(edit),
-                                              "out": str(out)}, "", b""), out)
+        answer = self._made(lambda: self.ask("edit", {
+            "file": str(path), "edit": str(edit), "out": str(out)}, "", b""), out)
         try:
             kept = path.read_bytes() == data
         except OSError:
             kept = False
         return answer if kept else Answer("broken", "it changed the file that it was given to edit")
 
-    def _made(self, answer: Answer, out: Path) -> Answer:
-        if answer.kind == "refused":
-            return Answer("refused", answer.reason, out.exists())
+    def _out(self, text: str) -> Path:
+        """Where a file is to be written: a folder of its own, in every second case (by what is
+        asked, so that a case is always the same) with an older file there."""
+        folder = self._path("out")
+        folder.mkdir()
+        if zlib.crc32(text.encode("utf-8", "surrogatepass")) & 1:
+            (folder / "out.bin").write_bytes(OLDER)
+        return folder / "out.bin"
+
+    def _made(self, ask: Callable[[], Answer], out: Path) -> Answer:
+        """The answer with what was written, or with what a refusal should not have left."""
+        older = out.exists()
+        answer, data = ask(), None
+        with contextlib.suppress(OSError):
+            data = out.read_bytes() if out.stat().st_size <= MAX_OUTPUT else b""
+        others = sorted(p.name for p in out.parent.iterdir() if p != out)
+        shutil.rmtree(out.parent, ignore_errors=True)
         if answer.kind == "ok":
-            try:
-                return Answer("ok", value=out.read_bytes())
-            except OSError as e:
-                return Answer("broken", f"it says that it wrote a file: {e.strerror}")
+            if data is not None and data != OLDER:
+                return Answer("ok", value=data)
+            return Answer("broken", "it says that it wrote a file, but "
+                          + ("there is none" if data is None else "the older one is there"))
+        if answer.kind == "refused":
+            left = (f"{shown(others[0])} was left beside it" if others else
+                    "" if data == (OLDER if older else None) else
+                    "the file that was there is another, or gone" if older else "a file was left")
+            return Answer("refused", answer.reason, left)
         return answer
 
     def embed(self, model: bytes, x: Any) -> Answer:

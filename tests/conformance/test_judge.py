@@ -31,7 +31,7 @@ class Fixed(Subject):
         return self.answer
 
 
-REFUSES, BREAKS = Fixed("refused", False, "no"), Fixed("broken", reason="crash")
+REFUSES, BREAKS = Fixed("refused", "", "no"), Fixed("broken", reason="crash")
 
 
 @pytest.mark.parametrize("case,subject,verdict", [
@@ -56,7 +56,7 @@ def test_a_file_of_a_higher_level_is_refused_at_that_level_only():
     ("write-plain", Own(), "pass"), ("write-plain", REFUSES, "fail"),
     ("write-plain", BREAKS, "broken"), ("write-plain", Fixed("ok", b"EFM3"), "fail"),
     ("write-refuse-missing", REFUSES, "pass"), ("write-refuse-missing", Fixed("ok", b""), "fail"),
-    ("write-refuse-missing", Fixed("refused", True), "fail"),
+    ("write-refuse-missing", Fixed("refused", "a file was left"), "fail"),
     ("write-refuse-missing", BREAKS, "broken")])
 def test_writer(case, subject, verdict):
     assert judge.writer(CASES[case], subject, "").verdict == verdict
@@ -71,7 +71,8 @@ def test_a_writers_mirror_is_told_by_its_text():
 
 @pytest.mark.parametrize("case,subject,verdict", [
     ("write-either-f64", REFUSES, "pass"), ("write-either-f64", Own(), "pass"),
-    ("write-either-f64", Fixed("refused", True), "fail"), ("write-either-f64", BREAKS, "broken"),
+    ("write-either-f64", Fixed("refused", "a file was left"), "fail"),
+    ("write-either-f64", BREAKS, "broken"),
     ("write-either-f64", Fixed("ok", b"EFM3"), "fail")])
 def test_a_writer_may_refuse_or_be_right(case, subject, verdict):
     assert judge.writer(CASES[case], subject, "").verdict == verdict
@@ -118,7 +119,7 @@ def test_what_is_wrong_with_an_edit_is_told_with_both_sides(case, old, new, word
 
 def test_a_refused_edit_leaves_no_file():
     for case in ("edit-refuse-index-count", "edit-refuse-picture-unknown"):
-        assert judge.editor(CASES[case], Fixed("refused", True), "").verdict == "fail"
+        assert judge.editor(CASES[case], Fixed("refused", "a file was left"), "").verdict == "fail"
         assert judge.editor(CASES[case], REFUSES, "").verdict == "pass"
     either = CASES["edit-either-mirror-grows"]
     assert judge.editor(either, REFUSES, "").verdict == "pass"

@@ -61,7 +61,7 @@ def test_true_and_false_are_no_readers():
 @pytest.mark.parametrize("command,protocol,words", [
     ("/nowhere/reader", "simple", "cannot be run"), ("sh -c nowhere-reader", "simple", "127"),
     ("/nowhere/reader", "lines", "cannot be run"), ("true", "lines", "handshake"),
-    ("sh -c 'echo $0 >&2; exit 9'", "simple", "no answer to any of the first cases")])
+    ("sh -c 'echo $0 >&2; exit 9'", "simple", "broken in each of the first cases")])
 def test_a_program_that_cannot_be_run_ends_the_run_at_once(command, protocol, words):
     asked = []
 

@@ -91,10 +91,28 @@ def test_a_writer_may_get_an_npz(program):
     assert answer.value == b"PK"
 
 
-def test_a_writer_that_writes_nothing_is_broken_and_one_that_leaves_a_file_is_seen(program):
-    assert program("").write("{}", {}).kind == "broken"
-    assert program("sys.exit(1)").write("{}", {}).value is False
-    assert program("open(sys.argv[3], 'w'); sys.exit(1)").write("{}", {}).value is True
+NEW, OVER = "{ }", "{}"
+"""What is asked for a new file, and for one over an older one."""
+
+
+def test_a_writer_that_writes_nothing_is_broken(program):
+    for text, words in ((NEW, "there is none"), (OVER, "the older one is there")):
+        answer = program("").write(text, {})
+        assert answer.kind == "broken" and words in answer.reason
+    for text in (NEW, OVER):
+        assert program("open(sys.argv[3], 'wb').write(b'new')").write(text, {}).value == b"new"
+
+
+@pytest.mark.parametrize("script,new,over", [
+    ("", "", ""),
+    ("open(sys.argv[3], 'w').close()", "a file was left", "the file that was there is another"),
+    ("open(sys.argv[3] + '.tmp', 'w').close()", "'out.bin.tmp' was left beside it",
+     "'out.bin.tmp' was left beside it"),
+    ("os.path.exists(sys.argv[3]) and os.unlink(sys.argv[3])", "", "or gone")])
+def test_a_refusal_leaves_no_file_and_no_other(program, script, new, over):
+    for text, words in ((NEW, new), (OVER, over)):
+        answer = program(f"{script}\nsys.exit(1)").write(text, {})
+        assert answer.kind == "refused" and (words in answer.value if words else not answer.value)
 
 
 def test_an_editor_that_touches_the_file_that_it_was_given_is_broken(program):

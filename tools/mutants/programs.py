@@ -65,7 +65,7 @@ class Module(Subject):
         try:
             return Answer("ok", value=call(*args))
         except self._own["Refused"] as e:
-            return Answer("refused", str(e), bool(self._own["LEFT"]))
+            return Answer("refused", str(e), "a file was left" if self._own["LEFT"] else "")
         except Exception as e:
             return Answer("broken", repr(e))
 
