@@ -53,7 +53,7 @@ def _fortran(t: Tensors, f: Mapping[str, Any]) -> None:
 
 
 def _value(t: Tensors, f: Mapping[str, Any]) -> None:
-    t[f["tensor"]].flat[0] = float(f["value"])
+    t[f["tensor"]].flat[f.get("at", 0)] = float(f["value"])
 
 
 FAULTS: dict[str, Callable[[Tensors, Mapping[str, Any]], None]] = {
