@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from efm3.findings import shown
+
 ARGUMENTS = {"read": ("file",), "write": ("arch", "tensors", "out"),
              "edit": ("file", "edit", "out"), "embed": ("model", "input", "output")}
 """Verb to the paths that it gets, in order; `embed` may also be given `layers`."""
@@ -27,8 +29,11 @@ _BRACES = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 
 
 def words_of(command: str) -> list[str]:
-    """A command line as words. Raises ValueError where it holds none."""
-    words = shlex.split(command)
+    """A command line as words. Raises ValueError where it holds none or cannot be split."""
+    try:
+        words = shlex.split(command)
+    except ValueError as e:
+        raise ValueError(f"the command {shown(command)} cannot be split into words: {e}") from None
     if not words:
         raise ValueError("the command is empty")
     return words

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import queue
 import subprocess
@@ -15,15 +16,17 @@ from typing import Any
 
 from efm3 import mirror
 from efm3.conformance import commands
-from efm3.conformance.answers import MAX_OUTPUT, object_of, quoted
+from efm3.conformance.answers import LOGS, MAX_OUTPUT, object_of, quoted
 from efm3.conformance.commands import ARGUMENTS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Answer
 from efm3.conformance.subject import MAX_SAID, Program
-from efm3.findings import printable
+from efm3.findings import printable, shown
 
 PROTOCOL_VERSION = 1
 DUE = "each answer is one line of JSON"
+MAX_BEGUN = 4096
+"""Most bytes that are looked at of a line whose end does not come."""
 
 
 def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
@@ -65,6 +68,23 @@ def _checker(part: str) -> Callable[[Any], str]:
     return mirror.checker({"$ref": f"#/$defs/{part}"} | schema())
 
 
+def _problem(part: str, value: dict[str, Any]) -> str:
+    """What is against the schema, or "". An answer is judged as the kind that it says it is: of
+    all kinds at once the schema would blame that of another one.
+    """
+    if part != "answer":
+        return _checker(part)(value)
+    if "error" in value:
+        kind = 2
+    elif isinstance(value.get("ok"), bool):
+        kind = 0 if value["ok"] else 1
+    elif "ok" in value:
+        return f"$.ok: {shown(value['ok'])} is neither true nor false"
+    else:
+        return "it holds neither ok nor error"
+    return _checker(f"answer/oneOf/{kind}")(value)
+
+
 class Lines(Program):
     """A program that is started once and answers each line of JSON with a line of JSON."""
 
@@ -81,15 +101,15 @@ class Lines(Program):
             self.unusable = self._why
 
     def _start(self) -> None:
-        # Lines that nobody asked for wait in the pipe.
         self._answers: queue.Queue[bytes] = queue.Queue(4)
+        self._begun = bytearray()  # a line whose end has not come
         try:
             self._process = commands.start(self._words)
         except OSError as e:
             self._why = commands.cannot(self._words, e)
             return
-        threading.Thread(target=self._listen, args=(self._process, self._answers),
-                         daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True,
+                         args=(self._process, self._answers, self._begun)).start()
         hello = self._exchange({"cmd": "start", "version": PROTOCOL_VERSION}, "started")
         if isinstance(hello, str):
             self._end(f"the handshake: {hello}")
@@ -97,12 +117,23 @@ class Lines(Program):
             self.implementation = hello["implementation"]
 
     @staticmethod
-    def _listen(process: subprocess.Popen[bytes], answers: queue.Queue[bytes]) -> None:
-        assert process.stdout is not None
-        with contextlib.suppress(ValueError, OSError):
-            while line := process.stdout.readline(MAX_OUTPUT + 1):
-                answers.put(line)
-        answers.put(b"")
+    def _listen(process: subprocess.Popen[bytes], answers: queue.Queue[bytes],
+                begun: bytearray) -> None:
+        assert isinstance(process.stdout, io.BufferedReader)
+        # Where four lines wait that nobody asked for, no more of them is read.
+        with contextlib.suppress(ValueError, OSError, queue.Full):
+            while chunk := process.stdout.read1(1 << 16):
+                *ends, rest = chunk.split(b"\n")
+                for end in ends:
+                    line = bytes(begun + end + b"\n")
+                    begun.clear()
+                    answers.put_nowait(line)
+                begun += rest
+                if len(begun) > MAX_OUTPUT:
+                    break  # no answer is so long: the rest is not read
+            if begun:
+                answers.put_nowait(bytes(begun))
+            answers.put_nowait(b"")
 
     def _exchange(self, message: dict[str, Any], part: str) -> dict[str, Any] | str:
         """The answer to a message, or what is wrong with it."""
@@ -114,8 +145,14 @@ class Lines(Program):
             self._process.stdin.flush()
             back = self._answers.get(timeout=self._timeout)
         except OSError as e:
-            return f"it does not read its input: {e.strerror}{self._status()}"
+            # A program that ended is told in the same words, whichever pipe shows it first.
+            ended = self._status()
+            return (f"it ended without an answer{ended}" if ended else
+                    f"it does not read its input: {e.strerror}")
         except queue.Empty:
+            if self._begun:
+                return (f"no line end after {quoted(bytes(self._begun[:MAX_BEGUN]))} in "
+                        f"{self._timeout:g} s; {DUE}, with LF at its end, and flushed")
             return (f"no answer in {self._timeout:g} s: does it flush standard output after each "
                     "line? --timeout gives a program longer")
         self._log(f"<- {printable(back[:2000].decode('utf-8', 'replace').rstrip())}")
@@ -126,14 +163,23 @@ class Lines(Program):
         value = object_of(back, "its line", DUE)
         if isinstance(value, str):
             return value
-        problem = _checker(part)(value)
+        problem = _problem(part, value)
         return f"an answer against the schema: {problem}: {quoted(back)}" if problem else value
+
+    def _early(self) -> str:
+        """What is wrong before the next case is asked: a line too many, or the end; or ""."""
+        with contextlib.suppress(queue.Empty):
+            if line := self._answers.get_nowait():
+                return (f"a surplus line before {self._seq} was asked: {quoted(line)}; {DUE}, "
+                        f"and {LOGS}")
+            return f"it ended without an answer{self._status()}"
+        return ""
 
     def _status(self) -> str:
         """How it ended, where that is known already."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(0.2)
+            code = self._process.wait(1)
             return f" (signal {-code})" if code < 0 else f" (exit code {code})"
         return ""
 
@@ -142,9 +188,6 @@ class Lines(Program):
         self._log(f"## {why}")
         if self._process is not None:
             commands.kill(self._process)
-            with contextlib.suppress(queue.Empty):  # who waits to put a line may end
-                while True:
-                    self._answers.get_nowait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe:
                     with contextlib.suppress(OSError):
@@ -162,12 +205,13 @@ class Lines(Program):
         message = {"cmd": verb, "seq": self._seq} | dict(paths)
         if verb == "read":
             message["level"] = level
-        back = self._exchange(message, "answer")
+        back = self._early() or self._exchange(message, "answer")
         if isinstance(back, str):
             self._end(back)
             return Answer("broken", back)
         if back["seq"] != self._seq:
-            self._end(f"an answer to {back['seq']}, {self._seq} was asked")
+            surplus = "" if back["seq"] > self._seq else "a surplus line: "
+            self._end(f"{surplus}an answer to {shown(back['seq'])}, {self._seq} was asked")
             return Answer("broken", self._why)
         if "error" in back:
             return Answer("broken", back["error"][:MAX_SAID] or "it gives an error without words")

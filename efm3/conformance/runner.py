@@ -97,9 +97,11 @@ def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = 
 
 
 def _words(found: Outcome) -> str:
-    """What a program without an answer says, without numbers, which may be of the case; the
-    case where there is an answer."""
-    return re.sub(r"[0-9]+", "", found.detail) if found.verdict == "broken" else found.case
+    """What a program without an answer says, without numbers and addresses, which may be of the
+    case; the case where there is an answer."""
+    if found.verdict != "broken":
+        return found.case
+    return re.sub(r"0x[0-9a-fA-F]+|[0-9]+", "", found.detail)
 
 
 def run_all(subject_class: str, command: str, words: Sequence[str] = (), *,

@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from unicodedata import category
 
 from efm3 import mirror
 from efm3.codes import LEVELS
-from efm3.conformance.cases import Case, digest_of
+from efm3.conformance.cases import Case, corpus, digest_of
 from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import RUN_VERSION, VERDICTS
+from efm3.conformance.results import schema as run_schema
 from efm3.conformance.runner import cases_of, set_digest
-from efm3.findings import Finding, error, refuse
+from efm3.findings import Finding, error, refuse, shown
 from efm3.source import Source, name_of, open_regular
 from efm3.version import __version__
 
@@ -36,6 +38,9 @@ are half as many."""
 
 LISTED = VERDICTS[1:]
 """The verdicts whose cases a statement names: every other case passed."""
+
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs without a mark: the fillers of Hangul, the empty cell of Braille."""
 
 ABOUT = ("name", "version", "language", "homepage", "issues")
 """What a statement says of the implementation, as far as it is known."""
@@ -193,19 +198,21 @@ def make(results: Mapping[str, Any], name: str = "", version: str = "",
     if results.get("run_version") != RUN_VERSION or not isinstance(runs, list) or not runs:
         refuse("K002", "these are not results of `efm3 conformance run --format json`")
     given = {k: v for k, v in (("name", name), ("version", version), ("language", language)) if v}
-    try:
-        known = [{k: r["implementation"][k] for k in ABOUT if k in r["implementation"]} | given
-                 for r in runs]
-        sets = {(r["set"], r["efm3"]) for r in runs}
-        stated = [_stated(r) for r in runs]
-    except (KeyError, TypeError, AttributeError) as e:
-        raise error("K002", f"the results lack {e}") from None
+    wrong = mirror.checker(run_schema())(results)
+    if wrong:
+        refuse("K002", f"they are no results: {wrong}")
+    for i, run in enumerate(runs):
+        _of_cases(run, f"runs[{i}].outcomes")
+    known = [{k: r["implementation"][k] for k in ABOUT if k in r["implementation"]} | given
+             for r in runs]
+    sets = {(r["set"], r["efm3"]) for r in runs}
+    stated = [_stated(r) for r in runs]
     if len(sets) != 1:
         refuse("K003", "the runs are of different sets of cases", "set")
-    abouts = [a for a in known if a.get("name")]
+    abouts = [a for a in known if _visible(a.get("name", ""))]
     if not abouts:
         refuse("K004", "the implementation has no name: give --name and --version",
-               "implementation.name")
+               "implementation.name", next((a["name"] for a in known if a.get("name")), None))
     for other in abouts[1:]:
         if [other[k] for k in ("name", "version") if k in other] != [
                 abouts[0][k] for k in ("name", "version") if k in abouts[0]]:
@@ -221,6 +228,25 @@ def make(results: Mapping[str, Any], name: str = "", version: str = "",
     if wrong:
         refuse("K002", f"they make no statement: {wrong}")
     return out
+
+
+def _visible(name: Any) -> bool:
+    """False for a name that nobody sees: no letter, digit or sign in it, or blank ones alone."""
+    return not isinstance(name, str) or any(
+        category(c)[0] in "LNPS" and c not in BLANK for c in name)
+
+
+def _of_cases(run: Mapping[str, Any], path: str) -> None:
+    """Refuse outcomes of what is no case of the run's class, and two of one case (K002)."""
+    of = {run["class"]} | ({"reader"} if run["class"] == "engine" else set())
+    known, seen = {c.id for c in corpus(True) if c.kind in of}, set[str]()
+    for i, row in enumerate(run["outcomes"]):
+        if row["case"] not in known:
+            refuse("K002", f"no case of class {shown(run['class'])} is named "
+                   f"{shown(row['case'])} here", f"{path}[{i}].case", row["case"])
+        if row["case"] in seen:
+            refuse("K002", "a case has two outcomes", f"{path}[{i}].case", row["case"])
+        seen.add(row["case"])
 
 
 def _stated(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,6 +272,10 @@ def problems(statement: Any) -> Iterator[Finding]:
         _checker(1 if said == 1 else STATEMENT_VERSION)(statement)
     if against:
         yield error("K005", f"against the schema: {against}").finding
+        return
+    if not _visible(statement["implementation"]["name"]):
+        yield error("K005", "the implementation's name has nothing to be seen",
+                    "implementation.name", statement["implementation"]["name"]).finding
         return
     own = {k: v for k, v in statement.items() if k != "digest"}
     if digest_of(own) != statement["digest"]:

@@ -14,6 +14,13 @@ def test_words():
             commands.words_of(bad)
 
 
+def test_a_command_that_cannot_be_split_is_named():
+    with pytest.raises(ValueError, match="cannot be split") as e:
+        commands.words_of('"untermi\x1bnated')
+    assert str(e.value) == ("the command '\"untermi\\x1bnated' cannot be split into words: "
+                            "No closing quotation")
+
+
 @pytest.mark.parametrize("words,found", [
     (["x"], []), (["{file}", "--o={out}"], ["file", "out"]), (["{{file}}"], []),
     (["{{{file}}}"], ["file"]), (["{"], ["{"]), (["a}"], ["}"]), (["{}"], [""]),

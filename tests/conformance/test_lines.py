@@ -59,12 +59,20 @@ def test_ok_refused_and_error(program):
     ("print('fine', flush=True)", 'not JSON: "fine"; each answer is one line of JSON, and logs'),
     ("print('{\\n}', flush=True)", 'not JSON: "{"'), ("print(flush=True)", "is empty"),
     ("print('\\ufeff{}', flush=True)", "byte order mark"),
-    (say('{"seq": 1}'), "schema"),
+    (say('{"seq": 1}'), "neither ok nor error"),
+    (say('{"seq": m["seq"], "ok": False, "reason": "r", "zz": 0}'), "('zz' was unexpected)"),
+    (say('{"seq": m["seq"], "ok": False, "document": {}}'), "('document' was unexpected)"),
+    (say('{"seq": m["seq"], "ok": True, "reason": ""}'), "('reason' was unexpected)"),
+    (say('{"seq": m["seq"], "error": "e", "ok": False}'), "('ok' was unexpected)"),
+    (say('{"ok": False}'), "'seq' is a required"), (say('{"seq": 1, "error": 5}'), "$.error: 5"),
+    (say('{"seq": m["seq"], "ok": "yes"}'), "$.ok: 'yes' is neither true nor false"),
     (say('{"seq": m["seq"], "ok": True, "extra": 1}'), "schema"),
     (say('{"seq": m["seq"] + 1, "ok": True}'), "answer to"),
     (say('{"seq": m["seq"], "ok": True}'), "without a document"),
     ("os._exit(7)", "it ended without an answer (exit code 7)"),
     ("sys.stdout.write('{'); sys.stdout.flush(); os._exit(0)", 'it ended in a line: "{"'),
+    ("sys.stdout.write('{\"seq\":'); sys.stdout.flush(); time.sleep(9)",
+     'no line end after "{"seq":" in 0.5 s'),
     ("time.sleep(9)", "no answer in 0.5 s: does it flush")])
 def test_a_broken_answer_is_told_apart_and_the_next_case_is_asked_afresh(program, answer, words):
     # A loaded machine takes its time to start a program: only the sleeper is not waited for.
@@ -95,6 +103,54 @@ def test_lines_that_nobody_asked_for_do_not_fill_the_memory(program):
     subject = program("[print('{}', flush=True) for _ in range(100000)]")
     assert "schema" in subject.read(b"", "x").reason
     assert subject._answers.maxsize == 4
+
+
+TWICE = ('t = json.dumps({"seq": m["seq"], "ok": False}) + "\\n"; sys.stdout.write(t + t); '
+         'sys.stdout.flush()')
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["late", "early"])
+def test_a_second_answer_is_told_as_surplus(program, late, monkeypatch):
+    """Whether its line came before the next question or, as far as can be seen, after it."""
+    subject = program(TWICE)
+    assert subject.read(b"", "x").kind == "refused"
+    second = subject._answers.get(timeout=60)
+    if not late:
+        subject._answers.put(second)
+    else:  # the line is there as soon as the question was sent
+        monkeypatch.setattr(subject, "_log",
+                            lambda s: s.startswith("->") and subject._answers.put(second))
+    got = subject.read(b"", "x")
+    assert got.kind == "broken" and "a surplus line" in got.reason
+    assert ("an answer to 1, 2 was asked" if late else "before 2 was asked") in got.reason
+    monkeypatch.undo()
+    assert subject.read(b"", "x").kind == "refused"  # it was started again
+
+
+def test_a_handshake_that_comes_unasked_is_taken(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(f"import json, sys\n{HELLO}\nsys.stdin.read()")
+    subject = lines.Lines(shlex.join([sys.executable, str(path)]), 60)
+    assert subject.implementation["name"] == "t"
+    subject.close()
+
+
+def test_an_answer_to_a_later_question_is_no_surplus(program):
+    got = program(say('{"seq": m["seq"] + 1, "ok": False}')).read(b"", "x")
+    assert got.reason == "an answer to 2, 1 was asked"
+
+
+def test_lines_that_come_in_pieces_are_one(program):
+    subject = program('[(sys.stdout.write(c), sys.stdout.flush()) for c in '
+                      'json.dumps({"seq": m["seq"], "ok": False, "reason": "r"}) + "\\n"]')
+    assert [subject.read(b"", "x").reason for _ in range(2)] == ["r", "r"]
+
+
+def test_a_line_that_is_too_long_is_not_kept(program, monkeypatch):
+    monkeypatch.setattr(lines, "MAX_OUTPUT", 1 << 17)
+    monkeypatch.setattr("efm3.conformance.answers.MAX_OUTPUT", 1 << 17)
+    subject = program("sys.stdout.write('x' * (1 << 22)); sys.stdout.flush()")
+    assert "its line is over" in subject.read(b"", "x").reason
 
 
 def test_a_command_has_no_placeholders(program):

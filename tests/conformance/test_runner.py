@@ -76,6 +76,25 @@ def test_a_program_that_cannot_be_run_ends_the_run_at_once(command, protocol, wo
     assert e.value.code == "K016" and len(asked) < runner.FIRST
 
 
+HELLO = '{"version":1,"ready":true,"implementation":{"name":"t","version":"1"}}'
+
+
+@pytest.mark.parametrize("then,words", [
+    ("exit 0", "it ended without an answer (exit code 0)"),
+    ("read x; exit 9", "it ended without an answer (exit code 9)"),
+    ("read x; kill -11 $$", "it ended without an answer (signal 11)"),
+    ("read x; echo at 0x$$ab", 'not JSON: "at 0x')])
+def test_a_program_that_ends_after_its_handshake_is_given_few_cases(tmp_path, then, words):
+    path, count = tmp_path / "reader.sh", tmp_path / "count"
+    path.write_text(f"echo >>{count}; read x; echo '{HELLO}'; {then}\n")
+    subject = runner.subject(f"sh {path}", "lines", timeout=60)
+    with pytest.raises(Efm3Error) as e:
+        runner.run_all("reader", "", of=subject)
+    subject.close()
+    assert e.value.code == "K016" and words in str(e.value)
+    assert count.stat().st_size <= runner.FIRST + 1
+
+
 def test_a_program_that_is_broken_on_the_first_files_alone_is_given_all(tmp_path):
     path = tmp_path / "reader.py"
     path.write_text("import os, sys; sys.exit(9 if os.path.getsize(sys.argv[1]) < 40 else 1)")

@@ -163,6 +163,35 @@ def test_what_is_no_run(value, code):
     assert refused(statement.make, value).code == code
 
 
+@pytest.mark.parametrize("change,words", [
+    (lambda r: r.update(runs=[5]), "$.runs[0]: 5 is not of type 'object'"),
+    (lambda r: r["runs"][0].pop("set"), "'set' is a required property"),
+    (lambda r: r["runs"][0]["outcomes"][0].update(verdict="great"), "'great' is not one of"),
+    (lambda r: r["runs"][0]["outcomes"][0].update(case="no\x1bcase"), "named 'no\\x1bcase'"),
+    (lambda r: r["runs"][0]["outcomes"][0].update(case="edit-meta"), "'writer' is named"),
+    (lambda r: r["runs"][0].update({"class": "painter"}), "class 'painter'"),
+    (lambda r: r["runs"][0]["outcomes"].append(r["runs"][0]["outcomes"][0]), "two outcomes")])
+def test_results_of_what_is_no_case_or_verdict(change, words):
+    value = {"run_version": 1, "ok": True, "runs": [run({"name": "t", "version": "1"})]}
+    assert statement.make(value)["claims"]
+    change(value)
+    error = refused(statement.make, value)
+    assert error.code == "K002" and words in error.finding.message
+
+
+@pytest.mark.parametrize("name", ["", " \t", "\u200b", "\u3164\u2800", "\u0301\ufe0f", "\u202e"])
+def test_a_name_can_be_seen(made, name):
+    value = {"run_version": 1, "ok": True, "runs": [run({"name": name, "version": "1"})]}
+    assert refused(statement.make, value).code == "K004"
+    assert statement.make(value, "mine")["implementation"]["name"] == "mine"
+    assert codes(sealed(made | {"implementation": {"name": name, "version": "1"}})) == ["K005"]
+
+
+@pytest.mark.parametrize("name", ["x", "\u6f22", "\U0001f600", "-", "\u200bx"])
+def test_a_name_of_any_script_or_sign(made, name):
+    assert codes(sealed(made | {"implementation": {"name": name, "version": "1"}})) == []
+
+
 def run(about, digest="0" * 64, **changed):
     row = results.Run("writer", "", "cmd", digest, implementation=about,
                       outcomes=[results.Outcome("write-plain", "pass")])
@@ -170,7 +199,7 @@ def run(about, digest="0" * 64, **changed):
 
 
 def test_a_name_is_needed_and_may_be_given():
-    value = {"run_version": 1, "runs": [run({})]}
+    value = {"run_version": 1, "ok": True, "runs": [run({})]}
     assert refused(statement.make, value).code == "K004"
     assert statement.make(value, "mine", "1.0", "c")["implementation"] == {
         "name": "mine", "version": "1.0", "language": "c"}
@@ -179,19 +208,19 @@ def test_a_name_is_needed_and_may_be_given():
 def test_runs_of_different_sets_or_programs_do_not_mix():
     about = {"name": "t", "version": "1"}
 
-    def make(*runs):
-        return statement.make({"run_version": 1, "runs": list(runs)})
+    def make(*runs, **given):
+        return statement.make({"run_version": 1, "ok": True, "runs": list(runs)}, **given)
     assert refused(make, run(about), run(about, "1" * 64)).code == "K003"
     for other in (about | {"name": "u"}, about | {"version": "2"}):
         assert refused(make, run(about), run(other)).code == "K011"
-    same = statement.make({"run_version": 1, "runs": [run(about), run({"name": "u"})]}, "a", "2")
+    same = make(run(about), run({"name": "u"}), name="a", version="2")
     assert same["implementation"] == {"name": "a", "version": "2"}
 
 
 @pytest.mark.parametrize("version,part", [
     ("v" * 501, "implementation.version"), ("\ud800", "surrogate"), ("\0", "NUL")])
 def test_a_program_may_not_call_itself_everything(version, part):
-    value = {"run_version": 1, "runs": [run({"name": "n", "version": version})]}
+    value = {"run_version": 1, "ok": True, "runs": [run({"name": "n", "version": version})]}
     error = refused(statement.make, value)
     assert error.code == "K002" and part in error.finding.message
 

@@ -80,12 +80,12 @@ while IFS='	' read -r kind id strength at want file second expected; do
     fi
     code=$?
     [ $code != 0 ] || answered "$answer" || code=no
-    case $code$want in
-    0refuse) wrong='accepted, but it must be refused' ;;
-    0*) [ "$expected" = - ] || judge "$answer" "$here/$expected" ;;
-    1accept) wrong="refused, but it is right: $(head -c 200 "$tmp/why")" ;;
-    1*) [ "$class" = engine ] || [ ! -e "$tmp/out" ] || wrong='refused, but a file was left' ;;
-    no*) wrong='broken: exit code 0 without an answer' ;;
+    case "$code $want" in # exactly 0 and 1 are answers; 10 and 127 are not
+    '0 refuse') wrong='accepted, but it must be refused' ;;
+    '0 '*) [ "$expected" = - ] || judge "$answer" "$here/$expected" ;;
+    '1 accept') wrong="refused, but it is right: $(head -c 200 "$tmp/why")" ;;
+    '1 '*) [ "$class" = engine ] || [ ! -e "$tmp/out" ] || wrong='refused, but a file was left' ;;
+    'no '*) wrong='broken: exit code 0 without an answer' ;;
     *) wrong="broken: exit code $code: $(head -c 200 "$tmp/why")" ;;
     esac
     case $wrong$strength in

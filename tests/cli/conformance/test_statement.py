@@ -31,7 +31,8 @@ def test_standard_output_and_input(cli, results):
         "name": "mine", "version": "2", "language": "c"}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100000, "\udcff"])
+@pytest.mark.parametrize("text", [
+    "", "[]", "{}", '{"run_version":1,"runs":[5]}', "[" * 100000, "\udcff"])
 def test_what_is_no_run_is_refused(cli, text):
     result = cli("conformance", "statement", "-", input=text.encode("utf-8", "surrogateescape"))
     assert result.exit_code == 1 and not result.stdout and "Traceback" not in result.stderr

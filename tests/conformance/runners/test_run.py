@@ -106,6 +106,28 @@ def test_a_program_that_writes_nothing_or_a_log_is_broken(run, runner):
     assert code == 3 and "broken" in told[0] and "0 failed, 1 broken" in last
 
 
+CLASSES = [("reader", "bad-h004-alone-kernel-4"), ("writer", "write-refuse-gdc-kernel"),
+           ("editor", "edit-refuse-trailing"), ("engine", "bad-h004-alone-kernel-4")]
+
+
+@both
+@pytest.mark.parametrize("kind,case", CLASSES)
+def test_only_exit_code_1_is_a_refusal(folder, runner, kind, case):
+    """Where a refusal is right: a crash, a lack of memory or a missing program passes nothing."""
+    def tell(*command):
+        done = subprocess.run([*runner[:1], folder / runner[1], "-s", case, kind, *command],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+    code, said = tell("sh", "-c", "exit 1")
+    assert code == 0 and "1 passed, 0 failed, 0 broken" in said
+    ways = [("sh", "-c", f"exit {n}") for n in (2, 10, 19, 71, 100, 124, 126, 127, 139)]
+    for command in (*ways, ("sh", "-c", "kill -11 $$"), ("./no-such-program",), ("/",)):
+        code, said = tell(*command)
+        assert code == 3, (command, said)
+        assert f"{case} (MUST): broken: " in said and " 0 failed, 1 broken" in said, command
+        assert f"{kind}: 0 passed" in said, command
+
+
 @pytest.mark.parametrize("spelling,counts", [
     ("", "0 passed, 0 failed, 0 broken; 0 SHOULD failed; 1 answers"),
     (", sort_keys=True, separators=(',', ':')",
