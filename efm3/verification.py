@@ -22,7 +22,6 @@ LAYER_BUDGET = 256 * 2.0**-24
 five times the most that was seen on the four sizes and the odd ones."""
 
 
-
 @dataclass(frozen=True)
 class Stray:
     """The first layer over its error budget: error, budget, and a guess at the cause."""
@@ -148,14 +147,40 @@ def guess(layer: Layer, have: Array, want: Array, budget: float) -> str:
     bad = ~(np.abs(have - want) <= budget)
     inner = bad[:, 1:-1, 1:-1]
     channels = np.flatnonzero(bad.any(axis=(1, 2)))
+    width, named = _tail(channels, layer.out_channels), _listed(channels)
     tests: Sequence[tuple[bool, str]] = (
         (not np.isfinite(have).all(), "values that are not finite: overflow, or memory never set"),
         (inner.size > 0 and not inner.any(), "only the map's border: padding"),
-        (len(channels) < layer.out_channels and channels[0] >= layer.out_channels // 16 * 16,
-         "only the last channels: the tail beyond a multiple of 16"),
-        (len(channels) < max(2, layer.out_channels // 4), "a few channels: their weights or BN"),
+        (bool(width), f"only the last channels: the tail beyond a multiple of {width}"),
+        (len(channels) < min(layer.out_channels, max(2, layer.out_channels // 4)),
+         f"a few channels, {named}: their weights or BN"),
         (layer.act and not (bad & (want > 0)).any(), "only negative outputs: the PReLU slopes"),
+        (len(channels) < layer.out_channels,
+         f"{len(channels)} of {layer.out_channels} channels, {named}: their weights or BN"),
         (bool(layer.residual), "the whole map of a residual layer: the addition, or its input"),
     )
     return next((words for hit, words in tests if hit),
                 "the whole map: the weights' order, BatchNorm's fold, or the stride")
+
+
+VECTORS = (16, 8, 4, 32, 64)
+"""Widths of a kernel's vectors, the likeliest first."""
+
+LISTED = 6
+"""Most channels that are listed."""
+
+
+def _tail(wrong: Array, channels: int) -> int:
+    """The vectors' width where just the channels after the last whole one are wrong, 0 elsewhere.
+
+    A layer with less than one vector has no such tail: there every channel is one of the rest.
+    """
+    return next((n for n in VECTORS
+                 if n <= channels and np.array_equal(wrong, range(channels // n * n, channels))
+                 and wrong.size), 0)
+
+
+def _listed(wrong: Array) -> str:
+    """The channels in words."""
+    more = f" and {wrong.size - LISTED} more" if wrong.size > LISTED else ""
+    return ", ".join(map(str, wrong[:LISTED])) + more

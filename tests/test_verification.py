@@ -89,9 +89,31 @@ def test_tail_of_channels():
     arch = efm3.Arch("tail", 1.0, 20, 20, 20, 8, 7, sample.ARCH.stages)
     layer = layers(arch)[0]
     want = np.ones((20, 56, 56))
+    assert layer.act and not layer.residual
+
+    def guessed(channels):
+        have = want.copy()
+        have[channels] += 1
+        return verification.guess(layer, have, want, 1e-3)
+    assert guessed(range(16, 20)) == "only the last channels: the tail beyond a multiple of 16"
+    # Not the whole of a tail, or channels before it too.
+    assert guessed(range(17, 20)) == "a few channels, 17, 18, 19: their weights or BN"
+    assert guessed([0, *range(16, 20)]).startswith("5 of 20 channels, 0, 16, 17, 18, 19: ")
+    assert guessed(range(8, 20)).startswith("12 of 20 channels, 8, 9, 10, 11, 12, 13 and 6 more:")
+    assert guessed(range(20)).startswith("the whole map")
+
+
+@pytest.mark.parametrize("channels,wrong,words", [
+    (8, [0], "a few channels, 0: "), (8, [0, 5], "2 of 8 channels, 0, 5: "), (3, [2], "a few"),
+    (3, [0], "a few channels, 0: "), (1, [0], "the whole map"),
+    (12, range(8, 12), "multiple of 8"), (5, [4], "multiple of 4"),
+    (40, range(32, 40), "multiple of 16")])
+def test_a_layer_of_less_than_a_vector_has_no_tail(channels, wrong, words):
+    layer = layers(efm3.Arch("tail", 1.0, channels, 8, 8, 8, 7, sample.ARCH.stages))[0]
+    want = np.ones((channels, 56, 56))
     have = want.copy()
-    have[17:] += 1
-    assert "tail" in verification.guess(layer, have, want, 1e-3)
+    have[wrong] += 1
+    assert words in verification.guess(layer, have, want, 1e-3)
 
 
 def test_a_wrong_engine_is_caught(monkeypatch):

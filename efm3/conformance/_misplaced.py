@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -59,6 +59,13 @@ def _without(drop: Callable[[Arch, Layer], bool]) -> Plan:
     return lambda arch, rows: [r._replace(kernel=0) if drop(arch, r) else r for r in rows]
 
 
+def _adding(where: Callable[[Arch, int, int], bool]) -> Plan:
+    """Residuals only `where(arch, stage, block)`, of those that there must be."""
+    return lambda arch, rows: [
+        r if not r.residual or where(arch, *block_of(r)) else r._replace(residual="")
+        for r in rows]
+
+
 def _last_block(arch: Arch, layer: Layer) -> bool:
     i, j = block_of(layer)
     return bool(i) and j == arch.stages[i - 1].n - 1 > 0
@@ -80,7 +87,36 @@ PLANS: dict[str, Plan] = {
     "dw_stem is left out": _without(lambda arch, r: r.name == "dw_stem"),
     "a stage's last block is left out": _without(_last_block),
     "dw is left out": _without(lambda arch, r: part(r) == "dw"),
+    "no block of stage 1 adds its input": _adding(lambda arch, i, j: i > 1),
+    "the second block of a stage never adds its input": _adding(lambda arch, i, j: j != 1),
+    "the last block of a stage never adds its input": _adding(
+        lambda arch, i, j: j < arch.stages[i - 1].n - 1),
+    "no block of a stage with t = 1 adds its input": _adding(
+        lambda arch, i, j: arch.stages[i - 1].t > 1),
+    "no block of a stage whose stride is over 1 adds its input": _adding(
+        lambda arch, i, j: arch.stages[i - 1].s == 1),
 }
+
+
+def _in_place(layer: Layer) -> tuple[int, int]:
+    return layer.padding, layer.padding
+
+
+def _moved(before: int, after: int, *, strided: bool) -> Callable[[Layer], tuple[int, int]]:
+    """Padding in these parts of what it is on each side; in all layers, or those that stride."""
+    return lambda layer: (_in_place(layer) if strided and layer.stride == 1
+                          else (before * layer.padding, after * layer.padding))
+
+
+def _one_way() -> Iterator[tuple[str, Twist]]:
+    """Padding that is moved in rows or in columns alone."""
+    for strided, words in ((False, ""), (True, " where a layer strides")):
+        for before, row, column in ((2, "top", "left"), (0, "bottom", "right")):
+            pad = _moved(before, 2 - before, strided=strided)
+            yield (f"all padding of rows is at the {row}{words}",
+                   Twist(pad=pad, pad_columns=_in_place))
+            yield f"all padding of columns is on the {column}{words}", Twist(
+                pad=_in_place, pad_columns=pad)
 
 
 def _padded(change: Callable[[Layer, int], tuple[int, int]]) -> Twist:
@@ -96,6 +132,7 @@ PADS: dict[str, Twist] = {
     "all padding is on the left and the top": _padded(lambda layer, p: (2 * p, 0)),
     "padding is SAME as TensorFlow has it: the lesser half on the left and the top": Twist(
         pad=lambda layer: _same(layer)),
+    **dict(_one_way()),
     "where a layer strides its outputs start one pixel further right and down": _padded(
         lambda layer, p: (p - 1, p + 1) if layer.stride > 1 and p else (p, p)),
     "nothing is padded": _padded(lambda layer, p: (0, 0)),
@@ -144,8 +181,11 @@ def tail(multiple: int) -> Callable[[Layer, Array], Array]:
     return change
 
 
-def _short_sum(multiple: int) -> Callable[[Layer, Array], Array]:
+def _short_sum(multiple: int, least: int = 0) -> Callable[[Layer, Array], Array]:
+    """Sums without the input channels beyond a multiple, in layers with more than `least`."""
     def change(layer: Layer, w: Array) -> Array:
+        if w.shape[1] <= least:
+            return w
         kept = w.shape[1] // multiple * multiple
         return np.concatenate([w[:, :kept], 0 * w[:, kept:]], axis=1) if layer.groups == 1 else w
     return change
@@ -196,6 +236,9 @@ WEIGHTS: dict[str, Callable[[Layer, Array], Array]] = {
         _halves(w) if layer.kind == "pointwise" else w),
     **{f"sums leave out the input channels beyond a multiple of {n}": _short_sum(n)
        for n in (4, 8, 16)},
+    # A kernel with a remainder for what is less than a vector, and none after one.
+    **{f"sums of more than {n} input channels leave out those beyond a multiple of {n}":
+       _short_sum(n, n) for n in (4, 8, 16, 64)},
 }
 
 

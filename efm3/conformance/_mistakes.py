@@ -255,7 +255,7 @@ NORMS: dict[str, Callable[[Array], Array]] = {
     "the norm's guard against zero is missing": lambda v: v / _l2(v),
     "the norm's floor is below 1e-12": _floor(1e-300),
     **{f"the norm's floor is {_short(e)}, not 1e-12": _floor(e)
-       for e in (1e-10, 1e-8, 1e-7, 1e-5)},
+       for e in (2e-12, 1e-10, 1e-8, 1e-7, 1e-5)},
     # √max(n², 1e-12) is the same.
     "the norm's floor is 1e-6, not 1e-12 (1e-12 may be the floor of its square)":
         _floor(1e-6),
@@ -267,6 +267,9 @@ NORMS: dict[str, Callable[[Array], Array]] = {
         v / _l2(v) if _l2(v) >= fmt.L2_EPS else 0 * v),
     "an embedding below the floor is left as it is": lambda v: (
         v / _l2(v) if _l2(v) >= fmt.L2_EPS else v),
+    # As `n >= floor ? v / n : 0` gives it: no comparison with NaN holds.
+    "an embedding whose norm is NaN becomes zeros": lambda v: (
+        0 * np.ones_like(v) if np.isnan(_l2(v)) else unit(v)),
     "the sum of squares is taken in float32 and overflows": _norm32,
     "the embedding is in reverse order": lambda v: unit(v)[::-1],
     "the embedding's sign is turned": lambda v: -unit(v),

@@ -64,7 +64,8 @@ class Twist:
     """A reference with a function for each step that may be mistaken; the defaults are right.
 
     `plan` changes the layers themselves, `folded` what becomes of weights after folding, `store`
-    a layer's output before a residual is added. `act` gets the last slopes also in layers without.
+    a layer's output before a residual is added. `pad` is for rows and columns where
+    `pad_columns` is None. `act` gets the last slopes also in layers without.
     """
 
     view: Callable[[Array], Array] = lambda x: x
@@ -72,6 +73,7 @@ class Twist:
     weights: Callable[[Layer, Array], Array] = lambda layer, w: w
     folded: Callable[[Layer, Array], Array] | None = None
     pad: Callable[[Layer], tuple[int, int]] = lambda layer: (layer.padding, layer.padding)
+    pad_columns: Callable[[Layer], tuple[int, int]] | None = None
     border: str = "constant"
     bn: Callable[[Layer, Array, BatchNorm], Array] = batchnorm
     act: Callable[[Layer, Array, Array], Array] = prelu
@@ -87,9 +89,10 @@ def _convolve(t: Twist, layer: Layer, w: Array, x: Array) -> Array:
     Raises ValueError where the kernel does not fit.
     """
     k, s = layer.kernel, layer.stride
-    edges = t.pad(layer)
-    if any(edges):
-        x = np.pad(x, ((0, 0), edges, edges), t.border)  # type: ignore[call-overload]
+    rows = t.pad(layer)
+    columns = rows if t.pad_columns is None else t.pad_columns(layer)
+    if any(rows + columns):
+        x = np.pad(x, ((0, 0), rows, columns), t.border)  # type: ignore[call-overload]
     side = (x.shape[1] - k) // s + 1
     if side < 1:
         raise ValueError("the kernel is larger than the map")
@@ -107,7 +110,7 @@ def _convolve(t: Twist, layer: Layer, w: Array, x: Array) -> Array:
 
 def _layer(t: Twist, layer: Layer, tensors: Any, a: Array, slope: Array, memo: Memo) -> Array:
     """A layer's output without its residual."""
-    key = (layer, t.view, t.weights, t.pad, t.border)
+    key = (layer, t.view, t.weights, t.pad, t.pad_columns, t.border)
     w = t.weights(layer, np.asarray(tensors[f"{layer.name}.conv.w"], np.float64))
     p = BatchNorm(*(np.asarray(tensors[f"{layer.name}.bn.{k}"], np.float64)[:, None, None]
                     for k in BatchNorm._fields))

@@ -27,7 +27,7 @@ PRECISIONS = ("fp32", *COSINES)
 MATCHABLE = 50_000_000
 """Multiply-adds up to which a wrong answer is compared with the catalogue."""
 
-NAMED = 4
+NAMED = 8
 """Most mistakes that are named where they cannot be told apart."""
 
 

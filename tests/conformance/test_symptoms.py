@@ -13,6 +13,7 @@ from efm3.conformance import cases, symptoms, weights
 from efm3.conformance._mistakes import CATALOGUE, NORMS
 from efm3.conformance._twist import Twist, steps
 from efm3.conformance.symptoms import match
+from efm3.network import layers
 
 CASES = {c.id: c for c in cases.corpus()}
 WORDS = list(CATALOGUE)
@@ -109,6 +110,38 @@ def test_mistakes_that_are_the_same_are_both_named():
     both = ["the norm's guard against zero is missing", "the norm's floor is below 1e-12"]
     model = efm3.load(CASES["run-norm-below-floor"].data(), level="structure")
     assert match(model, x, given(both[0], model, x)) == both
+
+
+@pytest.mark.parametrize("words,lost", [
+    ("no block of stage 1 adds its input", "1.1 1.2 1.3"),
+    ("the second block of a stage never adds its input", "1.1 2.1 3.1"),
+    ("the last block of a stage never adds its input", "1.3 2.3 3.3"),
+    ("no block of a stage with t = 1 adds its input", "2.0 2.1 2.2 2.3"),
+    ("no block of a stage whose stride is over 1 adds its input", "1.1 1.2 1.3 3.1 3.2 3.3")])
+def test_residuals_that_are_lost_in_some_blocks(words, lost):
+    arch = setting("run-residuals")[0].arch
+    rows = list(layers(arch))
+    pairs = zip(rows, CATALOGUE[words].plan(arch, rows), strict=True)
+    assert [a.name for a, b in pairs if a.residual != b.residual] == [
+        "stage{}.block{}.project".format(*at.split(".")) for at in lost.split()]
+
+
+def test_a_sum_of_less_than_a_vector_may_be_whole_and_one_of_more_not():
+    stem, expand = list(layers(setting("run-channels-15-17-31-33")[0].arch))[:3:2]
+    change = CATALOGUE["sums of more than 4 input channels leave out those beyond a multiple "
+                       "of 4"].weights
+    assert change(stem, np.ones((15, 3, 3, 3))).all()
+    kept = change(expand, np.ones((30, 15, 1, 1)))
+    assert kept[:, :12].all() and not kept[:, 12:].any()
+
+
+@pytest.mark.parametrize("words,rows,columns", [
+    ("all padding of rows is at the top where a layer strides", (2, 0), (1, 1)),
+    ("all padding of columns is on the right where a layer strides", (1, 1), (0, 2))])
+def test_padding_that_is_moved_in_rows_or_columns_alone(words, rows, columns):
+    t, (stem, dw_stem, *_) = CATALOGUE[words], layers(setting("run-gdc-1")[0].arch)
+    assert (t.pad(stem), t.pad_columns(stem)) == (rows, columns)
+    assert (t.pad(dw_stem), t.pad_columns(dw_stem)) == ((1, 1), (1, 1))
 
 
 @pytest.mark.parametrize("a,b,want", [

@@ -8,26 +8,23 @@ give the same numbers for the case, so that no test of the answer can tell them 
 
 from __future__ import annotations
 
+from tools.mutants._engine_text import (
+    ADDS,
+    APPLY,
+    BIAS,
+    CONV,
+    DIVIDE,
+    FOLD,
+    INPUT,
+    NORM,
+    PRELU,
+    READ,
+    SCALE,
+    SLOPE,
+    Row,
+)
 from tools.mutants._mutant import Mutant
-
-Row = tuple[str, str, str, str, str, str]
-
-INPUT = "a = np.asarray(x, np.float64)"
-SCALE = "scale = gamma / np.sqrt(var + 1e-5)"
-BIAS = "bias = beta - mean * scale"
-ADDS = "            if layer.adds:\n                a = a + block_input\n"
-PRELU = "np.where(y > 0, y, slope[:, None, None] * y)"
-SLOPE = "slope = tensors[f\"{layer.name}.act.w\"].astype(np.float64)"
-PAD = "x = np.pad(x, ((0, 0), (p, p), (p, p)))"
-READ = "w, gamma, beta, mean, var = (tensors"
-FOLD = "w = w * scale[:, None, None, None]"
-CONV = "y = convolve(layer, w, x) + bias[:, None, None]"
-APPLY = "            a = apply(layer, model.tensors, a)\n"
-NORM = "norm = np.sqrt(np.sum(embedding * embedding))"
-DIVIDE = "embedding = embedding / np.maximum(norm, 1e-12)"
-STRIDE = "stride = s if j == 0 else 1"
-EXPAND = ('            layer(f"stage{i}.block{j}.expand", c, wide)\n'
-          '            layer(f"stage{i}.block{j}.dw", wide, wide, 3, stride, 1, depthwise=True)\n')
+from tools.mutants._placed import GEOMETRY, RESIDUAL
 
 
 def _view(change: str) -> str:
@@ -216,122 +213,6 @@ _PRELU: tuple[Row, ...] = (
      "an activation follows embed_proj"),
 )
 
-_RESIDUAL: tuple[Row, ...] = (
-    ("misses the residual", "E006", "run-deep", "a = a + block_input",
-     "a = a + 0", "the residual is missing"),
-    ("adds from a stage's second block on", "E006", "run-stride-1-same-channels",
-     "adds = stride == 1 and c == out", "adds = j > 0 and stride == 1 and c == out",
-     "the first block of a stage never adds its input"),
-    ("adds from a stage's third block on", "E006", "run-deep",
-     "adds = stride == 1 and c == out", "adds = j > 1 and stride == 1 and c == out",
-     "the first two blocks of a stage never add their input"),
-    ("adds the residual twice", "E006", "run-plain", "a = a + block_input",
-     "a = a + 2 * block_input", "the residual is added twice"),
-    ("subtracts the residual", "E006", "run-plain", "a = a + block_input", "a = a - block_input",
-     "the residual is subtracted"),
-    ("averages with the residual", "E006", "run-plain", "a = a + block_input",
-     "a = (a + block_input) / 2", "the residual is halved, as in an average"),
-    ("adds project's input", "E006", "run-plain", APPLY + ADDS,
-     "            project_input = a\n" + APPLY
-     + ADDS.replace("block_input", "project_input[:len(a)]"),
-     "the residual is project's input, not the block's"),
-    ("adds the stage's input", "E006", "run-deep",
-     "                block_input = a\n" + APPLY + ADDS,
-     "                block_input = a if '.block0.' in layer.name else block_input\n" + APPLY
-     + ADDS.replace("block_input\n", "block_input[:, ::k, ::k]\n").replace(
-         "                a", "                k = -(-block_input.shape[1] // a.shape[1])\n"
-         "                a"), "the residual is the stage's input, not the block's"),
-    ("adds where the stride is 2", "E006", "run-stride-2-same-channels", ADDS,
-     "            if layer.name.endswith('project') and len(block_input) == len(a):\n"
-     "                k = -(-block_input.shape[1] // a.shape[1])\n"
-     "                a = a + block_input[:, ::k, ::k]\n",
-     "a residual is added where the stride is not 1"),
-    ("adds where the channels differ", "E006", "run-stride-1-other-channels", ADDS,
-     "            if layer.name.endswith('project') and block_input.shape[1:] == a.shape[1:]:\n"
-     "                n = min(len(a), len(block_input))\n"
-     "                a = np.concatenate([a[:n] + block_input[:n], a[n:]])\n",
-     "a residual is added where the channels differ, cut or filled with zeros"),
-    ("has an activation after the residual", "E006", "run-plain", "a = a + block_input",
-     "a = np.maximum(a + block_input, 0)",
-     "an activation follows the residual where one is added"),
-)
-
-_GEOMETRY: tuple[Row, ...] = (
-    ("pads on the right where it strides", "E004", "run-stem-kernel-7", PAD,
-     f"{PAD} if s == 1 else np.pad(x, ((0, 0), (0, 2 * p), (0, 2 * p)))",
-     "all padding is on the right and the bottom where a layer strides"),
-    ("pads on the left where it strides", "E004", "run-plain", PAD,
-     f"{PAD} if s == 1 else np.pad(x, ((0, 0), (2 * p, 0), (2 * p, 0)))",
-     "all padding is on the left and the top where a layer strides"),
-    ("pads on the right alone", "E004", "run-plain", PAD,
-     "x = np.pad(x, ((0, 0), (0, 2 * p), (0, 2 * p)))",
-     "all padding is on the right and the bottom"),
-    ("pads on the left alone", "E004", "run-plain", PAD,
-     "x = np.pad(x, ((0, 0), (2 * p, 0), (2 * p, 0)))", "all padding is on the left and the top"),
-    ("starts a stride at 1", "E005", "run-odd-sides", PAD,
-     f"{PAD} if s == 1 or p == 0 else "
-     "np.pad(x, ((0, 0), (p - 1, p + 1), (p - 1, p + 1)))",
-     # Under a kernel of 3x3 the two are the same: nothing on one side, two pixels on the other.
-     "either all padding is on the right and the bottom where a layer strides or where a layer "
-     "strides its outputs start one pixel further right and down"),
-    ("pads as TensorFlow", "E004", "run-odd-sides", PAD,
-     "side = x.shape[1]; n = max((-(-side // s) - 1) * s + k - side, 0) if p else 0\n"
-     "    x = np.pad(x, ((0, 0), (n // 2, n - n // 2), (n // 2, n - n // 2)))\n"
-     "    side = (x.shape[1] - k) // s + 1",
-     "padding is SAME as TensorFlow has it: the lesser half on the left and the top"),
-    ("pads with the border's values", "E004", "run-input-constant", PAD,
-     "x = np.pad(x, ((0, 0), (p, p), (p, p)), 'edge')",
-     # A constant input: whatever pixel is repeated is the same.
-     "one of these: padding repeats the border's pixels; padding mirrors the map at its border; "
-     "padding takes the pixels of the other side"),
-    ("pads with the border's pixels", "E004", "run-plain", PAD,
-     "x = np.pad(x, ((0, 0), (p, p), (p, p)), 'edge')", "padding repeats the border's pixels"),
-    ("pads with a mirror", "E004", "run-plain", PAD,
-     "x = np.pad(x, ((0, 0), (p, p), (p, p)), 'reflect')",
-     "padding mirrors the map at its border"),
-    ("pads a 5x5 stem by 1", "E004", "run-stem-kernel-5", "stem_kernel // 2)\n", "1)\n",
-     "first differing layer: stem, [8, 55, 55] for [8, 56, 56]: padding 1 under a 5×5 kernel; "
-     "looks as if padding is 1 under every kernel"),
-    ("does not pad the stem", "E004", "run-plain", "stem_kernel // 2)\n", "0)\n",
-     "first differing layer: stem, [8, 55, 55] for [8, 56, 56]: padding 0 under a 3×3 kernel; "
-     "looks as if the stem is not padded"),
-    ("pads gdconv", "E004", "run-plain", PAD,
-     f"p = k // 2 if layer.name == 'gdconv' else p\n    side = (x.shape[1] + 2 * p - k) // s + 1\n"
-     f"    {PAD}", "gdconv, [16, 7, 7] for [16, 1, 1]: padding 3 under a 7×7 kernel; "
-     "looks as if gdconv is padded"),
-    ("has the stride on every block", "E005", "run-gdc-1-blocks", STRIDE, "stride = s",
-     "stage1.block1.dw, [16, 7, 7] for [16, 28, 28]: a stride of 4, not 1; "
-     "looks as if the stride is on every block of a stage"),
-    ("has the stride on the last block", "E005", "run-plain", STRIDE,
-     "stride = s if j == n - 1 else 1", "the stride is on a stage's last block"),
-    ("has the stride on expand", "E005", "run-plain", EXPAND,
-     '            layer(f"stage{i}.block{j}.expand", c, wide, 1, stride)\n'
-     '            layer(f"stage{i}.block{j}.dw", wide, wide, 3, 1, 1, depthwise=True)\n',
-     "the stride is on expand"),
-    ("ignores the first stage's stride", "E005", "run-plain", STRIDE,
-     "stride = s if j == 0 and i > 1 else 1",
-     "stage1.block0.dw, [16, 56, 56] for [16, 28, 28]: a stride of 1, not 2; "
-     "looks as if the first stage's stride is ignored"),
-    ("has a stem of stride 2 always", "E005", "run-gdc-1-blocks",
-     "layer(\"stem\", 3, stem, stem_kernel, stem_stride,",
-     "layer(\"stem\", 3, stem, stem_kernel, 2,",
-     "stem, [8, 56, 56] for [8, 112, 112]: a stride of 2, not 1; "
-     "looks as if the stem's stride is always 2"),
-    ("skips expand where t is 1", "E011", "run-t-1", APPLY,
-     "            if not (layer.name.endswith('expand') and layer.cin == layer.cout):\n"
-     "                a = apply(layer, model.tensors, a)\n",
-     "expand is left out where t is 1"),
-    ("skips dw_stem", "E004", "run-plain", APPLY,
-     "            if layer.name == 'dw_stem': continue\n" + APPLY, "dw_stem is left out"),
-    ("runs a block less", "E006", "run-plain", APPLY,
-     "            if '.block1.' in layer.name: continue\n" + APPLY,
-     # Of a block that adds its input nothing but this is left.
-     "either the residual replaces the block's output or a stage's last block is left out"),
-    ("gives stage 1 block_channels", "E013", "run-channels-5-7-11-3",
-     "out = stem if i == 1 else block", "out = block",
-     "refused, but it is right: T002: stage1.block0.project.conv.w"),
-)
-
 _WEIGHTS: tuple[Row, ...] = (
     ("turns kernels round", "E001", "run-plain", FOLD, _weights("w[:, :, ::-1, ::-1]"),
      "kernels are turned by 180 degrees"),
@@ -380,6 +261,12 @@ _WEIGHTS: tuple[Row, ...] = (
        _weights(f"w if layer.depthwise else w * (np.arange(layer.cin) < layer.cin // {n} * {n})"
                 "[None, :, None, None]"),
        f"sums leave out the input channels beyond a multiple of {n}") for n in (4, 8, 16)),
+    *((f"sums to a multiple of {n} channels after a whole vector", "E001", case, FOLD,
+       _weights(f"w if layer.depthwise or layer.cin <= {n} else "
+                f"w * (np.arange(layer.cin) < layer.cin // {n} * {n})[None, :, None, None]"),
+       f"sums of more than {n} input channels leave out those beyond a multiple of {n}")
+      for n, case in ((4, "run-channels-15-17-31-33"), (8, "run-channels-15-17-31-33"),
+                      (16, "run-channels-15-17-31-33"), (64, "run-final-channels-5000"))),
     ("leaves out the last row", "E001", "run-plain", APPLY,
      _after("a[:, -1] *= a.shape[1] == 1"), "the last row of every map is not computed"),
     ("leaves out the last column", "E001", "run-plain", APPLY,
@@ -444,6 +331,11 @@ _EMBEDDING: tuple[Row, ...] = (
     ("gives zeros below the floor", "E009", "run-norm-below-floor", DIVIDE,
      "embedding = embedding / norm if norm >= 1e-12 else 0 * embedding",
      "an embedding below the floor becomes zeros"),
+    ("has a floor of 2e-12", "E009", "run-norm-below-floor", "np.maximum(norm, 1e-12)",
+     "np.maximum(norm, 2e-12)", "the norm's floor is 2e-12, not 1e-12"),
+    ("takes NaN for a norm below the floor", "E010", "run-input-nan", DIVIDE,
+     "embedding = embedding / norm if norm >= 1e-12 else np.zeros_like(embedding)",
+     "an embedding whose norm is NaN becomes zeros"),
     ("has a float32 norm", "E009", "run-norm-over-float32", NORM,
      "embedding = embedding.astype(np.float32); "
      "norm = np.sqrt((embedding * embedding).sum(dtype=np.float32))",
@@ -493,5 +385,5 @@ _READER: tuple[Row, ...] = (
 ENGINES = tuple(
     Mutant(name, "engine", breaks, case, old, new, symptom)
     for name, breaks, case, old, new, symptom in (
-        *_INPUT, *_BATCHNORM, *_PRELU, *_RESIDUAL, *_GEOMETRY, *_WEIGHTS, *_PRECISION, *_EMBEDDING,
+        *_INPUT, *_BATCHNORM, *_PRELU, *RESIDUAL, *GEOMETRY, *_WEIGHTS, *_PRECISION, *_EMBEDDING,
         *_READER))
