@@ -86,8 +86,9 @@ def forward(model: Model, x: npt.ArrayLike, dtype: npt.DTypeLike = np.float64, *
 
 def normalised(flat: Array) -> Array:
     """Vectors [N, D], each divided by its L2 norm or by the format's floor for it."""
-    norm = np.sqrt(np.sum(flat * flat, axis=1, keepdims=True))
-    out: Array = flat / np.maximum(norm, np.asarray(fmt.L2_EPS, flat.dtype))
+    # In float32 the squares overflow at norms above 1.8e19.
+    norm = np.sqrt(np.sum(np.square(flat, dtype=np.float64), axis=1, keepdims=True))
+    out: Array = (flat / np.maximum(norm, fmt.L2_EPS)).astype(flat.dtype)
     return out
 
 

@@ -175,7 +175,7 @@ def _loaded(data: bytes, place: str) -> Any:
     try:
         return pickles.loads(data, place)
     except Efm3Error as e:
-        kind = sniff.of_data(data) if e.code == "F003" else None
+        kind = sniff.of_data(data) if e.code in ("F002", "F003") else None
         if kind is None or kind.name in ("pickle", "torch_legacy"):
             raise
         note = "; a pairs file's name does not end in .bin" if kind.name == "text" else ""

@@ -47,7 +47,7 @@ def _decisions() -> dict[str, Form]:
 FORMS: dict[str, Form] = {
     "text": Form("spec/EFM3.md", "", "the format's normative text"),
     "conformance": Form("spec/conformance.md", "", "how the kit talks to a program"),
-    "exporters": Form("spec/exporters.md", "", "a guide: write an exporter in 60 lines"),
+    "exporters": Form("spec/exporters.md", "", "a guide: write an exporter in some 60 lines"),
     "rules": Form("spec/rules.md", "efm3.forms.codes_page:rules",
                   "every rule: what, why, how to fix it"),
     "codes": Form("docs/codes.md", "efm3.forms.codes_page:others",

@@ -71,7 +71,8 @@ def test_an_arch_fault_reaches_the_arch_file():
 
 def test_large_cases_are_there_by_their_word_alone():
     assert not any(c.large for c in cases.corpus())
-    assert {c.id for c in cases.named(["large"])} == {"bad-h015-alone", "valid-expansion-65535"}
+    assert {c.id for c in cases.named(["large"])} == {
+        "bad-h015-alone", "valid-expansion-65535", "valid-stem-channels-1025"}
     assert not any(c.large for c in cases.named(["H015"])) and not cases.named(["bad-h015-alone"])
     assert [c.id for c in cases.corpus(True) if c.large] == [c.id for c in cases.named(["large"])]
 
