@@ -176,7 +176,9 @@ def _loaded(data: bytes, place: str) -> Any:
         return pickles.loads(data, place)
     except Efm3Error as e:
         kind = sniff.of_data(data) if e.code in ("F002", "F003") else None
-        if kind is None or kind.name in ("pickle", "torch_legacy"):
+        # An old pickle is letters and lines too: what it forbids is told before that it is a text.
+        if kind is None or kind.name in ("pickle", "torch_legacy") or (
+                kind.name == "text" and e.code == "F002"):
             raise
         note = "; a pairs file's name does not end in .bin" if kind.name == "text" else ""
         refuse("F001", f"this is {kind.title}{kind.detail}, not a set of pairs{note}", place,
