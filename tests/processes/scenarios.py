@@ -182,7 +182,7 @@ class Pressing:
         self.images += words[2]  # type: ignore[operator]
         status = int(self.lib.mfn_engine_forward_u8(*words))  # type: ignore[attr-defined]
         if first:  # as Python sees a signal that came while C ran
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # in this thread: at once
         return status
 
 
