@@ -81,6 +81,8 @@ def difference(want: Any, have: Any, path: str = "", exact: bool = False) -> str
     In `json` an integer that 64 bits hold (with `exact`: any) is compared exactly, every other
     number as a binary64.
     """
+    if want == have:  # as nearly always: at once
+        return ""
     if isinstance(want, dict) and isinstance(have, dict):
         if _is_leaf(want):
             return _leaf(want, have, path, exact)
