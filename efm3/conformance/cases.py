@@ -38,6 +38,9 @@ _KEYS = {"about", "tests", "level", "smoke", "base", "arch", "unchecked", "seed"
 ANSWERS: dict[str, bool | str] = {"file": False, "refuse": True, "either": "either"}
 """What a Writer's or an Editor's case asks for, and how the exported set says so (`refuse`)."""
 
+KEPT = 1 << 16
+"""Most bytes of a file that a case keeps."""
+
 LARGE = "large"
 """The word that names the large cases. Without it there are none."""
 
@@ -106,7 +109,13 @@ class Case:
         """The case's file (of a writer case: the canonical one; b"" where it must refuse)."""
         if self.kind == "writer" and self.negative:
             return b""
-        return render(self.recipe)
+        kept: dict[str, Any] = self.__dict__
+        if "rendered" in kept:
+            return bytes(kept["rendered"])
+        data = render(self.recipe)
+        if len(data) <= KEPT:  # asked for once to judge it and once for the digest of the set
+            kept["rendered"] = data
+        return data
 
     def to_json(self) -> dict[str, Any]:
         """What is expected, for the exported set."""
