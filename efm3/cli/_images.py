@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -15,15 +15,19 @@ from efm3.findings import printable, refuse
 from efm3.pictures import ALIGN, SIDE, Picture, face
 from efm3.source import open_regular, read
 
+if TYPE_CHECKING:
+    from efm3.photos import Aligner
+
 NPY = b"\x93NUMPY"
 HEADER = 1 << 12
 """Bytes that hold a .npy file's header."""
 
 
-def load_image(path: str, resize: bool) -> Picture:
-    """A .npy file of uint8 [112, 112, 3], or a picture that Pillow reads.
+def load_image(path: str, resize: bool, align: Aligner | None = None) -> Picture:
+    """A .npy file of uint8 [112, 112, 3], or a picture that Pillow reads, its face aligned by
+    `align` where that is given.
 
-    Its notes go to standard error too. Raises Efm3Error F009 to F012 and X002, Unreadable.
+    Its notes go to standard error too. Raises Efm3Error F009 to F015 and X002, Unreadable.
     """
     with open_regular(path) as f:
         head = f.read(HEADER)
@@ -31,7 +35,7 @@ def load_image(path: str, resize: bool) -> Picture:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata; what matters of it is refused or noted.
             warnings.simplefilter("ignore")
-            picture = face(path, resize)
+            picture = align(path) if align else face(path, resize)
         for note in picture.notes:
             click.echo(f"efm3: {printable(path)}: {printable(note)}", err=True)
         return picture

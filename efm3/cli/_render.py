@@ -80,6 +80,21 @@ def text(*cells: Cell) -> Text:
     return Text.assemble(*cells)
 
 
+def mosaic(pixels: Any, columns: int = 76) -> Lines:
+    """A picture, uint8 RGB [H, W, 3], in half blocks: two pixels to a character; nothing where a
+    terminal cannot show their colours."""
+    out = console()
+    if out.color_system not in ("256", "truecolor") or not out.encoding.lower().startswith("utf"):
+        return
+    height, width = pixels.shape[:2]
+    step = -(-width // min(columns, out.width))
+    small = [[tuple(int(v) for v in pixels[y:y + step, x:x + step].mean((0, 1)))
+              for x in range(0, width, step)] for y in range(0, height, step)]
+    for upper, lower in zip(small[::2], small[1::2], strict=False):
+        yield text(*(("▀", f"rgb({a[0]},{a[1]},{a[2]}) on rgb({b[0]},{b[1]},{b[2]})")
+                     for a, b in zip(upper, lower, strict=True)))
+
+
 def grid(rows: Iterable[list[Cell]], align: str, gap: int = 2) -> Lines:
     """Rows in aligned columns; `align` has `<` or `>` for each column."""
     table = [[(c, "") if isinstance(c, str) else c for c in row] for row in rows]

@@ -62,7 +62,8 @@ def histograms(s: Scores) -> Lines:
     yield text((f"{'similarity':12}{'-1':<{half}}{'0':<{half - 1}}1", LABEL))
 
 
-def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: float) -> Lines:
+def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: float,
+           stated: str = "the rule of thumb for one person") -> Lines:
     """Similarities of all pairs of pictures; those above the threshold are green.
 
     A dozen pictures fit a terminal of 80 columns.
@@ -76,4 +77,4 @@ def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: f
             style = "dim" if i == j else "bold green" if value > threshold else "red"
             cells.append((f" {value:5.2f}", style))
         yield text(*cells)
-    yield text((f"green: above {threshold}, the rule of thumb for one person", LABEL))
+    yield text((f"green: above {threshold:.4g}, {stated}", LABEL))

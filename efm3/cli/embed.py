@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import needs_engine, source
+from efm3.cli._photos import aligner, alignment
 
 if TYPE_CHECKING:
     from efm3.arrays import Floats
+    from efm3.photos import Which
 
 
 @click.command("embed")
@@ -22,15 +24,18 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True)
 @click.option("-o", "--output", help="X.npy, X.json or X.csv (default: JSON on standard output)")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
+@alignment("one")
 @click.option("--isa", help="force an instruction set")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 def command(file: str, images: tuple[str, ...], output: str | None, resize: bool,
-            isa: str | None, threads: int) -> None:
-    """Embed IMAGES (pictures of aligned faces, 112x112, or .npy of uint8) with FILE's network.
+            align: bool, face: Which, detector: str, isa: str | None, threads: int) -> None:
+    """Embed IMAGES (photographs with --align; without it pictures of aligned faces, 112x112, or
+    .npy of uint8) with FILE's network.
 
     Pictures are shown as viewers show them: turned by their EXIF orientation, in sRGB,
-    transparent parts white. Another size is refused, or scaled with --resize, which finds and
-    aligns no face. A .csv has a line of names, then one for each picture.
+    transparent parts white. --align finds the face and cuts it out aligned; without it another
+    size is refused, or scaled with --resize, which finds no face. A .csv has a line of names,
+    then one for each picture.
 
     Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage,
     3 unreadable.
@@ -46,7 +51,8 @@ def command(file: str, images: tuple[str, ...], output: str | None, resize: bool
 
     with needs_engine():
         engine = Engine(source(file), isa=isa, threads=threads)
-    pictures = [load_image(i, resize) for i in images]
+    finder = aligner(align, resize, face, detector)
+    pictures = [load_image(i, resize, finder) for i in images]
     found = engine.embed(np.stack([p.pixels for p in pictures]))
     if kind == "npy":
         buffer = io.BytesIO()

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from efm3.cli import needs_engine, source
+from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
 
 if TYPE_CHECKING:
     from efm3.evaluation.run import Embed, Measured, Progress
+    from efm3.photos import Which
 
 CHECKPOINTS = (".pt", ".pth")
 
@@ -43,6 +45,7 @@ def cores() -> int:
               "it)")
 @click.option("--flip", is_flag=True, help="also embed the mirrored picture, and add both")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
+@alignment("central")
 @click.option("--skip-broken", is_flag=True,
               help="skip pairs with a picture that cannot be decoded")
 @click.option("--plots", metavar="DIR", help="write roc.png, det.png and histogram.png there")
@@ -53,8 +56,8 @@ def cores() -> int:
               help="threads for the network, and as many for decoding (default: all cores)")
 @click.option("--json", "as_json", is_flag=True)
 def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: bool, resize: bool,
-            skip_broken: bool, plots: str | None, isa: str | None, device: str, threads: int,
-            as_json: bool) -> None:
+            align: bool, face: Which, detector: str, skip_broken: bool, plots: str | None,
+            isa: str | None, device: str, threads: int, as_json: bool) -> None:
     """Run networks on PAIRS and report how well they tell people apart.
 
     NETWORK is a weight file, which the C engine runs, or a run folder of `efm3 train` (its
@@ -64,8 +67,8 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
     PAIRS is a verification set of InsightFace (lfw.bin, cfp_fp.bin, agedb_30.bin), a text file
     beside its pictures with lines of LFW's form, `name i j` and `name i other j`, or
     `path path 0|1`, or synth:SEED:IDENTITIES:PAIRS[:FIRST], which draws them (needs PyTorch).
-    Pictures are aligned faces of 112x112 pixels. The protocol has 10 folds; a fold's threshold is
-    chosen on the nine others.
+    Pictures are aligned faces of 112x112 pixels, or photographs with --align. The protocol has
+    10 folds; a fold's threshold is chosen on the nine others.
 
     Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage,
     3 unreadable.
@@ -76,7 +79,8 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
     results: dict[str, Measured] = {}
     with needs_engine():
         chosen = [_network(n, isa, device, threads) for n in networks]
-        found = pair_set(source(pairs), images, resize)
+        found = pair_set(source(pairs), images, resize,
+                         aligner(align, resize, face, detector))
         for word, network in zip(networks, chosen, strict=True):
             results[word] = evaluation.measure(
                 network.embed, found, flip=flip, skip_broken=skip_broken, threads=threads,

@@ -8,6 +8,7 @@ PyTorch is imported when pictures are drawn, not with this module.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,19 +19,23 @@ from efm3.extras import need
 from efm3.findings import refuse
 from efm3.source import Source
 
+if TYPE_CHECKING:
+    from efm3.photos import Aligner
+
 SHOTS = 10
 """Pictures of each identity from which pairs are drawn."""
 BATCH = 64
 
 
-def pair_set(words: Source, images: str | None = None, resize: bool = False) -> PairSet:
+def pair_set(words: Source, images: str | None = None, resize: bool = False,
+             align: Aligner | None = None) -> PairSet:
     """The pairs that `words` name: what `open_pairs` takes, or `synth:`, see `specs.PAIRS`.
 
     Raises Efm3Error (F020 for a spec, X002 without PyTorch, and what `open_pairs` raises), OSError.
     """
     if isinstance(words, str) and specs.is_spec(words):
         return synth_pairs(specs.pairs(words))
-    return open_pairs(words, images, resize)
+    return open_pairs(words, images, resize, align)
 
 
 def check(words: str) -> None:

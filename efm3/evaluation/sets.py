@@ -23,6 +23,10 @@ from efm3.source import Source, name_of, read
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from efm3.photos import Aligner
+
+Crop = Callable[[bytes], Pixels]
+"""An encoded picture to uint8 [112, 112, 3]."""
 FOLDS = 10
 SUFFIXES = (".jpg", ".png", ".jpeg", ".webp", ".bmp")
 """Tried in this order for a picture that the LFW form names without one."""
@@ -55,21 +59,27 @@ class PairSet:
         return int(self.fold.max()) + 1
 
 
-def open_pairs(source: Source, images: str | None = None, resize: bool = False) -> PairSet:
+def open_pairs(source: Source, images: str | None = None, resize: bool = False,
+               align: Aligner | None = None) -> PairSet:
     """The set in a file: a pickle, or a pairs file whose pictures are below `images`.
 
     `images` is the file's own folder where it is not given. A folder means its `pairs.txt`.
-    Pictures of another size than 112x112 are scaled with `resize`, else refused when loaded.
+    Pictures of another size than 112x112 are scaled with `resize`, else refused when loaded;
+    with `align` all are photographs, whose faces are found and aligned.
     Raises Efm3Error, IO001 or F001 to F005 and F007; Unreadable.
     """
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
         source = os.path.join(source, "pairs.txt")
     place, data = name_of(source), bytes(read(source))
+
+    def crop(encoded: bytes) -> Pixels:
+        return align(encoded, "").pixels if align else decode(encoded, resize)
+
     text = None if place.endswith(".bin") else _text(data, place)
     if text is not None:
         folder = os.path.dirname(place) if images is None else images
-        return _folder(text, place, folder or ".", resize)
-    return _pickled(data, place, resize)
+        return _folder(text, place, folder or ".", crop)
+    return _pickled(data, place, crop)
 
 
 def _text(data: bytes, place: str) -> str | None:
@@ -139,7 +149,7 @@ def contiguous(pairs: int, folds: int = FOLDS) -> Indices:
     return np.repeat(np.arange(folds), sizes)
 
 
-def _pickled(data: bytes, place: str, resize: bool) -> PairSet:
+def _pickled(data: bytes, place: str, crop: Crop) -> PairSet:
     value = _loaded(data, place)
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         refuse("F001", "the pickle does not hold two things, pictures and answers", place,
@@ -166,7 +176,7 @@ def _pickled(data: bytes, place: str, resize: bool) -> PairSet:
             refuse("F001", f"answer {i} is {type(answer).__name__}, not true or false", place)
     encoded = list(unique)
     firsts = np.unique(at, return_index=True)[1]
-    return _set(place, len(encoded), lambda i: decode(bytes(encoded[i]), resize),
+    return _set(place, len(encoded), lambda i: crop(bytes(encoded[i])),
                 lambda i: f"{place}, picture {firsts[i]}", at[::2], at[1::2], answers)
 
 
@@ -185,7 +195,7 @@ def _loaded(data: bytes, place: str) -> Any:
                kind.title, "a pickle of pictures and answers, or a text of pairs")
 
 
-def _folder(text: str, place: str, folder: str, resize: bool) -> PairSet:
+def _folder(text: str, place: str, folder: str, crop: Crop) -> PairSet:
     rows, fold = _parse(text, place)
     unique: dict[str, int] = {}
     lines: list[int] = []
@@ -199,7 +209,7 @@ def _folder(text: str, place: str, folder: str, resize: bool) -> PairSet:
 
     def load(i: int) -> Pixels:
         try:
-            return decode(bytes(read(found[i])), resize)
+            return crop(bytes(read(found[i])))
         except OSError as e:
             raise BadPicture(str(e)) from None
 

@@ -30,13 +30,15 @@ SMALL = 1 << 20
 MAX_SIDE = 1 << 16
 MAX_MEMORY = 200 << 20
 """Bytes that decoding may take, besides the file: a picture that needs more is refused."""
-ALIGN = "crop and align the face, or have the picture scaled as it is (--resize)"
+ALIGN = ("have the face found and aligned (--align, the extra `photos`), or the picture scaled as "
+         "it is (--resize)")
 """What to do with a picture that is no aligned face of 112x112 pixels."""
 
 
 class BadPicture(Efm3Error):
-    """Not a picture (F009), a damaged one (F010), too large (F011), of another size (F012), or of
-    a form whose library is missing (X002). A text alone is the message of F010."""
+    """Not a picture (F009), a damaged one (F010), too large (F011), of another size (F012), without
+    a face (F013) or with several (F014), or of a form whose library is missing (X002). A text
+    alone is the message of F010."""
 
     def __init__(self, finding: Finding | str) -> None:
         super().__init__(error("F010", finding).finding if isinstance(finding, str) else finding)
