@@ -37,11 +37,12 @@ test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, k
 	$(BIN)/python -m pytest -n 2 $(LONG)
 
 # A step of its own: the pinned build is for the CPU.
-test-torch: $(BIN)/.installed ## install PyTorch, ncnn and LiteRT, then run the tests that need them
+test-torch: $(BIN)/.installed ## install PyTorch, ncnn, LiteRT and CenterFace, then run the tests that need them
 	$(PIP) torch==2.13.0 onnxscript
-	$(PIP) -e '.[train,ncnn,litert]'
+	$(PIP) -e '.[train,ncnn,litert,photos]'
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
-	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn) -rs
+	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
+	  tests/photos) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`--align`: encoded photographs to the crop of one face, and which face that is."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from efm3.photos import Aligner, Face, choose
+from efm3.photos.align import TEMPLATE
+from efm3.pictures import BadPicture
+
+NEEDS = ("PIL",)
+
+PICTURE = np.random.default_rng(5).integers(0, 256, (150, 200, 3), np.uint8)
+
+
+def face(x, y, size=1.0):
+    box = np.array([x - 20 * size, y - 25 * size, x + 20 * size, y + 25 * size])
+    return Face(box, (np.array(TEMPLATE) - 56) * size + (x, y), 0.9)
+
+
+class Known:
+    """A detector that finds the same faces everywhere."""
+
+    name = "known"
+
+    def __init__(self, *faces):
+        self.faces = list(faces)
+
+    def detect(self, rgb):
+        return self.faces
+
+
+def encoded(pixels=PICTURE, **kw):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", **kw)
+    return buffer.getvalue()
+
+
+def test_the_crop():
+    crop, notes = Aligner(Known(face(100, 75)))(encoded(), "a.png")
+    # The template's point 56 lies at 100, 75 and nothing is scaled: a cut.
+    assert np.array_equal(crop, PICTURE[19:131, 44:156]) and notes == ()
+
+
+def test_orientation_comes_first():
+    """The faces are those of the upright picture."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(np.ascontiguousarray(np.rot90(PICTURE)), exif=exif)
+    crop, _ = Aligner(Known(face(100, 75)))(turned)
+    assert np.array_equal(crop, PICTURE[19:131, 44:156])
+
+
+def test_none_and_several():
+    with pytest.raises(BadPicture) as e:
+        Aligner(Known())(encoded(), "a.png")
+    assert e.value.code == "F013" and e.value.path == "a.png"
+    many = Known(face(100, 75), face(30, 75, 2))
+    with pytest.raises(BadPicture, match=r"2 faces, of .*40x50.* --face largest") as e:
+        Aligner(many)(encoded(), "a.png")
+    assert e.value.code == "F014" and "\n" not in str(e.value)
+    crop, notes = Aligner(many, "central")(encoded(), "a.png")
+    assert np.array_equal(crop, PICTURE[19:131, 44:156]) and notes == ("the central of 2 faces",)
+    _, notes = Aligner(many, "largest")(encoded(), "a.png")
+    assert notes[0] == "the largest of 2 faces" and "cut by the border" in notes[1]
+
+
+def test_choice():
+    left, right = face(30, 50), face(150, 60, 0.5)
+    assert choose([left, right], "largest", 200, 100, "") is left
+    assert choose([left, right], "central", 200, 100, "") is right
+    assert choose([left], "one", 200, 100, "") is left
+    crowd = [face(k, 0) for k in range(500)]
+    with pytest.raises(BadPicture, match=r"500 faces.* \.\.\. pixels") as e:
+        choose(crowd, "one", 200, 100, "")
+    assert len(e.value.finding.message) < 300
