@@ -107,9 +107,9 @@ def _threshold(weights: Source) -> _Threshold:
         stated = stated.get(key) if isinstance(stated, dict) else None
     if isinstance(stated, (int, float)) and not isinstance(stated, bool) and -1 <= stated <= 1:
         return _Threshold(float(stated), "meta", "the threshold for one person that the file's "
-                          "meta states (scores.held_out)")
-    return _Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person with "
-                      "trained weights; the file's meta states no threshold")
+                          "meta states")
+    return _Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; the "
+                      "file's meta states none")
 
 
 def _row(crops: Pixels) -> Pixels:

@@ -16,6 +16,9 @@ TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366),
 """Where ArcFace's crops have the eyes, the tip of the nose and the corners of the mouth, the left
 ones in the picture first."""
 
+TINY = 1e-12
+"""Of a transform's area: a picture is not made smaller than by a million."""
+
 
 def similarity(points: Doubles, onto: Doubles) -> Doubles:
     """The turn, scale and shift that brings `points` nearest to `onto` by least squares, [2, 3].
@@ -52,7 +55,9 @@ def shrunk(pixels: Pixels, width: int, height: int) -> tuple[Pixels, Doubles]:
     if scale == 1:
         return pixels, matrix
     image = pillow()
-    small = image.fromarray(pixels).resize((int(new[0]), int(new[1])), image.Resampling.BILINEAR)
+    # By a whole number first, which is fast, then by the rest.
+    small = image.fromarray(pixels).resize((int(new[0]), int(new[1])), image.Resampling.BILINEAR,
+                                           reducing_gap=1.01)
     return np.asarray(small), matrix
 
 
@@ -65,8 +70,11 @@ def warp(pixels: Pixels, matrix: Doubles, side: int) -> Pixels:
     """The square of `side` pixels that `matrix` maps the picture onto, bilinear between pixels.
 
     Where it makes smaller by two or more, blocks of that many pixels are averaged first: bilinear
-    alone would pick single pixels, and fine texture would turn into false shapes.
+    alone would pick single pixels, and fine texture would turn into false shapes. A transform
+    that has no way back, as points that are no face give, makes all black.
     """
+    if not abs(np.linalg.det(matrix[:, :2])) > TINY:
+        return np.zeros((side, side, 3), np.uint8)
     back = inverse(matrix)
     factor = max(1, int(np.hypot(*back[:, 0])))
     corners = moved(back, np.array([(0, 0), (side, 0), (0, side), (side, side)]) - 0.5)

@@ -121,7 +121,7 @@ def pose(points: Doubles) -> Pose:
 
 
 def sharpness(crop: Pixels) -> float:
-    """Variance of the Laplacian of a crop's grey values, 0 to 255: below about 50 it is blurred."""
+    """Variance of the Laplacian of a crop's grey values, 0 to 255: the less, the more blurred."""
     grey = crop @ np.array([0.299, 0.587, 0.114])
     inner = grey[1:-1, 1:-1]
     return float(np.var(grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]

@@ -68,7 +68,7 @@ def test_the_page_of_keys_is_what_comes_out(cli, scene):
     keys = {*got, *got["best"], *got["tar_at_far"][0]}
     assert not [k for k in keys if f"`{k}`" not in text]
     own = [c for c in CODES.values() if c.group == "evaluation"]
-    assert len(own) == 12 and all(f"| {c.code} | {c.what} |" in text for c in own)
+    assert len(own) == 15 and all(f"| {c.code} | {c.what} |" in text for c in own)
 
 
 def test_table(cli, scene):

@@ -119,8 +119,8 @@ def test_compare_says_what_it_holds_the_number_against(cli, room):
     words = ("compare", "w.bin", "one.png", "one.png", "--align", *DETECTOR)
     result = cli(*words, "-o", "pair.png")
     assert result.stdout == (
-        "similarity 1.0000: above 0.3, the rule of thumb for one person with trained weights; the "
-        "file's meta states no threshold\n")
+        "similarity 1.0000: above 0.3, the rule of thumb for one person; the file's meta states "
+        "none\n")
     assert pixels("pair.png").shape == (112, 232, 3)
     model = efm3.load("w.bin")
     for stated, want in ((0.412, "meta"), (True, "rule_of_thumb"), ("1", "rule_of_thumb"),

@@ -62,6 +62,7 @@ def test_beyond_the_border_all_is_black():
     assert not got[:, :69].any() and not got[61:].any()
     assert not aligned(white, np.array(TEMPLATE) + 5000).any()
     assert not aligned(white, np.array(TEMPLATE) - 5000).any()
+    assert not aligned(white, np.ones((5, 2))).any() and not warp(white, np.zeros((2, 3)), 4).any()
     assert warp(white[:1, :1], np.eye(2, 3), 4)[0, 0, 0] == 255
 
 

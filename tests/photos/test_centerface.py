@@ -78,10 +78,8 @@ def test_no_face(detector):
     assert find(np.full((64, 64, 3), 90, np.uint8), detector) == []
 
 
-def test_the_crop_shows_the_head(detector):
+def test_the_crop_shows_the_head():
     with Image.open(HEADS[0]) as picture:
         head = np.asarray(picture.convert("RGB")).astype(int)
     large, want = pasted(HEADS[0], 336)
-    (found,) = find(large, detector)
     assert np.abs(aligned(large, want).astype(int) - head).mean() < 6
-    assert np.abs(aligned(large, found.points).astype(int) - head).mean() < 40
