@@ -73,7 +73,8 @@ def warp(pixels: Pixels, matrix: Doubles, side: int) -> Pixels:
     alone would pick single pixels, and fine texture would turn into false shapes. A transform
     that has no way back, as points that are no face give, makes all black.
     """
-    if not abs(np.linalg.det(matrix[:, :2])) > TINY:
+    (a, b, _), (c, d, _) = matrix
+    if not abs(a * d - b * c) > TINY:
         return np.zeros((side, side, 3), np.uint8)
     back = inverse(matrix)
     factor = max(1, int(np.hypot(*back[:, 0])))
