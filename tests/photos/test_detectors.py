@@ -84,6 +84,15 @@ def test_numbers_that_are_no_box_are_no_face(tmp_path, changed):
     assert detector.detect(scene(64, 64, (3, 3))) == []
 
 
+def test_scores_are_at_most_one_and_few_places_are_looked_at(tmp_path, monkeypatch):
+    """A part of 4 must not lift the other part, of 0.1, over the least score of 0.6."""
+    path = yunet(tmp_path / "y.onnx", cls_8=[4.0], obj_8=[0.1])
+    assert open_detector(path).detect(scene(64, 64)) == []
+    detector = open_detector(yunet(tmp_path / "y.onnx"))
+    monkeypatch.setattr(detectors, "CANDIDATES", 1)
+    assert len(detector.detect(scene(200, 150, (3, 5), (19, 11)))) == 1
+
+
 def test_points_that_are_one_are_no_face(tmp_path):
     detector = open_detector(yunet(tmp_path / "y.onnx", kps_8=[0.5] * 10))
     assert detector.detect(scene(64, 64, (3, 3))) == []
