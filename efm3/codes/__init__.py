@@ -21,7 +21,8 @@ LEVELS = ("structure", "coherence", "values")
 RULE_GROUPS = ("container", "header", "mirror", "table", "values", "portability")
 """Groups of the rules on files, in the order in which they are run and shown."""
 
-GROUPS = (*RULE_GROUPS, "programs", "source", "convert", "evaluation", "training", "kit", "engine")
+GROUPS = (*RULE_GROUPS, "programs", "source", "convert", "evaluation", "bulk", "training", "kit",
+          "engine")
 """Every group: a module of this package."""
 
 STRENGTH = {"error": "MUST", "warning": "SHOULD", "info": "advice"}

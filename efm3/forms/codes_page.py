@@ -14,7 +14,8 @@ _HEAD = [*(f"<!-- {line} -->" for line in SPDX),
 
 TITLES = {
     "programs": "Requirements on programs", "source": "Reading a file", "convert": "Converters",
-    "evaluation": "Sets of pairs", "training": "Training data", "kit": "Conformance kit",
+    "evaluation": "Sets of pairs", "bulk": "Bulk runs and tables of embeddings",
+    "training": "Training data", "kit": "Conformance kit",
     "engine": "Statuses of the C engine",
 } | {group: f"Rules: {group}" for group in RULE_GROUPS}
 """Group to its heading."""

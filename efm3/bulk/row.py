@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a bulk run writes: one row a face, or one a picture that has none to give."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from efm3.arrays import Floats
+
+FORMAT = "efm3.embeddings/1"
+"""The name and version of the tables and manifests that are written."""
+COLUMNS = ("path", "face", "embedding", "box", "points", "score", "error", "reason")
+"""The columns of a table, in their order; the fields of Row."""
+POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+"""The five points, x and y each; left and right as in the picture."""
+
+
+class Row(NamedTuple):
+    """A face of a picture; or a picture without an embedding, and why.
+
+    Where `error` is None the row has an embedding. `path` is text that can be encoded
+    (`path_text`). `box` is left, top, right, bottom, `points` are five of x and y, both in pixels
+    of the photograph and None where no face was looked for.
+    """
+
+    path: str
+    face: int = 0
+    embedding: Floats | None = None
+    box: tuple[float, ...] | None = None
+    points: tuple[float, ...] | None = None
+    score: float | None = None
+    error: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What decides the embeddings of a run: two runs with equal jobs give equal rows.
+
+    `model` is the SHA-256 of the weight file's tensor table, as `meta.sha256` states it, in hex;
+    `dim` the length of an embedding; `options` are the choices by name (JSON values).
+    """
+
+    model: str
+    dim: int
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def path_text(path: str) -> str:
+    """The path as text that every form can hold: bytes that are no UTF-8 become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
