@@ -18,7 +18,9 @@ from efm3.arrays import Floats
 from efm3.findings import error as failure
 from efm3.findings import refuse
 from efm3.model import Model, dumps
-from efm3.source import Source, Unreadable, name_of, path_of, read
+from efm3.reading import scan_of
+from efm3.scan import Scan, scan
+from efm3.source import Source, Unreadable, name_of, path_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,12 +49,13 @@ def _extension() -> Any:
         raise EngineMissing(f"{MISSING} [{e}]") from None
 
 
-def _reason(said: str, data: Any, path: str) -> str:
+def _reason(said: str, scanned: Scan, path: str) -> str:
     """What the engine said of a file, and what the file really is where that is known."""
     from efm3 import rules
-    from efm3.scan import scan
 
-    why = rules.cause(scan(memoryview(data)), path)
+    if not scanned.whole:
+        said += f"; read no further, of {'more' if scanned.more else f'{scanned.size:,} bytes'}"
+    why = rules.cause(scanned, path)
     return f"{said}; {why}" if why else said
 
 
@@ -132,8 +135,8 @@ class Engine:
             raise ValueError(f"threads is {threads}, not 1..64")
         if isinstance(source, Model):
             turned = mirrors.picture(source.mirror) == fmt.TURNED if as_given else source.turned
-            data: Any = dumps(source.arch, source.tensors, finite=False,
-                              mirror_extra=mirrors.as_turned({}) if turned else None)
+            scanned = scan(dumps(source.arch, source.tensors, finite=False,
+                                 mirror_extra=mirrors.as_turned({}) if turned else None))
             name, path = "<model>", ""
         else:
             if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) \
@@ -141,7 +144,7 @@ class Engine:
                 raise TypeError(f"source is {source!r}, not a path, bytes, a file or a Model")
             name, path = name_of(source), path_of(source)
             try:
-                data = read(source)
+                scanned = scan_of(source)
             except Unreadable as e:
                 raise failure("IO001", str(e), name) from e
         ffi, lib = self._ffi, self._lib
@@ -150,11 +153,11 @@ class Engine:
                                             "as_given": bool(as_given)})
         error = ffi.new("MfnError *")
         handle = ffi.new("MfnEngine *")
-        buffer = ffi.from_buffer(data)
+        buffer = ffi.from_buffer(scanned.data)
         if lib.mfn_engine_init_memory(buffer, len(buffer), options, handle, error):
             code = ffi.string(lib.mfn_status_name(error.status)).decode()
             offset = int(error.offset)
-            refuse(code, _reason(ffi.string(error.text).decode(), ffi.buffer(buffer), path), name,
+            refuse(code, _reason(ffi.string(error.text).decode(), scanned, path), name,
                    offset=offset if offset >= 0 else None)
         # The handle outlives every call that holds it; it is freed when no call uses it any more.
         self._handle = ffi.gc(handle, lib.mfn_engine_free)

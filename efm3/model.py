@@ -21,8 +21,9 @@ from efm3.arch import Arch
 from efm3.arrays import Floats as Tensor
 from efm3.findings import Efm3Error, error, printable, refuse
 from efm3.network import tensor_layout
+from efm3.reading import scan_of
 from efm3.scan import Scan, scan
-from efm3.source import Source, Unreadable, name_of, path_of, read, write_atomic
+from efm3.source import Source, Unreadable, name_of, path_of, write_atomic
 
 
 class Tensors(Mapping[str, Tensor]):
@@ -115,12 +116,9 @@ def load(source: Source, level: str = "coherence") -> Model:
     """
     rules.check_level(level)
     try:
-        data = read(source)
+        scanned = scan_of(bytes(source) if isinstance(source, (bytearray, memoryview)) else source)
     except Unreadable as e:
         raise error("IO001", str(e), name_of(source)) from e
-    if isinstance(data, (bytearray, memoryview)):
-        data = bytes(data)
-    scanned = scan(data)
     for finding in rules.run(scanned, level, path=path_of(source)):
         if finding.severity == "error":
             raise Efm3Error(finding)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, overload
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage
 from efm3.findings import Efm3Error
-from efm3.network import tensor_layout
+from efm3.network import file_size, tensor_layout
 
 _U32 = struct.Struct("<I")
 _HEADER = fmt.FIELDS["arch.hdr_version"].offset
@@ -35,7 +35,7 @@ MAX_TENSORS = fmt.MAX_BLOCKS * 17 + 28
 class TensorSpan(NamedTuple):
     """An entry of the table as found: where its size field is, its value, the bytes present.
 
-    `present` counts payload bytes before the end of the file; `name`, `shape` and the
+    `present` counts payload bytes before the end of what was read; `name`, `shape` and the
     `expected` payload bytes come from the layout: "", () and 0 where the header gives none.
     """
 
@@ -103,9 +103,17 @@ class Span(NamedTuple):
 
 @dataclass
 class Scan:
-    """The parts of `data`. Parts that the file does not reach are None or empty."""
+    """The parts of `data`. Parts that the file does not reach are None or empty.
+
+    Where the file is longer than its header allows, `data` is its beginning alone: then `size`
+    counts the whole of it, or, where `more`, what was read of a stream that goes on. `tail` is
+    the end of such a file, b"" where it was not read.
+    """
 
     data: memoryview
+    size: int
+    tail: bytes = b""
+    more: bool = False
     values: dict[str, Any] = field(default_factory=dict)
     arch: Arch | None = None
     json_len: int | None = None
@@ -116,9 +124,17 @@ class Scan:
     """Where the walk stopped: the end of the last whole tensor."""
 
     @property
-    def size(self) -> int:
-        """Bytes in the file."""
-        return len(self.data)
+    def whole(self) -> bool:
+        """True where `data` is all of the file."""
+        return self.size == len(self.data) and not self.more
+
+    @property
+    def stated(self) -> int:
+        """Bytes of a file that has this header; 0 where it states none."""
+        json_len = self.values.get("json_len", 0)
+        if self.arch is None or json_len > fmt.MAX_JSON_LEN:
+            return 0
+        return file_size(self.arch, json_len)
 
     @property
     def layout(self) -> Layout:
@@ -131,11 +147,16 @@ class Scan:
         return None if self.json_len is None else fmt.PREFIX_SIZE + self.json_len + fmt.COUNT_SIZE
 
     @cached_property
-    def complete(self) -> bool:
-        """True where the table is the layout's, byte for byte, and ends the file."""
+    def laid_out(self) -> bool:
+        """True where the table is the layout's, byte for byte, whatever follows it."""
         table = self.tensors
         return (self.arch is not None and self.n_tensors == len(table)
-                and table.sizes == table.expected and self.end == self.size)
+                and table.sizes == table.expected and not table.missing)
+
+    @cached_property
+    def complete(self) -> bool:
+        """True where the table is the layout's, byte for byte, and ends the file."""
+        return self.laid_out and self.end == self.size
 
     def raw_arch(self) -> Any:
         """The header's values as an object with Arch's fields, whatever they are.
@@ -197,10 +218,14 @@ def _prefix() -> struct.Struct:
     return whole
 
 
-def scan(source: bytes | bytearray | memoryview) -> Scan:
-    """Walk the bytes. Never raises on what they hold; reads nothing past their end."""
+def scan(source: bytes | bytearray | memoryview, size: int = -1, tail: bytes = b"",
+         more: bool = False) -> Scan:
+    """Walk the bytes. Never raises on what they hold; reads nothing past their end.
+
+    Of a file of which they are only the beginning, `size`, `tail` and `more` are as in Scan.
+    """
     data = memoryview(source).cast("B")
-    out = Scan(data)
+    out = Scan(data, len(data) if size < 0 else size, tail, more)
     if len(data) < fmt.PREFIX_SIZE:
         for path, offset, size, number in _readers():
             if offset + size > len(data):
@@ -230,7 +255,8 @@ def scan(source: bytes | bytearray | memoryview) -> Scan:
 def _network(header: bytes) -> tuple[Arch | None, Layout, array[int]]:
     """What the 80 bytes state: the arch or None, its layout, and the bytes of each tensor."""
     prefix = bytes(_HEADER) + header + bytes(fmt.COUNT_SIZE)
-    stated = Scan(memoryview(prefix), dict(zip(_names(), _prefix().unpack(prefix), strict=True)))
+    stated = Scan(memoryview(prefix), len(prefix),
+                  values=dict(zip(_names(), _prefix().unpack(prefix), strict=True)))
     try:
         arch = Arch(name="", width_mult=0.0, **vars(stated.raw_arch()))
     except Efm3Error:
@@ -241,10 +267,10 @@ def _network(header: bytes) -> tuple[Arch | None, Layout, array[int]]:
 
 def _walk_table(out: Scan, at: int) -> None:
     data, read, table = out.data, _U32.unpack_from, out.tensors
-    size_of_file = len(data)
+    present = len(data)
     out.end = at
     for _ in range(min(out.n_tensors or 0, 2 * len(out.layout) or MAX_TENSORS)):
-        rest = size_of_file - at - fmt.COUNT_SIZE
+        rest = present - at - fmt.COUNT_SIZE
         if rest < 0:
             return
         size = read(data, at)[0]

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -37,27 +37,95 @@ def path_of(source: Source) -> str:
 def read(source: Source) -> bytes | bytearray | memoryview:
     """All bytes of the source; a path must be a regular file (it is read, never mapped).
 
-    Raises Unreadable.
+    Raises Unreadable, for a stream of more than STREAM bytes too.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _read_path(os.fspath(source))
-    data = source.read()
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise Unreadable(f"{name_of(source)}: opened in text mode; open it in binary mode")
+        with opened(os.fspath(source)) as file:
+            return file.start(file.size)
+    data = start_of(source, STREAM + 1)
+    if len(data) > STREAM:
+        raise Unreadable(f"{name_of(source)}: longer than {STREAM} bytes")
     return data
 
 
-def _read_path(path: str) -> bytes:
+def start_of(stream: BinaryIO, count: int, known: bytes = b"") -> bytes:
+    """The first `count` bytes of a stream, fewer where it ends; `known` ones were read before.
+
+    Never asks for more at once than was read or PIECE: the number may be a stranger's.
+    Raises Unreadable.
+    """
+    parts, have = [known], len(known)
+    while have < count:
+        piece = bytes(_piece(stream, min(max(PIECE, have), count - have)))
+        if not piece:
+            break
+        parts.append(piece)
+        have += len(piece)
+    return b"".join(parts)
+
+
+PIECE = 1 << 16
+STREAM = 1 << 30
+"""Most bytes of a stream that `read` takes: what is longer is read from a file."""
+
+
+def _piece(stream: BinaryIO, count: int) -> bytes | bytearray | memoryview:
+    try:
+        data = stream.read(count)
+    except OSError as e:
+        raise Unreadable(f"{name_of(stream)}: {e.strerror or e}") from None
+    if data is None:
+        raise Unreadable(f"{name_of(stream)}: has nothing to read yet")
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise Unreadable(f"{name_of(stream)}: opened in text mode; open it in binary mode")
+    return data
+
+
+class RegularFile:
+    """A regular file that is open for reading; `size` is what the system says of it."""
+
+    def __init__(self, f: BinaryIO, path: str) -> None:
+        self._fd, self._path = f.fileno(), path
+        self.size = os.fstat(self._fd).st_size
+
+    def start(self, count: int) -> bytes:
+        """The first `count` bytes, all where there are no more.
+
+        Raises Unreadable where memory does not hold them, and where they are not as many as
+        `size` says.
+        """
+        least = min(count, self.size)
+        # A sparse file of any length takes no disk space: compare before allocating.
+        if least > _memory():
+            raise Unreadable(f"{self._path}: larger than memory ({self.size} bytes)")
+        data = self._from(0, least + (least == self.size))  # one more shows a file that has grown
+        if len(data) != least:
+            raise Unreadable(f"{self._path}: changed while it was read")
+        return data
+
+    def end(self, count: int) -> bytes:
+        """The last `count` bytes, all where there are no more."""
+        return self._from(max(self.size - count, 0), count)
+
+    def _from(self, offset: int, count: int) -> bytes:
+        """Read without a buffer, which would read on behind what was asked for."""
+        os.lseek(self._fd, offset, os.SEEK_SET)
+        parts: list[bytes] = []
+        while count > 0 and (piece := os.read(self._fd, count)):
+            parts.append(piece)
+            count -= len(piece)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[RegularFile]:
+    """The regular file at `path`. Raises Unreadable, for what goes wrong inside as well."""
     try:
         f = open_regular(path)
         try:
-            size = os.fstat(f.fileno()).st_size
-            # A sparse file of any length takes no disk space: compare before allocating.
-            if size > _memory():
-                raise Unreadable(f"{path}: larger than memory ({size} bytes)")
-            data = f.read(size + 1) or b""
+            yield RegularFile(f, path)
         finally:
             with contextlib.suppress(OSError):
                 f.close()
@@ -67,9 +135,6 @@ def _read_path(path: str) -> bytes:
         raise
     except OSError as e:
         raise Unreadable(f"{path}: {e.strerror or e}") from None
-    if len(data) != size:
-        raise Unreadable(f"{path}: changed while it was read")
-    return data
 
 
 def _memory() -> int:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from efm3 import rules
 from efm3.findings import Report
-from efm3.scan import scan
-from efm3.source import Source, Unreadable, name_of, path_of, read
+from efm3.reading import scan_of
+from efm3.source import Source, Unreadable, name_of, path_of
 
 
 def validate(source: Source, level: str = "values", *, select: Iterable[str] = (),
@@ -23,12 +23,11 @@ def validate(source: Source, level: str = "values", *, select: Iterable[str] = (
     rules.check_level(level)
     name = name_of(source)
     try:
-        data = read(source)
+        scanned = scan_of(source)
     except Unreadable as e:
         return Report(name, 0, level, [], str(e))
-    found = rules.run(scan(data), level, tuple(select), tuple(ignore),
-                      path_of(source))
-    return Report(name, len(data), level, found)
+    found = rules.run(scanned, level, tuple(select), tuple(ignore), path_of(source))
+    return Report(name, scanned.size, level, found)
 
 
 SUFFIXES = (".bin", ".efm3")

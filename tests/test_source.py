@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import efm3
-from efm3.source import Unreadable, name_of, read, write_atomic
+from efm3.source import Unreadable, name_of, opened, read, start_of, write_atomic
 
 
 @pytest.fixture
@@ -204,14 +204,60 @@ def test_a_system_that_does_not_tell_its_memory_sets_no_limit(target, monkeypatc
 def test_a_stream_and_a_file_that_ends_before_its_size(target, monkeypatch):
     assert read(io.BytesIO(b"EFM3")) == b"EFM3"
 
-    class Short(io.BytesIO):
-        """Gives two bytes of a file that states more."""
+    def short(path, size):
+        """What `read` says of a file of 3 bytes that the system gives as one of `size`."""
+        with opened(path) as file:
+            file.size = size
+            return file.start(size)
 
-        def fileno(self):
-            return fd
+    assert short(target, 3) == b"old"
+    for size in (2, 4):
+        with pytest.raises(Unreadable, match="changed while it was read"):
+            short(target, size)
 
-    fd = os.open(target, os.O_RDONLY)
-    monkeypatch.setattr("builtins.open", lambda *_, **__: Short(b"ol"))
-    with pytest.raises(Unreadable, match="changed while it was read"):
-        read(target)
-    os.close(fd)
+
+class Stream(io.RawIOBase):
+    """Bytes without end, given `step` at once; counts what was asked for and what was given."""
+
+    def __init__(self, start=b"", step=1000):
+        self.rest, self.step, self.given, self.most = start, step, 0, 0
+
+    def read(self, count=-1):
+        self.most = max(self.most, count)
+        step = min(count, self.step)
+        piece = self.rest[:step] or bytes(step)
+        self.rest = self.rest[step:]
+        self.given += len(piece)
+        return piece
+
+
+def test_a_stream_is_read_piece_by_piece_up_to_the_count():
+    stream = Stream(b"EFM3" * 999)
+    assert start_of(stream, 5000, b"mine") == (b"mine" + b"EFM3" * 999 + bytes(1004))[:5000]
+    assert start_of(io.BytesIO(b"ab"), 9) == b"ab"
+    stream = Stream(step=1 << 30)
+    assert len(start_of(stream, 1 << 18)) == 1 << 18 and stream.most <= 1 << 17
+
+
+def test_a_stream_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr("efm3.source.STREAM", 4096)
+    assert len(read(io.BytesIO(bytes(4096)))) == 4096
+    stream = Stream()
+    with pytest.raises(Unreadable, match="longer than 4096 bytes"):
+        read(stream)
+    assert stream.given <= 5000
+
+
+def test_a_stream_that_fails_or_has_nothing_yet():
+    with pytest.raises(Unreadable, match="broken pipe of a disk"):
+        read(Failing())
+    here, there = os.pipe()
+    os.set_blocking(here, False)
+    with open(here, "rb", buffering=0) as stream, pytest.raises(Unreadable, match="nothing to"):
+        read(stream)
+    os.close(there)
+
+
+class Failing(io.RawIOBase):
+    def read(self, count=-1):
+        raise OSError(errno.EIO, "broken pipe of a disk")

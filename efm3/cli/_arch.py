@@ -10,18 +10,17 @@ from efm3 import mirror
 from efm3.arch import ARCHS, Arch
 from efm3.cli import source
 from efm3.findings import printable
-from efm3.scan import scan
-from efm3.source import read
+from efm3.reading import scan_of
 
 
 def arch_of(word: str) -> Arch:
     """The arch that `word` names. Raises ClickException, Efm3Error, Unreadable."""
     if word in ARCHS:
         return ARCHS[word]
-    data = bytes(read(source(word)))
-    found = scan(data)
+    found = scan_of(source(word))
     if found.arch is not None:
         return found.arch
+    data = bytes(found.data)
     if not data.lstrip().startswith(b"{"):
         raise click.ClickException(
             f"{printable(word)}: its header holds no arch; see `efm3 validate`")

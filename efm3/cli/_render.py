@@ -24,9 +24,8 @@ from rich.text import Text
 from efm3 import format as fmt
 from efm3.findings import printable
 from efm3.inspection import Inspection, TensorRow, inspect
+from efm3.reading import scan_of
 from efm3.reporting import COLOURS
-from efm3.scan import scan
-from efm3.source import read
 
 Cell = str | tuple[str, str]
 Lines = Iterator[Text]
@@ -313,7 +312,7 @@ def bars(counts: list[int], merge: int) -> str:
 
 def screenshot(file: str, svg: str, width: int = 80) -> None:
     """Write the first screen of `efm3 inspect FILE` as SVG; raises OSError."""
-    lines = first_screen(inspect(scan(read(file)), file), width)
+    lines = first_screen(inspect(scan_of(file), file), width)
     picture(lines, svg, f"efm3 inspect {os.path.basename(file)}", width)
 
 

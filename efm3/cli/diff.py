@@ -13,8 +13,9 @@ import click
 
 from efm3.cli import source
 from efm3.findings import printable
-from efm3.scan import Scan, scan
-from efm3.source import Unreadable, read
+from efm3.reading import scan_of
+from efm3.scan import Scan
+from efm3.source import Unreadable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -49,9 +50,14 @@ def command(a: str, b: str, every: bool, as_json: bool) -> None:
 
 def _open(file: str) -> Scan:
     try:
-        s = scan(read(source(file)))
+        s = scan_of(source(file))
     except Unreadable as e:
         click.echo(f"efm3: {printable(str(e))}", err=True)
+        sys.exit(2)
+    if not s.whole:
+        allowed = f"allows {s.stated:,}" if s.stated else "states no length"
+        click.echo(f"efm3: {printable(file)}: {'at least ' * s.more}{s.size:,} bytes, its header "
+                   f"{allowed}; see `efm3 validate`", err=True)
         sys.exit(2)
     if s.arch is None and not s.tensors:
         click.echo(f"efm3: {printable(file)}: nothing in it can be compared; see `efm3 validate`",

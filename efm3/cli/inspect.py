@@ -10,8 +10,8 @@ import click
 
 from efm3.cli import source
 from efm3.inspection import inspect
-from efm3.scan import scan
-from efm3.source import name_of, path_of, read
+from efm3.reading import scan_of
+from efm3.source import name_of, path_of
 
 
 @click.command("inspect")
@@ -43,7 +43,7 @@ def command(ctx: click.Context, file: str | None, tensors: str | None, part: str
     if file is None:
         raise click.UsageError("give a FILE", ctx)
     stream = source(file)
-    s = scan(read(stream))
+    s = scan_of(stream)
     name, path = name_of(stream), path_of(stream)
     try:
         if as_json:

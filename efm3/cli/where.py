@@ -12,8 +12,7 @@ import click
 
 from efm3.cli import source
 from efm3.places import describe, find
-from efm3.scan import scan
-from efm3.source import read
+from efm3.reading import scan_of
 
 if TYPE_CHECKING:
     from efm3.cli._render import Cell
@@ -33,7 +32,7 @@ def command(file: str, place: str, as_json: bool) -> None:
 
     Exit codes: 0 found, 2 no such place (or usage), 3 unreadable.
     """
-    s = scan(read(source(file)))
+    s = scan_of(source(file))
     try:
         offset, length = find(s, place)
         found = describe(s, offset) | {"asked": {"offset": offset, "length": length}}

@@ -32,7 +32,7 @@ def of_file(s: Scan, path: str = "") -> tuple[str, str]:
     if first != _START:
         from efm3.sniff import of_data
 
-        kind = of_data(s.data, path)
+        kind = of_data(s.data, path, s.size, s.tail)
         if kind is not None and kind.rule in CAUSES:
             return kind.rule, f"this is {kind.says(path)}"
     done = damage(s)

@@ -15,7 +15,6 @@ import struct
 from collections.abc import Callable, Iterator
 
 from efm3 import format as fmt
-from efm3.network import file_size
 from efm3.scan import Scan, scan
 
 CHUNK = 1 << 16
@@ -36,10 +35,11 @@ def damage(s: Scan) -> str:
     if s.complete or bytes(s.data[:4]) != fmt.MAGIC:
         return ""
     feeds, returns, ends = (_count(s.data, x) for x in (b"\n", b"\r", b"\r\n"))
-    if 0 < ends == feeds and s.size - ends == _expected(
+    # What was put in is counted to the file's end, which another file is too long to be read to.
+    if s.whole and 0 < ends == feeds and s.size - ends == _expected(
             bytes(s.data[:2 * fmt.PREFIX_SIZE]).replace(b"\r\n", b"\n")):
         return "every line end (LF) became CR LF"
-    if _widened(s.data):
+    if s.whole and _widened(s.data):
         return "its bytes beyond ASCII were rewritten as UTF-8"
     if bytes(s.data[:MARKS_IN]).count(MARK) > MARKS:
         return "bytes were replaced by U+FFFD and are lost"
@@ -67,8 +67,7 @@ def _count(data: memoryview, what: bytes) -> int:
 
 def _expected(head: bytes) -> int:
     """The length of the file that begins with these bytes; 0 where they state none."""
-    s = scan(head[:fmt.PREFIX_SIZE])
-    return file_size(s.arch, s.values["json_len"]) if s.arch else 0
+    return scan(head[:fmt.PREFIX_SIZE]).stated
 
 
 def _widened(data: memoryview) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from efm3 import format as fmt
-from efm3.network import file_size
 from efm3.rules._context import Context, Found
 from efm3.rules._registry import rule
 from efm3.scan import TensorSpan
@@ -103,18 +102,18 @@ def size_not_whole(ctx: Context) -> F:
 def truncated(ctx: Context) -> F:
     s = ctx.scan
     last = s.tensors[-1] if s.tensors else None
-    explained = ctx.cause or ctx.table_cause[0] in ("T005", "T006")
-    if last and last.present < last.size and not explained:
+    explained = ctx.cause or ctx.table_cause[0] in ("T005", "T006") or s.more
+    if last and last.data_offset + last.size > s.size and not explained:
+        present = s.size - last.data_offset
         if last.size == last.expected and s.n_tensors == len(s.layout):
-            assert s.arch is not None
-            missing = f"{file_size(s.arch, s.json_len or 0) - s.size} bytes are missing in all"
+            missing = f"{s.stated - s.size} bytes are missing in all"
         else:
             missing = "by its own size field"
-        yield ctx.at(f"the file ends {last.size - last.present} bytes before the end of "
+        yield ctx.at(f"the file ends {last.size - present} bytes before the end of "
                      f"{last.name or f'tensor {last.number}'}; {missing}",
-                     offset=last.data_offset, length=last.present,
+                     offset=last.data_offset, length=present,
                      path=last.name or f"tensors[{last.number}].data",
-                     found=last.present, expected=last.size)
+                     found=present, expected=last.size)
 
 
 @rule("T013")
@@ -122,7 +121,8 @@ def table_short(ctx: Context) -> F:
     s = ctx.scan
     want = min(s.n_tensors or 0, 2 * len(s.layout) or s.n_tensors or 0)
     miscounted = s.arch is not None and len(s.tensors) == len(s.layout)
-    ends = s.end + fmt.COUNT_SIZE > s.size  # not where a tensor's values are cut
+    # Not where a tensor's values are cut, nor where reading stopped.
+    ends = s.end + fmt.COUNT_SIZE > s.size and not s.more
     if len(s.tensors) < want and ends and not miscounted and not ctx.cause:
         n = len(s.tensors)
         name = s.layout[n][0] if n < len(s.layout) else f"tensor {n}"
@@ -148,7 +148,8 @@ TAILS = (("T015", fmt.MAGIC, "a second EFM3 file"), ("T016", b"PK\x03\x04", "a z
 
 def _trailing(ctx: Context, words: str) -> Found:
     s = ctx.scan
-    return ctx.at(f"{s.size - s.end} bytes follow the last tensor{words}", offset=s.end,
+    least = "at least " if s.more else ""
+    return ctx.at(f"{least}{s.size - s.end} bytes follow the last tensor{words}", offset=s.end,
                   length=s.size - s.end, path="trailing", found=s.size, expected=s.end)
 
 

@@ -58,10 +58,16 @@ def kind(head: bytes, size: int, *, tail: bytes = b"", name: str = "",
     return near or _alone(head[:HEAD], size, base)
 
 
-def of_data(data: bytes | bytearray | memoryview, path: str = "") -> Kind | None:
-    """`kind` of a whole file's bytes; `path` is where it is, "" for nowhere."""
+def of_data(data: bytes | bytearray | memoryview, path: str = "", size: int = -1,
+            tail: bytes = b"") -> Kind | None:
+    """`kind` of a file's bytes; `path` is where it is, "" for nowhere.
+
+    They are the whole file, or the beginning of one that has `size` bytes and ends in `tail`.
+    """
     view = memoryview(data).cast("B")
-    return kind(bytes(view[:HEAD]), len(view), tail=bytes(view[-TAIL:]), name=path,
+    whole = size in (-1, len(view))
+    return kind(bytes(view[:HEAD]), len(view) if whole else size,
+                tail=bytes(view[-TAIL:]) if whole else tail, name=path,
                 beside=_folder_of(path) if path else None)
 
 

@@ -39,6 +39,13 @@ def test_a_tail_is_a_difference(diff):
     assert result.exit_code == 1 and "after the table" in result.stdout
 
 
+def test_a_file_longer_than_was_read_is_not_compared(diff):
+    long = s.base() + bytes(9 * len(s.base()))
+    result = diff(long, long)
+    assert result.exit_code == 2 and not result.stdout
+    assert f"its header allows {len(s.base()):,}" in result.stderr
+
+
 def test_trouble_is_two(diff, cli, tmp_path):
     result = diff(s.base(), b"not a model")
     assert result.exit_code == 2 and not result.stdout and "nothing in it" in result.stderr

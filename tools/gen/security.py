@@ -44,7 +44,9 @@ PROMISES = (
             ("tests/test_bad_input.py::test_lying_lengths_allocate_nothing",
              "tests/test_bad_input.py::test_a_header_of_256_blocks_allocates_little",
              "tests/test_exhaustive.py::test_a_refusal_over_the_limit_is_seen",
-             "tests/faults/test_faults.py::test_a_sparse_terabyte_is_refused_at_once"), "B"),
+             "tests/faults/test_faults.py::test_a_sparse_file_is_refused_at_once",
+             "tests/test_reading.py::test_a_long_file_is_read_as_far_as_its_header_allows",
+             "tests/test_reading.py::test_a_stream_is_read_as_far_as_its_header_allows"), "B"),
     Promise("One model has one encoding: every byte belongs to a field, no key is duplicated, no "
             "reserved byte is set, no mirror contradicts its header.",
             ("tests/test_conformance.py::test_every_rule_of_severity_error_has_a_rejecting_case",
