@@ -16,7 +16,7 @@ from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
 from efm3.arrays import Floats
 from efm3.findings import error as failure
-from efm3.findings import refuse
+from efm3.findings import refuse, shown
 from efm3.model import Model, dumps
 from efm3.reading import scan_of
 from efm3.scan import Scan, scan
@@ -98,10 +98,20 @@ def isas() -> dict[str, bool]:
             for i in range(lib.mfn_isa_count())}
 
 
+def _word(isa: str) -> bytes:
+    """An instruction set's name for C, which ends it at a NUL. Raises Efm3Error E_ISA."""
+    if "\0" in isa:
+        refuse("E_ISA", "the name holds a NUL", "isa", shown(isa), " or ".join(isas()))
+    return isa.encode("utf-8", "backslashreplace")
+
+
 def fma_peak(isa: str) -> float:
-    """Multiply-adds per second of one core with this instruction set, measured now."""
+    """Multiply-adds per second of one core with this instruction set, measured now.
+
+    Raises Efm3Error E_ISA for a name with a NUL.
+    """
     _, lib = _library()
-    return float(lib.mfn_fma_peak(isa.encode()))
+    return float(lib.mfn_fma_peak(_word(isa)))
 
 
 def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -148,7 +158,7 @@ class Engine:
             except Unreadable as e:
                 raise failure("IO001", str(e), name) from e
         ffi, lib = self._ffi, self._lib
-        word = ffi.new("char[]", isa.encode()) if isa is not None else ffi.NULL
+        word = ffi.new("char[]", _word(isa)) if isa is not None else ffi.NULL
         options = ffi.new("MfnOptions *", {"isa": word, "threads": threads,
                                             "as_given": bool(as_given)})
         error = ffi.new("MfnError *")

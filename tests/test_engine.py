@@ -319,6 +319,16 @@ def test_refused_options(options, error):
         efm3.Engine(sample.base(), **options)
 
 
+@pytest.mark.parametrize("name", ["scalar\0x", "\0", "scalar\0", "scal\ud800ar"])
+def test_a_name_that_c_would_cut_is_no_instruction_set(name):
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.Engine(sample.base(), isa=name)
+    assert e.value.code == "E_ISA"
+    if "\0" in name:
+        with pytest.raises(efm3.Efm3Error, match="NUL"):
+            engines.fma_peak(name)
+
+
 def test_environment_forces_an_isa(monkeypatch):
     monkeypatch.setenv("MFN_ISA", "scalar")
     assert efm3.Engine(sample.base()).isa == "scalar"
