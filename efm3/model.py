@@ -141,6 +141,8 @@ def save(path: str | os.PathLike[str], arch: Arch, tensors: Mapping[str, Any], *
          finite: bool = True, seal: bool = False) -> None:
     """Write a file, atomically and durably; the target keeps its bytes on any failure.
 
+    Of a file that was there, mode, and where the system allows it owner, ACL and extended
+    attributes are kept; another hard link to it keeps the old bytes.
     `tensors` maps every name of `tensor_layout(arch)` to an array of its shape, in any
     memory order: float32, whose bits are kept, or a type whose every value float32 holds exactly.
     `mirror_extra` adds keys to the mirror (`{"meta": {...}}`): what JSON has, within the rules,

@@ -175,40 +175,70 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
     the target stays as it was.
 
     A new file beside the target (O_EXCL, never through a link) is written, synced
-    and renamed; then the folder is synced. A symbolic link is followed to its target,
-    whose mode is kept; a folder, device or FIFO is refused. Raises OSError; nothing is left
-    behind, and the target keeps its bytes but where the folder's sync alone failed: then it
-    holds the new ones, perhaps not durably.
+    and renamed; then the folder is synced. A symbolic link is followed to its target; a folder,
+    device or FIFO is refused. Of a file that was there its mode is kept, and as far as the system
+    allows its owner, ACL and extended attributes; its other hard links keep the old bytes. Setuid
+    and setgid go where the owner or the group changes. Raises OSError; nothing is left behind,
+    and the target keeps its bytes but where the folder's sync alone failed: then it holds the new
+    ones, perhaps not durably.
     """
     target = os.path.realpath(os.fspath(path))
     folder, base = os.path.split(target)
-    temp = os.path.join(folder, f".{base[:200]}.{os.urandom(8).hex()}.tmp")
-    mode = _mode_to_keep(target)
+    # A name has at most 255 bytes, of which a character takes up to four.
+    short = os.fsencode(base)[:200].decode("utf-8", "ignore")
+    temp = os.path.join(folder, f".{short}.{os.urandom(8).hex()}.tmp")
+    old = _regular(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     folder_fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
-        _write_beside(temp, target, flags, mode, parts, check)
+        _write_beside(temp, target, flags, old, parts, check)
         os.fsync(folder_fd)
     finally:
         with contextlib.suppress(OSError):
             os.close(folder_fd)
 
 
-def _mode_to_keep(target: str) -> int | None:
-    """Permissions of the existing file, if any. Raises OSError for a non-regular file."""
+def _regular(target: str) -> os.stat_result | None:
+    """What the system says of the existing file, if any. Raises OSError for a non-regular file."""
     try:
-        mode = os.stat(target).st_mode
+        status = os.stat(target)
     except FileNotFoundError:
         return None
+    mode = status.st_mode
     # A rename would replace a device such as /dev/null by a file.
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file", target)
-    return stat.S_IMODE(mode)
+    return status
 
 
-def _write_beside(temp: str, target: str, flags: int, mode: int | None,
+def _keep(fd: int, target: str, old: os.stat_result) -> None:
+    """Give the open new file what the old one has. Raises OSError where its mode cannot be set."""
+    def owner() -> tuple[int, int]:
+        now = os.fstat(fd)
+        return now.st_uid, now.st_gid
+
+    kept = old.st_uid, old.st_gid
+    # Only root may give a file away; its owner may give it to another of his groups.
+    for uid, gid in (kept, (-1, old.st_gid)):
+        if owner() != kept and hasattr(os, "fchown"):
+            with contextlib.suppress(OSError):
+                os.fchown(fd, uid, gid)
+    # Before the mode, which may forbid to set them; the ACL's own rights are in the mode too.
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(target):
+                if name != "security.capability":  # that belongs to the bytes that it was given to
+                    with contextlib.suppress(OSError):
+                        os.setxattr(fd, name, os.getxattr(target, name))
+    mode = stat.S_IMODE(old.st_mode)
+    if owner() != kept:
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)
+    os.fchmod(fd, mode)
+
+
+def _write_beside(temp: str, target: str, flags: int, old: os.stat_result | None,
                   parts: Iterable[bytes | memoryview],
                   check: Callable[[str], None] | None) -> None:
     try:
@@ -218,8 +248,8 @@ def _write_beside(temp: str, target: str, flags: int, mode: int | None,
         raise OSError(e.errno, e.strerror, target) from None
     try:
         try:
-            if mode is not None:
-                os.fchmod(fd, mode)
+            if old is not None:
+                _keep(fd, target, old)
             for part in parts:
                 rest = memoryview(part).cast("B")
                 while rest:

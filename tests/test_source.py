@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import stat
+import struct
 import sys
 
 import pytest
@@ -71,6 +72,88 @@ def test_write_replaces_and_keeps_the_mode(target):
     assert target.read_bytes() == b"abc"
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert os.listdir(target.parent) == [target.name]
+
+
+@pytest.mark.parametrize("name", ["ß" * 127, "x" * 255, "顔" * 85, "\udcff" * 255, "😀" * 63])
+def test_the_longest_names(tmp_path, name):
+    """A name has at most 255 bytes; the temporary one's are counted in bytes as well."""
+    for data in (b"new", b"newer"):
+        write_atomic(tmp_path / name, [data])
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_bytes() == b"newer"
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes on this system")
+def test_attributes_are_kept_and_rights_to_run_are_not(target, monkeypatch):
+    try:
+        os.setxattr(target, "user.efm3", b"mine")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    target.chmod(0o440)
+    names = [*os.listxattr(target), "security.capability"]
+    monkeypatch.setattr(os, "listxattr", lambda path: names)
+    asked = []
+    real = os.getxattr
+    monkeypatch.setattr(os, "getxattr", lambda p, name: asked.append(name) or real(p, name))
+    write_atomic(target, [b"new"])
+    assert asked == names[:-1] and real(target, "user.efm3") == b"mine"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o440
+
+
+def acl(*entries):
+    """system.posix_acl_access: version 2, then tag, rights and id of each entry."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes on this system")
+def test_an_acl_is_kept(target):
+    anyone = 0xffffffff
+    rights = acl((1, 6, anyone), (2, 4, 12345), (4, 0, anyone), (16, 4, anyone), (32, 0, anyone))
+    try:
+        os.setxattr(target, "system.posix_acl_access", rights)
+    except OSError:
+        pytest.skip("this file system has no ACLs")
+    mode = target.stat().st_mode
+    write_atomic(target, [b"new"])
+    assert os.getxattr(target, "system.posix_acl_access") == rights
+    assert target.stat().st_mode == mode and target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("mine,kept", [
+    ((True, True), 0o6755), ((False, True), 0o755), ((False, False), 0o755)])
+def test_setuid_and_setgid_do_not_survive_a_change_of_owner(target, monkeypatch, mine, kept):
+    """As root the owner is kept; who may not give the file away loses both bits."""
+    target.chmod(0o6755)
+    status = target.stat()
+    other = os.stat_result((*status[:4], status.st_uid + (not mine[0]),
+                            status.st_gid + (not mine[1]), *status[6:]))
+    real, calls = os.stat, []
+    monkeypatch.setattr(os, "stat", lambda p, **k: other if str(p) == str(target) else real(p, **k))
+
+    def refused(fd, uid, gid):
+        calls.append((uid, gid))
+        raise PermissionError(errno.EPERM, "not yours")
+    monkeypatch.setattr(os, "fchown", refused)
+    write_atomic(target, [b"new"])
+    monkeypatch.undo()
+    assert stat.S_IMODE(target.stat().st_mode) == kept and target.read_bytes() == b"new"
+    wanted = (other.st_uid, other.st_gid)
+    assert calls == ([] if all(mine) else [wanted, (-1, other.st_gid)])
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_root_keeps_the_owner(target):
+    os.chown(target, 12345, 54321)
+    target.chmod(0o4750)
+    write_atomic(target, [b"new"])
+    now = target.stat()
+    assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (12345, 54321, 0o4750)
+
+
+def test_another_hard_link_keeps_the_old_bytes(target):
+    other = target.parent / "other"
+    os.link(target, other)
+    write_atomic(target, [b"new"])
+    assert other.read_bytes() == b"old" and target.read_bytes() == b"new"
 
 
 def test_write_follows_a_link(target):
