@@ -254,7 +254,7 @@ def short(name: str) -> str:
 
     A PyTorch module is called by its class alone.
     """
-    first = printable(re.sub(r"\btorch\.(\w+\.)+", "", name.partition(";")[0]))
+    first = printable(re.sub(r"\btorch\.\w[\w.]*\.", "", name.partition(";")[0]))
     if len(first) <= LONGEST:
         return first
     tail = first[-LONGEST:]

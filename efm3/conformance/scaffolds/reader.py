@@ -188,7 +188,8 @@ def parse(text: bytes) -> dict[str, Any]:
     need(text.strip(b" ") != b"", "M001: the mirror is empty")
     need(not text.startswith(b"\xef\xbb\xbf"), "M002: a byte order mark")
     depth = 0
-    for bracket in re.findall(rb"[][{}]", re.sub(rb'"(?:[^"\\]|\\.)*"?', b"", text, flags=re.S)):
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")  # each quote left bounds a string
+    for bracket in re.findall(rb"[][{}]", re.sub(rb'"[^"]*"?', b"", plain)):
         depth += 1 if bracket in b"[{" else -1
         need(depth <= 16, "M004: nested deeper than 16")
     decoder = json.JSONDecoder(object_pairs_hook=unique, parse_constant=constant,
