@@ -17,6 +17,7 @@ from typing import Any, TypedDict
 
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
+from efm3.grammar import PIECE
 from efm3.network import file_size
 from efm3.scan import Scan
 
@@ -72,18 +73,18 @@ def _row(path: str, header: int | None, mirror: Any, table: int | None) -> Coher
     return Coherence(path=path, header=header, mirror=mirror, table=table, agree=agree)
 
 
-def lenient(text: bytes) -> dict[str, Any]:
+def lenient(text: bytes | memoryview) -> dict[str, Any]:
     """The mirror as far as readable: a text that breaks the grammar may still be parsed."""
     try:
-        return mirrors.parse(text)
+        return mirrors.outline(text).value
     except mirrors.MirrorProblem as e:
-        if e.kind == "depth":
+        if e.kind == "depth" or len(text) > PIECE:  # which would be parsed in one piece
             return {}
     # Words instead of NaN and infinity, which JSON cannot express.
     decoder = json.JSONDecoder(parse_constant=str, parse_float=lambda t: (
         v if math.isfinite(v := float(t)) else t))
     try:
-        value, _ = decoder.raw_decode(text.decode("utf-8-sig", "replace").lstrip())
+        value, _ = decoder.raw_decode(str(text, "utf-8-sig", "replace").lstrip())
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

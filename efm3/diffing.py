@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from efm3 import format as fmt
+from efm3 import mirror as mirrors
 from efm3.arrays import Floats, Indices
 from efm3.coherence import lenient
 from efm3.scan import Scan, TensorSpan
@@ -66,13 +67,21 @@ def diff(a: Scan, b: Scan, a_name: str = "a", b_name: str = "b") -> Diff:
     same = a.data == b.data
     header = [Change(path=p, a=_plain(a.values.get(p)), b=_plain(b.values.get(p)))
               for p in fmt.FIELDS if a.values.get(p) != b.values.get(p)]
-    ours, theirs = (dict(_flat("json", lenient(bytes(s.mirror or b"")))) for s in (a, b))
+    ours, theirs = (dict(_flat("json", _mirror(s.mirror or b""))) for s in (a, b))
     mirror = [Change(path=p, a=ours.get(p), b=theirs.get(p)) for p in ours | theirs
               if (repr(ours.get(p)), p in ours) != (repr(theirs.get(p)), p in theirs)]
     tensors = list(_tensors(a, b))
     named = bool(header or mirror or any(t["state"] != "identical" for t in tensors))
     return Diff(diff_version=DIFF_VERSION, a=a_name, b=b_name, identical=same,
                 elsewhere=not same and not named, header=header, mirror=mirror, tensors=tensors)
+
+
+def _mirror(text: bytes | memoryview) -> dict[str, Any]:
+    """All of a mirror, where `lenient` gives of a long one a part."""
+    try:
+        return mirrors.parse(text)
+    except mirrors.MirrorProblem:
+        return lenient(text)
 
 
 def _plain(value: Any) -> Any:

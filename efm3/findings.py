@@ -23,7 +23,8 @@ def printable(text: str) -> str:
 def shown(value: Any) -> str:
     """A foreign value as Python would write it, escaped and cut, safe to print on a terminal."""
     try:
-        text = ascii(value)
+        # Of a text no more than is shown: each character may become ten.
+        text = ascii(value[:60] if isinstance(value, str) else value)
     except Exception:  # an integer of too many digits, or a stranger's own __repr__
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -41,7 +41,8 @@ class Card(TypedDict):
     that is unknown); a published size's name, "custom", or "" where no arch is available.
 
     `arch_from` says who gave the arch (header, or mirror where the header is broken);
-    `output` is the embedding's length; `meta` is the mirror's object of that name.
+    `output` is the embedding's length; `meta` is the mirror's object of that name, of a mirror
+    over 32 KiB the registered keys of it and the first others.
     """
 
     picture: str
@@ -144,7 +145,7 @@ def inspect(scan: Scan, source: str = "<bytes>", *, tensors: str | None = None,
     `part`. Raises ValueError for a `part` that is not in the file.
     """
     found = rules.run(scan, LEVEL, path=path)
-    mirror = lenient(bytes(scan.mirror or b""))
+    mirror = lenient(scan.mirror or b"")
     arch, arch_from = (scan.arch, "header") if scan.arch else (_arch_of(mirror), "mirror")
     name = mirror.get("name")
     card = Card(picture=mirrors.picture(mirror), size=size_name(arch),

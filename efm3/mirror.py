@@ -14,19 +14,13 @@ from typing import Any
 from efm3 import format as fmt
 from efm3.arch import Arch, Stage
 from efm3.findings import shown as shown
+from efm3.grammar import MirrorProblem as MirrorProblem
+from efm3.grammar import Outline as Outline
+from efm3.grammar import kind_of as kind_of
+from efm3.grammar import outline as outline
+from efm3.grammar import parse as parse
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_BRACKET = re.compile(rb"[][{}]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHA = re.compile(r"[0-9a-f]{64}")
-
-
-class MirrorProblem(Exception):
-    """Why a text is not a mirror: `kind` (the rule's keyword), message, offset in the text."""
-
-    def __init__(self, kind: str, message: str, offset: int = 0) -> None:
-        super().__init__(message)
-        self.kind, self.message, self.offset = kind, message, offset
 
 
 def canonical(arch: Arch, extra: dict[str, Any] | None = None, align: bool = False) -> bytes:
@@ -62,94 +56,6 @@ def arch_of(value: dict[str, Any]) -> Arch:
         raise MirrorProblem("schema", problem)
     own = {k: value[k] for k, _ in fmt.MIRROR_KEYS}
     return Arch(**own | {"stages": tuple(Stage(**s) for s in value["stages"])})
-
-
-def parse(text: bytes) -> dict[str, Any]:
-    """The text as a dict; MirrorProblem where it violates the closed grammar.
-
-    Kinds: empty, bom, utf8, depth, duplicate, constant, number, nul, surrogate,
-    trailing, syntax, object.
-    """
-    if not text.strip(b" "):
-        raise MirrorProblem("empty", "the mirror holds no JSON text")
-    if text.startswith(b"\xef\xbb\xbf"):
-        raise MirrorProblem("bom", "the mirror starts with a byte order mark")
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError as e:
-        bad = f"byte {text[e.start]:#04x} is not UTF-8 here"
-        raise MirrorProblem("utf8", bad, e.start) from None
-    depth = 0
-    for m in _BRACKET.finditer(_STRING.sub(lambda s: b" " * len(s.group()), text)):
-        depth += 1 if m.group() in b"[{" else -1
-        if depth > fmt.MAX_JSON_DEPTH:
-            raise MirrorProblem("depth", f"nested deeper than {fmt.MAX_JSON_DEPTH}", m.start())
-    decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant,
-                               parse_int=_integer, parse_float=_real)
-    start = len(decoded) - len(decoded.lstrip(" \t\r\n"))
-    try:
-        value, end = decoder.raw_decode(decoded, start)
-    except json.JSONDecodeError as e:
-        raise MirrorProblem("syntax", e.msg, len(decoded[:e.pos].encode())) from None
-    rest = decoded[end:].strip(" ")
-    if rest:
-        raise MirrorProblem("trailing", f"{rest[:20]!r} follows the JSON object",
-                            len(decoded[:end].encode()))
-    if not isinstance(value, dict):
-        raise MirrorProblem("object", f"the mirror is a JSON {kind_of(value)}, not an object")
-    _strings(value)
-    return value
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) != len(pairs):
-        seen: set[str] = set()
-        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        raise MirrorProblem("duplicate", f"key {shown(twice)} occurs twice in one object")
-    return out
-
-
-def _constant(word: str) -> Any:
-    raise MirrorProblem("constant", f"{word} is not a JSON number")
-
-
-def _integer(text: str) -> int:
-    digits = len(text.lstrip("-"))
-    if digits > 20:
-        raise MirrorProblem("number", f"an integer of {digits} digits")
-    return int(text)
-
-
-def _real(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise MirrorProblem("number", f"{text[:20]} overflows a double")
-    return value
-
-
-def _strings(value: Any) -> None:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise MirrorProblem("nul", f"{shown(value)} holds a NUL character")
-        if _SURROGATE.search(value):
-            raise MirrorProblem("surrogate", f"{shown(value)} holds a lone surrogate")
-    elif isinstance(value, dict):
-        for k, v in value.items():
-            _strings(k)
-            _strings(v)
-    elif isinstance(value, list):
-        for v in value:
-            _strings(v)
-
-
-def kind_of(value: Any) -> str:
-    """The JSON type of a parsed value."""
-    if value is None:
-        return "null"
-    kinds: tuple[tuple[Any, str], ...] = (
-        (bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
-    return next((word for t, word in kinds if isinstance(value, t)), "object")
 
 
 def is_kind(value: Any, kind: str) -> bool:

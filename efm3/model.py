@@ -46,16 +46,41 @@ class Tensors(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _tensors, (bytes(self._data),)
+
+    def __deepcopy__(self, memo: Any) -> Tensors:
+        return self  # nothing of it can change
+
+
+def _tensors(data: bytes) -> Tensors:
+    return Tensors(scan(data))
+
 
 class Model:
-    """A network: `arch`, `mirror` (the parsed JSON) and `tensors` (name to float32 array)."""
+    """A network: `arch`, `mirror` (the parsed JSON) and `tensors` (name to float32 array).
+
+    It can be pickled and copied; its tensors then take their memory again.
+    """
 
     def __init__(self, arch: Arch, tensors: Mapping[str, Any],
                  mirror: dict[str, Any] | None = None, mirror_text: bytes = b"") -> None:
         self.arch = arch
         self.tensors = tensors
-        self.mirror = mirrors.values(arch) if mirror is None else mirror
-        self._loaded = (arch, copy.deepcopy(self.mirror), mirror_text)
+        self._mirror = mirrors.values(arch) if mirror is None and not mirror_text else mirror
+        self._loaded = (arch, copy.deepcopy(self._mirror), mirror_text)
+
+    @property
+    def mirror(self) -> dict[str, Any]:
+        """The parsed JSON; that of a file is parsed when it is first asked for, {} where it
+        breaks the grammar."""
+        if self._mirror is None:
+            self._mirror = _parsed(self._loaded[2])
+        return self._mirror
+
+    @mirror.setter
+    def mirror(self, value: dict[str, Any]) -> None:
+        self._mirror = value
 
     @property
     def turned(self) -> bool:
@@ -90,7 +115,8 @@ class Model:
               seal: bool = False) -> list[bytes]:
         """What `save` writes, in pieces."""
         text = b"" if seal else self._kept_text()
-        return _parts(self.arch, self.tensors, self._extra(), text, align, finite, seal)
+        extra = {} if text else self._extra()
+        return _parts(self.arch, self.tensors, extra, text, align, finite, seal)
 
     def mirror_text(self) -> bytes:
         """The mirror's text: as it was read if unchanged, else canonical."""
@@ -102,7 +128,12 @@ class Model:
 
     def _kept_text(self) -> bytes:
         arch, mirror, text = self._loaded
-        return text if arch == self.arch and mirror == self.mirror else b""
+        if arch != self.arch:
+            return b""
+        if self._mirror is not None:
+            was = _parsed(text) if mirror is None else mirror
+            return text if was == self._mirror else b""
+        return text
 
     def _extra(self) -> dict[str, Any]:
         known = dict(fmt.MIRROR_KEYS)
@@ -125,7 +156,7 @@ def load(source: Source, level: str = "coherence") -> Model:
     assert scanned.arch is not None
     text = bytes(scanned.mirror or b"")
     try:
-        mirror: dict[str, Any] = mirrors.parse(text)
+        mirror: dict[str, Any] = mirrors.outline(text).value
     except mirrors.MirrorProblem:
         mirror = {}
     name: Any = mirror.get("name")
@@ -133,7 +164,14 @@ def load(source: Source, level: str = "coherence") -> Model:
     stated = mirrors.is_kind(width, "number") and width > 0
     arch = replace(scanned.arch, name=name if isinstance(name, str) else "",
                    width_mult=width if stated else 0.0)
-    return Model(arch, Tensors(scanned), mirror, text)
+    return Model(arch, Tensors(scanned), None if text else {}, text)
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        return mirrors.parse(text)
+    except mirrors.MirrorProblem:
+        return {}
 
 
 def save(path: str | os.PathLike[str], arch: Arch, tensors: Mapping[str, Any], *,
@@ -200,7 +238,7 @@ def _parts(arch: Arch, tensors: Mapping[str, Any], extra: dict[str, Any], text: 
         text = mirrors.pad(text.rstrip(b" "))
     head = _head(arch, text)
     if not seal:
-        stated = mirrors.meta_of(mirrors.parse(text)).get("sha256")
+        stated = mirrors.meta_of(mirrors.outline(text).value).get("sha256")
         if stated is not None and stated != _digest(table):
             refuse("M042", "the digest is not that of these tensors: leave it out, or seal the "
                             "file", "json.meta.sha256", stated, _digest(table))

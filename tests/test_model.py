@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load and save: same bytes back, any array in, nothing half done."""
 
+import copy
 import hashlib
 import json
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -284,3 +287,56 @@ def test_a_turned_picture_is_kept_and_known(tmp_path):
         _ = back.turned
     with pytest.raises(efm3.Efm3Error, match="W007"):
         back.save(tmp_path / "t.bin")
+
+
+def doubled(model):
+    """In another process: a model comes, and a model goes."""
+    tensors = {n: 2 * t for n, t in model.tensors.items()}
+    return model, efm3.Model(model.arch, tensors, model.mirror)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_models_go_to_other_processes(method, model, tmp_path):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method}")
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        same, twice = pool.apply(doubled, (model,))
+    assert same.parts() == model.parts() and same.mirror == model.mirror
+    name = "embed_proj.bn.b"
+    assert np.array_equal(twice.tensors[name], 2 * model.tensors[name])
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy,
+                                   *(lambda m, p=p: pickle.loads(pickle.dumps(m, p))
+                                     for p in range(2, pickle.HIGHEST_PROTOCOL + 1))])
+def test_a_model_that_was_copied_or_pickled_saves_the_same_bytes(again):
+    data = sample.sealed()
+    for touched in (False, True):
+        model = efm3.load(data)
+        assert not touched or model.mirror["meta"]
+        back = again(model)
+        assert b"".join(back.parts()) == data and back.arch == model.arch
+        assert list(back.tensors) == list(model.tensors)
+        assert not back.tensors["stem.conv.w"].flags.writeable
+    back.mirror["name"] = "mine"
+    assert (model.mirror["name"] == "mine") == (again is copy.copy)
+    made = again(efm3.Model(ARCH, as_dict(model)))
+    assert made.parts() == efm3.Model(ARCH, as_dict(model)).parts()
+
+
+def test_a_refusal_goes_to_other_processes_whole():
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.load(b"x")
+    back = pickle.loads(pickle.dumps(e.value))
+    assert (back.finding, str(back), back.code) == (e.value.finding, str(e.value), e.value.code)
+
+
+def test_a_mirror_is_parsed_when_it_is_asked_for(monkeypatch):
+    model, calls = efm3.load(sample.sealed()), []
+    real = mirror.parse
+    monkeypatch.setattr(mirror, "parse", lambda text: calls.append(text) or real(text))
+    assert b"".join(model.parts()) == sample.sealed() and model.arch.name == "sample"
+    assert not calls and model.mirror["name"] == "sample" and len(calls) == 1
+    model.mirror["meta"]["note"] = "mine"
+    assert b'"note":"mine"' in b"".join(model.parts())

@@ -109,18 +109,26 @@ class Context:
         return list(problems(self.scan.raw_arch()))
 
     @cached_property
-    def _parsed(self) -> tuple[dict[str, Any] | None, mirrors.MirrorProblem | None]:
+    def _parsed(self) -> tuple[mirrors.Outline | None, mirrors.MirrorProblem | None]:
         if self.scan.mirror is None or self.cause:
             return None, None
         try:
-            return mirrors.parse(bytes(self.scan.mirror)), None
+            return mirrors.outline(self.scan.mirror), None
         except mirrors.MirrorProblem as e:
             return None, e
 
     @property
     def mirror(self) -> dict[str, Any] | None:
-        """The parsed mirror, or None where there is no valid one."""
-        return self._parsed[0]
+        """The parsed mirror, or None where there is no valid one; of a long one the parts that
+        rules look at."""
+        found = self._parsed[0]
+        return None if found is None else found.value
+
+    @property
+    def mirror_compact(self) -> bool:
+        """True where each value of the mirror is written as the canonical text writes it."""
+        found = self._parsed[0]
+        return found is not None and found.compact
 
     @property
     def mirror_problem(self) -> mirrors.MirrorProblem | None:

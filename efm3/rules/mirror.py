@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from efm3 import format as fmt
@@ -15,6 +16,9 @@ from efm3.rules._context import Context, Found
 from efm3.rules._registry import rule
 
 F = Iterator[Found]
+
+MOST = 20
+"""Unknown keys that are reported: a mirror may have 100,000."""
 
 
 def _grammar(code: str) -> Callable[[Context], F]:
@@ -129,9 +133,9 @@ def name_of_another(ctx: Context) -> F:
 
 @rule("M029")
 def unknown_key(ctx: Context) -> F:
-    for key in ctx.mirror or {}:
-        if key != "meta" and key not in dict(fmt.MIRROR_KEYS):
-            yield _json(ctx, "json", f"unknown key {mirrors.shown(key)}", key)
+    unknown = (k for k in ctx.mirror or {} if k != "meta" and k not in dict(fmt.MIRROR_KEYS))
+    for key in islice(unknown, MOST):
+        yield _json(ctx, "json", f"unknown key {mirrors.shown(key)}", key)
 
 
 @rule("M030")
@@ -139,15 +143,13 @@ def not_canonical(ctx: Context) -> F:
     m = ctx.mirror
     if m is None or any(k not in m for k, _ in fmt.MIRROR_KEYS):
         return
-    import json
-    order = {k: m[k] for k, _ in fmt.MIRROR_KEYS} | m
-    if mirrors.is_kind(m["width_mult"], "number"):
-        order["width_mult"] = float(m["width_mult"])
-    if isinstance(m["stages"], list):
-        order["stages"] = [{k: s[k] for k in "tns" if k in s} | s if isinstance(s, dict) else s
-                           for s in m["stages"]]
-    text = json.dumps(order, separators=(",", ":")).encode()
-    if bytes(ctx.scan.mirror or b"") not in (text, mirrors.pad(text)):
+    stages = [s for s in _stages(ctx) or [] if isinstance(s, dict)]
+    ordered = (list({k: m[k] for k, _ in fmt.MIRROR_KEYS} | m) == list(m)
+               and all(list({k: s[k] for k in "tns" if k in s} | s) == list(s) for s in stages)
+               and mirrors.kind_of(m["width_mult"]) != "integer")  # it is a real, with a point
+    text = bytes(ctx.scan.mirror or b"").rstrip(b" ")
+    spaces = (ctx.scan.json_len or 0) - len(text)
+    if not (ctx.mirror_compact and ordered and spaces in (0, len(mirrors.pad(text)) - len(text))):
         yield _json(ctx, "json", "the text is not the canonical one")
 
 
