@@ -49,6 +49,10 @@ def main() -> None:
     except OSError as e:  # what click itself writes, help and completion, on a full disk
         sys.stderr.write(f"efm3: {e.strerror or e}\n")
         _leave()
+    except ImportError as e:  # a library that memory or open files do not suffice for
+        last = str(e.__cause__ or e).strip().splitlines()[-1:] or ["no reason given"]
+        sys.stderr.write(f"efm3: a library cannot be loaded: {last[0]}\n")
+        _leave()
     except MemoryError:
         sys.stderr.write("efm3: out of memory\n")
         _leave()

@@ -124,3 +124,28 @@ def test_out_of_memory_is_one_line(error):
             "from efm3.__main__ import main; main()")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "efm3: out of memory\n")
+
+
+def test_a_library_that_the_system_does_not_load_is_one_line():
+    """As with a limit on memory: numpy's own message has a page, of which the cause is a line."""
+    code = ("import sys; sys.argv = ['efm3', 'explain', 'C001']; import efm3.cli.explain as x\n"
+            "def fail(c):\n"
+            "    try: raise ImportError('libx.so: failed to map segment')\n"
+            "    except ImportError as e: raise ImportError('A page.\\n\\n') from e\n"
+            "x._page = fail\n"
+            "from efm3.__main__ import main; main()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        3, "efm3: a library cannot be loaded: libx.so: failed to map segment\n")
+
+
+def test_a_working_folder_that_is_gone(tmp_path):
+    code = ("import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\n"
+            "os.execv(sys.executable, [sys.executable, '-m', 'efm3', *sys.argv[1:]])")
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    for words, code_, said in ((["validate", ODD], 0, ""), (["inspect", "x.bin"], 3, "x.bin"),
+                               (["seal", ODD, "-o", "x.bin"], 3, "efm3: No such file")):
+        done = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=tmp_path,
+                              capture_output=True, text=True, check=False, env=env)
+        assert done.returncode == code_ and said in done.stderr, done.stderr
+        assert done.stderr.count("\n") == bool(said)

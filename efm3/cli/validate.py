@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -84,9 +85,14 @@ def _map(check: partial[Report], files: list[str], jobs: int) -> Iterator[Report
         yield from map(check, files)
         return
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(min(jobs, len(files), os.cpu_count() or 1)) as pool:
-        yield from pool.map(check, files, chunksize=max(1, len(files) // (8 * jobs)))
+    try:
+        with ProcessPoolExecutor(min(jobs, len(files), os.cpu_count() or 1)) as pool:
+            yield from pool.map(check, files, chunksize=max(1, len(files) // (8 * jobs)))
+    except BrokenProcessPool:
+        raise OSError(errno.ECHILD, "a worker process was ended, by a limit on memory or by "
+                      "somebody: try fewer --jobs") from None
 
 
 def _threads_start() -> bool:

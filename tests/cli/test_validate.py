@@ -94,6 +94,18 @@ def run(*args, **kw):
                           timeout=600, check=False, **kw)
 
 
+def test_a_worker_that_is_killed_is_one_line(cli, good, bad, monkeypatch):
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    def broken(*_, **__):
+        raise BrokenProcessPool
+    monkeypatch.setattr(ProcessPoolExecutor, "map", broken)
+    result = cli("validate", good, bad, "-j", "2")
+    assert result.exit_code == 3 and result.stderr.startswith("efm3: a worker process was ended")
+    assert result.stderr.count("\n") == 1
+
+
 def test_process_has_no_colour_in_a_pipe_and_survives_a_closed_one(good, bad):
     result = run("validate", bad)
     assert result.returncode == 1 and b"\x1b" not in result.stdout and not result.stderr
