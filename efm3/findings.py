@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from efm3.codes import CODES
+from efm3.texts import printable as printable
 
 SEVERITIES = ("info", "warning", "error")
 """Severities, mildest first."""
 
 REPORT_VERSION = 1
-
-
-def printable(text: str) -> str:
-    """`text` with control characters and lone surrogates escaped, for a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: Any) -> str:

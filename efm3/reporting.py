@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import quote
 
 from efm3.codes import LEVELS
 from efm3.findings import REPORT_VERSION, SEVERITIES, Finding, Report, plain, printable
+from efm3.texts import dumps, safe
 from efm3.version import __version__
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -59,32 +58,27 @@ def _finding(f: Finding, style: Style) -> Iterable[str]:
 def as_json(reports: Iterable[Report]) -> str:
     """All reports as one JSON object (spec/report.schema.json)."""
     rows = [r.to_json() for r in reports]
-    return json.dumps({"report_version": REPORT_VERSION, "efm3": __version__,
+    return dumps({"report_version": REPORT_VERSION, "efm3": __version__,
                        "ok": all(r["ok"] for r in rows), "reports": rows}, indent=2)
 
 
 def jsonl(reports: Iterable[Report]) -> Iterable[str]:
     """One line of JSON per report."""
     for r in reports:
-        yield json.dumps(r.to_json(), separators=(",", ":"))
+        yield dumps(r.to_json(), separators=(",", ":"))
 
 
 def github(reports: Iterable[Report]) -> Iterable[str]:
     """Workflow commands that GitHub shows beside a change."""
-    def escape(value: str) -> str:
-        return printable(value).replace("%", "%25")
-
-    def attribute(value: str) -> str:
-        return escape(value).replace(":", "%3A").replace(",", "%2C")
-
     words = {"error": "error", "warning": "warning", "info": "notice"}
     for r in reports:
         if r.unreadable:
-            yield f"::error file={attribute(r.source)},title=unreadable::{escape(r.unreadable)}"
+            yield (f"::error file={safe(r.source, 'property')},title=unreadable::"
+                   f"{safe(r.unreadable, 'github')}")
         for f in r.findings:
             place = "" if f.offset is None else f" (byte {f.offset}, {f.path})"
-            yield (f"::{words[f.severity]} file={attribute(r.source)},title={f.code}::"
-                   f"{escape(f.message + place)}")
+            yield (f"::{words[f.severity]} file={safe(r.source, 'property')},title={f.code}::"
+                   f"{safe(f.message + place, 'github')}")
 
 
 def sarif(reports: Iterable[Report]) -> str:
@@ -96,7 +90,7 @@ def sarif(reports: Iterable[Report]) -> str:
     results: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for r in reports:
-        uri = quote(r.source)
+        uri = safe(r.source, "uri")
         if r.unreadable:
             notes.append({"level": "error", "message": {"text": r.unreadable}})
         for f in r.findings:
@@ -116,7 +110,7 @@ def sarif(reports: Iterable[Report]) -> str:
          "defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}
     run = {"tool": {"driver": driver}, "results": results, "invocations": [
         {"executionSuccessful": not notes, "toolExecutionNotifications": notes}]}
-    return json.dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+    return dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
                        "version": "2.1.0", "runs": [run]}, indent=2)
 
 

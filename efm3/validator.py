@@ -34,11 +34,13 @@ SUFFIXES = (".bin", ".efm3")
 
 
 def expand(paths: Iterable[str]) -> Iterator[str]:
-    """The paths, folders replaced by the .bin and .efm3 files below them, sorted."""
+    """The paths, folders replaced by the .bin and .efm3 files below them (capitals too), sorted.
+    """
     for path in paths:
         if path == "-" or not os.path.isdir(path):
             yield path
             continue
         for folder, inner, files in os.walk(path):
             inner.sort()
-            yield from (os.path.join(folder, f) for f in sorted(files) if f.endswith(SUFFIXES))
+            yield from (os.path.join(folder, f) for f in sorted(files)
+                       if f.lower().endswith(SUFFIXES))

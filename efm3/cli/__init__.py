@@ -103,11 +103,27 @@ def _ends(ctx: click.Context, why: str) -> NoReturn:
     ctx.exit(3)
 
 
+@contextmanager
+def _said_safely() -> Iterator[None]:
+    """What click says of an argument quotes it: a name must not steer a terminal or a log."""
+    try:
+        yield
+    except click.ClickException as e:
+        vars(e)["message"] = printable(e.message) if e.message else e.message
+        raise
+
+
 class _Top(Verbs):
+    def make_context(self, *args: Any, **kw: Any) -> click.Context:
+        """See click.BaseCommand; messages are made safe."""
+        with _said_safely():
+            return super().make_context(*args, **kw)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
-            return super().invoke(ctx)
+            with _said_safely():
+                return super().invoke(ctx)
         except efm3.Efm3Error as e:
             outside = e.code in ("IO001", "K016")  # nothing was judged
             click.echo(f"efm3: {printable(e.finding.message if outside else str(e))}", err=True)
@@ -124,7 +140,7 @@ class _Top(Verbs):
             if e.errno == errno.EPIPE:
                 raise  # click ends quietly
             where = f"{e.filename}: " if e.filename else ""
-            click.echo(f"efm3: {printable(where)}{e.strerror or e}", err=True)
+            click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
 
 

@@ -15,6 +15,7 @@ from efm3.cli._arch import arch_of
 from efm3.cli._source import source_options
 from efm3.convert import FORMATS, Wanted
 from efm3.findings import printable
+from efm3.texts import dumps
 
 READS = [f.name for f in FORMATS.values() if f.reads]
 WRITES = [f.name for f in FORMATS.values() if f.writes]
@@ -85,7 +86,7 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
                    to_format=to_format, fold=fold, strict=strict, verify=verify,
                    tolerance=tolerance)
     if form == "json":
-        click.echo(json.dumps(done.to_json(), indent=2))
+        click.echo(dumps(done.to_json(), indent=2))
         return
     a = done.arch
     stages = " ".join(f"({s.t},{s.n},{s.s})" for s in a.stages)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from efm3.findings import printable
 from efm3.reading import scan_of
 from efm3.scan import Scan
 from efm3.source import Unreadable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -40,7 +40,7 @@ def command(a: str, b: str, every: bool, as_json: bool) -> None:
         raise click.UsageError("standard input can be read only once")
     found = diff(_open(a), _open(b), a, b)
     if as_json:
-        click.echo(json.dumps(found, indent=2, allow_nan=False))
+        click.echo(dumps(found, indent=2, allow_nan=False))
     else:
         from efm3.cli import _render
 

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from efm3.cli import styler
 from efm3.codes import CODES, GROUPS, Code, near
 from efm3.findings import printable
+from efm3.texts import dumps
 
 
 def _named(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> list[Code]:
@@ -47,7 +46,7 @@ def command(codes: list[Code], every: bool, form: str) -> None:
     if form != "text":
         from efm3.forms import codes_page
 
-        click.echo(json.dumps(codes_page.rows(wanted), indent=2) if form == "json" else
+        click.echo(dumps(codes_page.rows(wanted), indent=2) if form == "json" else
                    codes_page.markdown(wanted), nl=form == "json")
     elif every:
         for group in GROUPS:

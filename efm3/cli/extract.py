@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from difflib import get_close_matches
 
 import click
 
 from efm3.cli import source
+from efm3.texts import dumps
 
 
 @click.command("extract")
@@ -47,5 +47,5 @@ def command(file: str, tensor: str, output: str, as_json: bool) -> None:
     else:
         write_atomic(output, [buffer.getvalue()])
         if as_json:
-            click.echo(json.dumps({"file": file, "tensor": tensor, "output": output,
+            click.echo(dumps({"file": file, "tensor": tensor, "output": output,
                                    "dtype": "float32", "shape": list(tensors[tensor].shape)}))

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from efm3.cli import source
 from efm3.inspection import inspect
 from efm3.reading import scan_of
 from efm3.source import name_of, path_of
+from efm3.texts import dumps
 
 
 @click.command("inspect")
@@ -49,7 +48,7 @@ def command(ctx: click.Context, file: str | None, tensors: str | None, part: str
         if as_json:
             seen = inspect(s, name, tensors=tensors or "*", part=part or None, fields=True,
                            path=path)
-            click.echo(json.dumps(seen, indent=2, allow_nan=False))
+            click.echo(dumps(seen, indent=2, allow_nan=False))
             return
         from efm3.cli import _hex, _render
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import click
 from efm3 import format as fmt
 from efm3.cli._arch import arch_of
 from efm3.network import tensor_layout
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.cli._render import Cell
@@ -40,7 +40,7 @@ def command(arch: str, as_json: bool) -> None:
                      "size": 4 * n, "offset": at + fmt.COUNT_SIZE})
         at += fmt.COUNT_SIZE + 4 * n
     if as_json:
-        click.echo(json.dumps({"arch": asdict(known), "table_size": at, "tensors": rows},
+        click.echo(dumps({"arch": asdict(known), "table_size": at, "tensors": rows},
                               indent=2))
         return
     from efm3.cli import _render

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ import click
 
 from efm3.arch import LIMIT_CODES, Arch, Stage, last_side
 from efm3.cli._arch import arch_of
+from efm3.texts import dumps, printable
 
 FIELDS = tuple(k for k in LIMIT_CODES if k not in ("t", "n", "s"))
 """Header fields that --set takes."""
@@ -82,6 +82,6 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
     write_atomic(output, [data])
     digest = hashlib.sha256(data).hexdigest()
     if as_json:
-        click.echo(json.dumps({"file": output, "size": len(data), "sha256": digest, "seed": seed}))
+        click.echo(dumps({"file": output, "size": len(data), "sha256": digest, "seed": seed}))
     else:
-        click.echo(f"{output}: {len(data):,} bytes, sha256 {digest}")
+        click.echo(f"{printable(output)}: {len(data):,} bytes, sha256 {digest}")

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
 
 import efm3
+from efm3.texts import dumps, printable
 
 
 @click.command("seal")
@@ -32,7 +32,7 @@ def command(file: str, output: str | None, align: bool | None, as_json: bool) ->
     model.save(target, align=align, finite=False, seal=True)
     digest = efm3.load(target).mirror["meta"]["sha256"]
     if as_json:
-        click.echo(json.dumps({"file": target, "sha256": digest, "aligned": align,
+        click.echo(dumps({"file": target, "sha256": digest, "aligned": align,
                                "size": os.path.getsize(target)}))
     else:
-        click.echo(f"{target}: sealed {digest}")
+        click.echo(f"{printable(target)}: sealed {digest}")

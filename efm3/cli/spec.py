@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 
 import click
 
 from efm3.findings import printable
 from efm3.forms import FORMS
+from efm3.texts import dumps
 
 
 @click.command("spec")
@@ -27,7 +27,7 @@ def command(name: str | None, as_json: bool) -> None:
     """
     if name is None:
         if as_json:
-            click.echo(json.dumps({"forms": [_row(n) for n in FORMS]}, indent=2))
+            click.echo(dumps({"forms": [_row(n) for n in FORMS]}, indent=2))
         else:
             width = max(map(len, FORMS))
             for n, form in FORMS.items():
@@ -39,9 +39,9 @@ def command(name: str | None, as_json: bool) -> None:
     elif as_json and name == "rules":
         from efm3.forms.codes_page import rows
 
-        click.echo(json.dumps(rows(), indent=2))
+        click.echo(dumps(rows(), indent=2))
     elif as_json and not FORMS[name].path.endswith(".json"):
-        click.echo(json.dumps(_row(name) | {"text": FORMS[name].text()}, indent=2))
+        click.echo(dumps(_row(name) | {"text": FORMS[name].text()}, indent=2))
     else:
         click.echo(FORMS[name].text(), nl=False)
 

@@ -15,7 +15,7 @@ import click
 from efm3 import reporting
 from efm3.cli import styler
 from efm3.codes import LEVELS
-from efm3.findings import SEVERITIES, Report
+from efm3.findings import SEVERITIES, Report, printable
 from efm3.validator import SUFFIXES, expand, validate
 
 
@@ -54,7 +54,8 @@ def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select:
     """
     files = list(expand(paths))
     if not files:
-        click.echo(f"efm3: no {' or '.join(SUFFIXES)} file in {', '.join(paths)}", err=True)
+        where = printable(", ".join(paths))
+        click.echo(f"efm3: no {' or '.join(SUFFIXES)} file in {where}", err=True)
         sys.exit(3)
     check = partial(_check, level=level, select=select, ignore=ignore)
     seen: list[Report] = []

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from efm3.arithmetic import TOLERANCE
 from efm3.cli import Finite, needs_engine, source, styler
 from efm3.cli._source import source_options
 from efm3.findings import printable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.model import Model
@@ -60,7 +60,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
         if against:
             value |= {"against": against, "framework": framework}
         outcomes = [o.to_json() for o in found]
-        click.echo(json.dumps({**value, "outcomes": outcomes}, indent=2))
+        click.echo(dumps({**value, "outcomes": outcomes}, indent=2))
         sys.exit(not ok)
     style = styler()
     word = "max_err =" if against else "max error"
@@ -78,7 +78,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
     if against and not ok and used and not any(stated.values()):
         click.echo(f"     it was converted with {printable(str(used))}: give the same here")
     end = f" against {against} ({framework})" if against else ""
-    click.echo(style(f"{file}: {'verified' if ok else 'NOT verified'}{end} "
+    click.echo(style(f"{printable(file)}: {'verified' if ok else 'NOT verified'}{end} "
                      f"(tolerance {tolerance:g})", bold=True))
     sys.exit(not ok)
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import click
 from efm3.cli import source
 from efm3.places import describe, find
 from efm3.reading import scan_of
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.cli._render import Cell
@@ -39,7 +39,7 @@ def command(file: str, place: str, as_json: bool) -> None:
     except ValueError as e:
         raise click.BadParameter(str(e), param_hint="PLACE") from None
     if as_json:
-        click.echo(json.dumps(found, indent=2, allow_nan=False))
+        click.echo(dumps(found, indent=2, allow_nan=False))
         return
     from efm3.cli import _render
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from efm3.findings import plain, printable, refuse
+from efm3.texts import dumps
 from efm3.version import __version__
 
 RUN_VERSION = 1
@@ -144,7 +144,7 @@ def junit(runs: Sequence[Run]) -> str:
 def as_json(runs: Iterable[Run]) -> str:
     """The runs as one JSON object."""
     rows = [r.to_json() for r in runs]
-    return json.dumps({"run_version": RUN_VERSION, "ok": all(r["ok"] for r in rows),
+    return dumps({"run_version": RUN_VERSION, "ok": all(r["ok"] for r in rows),
                        "runs": rows}, indent=2)
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from efm3.cli import styler
 from efm3.codes import LEVELS
 from efm3.findings import printable
 from efm3.source import write_atomic
+from efm3.texts import dumps
 
 
 @click.command("diff")
@@ -72,7 +72,7 @@ def command(a: str, b: str, protocol: str, level: str, files: int, seconds: floa
         one.close()
         two.close()
     if as_json:
-        click.echo(json.dumps({"agree": not rows, "files": tried, "found": rows}, indent=2))
+        click.echo(dumps({"agree": not rows, "files": tried, "found": rows}, indent=2))
     else:
         click.echo(style(f"{tried} files: " + (f"{len(rows)} disagreements" if rows else
                                                "no disagreement"), bold=True))

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from efm3.texts import dumps
 
 
 @click.command("export")
@@ -34,6 +35,6 @@ def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) ->
         raise click.UsageError(f"{target} is a file, and not the name of an archive "
                                f"({', '.join(kit.SUFFIXES)})")
     index = kit.archive(target, chosen) if packed else kit.write(target, chosen)
-    click.echo(json.dumps(index, indent=2) if as_json else
+    click.echo(dumps(index, indent=2) if as_json else
                f"{target}: {index['count']} cases ({index['negative']} negative), "
                f"digest {index['digest']}")

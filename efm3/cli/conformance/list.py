@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from efm3.cli import styler
+from efm3.texts import dumps
 
 
 @click.command("list")
@@ -27,7 +26,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     if not chosen:
         raise click.UsageError(f"no case is named {' '.join(words)}")
     if as_json:
-        click.echo(json.dumps({"cases": [describe(c, full=False) for c in chosen]}, indent=2))
+        click.echo(dumps({"cases": [describe(c, full=False) for c in chosen]}, indent=2))
         return
     style = styler()
     if len(words) == len(chosen) == 1:

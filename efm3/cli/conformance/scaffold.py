@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from efm3.conformance import scaffold as scaffolds
+from efm3.texts import dumps, printable
 
 
 @click.command("scaffold")
@@ -37,9 +37,9 @@ def command(kind: str, lang: str, output: Path | None, force: bool, as_json: boo
     build = scaffolds.build(word, lang)
     run = scaffolds.run_command(word, lang)
     if as_json:
-        click.echo(json.dumps({"kind": word, "language": lang, "folder": str(folder),
+        click.echo(dumps({"kind": word, "language": lang, "folder": str(folder),
                                "files": [str(f) for f in files], "build": build, "run": run}))
         return
     for file in files:
-        click.echo(f"wrote {file}")
+        click.echo(f"wrote {printable(str(file))}")
     click.echo("next:\n" + "\n".join(f"  {step}" for step in (f"cd {folder}", build, run) if step))

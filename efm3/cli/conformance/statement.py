@@ -11,6 +11,7 @@ import click
 
 from efm3.cli import source
 from efm3.source import write_atomic
+from efm3.texts import dumps
 
 
 @click.command("statement")
@@ -39,7 +40,7 @@ def command(results: str, output: Path | None, badge: Path | None, name: str, ve
     except (ValueError, RecursionError) as e:
         raise click.ClickException(f"RESULTS are not JSON: {e}") from None
     made = statement.make(value if isinstance(value, dict) else {}, name, version, language)
-    text = json.dumps(made, indent=2) + "\n"
+    text = dumps(made, indent=2) + "\n"
     if badge:
         write_atomic(badge, [badges.badge(made).encode()])
     if output:

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from efm3.cli import source
 from efm3.source import name_of, write_atomic
+from efm3.texts import dumps
 
 
 @click.command("table")
@@ -36,7 +36,7 @@ def command(statements: tuple[str, ...], output: Path | None, form: str | None) 
     read = {name_of(source(s)): statement.read(source(s)) for s in statements}
     sets = tables.table(read)
     form = form or (output.suffix[1:].lower() if output else "md")
-    text = (json.dumps(tables.to_json(sets), indent=2) + "\n" if form == "json" else
+    text = (dumps(tables.to_json(sets), indent=2) + "\n" if form == "json" else
             _table_html.page(sets) if form in ("html", "htm") else tables.markdown(sets))
     if output:
         write_atomic(output, [text.encode()])

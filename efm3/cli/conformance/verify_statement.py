@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 
@@ -13,6 +12,7 @@ import click
 from efm3.cli import source, styler
 from efm3.conformance.requirements import CLASSES
 from efm3.findings import printable
+from efm3.texts import dumps
 
 
 @click.command("verify-statement")
@@ -69,7 +69,7 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
         found = again.findings
     code = 3 if again and again.broken else int(bool(found))
     if as_json:
-        click.echo(json.dumps({"ok": not found, "rerun": again and again.to_json(),
+        click.echo(dumps({"ok": not found, "rerun": again and again.to_json(),
                                "findings": [f.to_json() for f in found]}, indent=2))
         sys.exit(code)
     style = styler()
