@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 # A pair, a lone surrogate, or any other escape: JSON's text is read escape by escape.
 _ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\(?=u[dD][89a-fA-F])|\\.")
@@ -37,6 +36,8 @@ def _xml(text: str) -> str:
 
 
 def _uri(text: str) -> str:
+    from urllib.parse import quote
+
     try:
         raw = text.encode("utf-8", "surrogateescape")  # as the system gave the name
     except UnicodeEncodeError:
