@@ -24,14 +24,16 @@ LONGEST_STEM = 100
 """Characters of a photograph's name that are kept in the names of its crops."""
 
 
-def alignment(default: str) -> Callable[[Any], Any]:
-    """The options --align, --face and --detector; `default` is what --face is without them."""
+def alignment(default: str, *more: str) -> Callable[[Any], Any]:
+    """The options --align, --face and --detector; `default` is what --face is without them, and
+    `more` (all) is what it may be besides WHICH."""
     def add(f: Any) -> Any:
         for option in (
             DETECTOR,
-            click.option("--face", type=click.Choice(WHICH), default=default, show_default=True,
-                         help="with --align, of several faces: refuse them, the largest, or the "
-                         "one nearest the middle"),
+            click.option("--face", type=click.Choice((*WHICH, *more)), default=default,
+                         show_default=True, help="with --align, of several faces: refuse them, "
+                         "the largest, or the one nearest the middle"
+                         + "; or a row for each" * bool(more)),
             click.option("--align", is_flag=True, help="find the face in each photograph, and cut "
                          "it out aligned"),
         ):

@@ -69,11 +69,28 @@ def test_none_and_several():
     assert notes[0] == "the largest of 2 faces" and "cut by the border" in notes[1]
 
 
+def test_every_face():
+    """All, the largest first, each with its own crop and notes."""
+    many = Known(face(30, 75, 2), face(100, 75))
+    found = Aligner(many, "all").every(encoded(), "a.png")
+    assert [f.centre for _, f in found] == [(30, 75), (100, 75)]
+    assert [len(picture.notes) for picture, _ in found] == [1, 0]
+    assert np.array_equal(found[1][0].pixels, PICTURE[19:131, 44:156])
+    assert Aligner(many, "all")(encoded()).notes == found[0][0].notes
+    ((picture, one),) = Aligner(many, "central").every(encoded())
+    assert one.centre == (100, 75) and picture.notes == ("the central of 2 faces",)
+    for which, code, faces in (("all", "F013", ()), ("one", "F014", many.faces)):
+        with pytest.raises(BadPicture) as e:
+            Aligner(Known(*faces), which).every(encoded(), "a.png")
+        assert e.value.code == code and e.value.path == "a.png"
+
+
 def test_choice():
     left, right = face(30, 50), face(150, 60, 0.5)
-    assert choose([left, right], "largest", 200, 100, "") is left
-    assert choose([left, right], "central", 200, 100, "") is right
-    assert choose([left], "one", 200, 100, "") is left
+    assert choose([left, right], "largest", 200, 100, "") == [left]
+    assert choose([left, right], "central", 200, 100, "") == [right]
+    assert choose([left], "one", 200, 100, "") == [left]
+    assert choose([right, left], "all", 200, 100, "") == [right, left]
     crowd = [face(k, 0) for k in range(500)]
     with pytest.raises(BadPicture, match=r"500 faces.* \.\.\. pixels") as e:
         choose(crowd, "one", 200, 100, "")
