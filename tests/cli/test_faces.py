@@ -172,7 +172,7 @@ def test_eval_aligns(cli, room):
 
 
 def test_the_choices_are_those_of_the_library():
-    assert get_args(Which) == _photos.WHICH
+    assert get_args(Which) == (*_photos.WHICH, "all")
 
 
 def test_without_the_extra_one_line_says_so(cli, room, monkeypatch):
