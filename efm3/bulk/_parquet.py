@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Tables as Parquet. Embeddings are plain, neither compressed nor in a dictionary: they hardly
+become smaller, and are read faster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from efm3.arrays import Array, Floats
+from efm3.bulk import _manifest
+from efm3.bulk._manifest import Manifest
+from efm3.bulk._table import MAX_FIELD, NUMBERS, ROWS, TEXTS, Block, Sink, Table, merged
+from efm3.bulk.row import FORMAT
+from efm3.extras import need
+from efm3.findings import Efm3Error, refuse
+from efm3.source import open_regular
+
+GROUP = 8192
+"""Rows of a row group: what a writer and most readers hold at a time, 16 MB at 512 dimensions."""
+KEYS = ("format", "model", "dim", "options", "version", "counts")
+"""What the schema's metadata state, each after `efm3.`: text, or JSON from `dim` on."""
+
+
+def _schema(dim: int) -> Any:
+    pa = need("pyarrow", "bulk")
+
+    def vector(width: int) -> Any:
+        return pa.list_(pa.field("element", pa.float32(), nullable=False), width)
+
+    return pa.schema([
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("face", pa.int32(), nullable=False),
+        pa.field("embedding", vector(dim)),
+        *(pa.field(name, vector(width)) for name, width in NUMBERS.items()),
+        pa.field("score", pa.float32()),
+        pa.field("error", pa.string()), pa.field("reason", pa.string())])
+
+
+def _keys(manifest: Manifest) -> dict[str, str]:
+    job = manifest.job
+    values = (FORMAT, job.model, str(job.dim), json.dumps(job.options), manifest.version,
+              json.dumps(manifest.counts.to_json()))
+    return {f"efm3.{key}": value for key, value in zip(KEYS, values, strict=True)}
+
+
+def write(manifest: Manifest, table: Table) -> Iterator[bytes]:
+    """The file's bytes, in pieces."""
+    pa, pq = need("pyarrow", "bulk"), need("pyarrow.parquet", "bulk")
+    schema = _schema(table.dim).with_metadata(_keys(manifest))
+    sink = Sink()
+    with pq.ParquetWriter(
+            sink, schema, compression={name: "zstd" for name in TEXTS},
+            use_dictionary=["error", "reason"], write_statistics=["path", "face", "error"],
+            write_page_checksum=True) as writer:
+        for block in merged(table, GROUP):
+            writer.write_table(pa.table(_arrays(pa, schema, block), schema=schema))
+            yield from sink.drain()
+    yield from sink.drain()
+
+
+def _arrays(pa: Any, schema: Any, block: Block) -> list[Any]:
+    valid = {"embedding": np.array([e is None for e in block.error], bool),
+             **{name: ~np.isnan(getattr(block, name)[:, 0]) for name in NUMBERS},
+             "score": ~np.isnan(block.score)}
+    out = []
+    for field in schema:
+        values = getattr(block, field.name)
+        if field.name not in valid:
+            out.append(pa.array(values, field.type))
+        elif field.name == "score":
+            out.append(pa.array(values, field.type, mask=~valid["score"]))
+        else:
+            # Of pyarrow's constructors this one takes nulls in every version.
+            flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+            bits = pa.py_buffer(np.packbits(valid[field.name], bitorder="little"))
+            out.append(pa.Array.from_buffers(field.type, len(values), [bits], children=[flat]))
+    return out
+
+
+class ParquetTable(Table):
+    """An opened Parquet file."""
+
+    def __init__(self, path: str) -> None:
+        pq = need("pyarrow.parquet", "bulk")
+        self.path = path
+        self._file = open_regular(path)
+        try:
+            # Texts as a dictionary: a text that is repeated a billion times is kept once.
+            self._pq = pq.ParquetFile(self._file, pre_buffer=False, read_dictionary=list(TEXTS),
+                                      page_checksum_verification=True)
+            schema = self._pq.schema_arrow
+            super().__init__(path, self._stated(schema.metadata or {}))
+            self._check(schema)
+        except Efm3Error:
+            self._file.close()
+            raise
+        except Exception as e:
+            self._file.close()
+            self._broken(e)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._pq.close()
+        self._file.close()
+
+    def _broken(self, e: Exception) -> None:
+        self.damaged(f"no Parquet file: {e}")
+
+    def _stated(self, found: dict[bytes, bytes]) -> Manifest:
+        texts = [found.get(f"efm3.{key}".encode(), b"") for key in KEYS]
+        if texts[0] != FORMAT.encode():
+            refuse("B008", "a Parquet file without the metadata of a table of embeddings",
+                   self.path, str(texts[0]), FORMAT)
+        if max(map(len, texts)) > _manifest.MAX_TEXT:
+            self.damaged("metadata of more than 1 MiB")
+        value: dict[str, Any] = {
+            k: t.decode() if k in ("format", "model", "version") else json.loads(t)
+            for k, t in zip(KEYS, texts, strict=True)}
+        value.update(value.pop("counts"))
+        return _manifest.parse(json.dumps({**value, "complete": True}), self.path)
+
+    def _check(self, schema: Any) -> None:
+        wanted = _schema(self.dim)
+        for field in wanted:
+            at = schema.get_field_index(field.name)
+            found = None if at < 0 else schema.field(at).type
+            if field.name in TEXTS and found is not None:
+                found = getattr(found, "value_type", found)
+            if found != field.type:
+                self.damaged(f"column {field.name} is {found}, not {field.type}")
+        self.counted(self._pq.metadata.num_rows)
+
+    def columns(self, names: Sequence[str], rows: int = ROWS) -> Iterator[dict[str, Any]]:
+        """The columns of these names, block after block."""
+        at = 0
+        try:
+            for batch in self._pq.iter_batches(min(rows, ROWS), columns=list(names)):
+                out = {name: self._column(name, batch.column(name)) for name in names}
+                at += batch.num_rows
+                yield out
+        except Efm3Error:
+            raise
+        except Exception as e:
+            self._broken(e)
+        self.counted(at)
+
+    def _column(self, name: str, column: Any) -> Any:
+        if name in TEXTS:
+            return self._texts(name, column)
+        if name == "face":
+            return self._plain(column)
+        if name == "score":
+            return np.array(column.fill_null(np.nan))
+        return self._vectors(column)
+
+    def _plain(self, column: Any) -> Array:
+        if column.null_count:
+            self.damaged("a number is missing")
+        return np.array(column)
+
+    def _texts(self, name: str, column: Any) -> list[Any]:
+        words = column.dictionary.to_pylist()
+        if any(len(word) > MAX_FIELD for word in words):
+            self.damaged(f"a {name} of more than {MAX_FIELD} characters")
+        found = [None if i is None else words[i] for i in column.indices.to_pylist()]
+        if name == "path" and None in found:
+            self.damaged("a path is missing")
+        return found
+
+    def _vectors(self, column: Any) -> Floats:
+        """Rows of numbers; NaN where the row is null."""
+        width = column.type.list_size
+        flat = self._plain(column.flatten()).reshape(-1, width)
+        if not column.null_count:
+            return flat
+        out = np.full((len(column), width), np.nan, np.float32)
+        out[np.asarray(column.is_valid())] = flat
+        return out
