@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a bulk run says on standard error while it works: errors, notes, and how far it is."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from efm3.findings import printable
+
+if TYPE_CHECKING:
+    from efm3.bulk.rows import Made
+
+MOST_TOLD = 20
+"""Pictures of which errors and notes are told; the others are counted."""
+QUIET_SECONDS = 1.0
+"""A run that takes less shows no progress."""
+EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Progress:
+    """Called with each picture; a context manager.
+
+    A bar with the rate and the time left on a terminal, a line now and then elsewhere, nothing
+    where `quiet`. `count` gives the number of pictures, or None where only the run can tell; it
+    is asked in a thread, for folders may be large.
+    """
+
+    def __init__(self, quiet: bool, count: Callable[[], int | None]) -> None:
+        self.quiet, self.pictures, self.faces = quiet, 0, 0
+        self.codes: Counter[str] = Counter()
+        self._told = 0
+        self._start = self._last = time.monotonic()
+        self._bar: Any = None
+        self._total: int | None = None
+        self._count: Callable[[], int | None] | None = count
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+        if self._told > MOST_TOLD:
+            self._say(f"{self._told - MOST_TOLD:,} more pictures with errors or notes")
+
+    def __call__(self, made: Made) -> None:
+        """Count the picture, and say what is to be said."""
+        self.pictures += 1
+        row = made.rows[0]
+        if row.error is not None:
+            self.codes[row.error] += 1
+        else:
+            self.faces += len(made.rows)
+        if row.error is not None or made.notes:
+            self._told += 1
+            if self._told <= MOST_TOLD:
+                self._tell(made)
+        if not self.quiet and (now := time.monotonic()) - self._last >= QUIET_SECONDS:
+            self._show(now)
+
+    def _tell(self, made: Made) -> None:
+        row, name = made.rows[0], printable(made.name)
+        for note in made.notes:
+            self._say(f"{name}: {printable(note)}")
+        if row.error is not None:
+            # What cannot be read has no fault of its own to look up.
+            code = "" if row.error == "IO001" else f"{row.error} "
+            self._say(f"{code}{name}: {printable(row.reason or '')}")
+
+    def _say(self, text: str) -> None:
+        (self._bar.console.print if self._bar else _plainly)(f"efm3: {text}")
+
+    def _show(self, now: float) -> None:
+        if self._count:
+            threading.Thread(target=self._counted, args=(self._count,), daemon=True).start()
+            self._count = None
+        if sys.stderr.isatty():
+            self._bar = self._bar or _bar()
+            self._bar.update(0, completed=self.pictures, total=self._total)
+            self._last = now - QUIET_SECONDS + 0.1
+        elif now - self._last >= EVERY:
+            rate = self.pictures / (now - self._start)
+            of = f" of {self._total:,}" if self._total else ""
+            left = f", {_clock((self._total - self.pictures) / rate)} left" \
+                if self._total and rate else ""
+            self._say(f"{self.pictures:,}{of} pictures, {rate:,.0f} a second{left}")
+            self._last = now
+
+    def _counted(self, count: Callable[[], int | None]) -> None:
+        try:
+            self._total = count()
+        except (OSError, ValueError):
+            self._total = None  # the run itself finds out, and says it
+
+    def counts(self) -> str:
+        """What came of the pictures, as a line."""
+        errors = sum(self.codes.values())
+        which = ", ".join(f"{code} {n:,}" for code, n in sorted(self.codes.items()))
+        return (f"{self.faces:,} embedding{'s' * (self.faces != 1)} of {self.pictures:,} "
+                f"picture{'s' * (self.pictures != 1)}"
+                + f", {errors:,} error{'s' * (errors != 1)} ({which})" * bool(errors))
+
+
+def _plainly(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Done(ProgressColumn):
+        """How many pictures, of how many, and how many a second."""
+
+        def render(self, task: Any) -> Text:
+            of = f"/{task.total:,.0f}" if task.total else ""
+            rate = f"  {task.speed:,.0f}/s" if task.speed else ""
+            return Text(f"{task.completed:,.0f}{of} pictures{rate}")
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    bar = Progress(Done(), BarColumn(), TimeRemainingColumn(), console=console)
+    bar.start()
+    bar.add_task("pictures", total=None)
+    return bar
