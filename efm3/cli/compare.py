@@ -6,26 +6,17 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from efm3.cli import needs_engine, source
 from efm3.cli._photos import aligner, alignment, png
-from efm3.findings import Efm3Error
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
+    from efm3.engine import Threshold
     from efm3.photos import Which
-    from efm3.source import Source
-
-
-class _Threshold(NamedTuple):
-    """Above `value` two faces are taken for one person; `origin` is "meta" or "rule_of_thumb"."""
-
-    value: float
-    origin: str
-    words: str
 
 
 @click.command("compare")
@@ -50,6 +41,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
 
     from efm3.cli._images import load_image
     from efm3.engine import Engine, similarity
+    from efm3.engine import threshold as stated
     from efm3.source import read, write_atomic
 
     if len(pictures) < 2:
@@ -63,7 +55,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)
     values = [[similarity(a, b) for b in faces] for a in faces]
-    threshold = _threshold(weights)
+    threshold = stated(weights)
     if output:
         write_atomic(output, [png(_row(crops))])
     if as_json:
@@ -83,33 +75,11 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     click.echo(f"similarity {value:.4f}: {side} {threshold.value:.4g}, {threshold.words}")
 
 
-def _facts(threshold: _Threshold) -> dict[str, object]:
+def _facts(threshold: Threshold) -> dict[str, object]:
     from efm3.engine import RULE_OF_THUMB
 
     return {"threshold": threshold.value, "threshold_from": threshold.origin,
             "rule_of_thumb": RULE_OF_THUMB}
-
-
-def _threshold(weights: Source) -> _Threshold:
-    """What the file's meta states, scores.held_out.threshold as `efm3 train` writes it, else 0.3.
-
-    The file is a stranger's: what is no number between -1 and 1 states nothing.
-    """
-    from efm3.engine import RULE_OF_THUMB
-    from efm3.model import load
-
-    try:
-        stated = load(weights).mirror.get("meta")
-    except Efm3Error:
-        # The engine skips the mirror, so it takes files that are damaged there.
-        stated = None
-    for key in ("scores", "held_out", "threshold"):
-        stated = stated.get(key) if isinstance(stated, dict) else None
-    if isinstance(stated, (int, float)) and not isinstance(stated, bool) and -1 <= stated <= 1:
-        return _Threshold(float(stated), "meta", "the threshold for one person that the file's "
-                          "meta states")
-    return _Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; the "
-                      "file's meta states none")
 
 
 def _row(crops: Pixels) -> Pixels:
