@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 
 class Broken(ValueError):
@@ -23,13 +23,13 @@ class Member(NamedTuple):
     read: Callable[[], bytes]
 
 
-FAULTS = (Broken, OSError, EOFError, zlib.error)
-"""What reading a damaged archive raises: ours, and what gzip and zlib do."""
+FAULTS = (Broken, OSError, zlib.error)
+"""What reading a damaged archive raises."""
 
 
-def exactly(stream: BinaryIO, count: int) -> bytes:
+def exactly(read: Callable[[int], bytes], count: int) -> bytes:
     """So many bytes. Raises Broken where the archive ends before."""
-    data = stream.read(count)
+    data = read(count)
     if len(data) < count:
         raise Broken("it is cut within a member")
     return data

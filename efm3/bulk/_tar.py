@@ -8,9 +8,8 @@ states as the size to allocate.
 
 from __future__ import annotations
 
-import gzip
-import io
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from efm3.bulk._member import Broken, Member, exactly
@@ -19,11 +18,14 @@ from efm3.source import open_regular
 BLOCK = 512
 MAX_HEADER = 1 << 16
 """Bytes of an extended header or a long name; a path has at most 4,096."""
-_SKIP = 1 << 20
+_SKIP, _PIECE = 1 << 20, 1 << 16
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL = b"L", b"K", b"x", b"g"
 _SPARSE = b"S"
 _NO_FILES = (b"1", b"2", b"3", b"4", b"5", b"6", b"V", b"D", b"M")
 """Links, devices, folders, labels; of any other kind a member is a file, as POSIX says."""
+
+
+Read = Callable[[int], bytes]
 
 
 def members(path: str) -> Iterator[Member]:
@@ -35,17 +37,58 @@ def members(path: str) -> Iterator[Member]:
     with open_regular(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        # Without a buffer of its own a GzipFile reads a member in pieces of 8 kB.
-        stream: BinaryIO = io.BufferedReader(gzip.GzipFile(fileobj=raw), _SKIP) if packed else raw
-        with stream:
-            yield from _members(stream)
+        yield from _members(_Gunzip(raw).read if packed else raw.read)
 
 
-def _members(stream: BinaryIO) -> Iterator[Member]:
+class _Gunzip:
+    """The bytes that a gzip file holds; where it is cut or damaged, all that stands before.
+
+    Python's GzipFile gives up together with the bytes that it has read ahead.
+    """
+
+    def __init__(self, f: BinaryIO) -> None:
+        self._f, self._inflater, self._rest = f, zlib.decompressobj(31), b""
+        self._fresh = True
+
+    def read(self, count: int) -> bytes:
+        """So many bytes, fewer at the end. Raises zlib.error and Broken where none are left."""
+        parts: list[bytes] = []
+        while count:
+            try:
+                piece = self._some(count)
+            except (zlib.error, Broken):
+                if parts:
+                    break  # it comes again at the next call
+                raise
+            if not piece:
+                break
+            parts.append(piece)
+            count -= len(piece)
+        return b"".join(parts)
+
+    def _some(self, most: int) -> bytes:
+        """Some bytes, none at the end."""
+        while True:
+            if self._inflater.eof:
+                self._rest, self._inflater = self._inflater.unused_data, zlib.decompressobj(31)
+                self._fresh = True
+            if not self._rest:
+                self._rest = self._f.read(_PIECE)
+                if not self._rest and self._fresh:
+                    return b""
+                if not self._rest:
+                    raise Broken("its gzip stream is cut")
+            piece = self._inflater.decompress(self._rest, most)
+            self._rest, self._fresh = self._inflater.unconsumed_tail, False
+            if piece:
+                return piece
+
+
+def _members(read: Read) -> Iterator[Member]:
     name: bytes | None = None
     records: dict[bytes, bytes] = {}
     while True:
-        block = stream.read(BLOCK)
+        block = read(BLOCK)
         if len(block) < BLOCK:
             raise Broken("it has no end mark: it is cut, or no tar archive")
         if not block.strip(b"\0"):
@@ -55,8 +98,8 @@ def _members(stream: BinaryIO) -> Iterator[Member]:
         if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL):
             if size > MAX_HEADER:
                 raise Broken(f"an extended header of {size:,} bytes")
-            text = exactly(stream, size)
-            _skip(stream, -size % BLOCK)
+            text = exactly(read, size)
+            _skip(read, -size % BLOCK)
             if kind == _LONG_NAME:
                 name = text.rstrip(b"\0")
             elif kind == _PAX:
@@ -64,27 +107,27 @@ def _members(stream: BinaryIO) -> Iterator[Member]:
             continue
         more = kind == _SPARSE and block[482]
         while more:
-            more = exactly(stream, BLOCK)[504]
+            more = exactly(read, BLOCK)[504]
         if b"size" in records:
             size = _decimal(records[b"size"])
-        body = _Body(stream, size)
+        body = _Body(read, size)
         if kind not in _NO_FILES:
             own = records.get(b"path", _own_name(block) if name is None else name)
             holes = kind == _SPARSE or any(k.startswith(b"GNU.sparse") for k in records)
             yield Member(own, size, "it is stored with holes (sparse)" * holes, body)
-        _skip(stream, -size % BLOCK + (0 if body.taken else size))
+        _skip(read, -size % BLOCK + (0 if body.taken else size))
         name, records = None, {}
 
 
 class _Body:
     """A member's bytes, read once or not at all."""
 
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream, self._size, self.taken = stream, size, False
+    def __init__(self, read: Read, size: int) -> None:
+        self._read, self._size, self.taken = read, size, False
 
     def __call__(self) -> bytes:
         self.taken = True
-        return exactly(self._stream, self._size)
+        return exactly(self._read, self._size)
 
 
 def _own_name(block: bytes) -> bytes:
@@ -138,10 +181,10 @@ def _records(text: bytes) -> dict[bytes, bytes]:
     return out
 
 
-def _skip(stream: BinaryIO, count: int) -> None:
+def _skip(read: Read, count: int) -> None:
     """Go over so many bytes. Raises Broken where the archive ends before."""
     while count:
-        found = len(stream.read(min(count, _SKIP)))
+        found = len(read(min(count, _SKIP)))
         if not found:
             raise Broken("it is cut within a member")
         count -= found

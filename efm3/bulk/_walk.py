@@ -116,7 +116,7 @@ def _sorted(folder: str, skipped: Counter[str]) -> Iterator[str]:
             if entry.name.startswith("."):
                 skipped["hidden"] += 1
             elif not inner and entry.is_symlink() and entry.is_dir():
-                skipped["links to folders"] += 1
+                skipped["linked folders"] += 1
             else:
                 found.append(entry.name + "/" if inner else entry.name)
     found.sort()

@@ -38,13 +38,13 @@ def members(path: str) -> Iterator[Member]:
         start, length, shift = _directory(walk, size)
         walk.seek(start)
         while length:
-            entry = _ENTRY.unpack(exactly(walk, _ENTRY.size))
+            entry = _ENTRY.unpack(exactly(walk.read, _ENTRY.size))
             if entry[0] != b"PK\1\2":
                 raise Broken("its directory is damaged")
             flags, method, sum_, packed, whole = entry[3], entry[4], *entry[7:10]
-            name = exactly(walk, entry[10])
-            packed, whole, at = _wide(exactly(walk, entry[11]), packed, whole, entry[16])
-            exactly(walk, entry[12])
+            name = exactly(walk.read, entry[10])
+            packed, whole, at = _wide(exactly(walk.read, entry[11]), packed, whole, entry[16])
+            exactly(walk.read, entry[12])
             length -= _ENTRY.size + sum(entry[10:13])
             if length < 0:
                 raise Broken("its directory is damaged")
@@ -63,7 +63,7 @@ def _directory(f: BinaryIO, size: int) -> tuple[int, int, int]:
     """Where the directory begins, its bytes, and the bytes that stand before the archive."""
     tail = min(size, _END.size + _ALL16)
     f.seek(size - tail)
-    text = exactly(f, tail)
+    text = exactly(f.read, tail)
     at = text.rfind(b"PK\5\6")
     if at < 0 or len(text) - at < _END.size:
         raise Broken("it has no end record: it is cut, or no zip archive")
@@ -71,12 +71,12 @@ def _directory(f: BinaryIO, size: int) -> tuple[int, int, int]:
     end = size - tail + at
     if _ALL32 in (length, start) or count == _ALL16:
         f.seek(max(0, end - _LOCATOR.size))
-        mark, _, where, _ = _LOCATOR.unpack(exactly(f, _LOCATOR.size))
+        mark, _, where, _ = _LOCATOR.unpack(exactly(f.read, _LOCATOR.size))
         if mark == b"PK\6\7":
             if where + _END64.size > end:
                 raise Broken("its directory is damaged")
             f.seek(where)
-            record = _END64.unpack(exactly(f, _END64.size))
+            record = _END64.unpack(exactly(f.read, _END64.size))
             if record[0] != b"PK\6\6":
                 raise Broken("its directory is damaged")
             disk, length, start, end = record[4], record[8], record[9], where
@@ -119,7 +119,7 @@ class _Body:
 
     def __call__(self) -> bytes:
         self._f.seek(self._at)
-        local = _LOCAL.unpack(exactly(self._f, _LOCAL.size))
+        local = _LOCAL.unpack(exactly(self._f.read, _LOCAL.size))
         if local[0] != b"PK\3\4":
             raise Broken("its directory names a place where no file begins")
         self._f.seek(local[9] + local[10], os.SEEK_CUR)
@@ -129,13 +129,13 @@ class _Body:
         return data
 
     def _plain(self) -> bytes:
-        return exactly(self._f, self._whole)
+        return exactly(self._f.read, self._whole)
 
     def _inflated(self) -> bytes:
         """At most one byte more than stated: a bomb is not inflated further."""
         inflater, parts, left, room = zlib.decompressobj(-15), [], self._packed, self._whole + 1
         while left and room > 0 and not inflater.eof:
-            piece = exactly(self._f, min(left, _PIECE))
+            piece = exactly(self._f.read, min(left, _PIECE))
             left -= len(piece)
             while piece and room > 0:
                 parts.append(inflater.decompress(piece, room))

@@ -49,6 +49,11 @@ def _none(name: str) -> bool:
     return False
 
 
+def is_url(text: str) -> bool:
+    """Whether this is a URL, and no file is named so."""
+    return _URL.match(text) is not None and not os.path.lexists(text)
+
+
 class Inputs:
     """What `paths` and a list mean. A path is a file, an archive, a folder, or a pattern with
     `*`, `?`, `[` and `**` that names no file.
@@ -57,15 +62,26 @@ class Inputs:
     standard input. Raises Efm3Error B011 for a URL.
     """
 
+    takes_urls = False
+    """A kind of inputs that reads URLs sets this, and says in `_meant` what one means."""
+
     def __init__(self, paths: Sequence[str | os.PathLike[str]] = (),
                  files_from: str | None = None, null: bool = False) -> None:
         self._paths = [os.fspath(p) for p in paths]
         self._list, self._null = files_from, null
         self.skipped: Counter[str] = Counter()
         """How many files were left out, by the reason."""
+        self.passed = 0
+        """How many pictures were not wanted any more."""
         for path in self._paths:
-            if _URL.match(path) and not os.path.lexists(path):
+            if is_url(path) and not self.takes_urls:
                 refuse(*_url(path))
+
+    @property
+    def place(self) -> str:
+        """What to call them in a message."""
+        return ", ".join([*self._paths[:3], *["..."] * (len(self._paths) > 3),
+                          *([self._list] if self._list else [])])
 
     def pictures(self, skip: Skip = _none) -> Iterator[Item]:
         """Every picture in order; one whose name `skip` takes is left out before it is read.
@@ -73,13 +89,20 @@ class Inputs:
         Raises Unreadable and Efm3Error B014 for the list itself.
         """
         self.skipped.clear()
+        self.passed = 0
+
+        def passes(name: str) -> bool:
+            taken = skip(name)
+            self.passed += taken
+            return taken
+
         for found in self._found():
             if isinstance(found, Item):
-                if not skip(found.name):
+                if not passes(found.name):
                     yield found
             elif found.lower().endswith(TARS + ZIPS):
-                yield from self._archive(found, skip)
-            elif not skip(name := path_text(found)):
+                yield from self._archive(found, passes)
+            elif not passes(name := path_text(found)):
                 yield Item(name, found)
 
     def count(self) -> int | None:
@@ -87,7 +110,7 @@ class Inputs:
         if self._list == "-":
             return None
         total = 0
-        for found in Inputs(self._paths, self._list, self._null)._found():
+        for found in type(self)(self._paths, self._list, self._null)._found():
             if isinstance(found, str) and found.lower().endswith(TARS + ZIPS):
                 return None
             total += 1
@@ -96,17 +119,20 @@ class Inputs:
     def _found(self) -> Iterator[str | Item]:
         """The paths of pictures and archives; an Item for what is none of them."""
         for path in self._paths:
-            if os.path.isdir(path):
-                yield from self._folder(path)
-            elif _walk.is_pattern(path) and not os.path.lexists(path):
-                yield from self._matches(path)
-            else:
-                yield path
+            yield from self._meant(path)
         if self._list is not None:
             with contextlib.ExitStack() as stack:
                 stream = sys.stdin.buffer if self._list == "-" else \
                     stack.enter_context(open_regular(self._list))
                 yield from _listed(stream, b"\0" if self._null else b"\n", self._list)
+
+    def _meant(self, path: str) -> Iterator[str | Item]:
+        if os.path.isdir(path):
+            yield from self._folder(path)
+        elif _walk.is_pattern(path) and not os.path.lexists(path):
+            yield from self._matches(path)
+        else:
+            yield path
 
     def _folder(self, path: str) -> Iterator[str | Item]:
         for found in _walk.below(path, self.skipped):
@@ -116,7 +142,7 @@ class Inputs:
                 yield found
             else:
                 archive = found.lower().endswith(TARS + ZIPS)
-                self.skipped["archives in folders" if archive else "no pictures"] += 1
+                self.skipped["archives in folders" if archive else "other files"] += 1
 
     def _matches(self, pattern: str) -> Iterator[str | Item]:
         for found in _walk.matches(pattern, self.skipped):
@@ -125,7 +151,7 @@ class Inputs:
             elif found.lower().endswith(SUFFIXES + TARS + ZIPS):
                 yield found
             else:
-                self.skipped["no pictures"] += 1
+                self.skipped["other files"] += 1
 
     def _archive(self, path: str, skip: Skip) -> Iterator[Item]:
         """Its pictures; then one Item more where it cannot be read to its end."""
@@ -138,7 +164,7 @@ class Inputs:
                 if base.startswith(".") or text.startswith("__MACOSX/"):
                     self.skipped["hidden"] += 1
                 elif not base.lower().endswith(SUFFIXES):
-                    self.skipped["no pictures"] += 1
+                    self.skipped["other files"] += 1
                 elif not skip(name := f"{own}::{text[:LONGEST]}"):
                     yield Item(name, _bytes_of(member, name))
         except Unreadable as e:
@@ -209,6 +235,6 @@ def _path(line: bytes) -> str | Item:
         why = "a NUL within a line; are the paths ended by NULs (--null)?" if b"\0" in line else (
             f"a line of more than {LONGEST:,} bytes, which is no path")
         return Item(name, error("B014", why, name).finding)
-    if _URL.match(text) and not os.path.lexists(text):
+    if is_url(text):
         return Item(path_text(text), error(*_url(text)).finding)
     return text

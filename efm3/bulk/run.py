@@ -161,10 +161,10 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
         wanted = [first] if first is not None and not out.done.take(first.name) else []
         for made in run.rows(itertools.chain(wanted, items)):
             out.add(made.rows)
-            if told:
-                told(made)
             if strict:
                 check(made)
+            if told:
+                told(made)
         manifest: dict[str, Any] = out.finish({"skipped": dict(sorted(inputs.skipped.items()))})
     return manifest
 
@@ -188,5 +188,5 @@ def json_lines(rows: Sequence[Row], dim: int) -> bytes:
 
 def nothing(inputs: Inputs) -> NoReturn:
     """Refuse inputs without a picture. Raises Efm3Error B010."""
-    left_out = ", ".join(f"{n} {what}" for what, n in sorted(inputs.skipped.items()))
-    refuse("B010", "no picture found" + f"; left out: {left_out}" * bool(left_out))
+    left_out = ", ".join(f"{what} {n}" for what, n in sorted(inputs.skipped.items()))
+    refuse("B010", "no picture found" + f"; left out: {left_out}" * bool(left_out), inputs.place)

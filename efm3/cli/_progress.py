@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import click
 from efm3.findings import printable
 
 if TYPE_CHECKING:
+    from efm3.bulk.inputs import Inputs
     from efm3.bulk.rows import Made
 
 MOST_TOLD = 20
@@ -31,18 +32,17 @@ class Progress:
     """Called with each picture; a context manager.
 
     A bar with the rate and the time left on a terminal, a line now and then elsewhere, nothing
-    where `quiet`. `count` gives the number of pictures, or None where only the run can tell; it
-    is asked in a thread, for folders may be large.
+    where `quiet`. The pictures are counted in a thread, for folders may be large.
     """
 
-    def __init__(self, quiet: bool, count: Callable[[], int | None]) -> None:
+    def __init__(self, inputs: Inputs, quiet: bool) -> None:
         self.quiet, self.pictures, self.faces = quiet, 0, 0
         self.codes: Counter[str] = Counter()
+        self._inputs, self._counting = inputs, False
+        self._total: int | None = None
         self._told = 0
         self._start = self._last = time.monotonic()
         self._bar: Any = None
-        self._total: int | None = None
-        self._count: Callable[[], int | None] | None = count
 
     def __enter__(self) -> Progress:
         return self
@@ -82,26 +82,26 @@ class Progress:
         (self._bar.console.print if self._bar else _plainly)(f"efm3: {text}")
 
     def _show(self, now: float) -> None:
-        if self._count:
-            threading.Thread(target=self._counted, args=(self._count,), daemon=True).start()
-            self._count = None
+        if not self._counting:
+            self._counting = True
+            threading.Thread(target=self._count, daemon=True).start()
+        done = self._inputs.passed + self.pictures
         if sys.stderr.isatty():
-            self._bar = self._bar or _bar()
-            self._bar.update(0, completed=self.pictures, total=self._total)
+            self._bar = self._bar or _bar(self._inputs.passed)
+            self._bar.update(0, completed=done, total=self._total)
             self._last = now - QUIET_SECONDS + 0.1
         elif now - self._last >= EVERY:
             rate = self.pictures / (now - self._start)
-            of = f" of {self._total:,}" if self._total else ""
-            left = f", {_clock((self._total - self.pictures) / rate)} left" \
-                if self._total and rate else ""
-            self._say(f"{self.pictures:,}{of} pictures, {rate:,.0f} a second{left}")
+            of = left = ""
+            if self._total:
+                of, left = f" of {self._total:,}", f", {_clock((self._total - done) / rate)} left"
+            self._say(f"{done:,}{of} pictures, {rate:,.0f} a second{left}")
             self._last = now
 
-    def _counted(self, count: Callable[[], int | None]) -> None:
-        try:
-            self._total = count()
-        except (OSError, ValueError):
-            self._total = None  # the run itself finds out, and says it
+    def _count(self) -> None:
+        # Where it fails the run itself finds out why, and says it.
+        with contextlib.suppress(OSError, ValueError):
+            self._total = self._inputs.count()
 
     def counts(self) -> str:
         """What came of the pictures, as a line."""
@@ -121,7 +121,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def _bar() -> Any:
+def _bar(done: int) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TimeRemainingColumn
     from rich.text import Text
@@ -137,5 +137,5 @@ def _bar() -> Any:
     console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     bar = Progress(Done(), BarColumn(), TimeRemainingColumn(), console=console)
     bar.start()
-    bar.add_task("pictures", total=None)
+    bar.add_task("pictures", total=None, completed=done)
     return bar

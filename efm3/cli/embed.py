@@ -77,8 +77,8 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
 
     inputs = Inputs(paths, files_from, null)
     plan = Plan(align, face, detector, resize, isa, threads)
-    with needs_engine(), Run(source(file), plan, jobs) as run, \
-            _interrupted(ctx, table), Progress(quiet or not output, inputs.count) as progress:
+    with _interrupted(ctx, table), needs_engine(), Run(source(file), plan, jobs) as run, \
+            Progress(inputs, quiet or not output) as progress:
         if table:
             manifest = into(run, inputs, str(output), strict=strict, resume=resume, force=force,
                             told=progress)
@@ -143,9 +143,9 @@ def _checked(progress: Progress, strict: bool) -> Callable[[Made], None]:
     from efm3.bulk.run import check
 
     def told(made: Made) -> None:
-        progress(made)
         if strict:
             check(made)
+        progress(made)
     return told
 
 
@@ -201,5 +201,5 @@ def _counts(progress: Progress, inputs: Inputs, good: int) -> None:
     """The last line: what came of the pictures, and what was left out."""
     text = progress.counts() if progress.pictures else \
         f"nothing new: the table has {good:,} embedding{'s' * (good != 1)}"
-    left_out = ", ".join(f"{n:,} {what}" for what, n in sorted(inputs.skipped.items()))
+    left_out = ", ".join(f"{what} {n:,}" for what, n in sorted(inputs.skipped.items()))
     click.echo(f"efm3: {text}" + f"; left out: {left_out}" * bool(left_out), err=True)
