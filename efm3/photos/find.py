@@ -31,10 +31,10 @@ def find(pixels: Pixels, detector: Detector) -> list[Face]:
     that fills a large photograph; with the photograph on its sides and on its head; and each
     turned face alone, upright.
     """
-    small, onto = shrunk(pixels, LONGEST, LONGEST)
+    small, onto = shrunk(pixels, LONGEST, LONGEST, True)
     faces = detector.detect(small)
     if not faces:
-        tiny, further = shrunk(small, LONGEST // 4, LONGEST // 4)
+        tiny, further = shrunk(small, LONGEST // 4, LONGEST // 4, True)
         if tiny is not small:
             faces = [_moved(inverse(further), f) for f in detector.detect(tiny)]
     if max((f.score for f in faces), default=0) < WEAK:
