@@ -126,7 +126,7 @@ def of_pictures(library: Library, pictures: Inputs, model: Source, detector: str
         library.same(run.job.model, run.job.dim, name_of(model))
         for table in library.tables:
             _alike(run.job.options, table.options, table.path)
-        for made in run.rows(pictures):
+        for made in run.rows(pictures.pictures()):
             yield from made.rows
 
 

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A graph beside a table that finds near rows without looking at all: usearch, an extra."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from efm3.arrays import Floats
+from efm3.extras import need
+from efm3.findings import error, printable, refuse
+from efm3.index.library import Library
+from efm3.index.top import NONE, Hits, top
+from efm3.index.vectors import rows_of, unit
+from efm3.source import Unreadable, open_regular, write_atomic
+
+FORMAT = "efm3.nearest/1"
+TRIES, OF = 100, 10
+"""Rows that are searched exactly too when the graph is built, and how many hits of each."""
+_MAX_STATED = 1 << 16
+_PIECE = 1 << 20
+
+
+class Approximate:
+    """The graph of a library of one table: called as `top` is, but hits may be missing, and the
+    cosines are of half precision.
+
+    It is X.usearch beside the table, with X.usearch.json, which states the model, the table's
+    size and time, and the graph's digest; a graph of an older state of the table is built again.
+    `recall` is the part of the true nearest `of` that it gave for `tried` rows. Raises Efm3Error
+    B026, X002, what reading the table raises; OSError.
+    """
+
+    def __init__(self, library: Library, threads: int = 1) -> None:
+        usearch = need("usearch.index", "search")
+        self._threads = threads
+        table = library.tables[0]
+        path = table.path.rstrip("/" + os.sep) + ".usearch"
+        wanted = {"format": FORMAT, "model": library.model, "dim": library.dim,
+                  "rows": library.count, "table": _state(table.path)}
+        stated = _stated(path)
+        if stated is None or any(stated.get(k) != v for k, v in wanted.items()):
+            stated = self._build(usearch, library, path, wanted)
+        self._check(path, stated)
+        try:
+            self._graph = usearch.Index.restore(path, view=True)
+        except Exception as e:  # its own exceptions have no common kind
+            refuse("B026", f"usearch cannot read it: {e}", path)
+        if self._graph is None or (self._graph.ndim, len(self._graph)) != (
+                library.dim, stated.get("held")):
+            refuse("B026", "it does not hold what is stated beside it", path)
+        self.recall = float(stated["recall"])
+        self.tried, self.of = int(stated["tried"]), OF
+
+    def __call__(self, queries: Floats, k: int, threshold: float | None = None) -> Hits:
+        """See `top`."""
+        scaled, good = unit(queries)
+        found = self._graph.search(scaled, k, threads=self._threads)
+        keys = np.reshape(found.keys, (len(queries), -1)).astype(np.int64)
+        cosines = 1 - np.reshape(found.distances, keys.shape).astype(np.float64)
+        places = np.arange(keys.shape[1])
+        there = places < np.reshape(getattr(found, "counts", len(found)), (-1, 1))
+        there &= cosines > (-np.inf if threshold is None else threshold)
+        if good is not None:
+            there &= good[:, None]
+        keys[~there], cosines[~there] = NONE, -np.inf
+        order = np.lexsort((keys, -cosines))
+        keys, cosines = (np.take_along_axis(a, order, 1) for a in (keys, cosines))
+        cosines[keys == NONE] = np.nan
+        return Hits(keys, np.clip(cosines, -1, 1))
+
+    def _build(self, usearch: Any, library: Library, path: str, wanted: dict[str, Any]) \
+            -> dict[str, Any]:
+        graph = usearch.Index(ndim=library.dim, metric="cos", dtype="f16")
+        vectors = library.vectors()
+        step = max(1, library.count // TRIES)
+        tries: list[Floats] = []
+        for start, load in vectors.parts(rows_of(library.dim)):
+            scaled, good = unit(block := load())
+            keys = start + (np.arange(len(block)) if good is None else np.flatnonzero(good))
+            graph.add(keys, scaled if good is None else scaled[good], threads=self._threads)
+            some = keys[keys % step == 0][:TRIES - len(tries)]
+            tries += list(block[some - start])
+        self._graph = graph
+        sample = np.stack(tries) if tries else np.empty((0, library.dim), np.float32)
+        exact = top(sample, vectors, OF, threads=self._threads).rows
+        rough = self(sample, OF).rows if len(sample) else exact
+        hit = sum(np.isin(a[a != NONE], b).sum() for a, b in zip(exact, rough, strict=True))
+        stated = {**wanted, "held": len(graph), "tried": len(sample),
+                  "recall": float(hit / max(1, (exact != NONE).sum()))}
+        _save(graph, path)
+        stated |= {"graph": _state(path), "sha256": _digest(path)}
+        write_atomic(f"{path}.json", [json.dumps(stated, indent=1).encode() + b"\n"])
+        return stated
+
+    def _check(self, path: str, stated: dict[str, Any]) -> None:
+        """usearch trusts its files: a graph that is not as it was written is refused."""
+        whole = stated.get("graph") == _state(path) or stated.get("sha256") == _digest(path)
+        numbers = [stated.get(k) for k in ("recall", "tried", "held")]
+        if not whole or not all(type(n) in (int, float) for n in numbers):
+            refuse("B026", "it is not as it was written", path, "another digest",
+                   str(stated.get("sha256"))[:64])
+
+
+def _stated(path: str) -> dict[str, Any] | None:
+    """What stands beside a graph; None where neither is there. Raises Efm3Error B026."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        with open_regular(f"{path}.json") as f:
+            value = json.loads(f.read(_MAX_STATED))
+    except (Unreadable, ValueError, RecursionError) as e:
+        raise error("B026", f"what stands beside it, {printable(path)}.json, cannot be read",
+                    path) from e
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        refuse("B026", f"{printable(path)}.json is not what is written beside a graph", path)
+    return value
+
+
+def _state(path: str) -> list[Any]:
+    """Sizes and times of a file, or of the files in a folder: they say whether it changed."""
+    names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]
+    found = [os.stat(os.path.join(path, name) if name else path) for name in names]
+    text = json.dumps([[n, s.st_size, s.st_mtime_ns]
+                       for n, s in zip(names, found, strict=True)])
+    return [sum(s.st_size for s in found), hashlib.sha256(text.encode()).hexdigest()]
+
+
+def _save(graph: Any, path: str) -> None:
+    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
+    try:
+        graph.save(temporary)
+        with open(temporary, "rb") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _digest(path: str) -> str:
+    digest = hashlib.sha256()
+    with open_regular(path) as f:
+        while piece := f.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
