@@ -22,7 +22,7 @@ _LOCATOR = struct.Struct("<4sLQL")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _PIECE = 1 << 16
-_ALL32, _ALL16 = 0xFFFFFFFF, 0xFFFF
+_ALL32, _LONGEST_COMMENT = 0xFFFFFFFF, 0xFFFF
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 
@@ -46,7 +46,7 @@ def members(path: str) -> Iterator[Member]:
             packed, whole, at = _wide(exactly(walk.read, entry[11]), packed, whole, entry[16])
             exactly(walk.read, entry[12])
             length -= _ENTRY.size + sum(entry[10:13])
-            if length < 0:
+            if length < 0 or at + shift >= size:
                 raise Broken("its directory is damaged")
             if name.endswith(b"/"):
                 continue
@@ -61,21 +61,21 @@ def members(path: str) -> Iterator[Member]:
 
 def _directory(f: BinaryIO, size: int) -> tuple[int, int, int]:
     """Where the directory begins, its bytes, and the bytes that stand before the archive."""
-    tail = min(size, _END.size + _ALL16)
+    tail = min(size, _END.size + _LONGEST_COMMENT)
     f.seek(size - tail)
     text = exactly(f.read, tail)
     at = text.rfind(b"PK\5\6")
     if at < 0 or len(text) - at < _END.size:
         raise Broken("it has no end record: it is cut, or no zip archive")
-    _, disk, _, _, count, length, start, _ = _END.unpack_from(text, at)
+    _, disk, _, _, _, length, start, _ = _END.unpack_from(text, at)
     end = size - tail + at
-    if _ALL32 in (length, start) or count == _ALL16:
-        f.seek(max(0, end - _LOCATOR.size))
-        mark, _, where, _ = _LOCATOR.unpack(exactly(f.read, _LOCATOR.size))
+    if end >= _LOCATOR.size:
+        f.seek(end - _LOCATOR.size)
+        mark, *_ = _LOCATOR.unpack(exactly(f.read, _LOCATOR.size))
         if mark == b"PK\6\7":
-            if where + _END64.size > end:
-                raise Broken("its directory is damaged")
-            f.seek(where)
+            # Its place is counted from the archive's begin, before which more may stand.
+            where = end - _LOCATOR.size - _END64.size
+            f.seek(max(0, where))
             record = _END64.unpack(exactly(f.read, _END64.size))
             if record[0] != b"PK\6\6":
                 raise Broken("its directory is damaged")
