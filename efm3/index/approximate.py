@@ -63,9 +63,11 @@ class Approximate:
         scaled, good = unit(queries)
         found = self._graph.search(scaled, k, threads=self._threads)
         keys = np.reshape(found.keys, (len(queries), -1)).astype(np.int64)
-        cosines = 1 - np.reshape(found.distances, keys.shape).astype(np.float64)
-        places = np.arange(keys.shape[1])
-        there = places < np.reshape(getattr(found, "counts", len(found)), (-1, 1))
+        there = np.arange(keys.shape[1]) < np.reshape(
+            getattr(found, "counts", len(found)), (-1, 1))
+        # Places without a hit hold any bits.
+        distances = np.where(there, np.reshape(found.distances, keys.shape), np.float32(0))
+        cosines = 1 - distances.astype(np.float64)
         there &= cosines > (-np.inf if threshold is None else threshold)
         if good is not None:
             there &= good[:, None]

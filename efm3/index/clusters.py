@@ -12,7 +12,7 @@ from efm3.arrays import Doubles, Indices
 from efm3.extras import need
 from efm3.findings import refuse
 from efm3.index._together import sets
-from efm3.index.vectors import Held, taken, unit
+from efm3.index.vectors import Held, exact, taken
 
 Linkage = Literal["complete", "average"]
 """What must be above the threshold: each pair of a cluster, or the mean of its halves' pairs."""
@@ -58,7 +58,7 @@ def clusters(vectors: Held, threshold: float, linkage: Linkage = "complete",
     for rows in groups:
         if len(rows) < 2:
             continue
-        scaled = unit(taken(vectors, rows))[0].astype(np.float64)
+        scaled = exact(taken(vectors, rows))
         own = _cut(scipy, scaled, threshold, linkage)
         for k in range(own.max() + 1):
             members = np.flatnonzero(own == k)

@@ -13,7 +13,7 @@ import numpy as np
 from efm3.arrays import Array, Bools, Doubles, Indices
 from efm3.index._together import sets
 from efm3.index.library import Library
-from efm3.index.vectors import Held, settled, taken, unit
+from efm3.index.vectors import Held, exact, settled, taken
 
 SAME = 0.95
 """Cosine above which two crops show the same shot (docs/search.md has the measurement)."""
@@ -149,7 +149,7 @@ def _read(vectors: Held, first: Indices, faces: int) -> Doubles:
     rows = (first[:, None] + np.arange(faces)).ravel()
     order = np.argsort(rows)
     out = np.empty((len(rows), vectors.dim))
-    out[order] = unit(taken(vectors, rows[order]))[0]
+    out[order] = exact(taken(vectors, rows[order]))
     return out.reshape(len(first), faces, vectors.dim)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import BinaryIO, Protocol
@@ -55,12 +56,14 @@ class Held:
 
 
 class Stored(Held):
-    """Embeddings in an open file: float32 of this machine's order, one row after the other."""
+    """Embeddings in an open file, which is closed with it: float32 of this machine's order, one row
+    after the other."""
 
     def __init__(self, file: BinaryIO, offset: int, count: int, dim: int, name: str) -> None:
         self._file, self._offset, self._name = file, offset, name
         self._lock = threading.Lock()
         self.count, self.dim = count, dim
+        weakref.finalize(self, file.close)
 
     @classmethod
     def at(cls, path: str, offset: int, count: int, dim: int) -> Stored:
@@ -167,6 +170,13 @@ def unit(block: Floats) -> tuple[Floats, Bools | None]:
         wide /= np.where(good, length, 1)[:, None]
         wide[~good] = 0
     return wide.astype(np.float32), good
+
+
+def exact(rows: Floats) -> Doubles:
+    """Rows that have a direction, in double precision and of length 1."""
+    wide = rows.astype(np.float64)
+    scaled: Doubles = wide / lengths(wide)[:, None]
+    return scaled
 
 
 def lengths(rows: Doubles) -> Doubles:
