@@ -28,7 +28,14 @@ from efm3.findings import Finding, error, refuse
 
 # The child gets our import path: isolated (-I), it looks for modules nowhere else, and not in the
 # current folder, which may hold pictures, and a module of any name.
-PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from {0} import main; main()"
+PROGRAM = """import sys
+sys.path[:] = sys.argv[2:]
+try:
+    from {0} import main
+except Exception as e:
+    sys.exit(f"efm3: a worker does not start: {{e}}")
+main()
+"""
 CHILD = "efm3.bulk._child"
 MOST = 32
 """Pictures of a question; fewer where they take more than BUSY seconds."""
