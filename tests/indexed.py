@@ -21,7 +21,8 @@ OPTIONS = {"align": False, "face": None, "detector": None, "resize": False, "tur
 def directions(count: int, dim: int = 8, seed: int = 1) -> Floats:
     """Unit vectors, any."""
     rows = np.random.default_rng(seed).standard_normal((count, dim))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    found: Floats = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return found
 
 
 def rows(vectors: Floats, names: Sequence[str] = (), boxes: dict[int, Any] | None = None) \

@@ -58,8 +58,9 @@ class _Join:
         if not len(i):
             return
         # A zero has no direction: at a threshold below 0 its product would count.
-        keep = scaled.any(1)[i] & other.any(1)[j] if self._threshold < self._margin else \
-            np.ones(len(i), bool)
+        keep: Bools = np.ones(len(i), bool)
+        if self._threshold < self._margin:
+            keep = (scaled != 0).any(1)[i] & (other != 0).any(1)[j]
         unsure = np.flatnonzero(keep & (products[i, j] <= self._threshold + self._margin))
         for piece in np.split(unsure, range(_PIECE, len(unsure), _PIECE)):
             keep[piece] = cosines(rows[i[piece]], block[j[piece]]) > self._threshold

@@ -73,7 +73,8 @@ class Approximate:
             there &= good[:, None]
         keys[~there], cosines[~there] = NONE, -np.inf
         order = np.lexsort((keys, -cosines))
-        keys, cosines = (np.take_along_axis(a, order, 1) for a in (keys, cosines))
+        keys = np.take_along_axis(keys, order, 1)
+        cosines = np.take_along_axis(cosines, order, 1)
         cosines[keys == NONE] = np.nan
         return Hits(keys, np.clip(cosines, -1, 1))
 

@@ -47,10 +47,10 @@ class Duplicates(NamedTuple):
 
 
 class _Pictures(NamedTuple):
-    """`first` row and `count` of rows of each picture, and the size of its largest face."""
+    """`first` row and number of `faces` of each picture, and the size of its largest face."""
 
     first: Indices
-    count: Indices
+    faces: Indices
     size: Doubles
     left_out: int
 
@@ -107,15 +107,15 @@ def _mark(path: str) -> int:
 
 def _alike(pictures: _Pictures, first: Indices) -> Iterator[Indices]:
     """The pictures whose faces are in the same sets, two or more: others are no copies."""
-    single = np.flatnonzero(pictures.count == 1)
+    single = np.flatnonzero(pictures.faces == 1)
     key = first[pictures.first[single]]
     order = np.argsort(key, kind="stable")
     for group in np.split(single[order], np.flatnonzero(np.diff(key[order])) + 1):
         if len(group) > 1:
             yield group
     several: dict[bytes, list[int]] = {}
-    for i in np.flatnonzero(pictures.count > 1).tolist():
-        start, n = pictures.first[i], pictures.count[i]
+    for i in np.flatnonzero(pictures.faces > 1).tolist():
+        start, n = pictures.first[i], pictures.faces[i]
         several.setdefault(np.sort(first[start:start + n]).tobytes(), []).append(i)
     yield from (np.array(group) for group in several.values() if len(group) > 1)
 
@@ -123,7 +123,7 @@ def _alike(pictures: _Pictures, first: Indices) -> Iterator[Indices]:
 def _leaders(vectors: Held, pictures: _Pictures, order: Indices, threshold: float) \
         -> Iterator[tuple[int, list[tuple[int, float]]]]:
     """Each picture is kept, or a copy of the nearest of those that are kept: first rows."""
-    faces = int(pictures.count[order[0]])
+    faces = int(pictures.faces[order[0]])
     kept: Doubles = np.empty((0, faces, vectors.dim))
     copies: list[list[tuple[int, float]]] = []
     own: list[int] = []

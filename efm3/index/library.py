@@ -105,8 +105,9 @@ class Library:
     def stated_threshold(self) -> float | None:
         """Above which the model takes two faces for one person, as the tables state it."""
         found = self.tables[0].manifest.extra.get("threshold")
-        good = isinstance(found, (int, float)) and not isinstance(found, bool)
-        return float(found) if good and -1 <= found <= 1 else None
+        if isinstance(found, bool) or not isinstance(found, (int, float)):
+            return None
+        return float(found) if -1 <= found <= 1 else None
 
     def close(self) -> None:
         """Give the files back."""

@@ -73,7 +73,7 @@ class Stored(Held):
     def read(self, start: int, stop: int) -> Floats:
         """See Held. Raises Efm3Error B024 where the file is shorter than it was."""
         out = np.empty((stop - start, self.dim), np.float32)
-        rest, at = memoryview(out).cast("B"), self._offset + start * self.dim * 4
+        rest, at = out.data.cast("B"), self._offset + start * self.dim * 4
         while rest:
             if not (got := self._into(rest, at)):
                 refuse("B024", "it is shorter than it was when it was opened", self._name)
@@ -181,7 +181,8 @@ def exact(rows: Floats) -> Doubles:
 
 def lengths(rows: Doubles) -> Doubles:
     """The length of each row, the same wherever the row stands."""
-    return np.sqrt((rows * rows).sum(1))
+    found: Doubles = np.sqrt((rows * rows).sum(1))
+    return found
 
 
 def cosines(a: Array, b: Array) -> Doubles:
