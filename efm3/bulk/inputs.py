@@ -73,6 +73,8 @@ class Inputs:
         """How many files were left out, by the reason."""
         self.passed = 0
         """How many pictures were not wanted any more."""
+        self.output = ""
+        """A file that is written meanwhile: in a folder it is no picture."""
         for path in self._paths:
             if is_url(path) and not self.takes_urls:
                 refuse(*_url(path))
@@ -139,7 +141,8 @@ class Inputs:
             if isinstance(found, OSError):
                 yield _lost(found)
             elif found.lower().endswith(SUFFIXES):
-                yield found
+                if not self._written(found):
+                    yield found
             else:
                 archive = found.lower().endswith(TARS + ZIPS)
                 self.skipped["archives in folders" if archive else "other files"] += 1
@@ -149,9 +152,20 @@ class Inputs:
             if isinstance(found, OSError):
                 yield _lost(found)
             elif found.lower().endswith(SUFFIXES + TARS + ZIPS):
-                yield found
+                if not self._written(found):
+                    yield found
             else:
                 self.skipped["other files"] += 1
+
+    def _written(self, path: str) -> bool:
+        """True for the output, which may end in .npy as a picture does."""
+        if not self.output.endswith(path.rpartition("/")[2]):
+            return False
+        with contextlib.suppress(OSError):
+            if os.path.samefile(path, self.output):
+                self.skipped["the output"] += 1
+                return True
+        return False
 
     def _archive(self, path: str, skip: Skip) -> Iterator[Item]:
         """Its pictures; then one Item more where it cannot be read to its end."""

@@ -148,6 +148,7 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
     """`embed` with a Run that is open."""
     from efm3.bulk.output import open_output
 
+    inputs.output = output
     seen: list[Callable[[str], bool]] = []
     items = inputs.pictures(lambda name: bool(seen) and seen[0](name))
     # Before the output is touched: a list that cannot be read, or nothing at all, leaves no trace.

@@ -11,6 +11,7 @@ import tarfile
 import tracemalloc
 import zipfile
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,7 +60,8 @@ def test_folders(tree):
 
 
 @pytest.mark.parametrize("pattern,found", [
-    ("d/**/*.png", ["d/a/b/2.png"]), ("d/*.jpg", ["d/z.jpg"]), ("d/**", [*BELOW[:4], "d/a/shard.tar", BELOW[4]]),
+    ("d/**/*.png", ["d/a/b/2.png"]), ("d/*.jpg", ["d/z.jpg"]),
+    ("d/**", [*BELOW[:4], "d/a/shard.tar", BELOW[4]]),
     ("*/*/*", ["d/a/1.JPG", "d/a/link.jpg", "d/a/shard.tar"]), ("d/**/**/a/**/2.*", BELOW[1:2]),
     ("[d]/z.jp?", ["d/z.jpg"]), ("d/a/b/[x].npy", ["d/a/b/[x].npy"]), ("**/[12].*", BELOW[:2]),
     ("x/*.jpg", None), ("d/*.gif", []), ("d/**/a/1.JPG", BELOW[:1]),
@@ -84,7 +86,7 @@ def test_what_is_named_is_taken(tree):
     assert names("d/a/t.txt", "none.jpg", "d/a/.q.png") == ["d/a/t.txt", "none.jpg", "d/a/.q.png"]
     os.mkdir("closed")
     (tree / "closed" / "x.jpg").write_bytes(b"")
-    with pytest.raises(Efm3Error, match="B011 s3://b/x.jpg: .*--engine daft"):
+    with pytest.raises(Efm3Error, match=r"B011 s3://b/x.jpg: .*--engine daft"):
         Inputs(["s3://b/x.jpg"])
 
 
@@ -99,6 +101,16 @@ def test_folders_that_vanish_are_rows(tree, monkeypatch):
     found = Inputs(["d"])
     assert codes(found) == [("d/a/b/", "IO001")]
     assert [i.name for i in found.pictures()][:3] == ["d/a/1.JPG", "d/a/b/", "d/a/link.jpg"]
+
+
+def test_the_output_is_no_input(tree):
+    np.save("d/out.npy", np.zeros(3))
+    for path in ("d", "d/*"):
+        found = Inputs([path])
+        found.output = "./d/out.npy"
+        assert not any("out.npy" in i.name for i in found.pictures())
+        assert found.skipped["the output"] == 1
+    assert names("d/out.npy") == ["d/out.npy"]
 
 
 def test_a_name_that_is_no_utf8(tmp_path):
@@ -142,7 +154,7 @@ def test_lines_that_are_no_paths(tmp_path):
                                        "x" * 4096]
     assert [getattr(i.source, "code", "") for i in found] == ["", "B014", "", "B014", "B011",
                                                               "B014"]
-    with pytest.raises(Efm3Error, match="B014 .*UTF-16"):
+    with pytest.raises(Efm3Error, match=r"B014 .*UTF-16"):
         list(listed(tmp_path, "a.jpg\n".encode("utf-16")).pictures())
     with pytest.raises(Unreadable):
         list(Inputs(files_from=str(tmp_path / "none")).pictures())
@@ -158,7 +170,7 @@ def test_a_list_is_read_the_same_in_pieces_of_any_size(lines, size):
         found = list(module._listed(io.BytesIO(whole), b"\n", "list"))
     finally:
         module._PIECE = before
-    assert found == [os.fsdecode(x) for x in lines] or lines[:1] and lines[0][:1] == b"\xef"
+    assert found == [os.fsdecode(x) for x in lines] or (lines[:1] and lines[0][:1] == b"\xef")
 
 
 def test_standard_input(monkeypatch):
@@ -171,8 +183,8 @@ def test_standard_input(monkeypatch):
 # Archives
 
 FILES = {"a/1.jpg": b"one", "2.PNG": b"two" * 1000, "notes.txt": b"no", ".x.jpg": b"hidden",
-         "/abs.jpg": b"abs", "../up.jpg": b"up", "a" * 150 + ".jpg": b"long", "\N{SNOWMAN}.jpg": b"",
-         "a/1.jpg ": b"blank"}
+         "/abs.jpg": b"abs", "../up.jpg": b"up", "a" * 150 + ".jpg": b"long",
+         "\N{SNOWMAN}.jpg": b"", "a/1.jpg ": b"blank"}
 TAKEN = [n for n in FILES if n.lower().endswith((".jpg", ".png")) and n != ".x.jpg"]
 
 

@@ -101,7 +101,7 @@ def test_a_picture_that_kills_its_worker_is_a_row(folder, want):
 def test_workers_that_do_not_start_end_the_run():
     found = pool(module="tests.bulk.missing")
     try:
-        with pytest.raises(Efm3Error, match="B013 .*before they can work: exit code 1"):
+        with pytest.raises(Efm3Error, match=r"B013 .*before they can work: exit code 1"):
             found.start()
     finally:
         found.close()
@@ -138,7 +138,8 @@ def test_only_so_much_is_on_its_way(folder):
 
 def test_frames_that_are_none(want):
     head = _frames.HEAD
-    for data, raised in ((b"", EOFError), (b"\0" * 9, EOFError), (head.pack(5, 0) + b"{}", EOFError),
+    for data, raised in ((b"", EOFError), (b"\0" * 9, EOFError),
+                         (head.pack(5, 0) + b"{}", EOFError),
                          (head.pack(1 << 60, 0), _frames.Garbled),
                          (head.pack(2, 0) + b"[]", _frames.Garbled),
                          (head.pack(2, 0) + b"{]", _frames.Garbled),
@@ -185,9 +186,9 @@ def test_a_run_that_was_cut_goes_on(folder, want, tmp_path):
     paths = [folder / "01.npy", folder / "05.npy", folder / "07.npy", folder / "20.jpg"]
     with pytest.raises(KeyboardInterrupt):
         bulk.embed(MODEL, paths, out, told=cut)
-    with pytest.raises(Efm3Error, match="B001"):
+    with pytest.raises(Efm3Error, match=r"B001"):
         bulk.embed(MODEL, paths, out)
-    with pytest.raises(Efm3Error, match="B004"):
+    with pytest.raises(Efm3Error, match=r"B004"):
         bulk.embed(MODEL, paths, out, resume=True, resize=True)
     told = []
     bulk.embed(MODEL, [folder / "00.npy", *paths], out, resume=True, told=told.append)
@@ -202,7 +203,7 @@ def test_a_run_that_was_cut_goes_on(folder, want, tmp_path):
 def test_strict_ends_at_the_first_fault(folder, tmp_path):
     paths = [folder / "01.npy", folder / "20.jpg", folder / "02.npy"]
     told = []
-    with pytest.raises(Efm3Error, match="F009 .*20.jpg"):
+    with pytest.raises(Efm3Error, match=r"F009 .*20.jpg"):
         bulk.embed(MODEL, paths, tmp_path / "x.csv", strict=True, told=told.append)
     assert [m.name for m in told] == [str(paths[0])]
     assert not (tmp_path / "x.csv").exists()
@@ -214,7 +215,7 @@ def test_nothing_leaves_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("x")
     for resume in (False, True):
-        with pytest.raises(Efm3Error, match="B010 .*empty: .*other files 1"):
+        with pytest.raises(Efm3Error, match=r"B010 .*empty: .*other files 1"):
             bulk.embed(MODEL, tmp_path / "empty", tmp_path / "x.npz", resume=resume)
     assert not (tmp_path / "x.npz").exists()
     with pytest.raises(ValueError, match="one of them"):
@@ -236,7 +237,7 @@ def test_the_job(tmp_path):
     options = run.Run(MODEL, Plan(True, "all", str(tmp_path / "Y.ONNX"))).job.options
     assert options["face"] == "all" and options["detector"] == {
         "name": "Y.ONNX", "sha256": hashlib.sha256(b"123").hexdigest()}
-    with pytest.raises(Efm3Error, match="E_MAGIC a name|E_[A-Z]+"):
+    with pytest.raises(Efm3Error, match=r"^E_MAGIC <bytes>"):
         run.Run(b"no model")
     (tmp_path / "bad.bin").write_bytes(MODEL[:-4])
     with pytest.raises(Efm3Error) as e:

@@ -5,6 +5,8 @@
 import csv
 import json
 import os
+import signal
+import zipfile
 
 import numpy as np
 import pytest
@@ -27,14 +29,21 @@ def test_forms_agree_with_the_reference(cli, scene):
     want = reference.forward(efm3.load(scene / "w.bin"), reference.prepare(untrained.images(4, 2)))
     rows = json.loads(cli("embed", scene / "w.bin", *pictures).stdout)["embeddings"]
     assert np.abs(np.array([r["embedding"] for r in rows]) - want).max() < 1e-5
-    for form in ("npy", "json", "csv"):
-        assert cli("embed", scene / "w.bin", *pictures, "-o", scene / f"x.{form}").exit_code == 0
+    for form in ("npy", "json", "csv", "jsonl", "npz"):
+        result = cli("embed", scene / "w.bin", *pictures, "-o", scene / f"x.{form}")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "efm3: 2 embeddings of 2 pictures\n"
     assert np.abs(np.load(scene / "x.npy") - want).max() < 1e-5
+    assert json.loads((scene / "x.json").read_text())["embeddings"] == rows
     with open(scene / "x.csv", newline="") as f:
         names, *lines = csv.reader(f)
-    assert names == ["image", *(f"e{i}" for i in range(len(want[0])))]
+    assert names[:4] == ["path", "face", "error", "reason"]
+    first = names.index("e0")
+    assert names[first:] == [f"e{i}" for i in range(len(want[0]))]
     assert [x[0] for x in lines] == [str(p) for p in pictures]
-    assert np.abs(np.array([[float(v) for v in x[1:]] for x in lines]) - want).max() < 1e-5
+    assert np.abs(np.array([[float(v) for v in x[first:]] for x in lines]) - want).max() < 1e-5
+    result = cli("embed", scene / "w.bin", *pictures, "-o", "-")
+    assert result.stdout == (scene / "x.jsonl").read_text() and result.exit_code == 0
 
 
 def test_refusals(cli, scene):
@@ -49,10 +58,96 @@ def test_refusals(cli, scene):
         result = cli("embed", weights, scene / f"{name}.npy")
         assert result.exit_code == 1 and result.stderr.startswith(f"efm3: {code} "), name
         assert f"{name}.npy: " in result.stderr and result.stderr.count("\n") == 1
-    assert cli("embed", weights, scene / "none.npy").exit_code == 3
-    assert cli("embed", weights, scene / "0.npy", "-o", "x.txt").exit_code == 2
-    assert cli("embed", weights).exit_code == 2
+        (row,) = json.loads(result.stdout)["embeddings"]
+        assert row["embedding"] is None and row["error"] == code and row["reason"], name
+    result = cli("embed", weights, scene / "none.npy")
+    assert result.exit_code == 3
+    assert result.stderr == f"efm3: {scene / 'none.npy'}: No such file or directory\n"
+    assert cli("embed", scene / "none.bin", scene / "0.npy").exit_code == 3
+    for words in ((scene / "0.npy", "-o", "x.txt"), (), (scene / "0.npy", "--null"),
+                  (scene / "0.npy", "--resume"), (scene / "0.npy", "-o", "x.json", "--resume"),
+                  (scene / "0.npy", "-o", "x.npz", "--resume", "--force"),
+                  (scene / "0.npy", "--align", "--resize")):
+        assert cli("embed", weights, *words).exit_code == 2, words
     assert cli("embed", weights, scene / "0.npy", "--isa", "mmx").exit_code == 1
+    result = cli("embed", weights, "s3://b/a.jpg", "-o", scene / "x.npz")
+    assert result.exit_code == 1 and result.stderr.startswith("efm3: B011 s3://b/a.jpg: ")
+    (scene / "empty").mkdir()
+    result = cli("embed", weights, scene / "empty", "-o", scene / "x.npz")
+    assert result.exit_code == 1 and result.stderr.startswith("efm3: B010 ")
+    assert not (scene / "x.npz").exists()
+
+
+def test_faults_are_rows(cli, scene):
+    """Told on standard error, twenty at most; one is enough of --strict."""
+    weights = scene / "w.bin"
+    bad = [scene / f"bad{i:02}.npy" for i in range(25)]
+    for path in bad:
+        path.write_bytes(b"junk")
+    result = cli("embed", weights, scene, "-o", scene / "x.csv")
+    assert result.exit_code == 0
+    *told, more, last = result.stderr.splitlines()
+    assert [line.split(": ")[:2] for line in told] == [["efm3", f"F009 {p}"] for p in bad[:20]]
+    assert more == "efm3: 5 more pictures with errors or notes"
+    assert last == ("efm3: 2 embeddings of 27 pictures, 25 errors (F009 25); "
+                    "left out: other files 1")
+    with open(scene / "x.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert [r["error"] for r in rows] == ["", "", *["F009"] * 25]
+    again = cli("embed", weights, scene, "-o", scene / "x.csv", "--resume")
+    assert again.exit_code == 0
+    assert again.stderr.startswith("efm3: nothing new: the table has 2 embeddings; left out: ")
+    quiet = cli("embed", weights, scene / "0.npy", "-o", scene / "x.csv", "--force", "-q")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    for out in ("-", "y.npz", "y.json"):
+        out = out if out == "-" else scene / out
+        result = cli("embed", weights, scene / "0.npy", bad[0], scene / "1.npy", "-o", out,
+                     "--strict")
+        assert result.exit_code == 1 and result.stderr.startswith(f"efm3: F009 {bad[0]}: ")
+        assert result.stderr.count("\n") == 1
+    assert not (scene / "y.json").exists() and not (scene / "y.npz").exists()
+
+
+def test_lists_patterns_archives(cli, scene, monkeypatch):
+    monkeypatch.chdir(scene)
+    with zipfile.ZipFile(scene / "a.zip", "w") as z:
+        z.write(scene / "0.npy", "in.npy")
+    for words, data in (((scene / "[01].npy",), None), (("--files-from", "-"), "0.npy\n1.npy\r\n"),
+                        (("--files-from", "-", "--null"), "0.npy\0001.npy"),
+                        (("a.zip", "1.npy"), None)):
+        result = cli("embed", "w.bin", *words, input=data)
+        rows = json.loads(result.stdout)["embeddings"]
+        assert [os.path.basename(r["image"]) for r in rows][1:] == ["1.npy"], words
+        assert all(r["embedding"] for r in rows)
+
+
+@pytest.mark.parametrize("stopped,code", [(KeyboardInterrupt, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_keeps_what_is_done(cli, scene, monkeypatch, stopped, code):
+    from efm3.bulk.run import Run
+
+    rows = Run.rows
+
+    def cut(self, items):
+        for made in rows(self, items):
+            yield made
+            if stopped is KeyboardInterrupt:
+                raise stopped
+            os.kill(os.getpid(), stopped)
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "rows", cut)
+        result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz")
+    assert result.exit_code == code and signal.getsignal(signal.SIGTERM) is before
+    assert result.stderr == "efm3: stopped; what is done is kept, --resume goes on\n"
+    result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz", "--resume")
+    assert result.stderr.startswith("efm3: 1 embedding of 1 picture; ") and result.exit_code == 0
+    result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz")
+    assert result.exit_code == 1 and result.stderr.startswith("efm3: B001 ")
+
+
+def test_the_help_states_the_exit_codes(cli):
+    text = " ".join(cli("embed", "--help").stdout.split())
+    assert "Exit codes: 0 done; 1 nothing could be embedded" in text and "--resume" in text
 
 
 def test_pictures(cli, scene):
@@ -80,7 +175,7 @@ def test_any_name_is_one_field_of_a_csv(cli, scene, name):
     with open(scene / "x.csv", newline="", encoding="utf-8") as f:
         rows = list(csv.reader(f))
     assert len(rows) == 2 and len(rows[0]) == len(rows[1])
-    assert rows[1][0] == path.encode("utf-8", "backslashreplace").decode()
+    assert rows[1][0] == os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def test_what_was_decided_is_said(cli, scene):
@@ -106,7 +201,9 @@ def test_what_is_no_picture_is_named(cli, scene):
             result = cli(verb, scene / "w.bin", scene / name, scene / name)
             assert result.exit_code == 1 and result.stderr.startswith(f"efm3: {code} "), name
             assert f"{name}: " in result.stderr and words in result.stderr
-            assert "0x" not in result.stderr and result.stderr.count("\n") == 1
+            # A line for each picture of a run; compare ends at the first.
+            count = 2 if verb == "embed" else 1
+            assert "0x" not in result.stderr and result.stderr.count("\n") == count
 
 
 def test_a_turned_file(cli, scene):
