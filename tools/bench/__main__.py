@@ -8,6 +8,7 @@
     python -m tools.bench eval             6,000 pairs of faces
     python -m tools.bench train            a training step beside plain PyTorch
     python -m tools.bench start            cold start of the commands, beside python -c pass
+    python -m tools.bench faces            finding and cutting out faces, beside the detector alone
 
 Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors,
 onnx.checker with full_check and onnx.load on the same network.
@@ -37,7 +38,7 @@ from tools.bench._files import write_gguf, write_onnx
 XS = ROOT / "weights" / "facex_xs.bin"
 PY = sys.executable
 OTHERS = {"engine": "engine", "conformance": "conformance", "train": "train", "eval": "evaluation",
-          "start": "start"}
+          "start": "start", "faces": "faces"}
 """Word to the module of this package that measures it."""
 
 
