@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 
@@ -103,13 +102,14 @@ class _Digests:
         self._all.sort()
         self._taken = np.zeros(n, np.uint32)
 
-    def _digest(self, text: str) -> Any:
-        return np.bytes_(blake2b(text.encode(), digest_size=16, key=self._key).digest())
+    def _digest(self, text: str) -> bytes:
+        # numpy takes zeros off the end of what it gives back; all are of one length.
+        return blake2b(text.encode(), digest_size=16, key=self._key).digest().rstrip(b"\0")
 
     def take(self, text: str) -> bool:
         """Whether it was there, and was not taken as many times yet."""
         digest = self._digest(text)
-        first = int(np.searchsorted(self._all, digest))
+        first = int(np.searchsorted(self._all, np.bytes_(digest)))
         at = first + int(self._taken[first]) if first < len(self._all) else first
         if at >= len(self._all) or self._all[at] != digest:
             return False

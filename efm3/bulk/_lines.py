@@ -122,7 +122,7 @@ class LinesTable(Table):
             yield from rows(self, f)
         except Efm3Error:
             raise
-        except (ValueError, TypeError, RecursionError, KeyError, csv.Error) as e:
+        except (ValueError, TypeError, RecursionError, KeyError, OverflowError, csv.Error) as e:
             self.damaged(shown(str(e)))
 
     def columns(self, names: Sequence[str], rows: int = ROWS) -> Iterator[dict[str, Any]]:

@@ -69,7 +69,7 @@ def write(manifest: Manifest, table: Table) -> Iterator[bytes]:
                 yield from entry(f"{name}_bytes", "|u1", (size,), _bytes(table, name))
             else:
                 yield from entry(name, f"<U{width}", (count,), _wide(table, name, width))
-    yield from sink.drain()
+    yield from sink.drain(1)
 
 
 def _aligned(name: str, at: int) -> zipfile.ZipInfo:

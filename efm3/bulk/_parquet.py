@@ -20,8 +20,8 @@ from efm3.extras import need
 from efm3.findings import Efm3Error, refuse
 from efm3.source import open_regular
 
-GROUP = 8192
-"""Rows of a row group: what a writer and most readers hold at a time, 16 MB at 512 dimensions."""
+GROUP = 8 << 20
+"""About the bytes of a row group, which a writer and most readers hold several times at once."""
 KEYS = ("format", "model", "dim", "options", "version", "counts")
 """What the schema's metadata state, each after `efm3.`: text, or JSON from `dim` on."""
 
@@ -57,10 +57,10 @@ def write(manifest: Manifest, table: Table) -> Iterator[bytes]:
             sink, schema, compression={name: "zstd" for name in TEXTS},
             use_dictionary=["error", "reason"], write_statistics=["path", "face", "error"],
             write_page_checksum=True) as writer:
-        for block in merged(table, GROUP):
+        for block in merged(table, max(1, GROUP // (4 * table.dim + 200))):
             writer.write_table(pa.table(_arrays(pa, schema, block), schema=schema))
             yield from sink.drain()
-    yield from sink.drain()
+    yield from sink.drain(1)
 
 
 def _arrays(pa: Any, schema: Any, block: Block) -> list[Any]:
@@ -90,12 +90,13 @@ class ParquetTable(Table):
         self.path = path
         self._file = open_regular(path)
         try:
+            found = pq.read_metadata(self._file)
+            super().__init__(path, self._stated(found.metadata or {}))
+            self._check(found)
             # Texts as a dictionary: a text that is repeated a billion times is kept once.
-            self._pq = pq.ParquetFile(self._file, pre_buffer=False, read_dictionary=list(TEXTS),
+            self._pq = pq.ParquetFile(self._file, metadata=found, pre_buffer=False,
+                                      read_dictionary=list(TEXTS),
                                       page_checksum_verification=True)
-            schema = self._pq.schema_arrow
-            super().__init__(path, self._stated(schema.metadata or {}))
-            self._check(schema)
         except Efm3Error:
             self._file.close()
             raise
@@ -124,22 +125,21 @@ class ParquetTable(Table):
         value.update(value.pop("counts"))
         return _manifest.parse(json.dumps({**value, "complete": True}), self.path)
 
-    def _check(self, schema: Any) -> None:
-        wanted = _schema(self.dim)
-        for field in wanted:
+    def _check(self, metadata: Any) -> None:
+        schema = metadata.schema.to_arrow_schema()
+        for field in _schema(self.dim):
             at = schema.get_field_index(field.name)
             found = None if at < 0 else schema.field(at).type
-            if field.name in TEXTS and found is not None:
-                found = getattr(found, "value_type", found)
             if found != field.type:
                 self.damaged(f"column {field.name} is {found}, not {field.type}")
-        self.counted(self._pq.metadata.num_rows)
+        self.counted(metadata.num_rows)
 
     def columns(self, names: Sequence[str], rows: int = ROWS) -> Iterator[dict[str, Any]]:
         """The columns of these names, block after block."""
         at = 0
         try:
-            for batch in self._pq.iter_batches(min(rows, ROWS), columns=list(names)):
+            for batch in self._pq.iter_batches(min(rows, ROWS), columns=list(names),
+                                               use_threads=False):
                 out = {name: self._column(name, batch.column(name)) for name in names}
                 at += batch.num_rows
                 yield out

@@ -126,6 +126,22 @@ def block_of(rows: Sequence[Row], dim: int) -> Block:
                  numbers("score", 1)[:, 0], [r.error for r in rows], [r.reason for r in rows])
 
 
+def sound(rows: list[Row], dim: int) -> tuple[list[Row], Block]:
+    """The rows, and their columns; an embedding that is not finite becomes an error."""
+    with np.errstate(over="ignore"):
+        block = block_of(rows, dim)
+    for i in np.flatnonzero(~np.isfinite(block.embedding).all(1)):
+        if rows[i].error is None:
+            rows[i] = rows[i]._replace(
+                embedding=None, error="F008",
+                reason="the network gave an embedding that is not finite")
+            block.embedding[i] = np.nan
+            block.error[i], block.reason[i] = rows[i].error, rows[i].reason
+    for values in (block.box, block.points, block.score[:, None]):
+        values[~np.isfinite(values).all(1)] = np.nan  # as missing: a form has no other number
+    return rows, block
+
+
 def rows_of(block: Block) -> Iterator[Row]:
     """Columns as rows."""
     for path, face, embedding, box, points, score, error, reason in zip(*block, strict=True):
@@ -172,9 +188,10 @@ class Sink:
     """A file that a library writes into, for a generator of bytes to take out again."""
 
     closed = False
+    PIECE = 1 << 20
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size = self._taken = 0
         self._parts: list[bytes] = []
 
     def write(self, data: bytes | memoryview) -> int:
@@ -189,7 +206,8 @@ class Sink:
     def close(self) -> None:
         """Nothing to close."""
 
-    def drain(self) -> list[bytes]:
-        """What was written since the last time."""
-        parts, self._parts = self._parts, []
-        return parts
+    def drain(self, least: int = PIECE) -> Iterator[bytes]:
+        """What was written since the last time, where it is as much as this."""
+        if self.size - self._taken >= least:
+            parts, self._parts, self._taken = self._parts, [], self.size
+            yield b"".join(parts)

@@ -26,7 +26,7 @@ from efm3.bulk._lines import BESIDE
 from efm3.bulk._manifest import Counts, Manifest
 from efm3.bulk._npy import ROWS_BESIDE
 from efm3.bulk._parts import MANIFEST, TEMPORARY, PartsTable, Store, counted, sweep
-from efm3.bulk._table import Held, Table, block_of, counts_of
+from efm3.bulk._table import Held, Table, counts_of, sound
 from efm3.bulk.row import Job, Row
 from efm3.bulk.tables import FORMS, Form, form_of
 from efm3.extras import need
@@ -106,7 +106,7 @@ class Output:
         """What would fail at the end of a long run, a name too long or a folder, fails now."""
         if self._in_place:
             return
-        if os.path.lexists(self.path) and not os.path.isfile(self.path):
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
             refuse("B006", "it is there, and is no regular file", self.path)
         folder, base = os.path.split(os.path.abspath(self.path))
         for name in (base + BESIDE, base + ROWS_BESIDE, f".{base[:200]}.{'0' * 16}.tmp"):
@@ -126,7 +126,7 @@ class Output:
     def _look(self, resume: bool, force: bool) -> None:
         """Decide by what is there; the folder is locked."""
         store, found = self._store, self._found()
-        table = not self._in_place and os.path.lexists(self.path)
+        table = not self._in_place and os.path.exists(self.path)
         if found is None and (names := store.foreign()):
             refuse("B006", f"a folder that is no bulk run's, with {printable(names[0])} in it",
                    store.folder, printable(names[0]), MANIFEST)
@@ -211,9 +211,6 @@ class Output:
             return row._replace(embedding=None)
         if row.embedding is None or np.shape(row.embedding) != (self.job.dim,):
             raise ValueError(f"an embedding of {self.job.dim} numbers, or an error")
-        if not np.isfinite(row.embedding).all():
-            return row._replace(embedding=None, error="F008",
-                                reason="the network gave an embedding that is not finite")
         return row
 
     def _flush(self) -> None:
@@ -221,16 +218,17 @@ class Output:
         if not self._rows:
             return
         self._begin()
-        counts = counts_of(self._rows, self._pictures)
-        self._write_part(self._rows, counts)
+        counts = self._write_part(self._rows, self._pictures)
         # Together: until then the same part is written again, and no row doubled.
         (self._rows, self._pictures, self._next, self._counts, self.added) = (
             [], 0, self._next + 1, self._counts + counts, self.added + self._pictures)
 
-    def _write_part(self, rows: Sequence[Row], counts: Counts) -> None:
-        manifest = Manifest(self.job, counts, complete=True)
-        held = Held(manifest, block_of(rows, self.job.dim))
-        write_atomic(self._store.part(self._next), self._part_form.write(manifest, held))
+    def _write_part(self, rows: list[Row], pictures: int) -> Counts:
+        rows, block = sound(rows, self.job.dim)
+        counts = counts_of(rows, pictures)
+        held = Held(Manifest(self.job, counts, complete=True), block)
+        write_atomic(self._store.part(self._next), self._part_form.write(held.manifest, held))
+        return counts
 
     def _begin(self) -> None:
         """Before the first part: from here on the folder has all rows."""
@@ -253,7 +251,7 @@ class Output:
             self._next = 1
             return
         for rows, pictures in portions(base, self._limits[0]):
-            self._write_part(rows, counts_of(rows, pictures))
+            self._write_part(rows, pictures)
             self._next += 1
 
     def _write_manifest(self, manifest: Manifest) -> None:
