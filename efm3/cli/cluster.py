@@ -74,7 +74,8 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
                 "threshold": limit.value, "threshold_from": limit.origin, "linkage": linkage,
                 "clusters": len(sizes), "in_none": alone, "sizes": sizes}))
             return
-    click.echo(f"{len(sizes):,} clusters of {sum(sizes):,} faces; {alone:,} rows in none; "
+    click.echo(f"{len(sizes):,} cluster{'s' * (len(sizes) != 1)} of {sum(sizes):,} faces; "
+               f"{alone:,} rows in none; "
                f"threshold {limit.value:.4g}, {limit.words}")
     for number, size in enumerate(sizes[:MOST_TOLD]):
         click.echo(f"  cluster {number}: {size:,} faces")

@@ -34,10 +34,11 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
     """List the pictures of INDEX, a table that `efm3 embed -o` wrote, that show nearly the same:
     copies that were scaled or encoded again. Nothing is deleted.
 
-    Of each group the picture with the largest face is kept where INDEX knows boxes, else the first
-    in its order; every copy that is listed is itself near that one. Of several faces all must be
-    alike. Only faces are compared: another crop of one photograph is a copy, and what stands
-    around the face does not count. Look at the pictures before you delete any.
+    Of each group the picture with the largest face is kept, where INDEX knows boxes; of equal ones
+    the largest file, else the first. Every copy that is listed is itself near the one that is
+    kept. Of several faces all must be alike. Only faces are compared: another crop of one
+    photograph is a copy, and what stands around the face does not count. Look at the pictures
+    before you delete any.
 
     Exit codes: 0 done, whether there are copies or not; 1 input that is refused; 2 usage;
     3 unreadable.

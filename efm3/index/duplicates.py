@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -60,7 +61,8 @@ def duplicates(library: Library, threshold: float = SAME, threads: int = 1) -> D
 
     Each copy is itself above the threshold with the picture that is kept, not only with another
     copy. Kept is the picture with the larger face, where the table knows boxes and they differ by
-    a fifth; else the one that stands first. Raises Efm3Error B024, OSError.
+    a fifth; else the one with the larger file, where they are there; else the first. Raises
+    Efm3Error B024, OSError.
     """
     vectors = settled(library.vectors())
     first = sets(vectors, threshold, threads)
@@ -68,15 +70,24 @@ def duplicates(library: Library, threshold: float = SAME, threads: int = 1) -> D
     # Of two faces of one size the detector's boxes differ a little.
     size = np.round(np.log2(np.maximum(pictures.size, 1)) * 2)
     found: list[tuple[int, list[tuple[int, float]]]] = []
-    for group in _alike(pictures, first):
-        order = group[np.lexsort((pictures.first[group], -size[group]))]
+    alike = list(_alike(pictures, first))
+    names = library.names(pictures.first[np.concatenate(alike)] if alike else first[:0])
+    for group in alike:
+        rows = pictures.first[group]
+        files = np.array([_file_size(names[row].path) for row in rows.tolist()])
+        order = group[np.lexsort((rows, -files, -size[group]))]
         found += _leaders(vectors, pictures, order, threshold)
-    names = library.names(np.array([row for keep, copies in found
-                                    for row in (keep, *(c for c, _ in copies))], np.int64))
     groups = tuple(Group(names[keep].path, tuple(Copy(names[row].path, cosine)
                                                  for row, cosine in sorted(copies)))
                    for keep, copies in sorted(found))
     return Duplicates(groups, len(pictures.first), pictures.left_out)
+
+
+def _file_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _pictures(library: Library, good: Bools) -> _Pictures:

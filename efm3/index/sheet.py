@@ -90,7 +90,7 @@ def _head(count: int, shown: int, alone: int, threshold: str) -> str:
         'style-src \'unsafe-inline\'; img-src data:">',
         f'<title>Clusters of faces</title>\n<style>{STYLE}</style>', '</head>', '<body>',
         '<h1>Clusters of faces</h1>',
-        f'<p>{count:,} clusters{some}; {alone:,} rows are in none. Threshold '
+        f'<p>{count:,} cluster{"s" * (count != 1)}{some}; {alone:,} rows are in none. Threshold '
         f'{escape(threshold)}. Under each face: its cosine to the centre, and its picture.</p>\n'))
 
 

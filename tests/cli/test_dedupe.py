@@ -19,7 +19,7 @@ def scene(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["a1", "b1", "a 2\n", "c1", "b2", "b3"]
     for name in names:
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text("picture")
     table("x.npz", rows(np.stack([A, B, A, C, B, B]), names))
     return tmp_path
 

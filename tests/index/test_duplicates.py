@@ -57,6 +57,14 @@ def test_the_larger_face_is_kept(tmp_path):
     assert told == {"0001.jpg": ["0000.jpg", "0002.jpg"], "0003.jpg": ["0004.jpg"]}
 
 
+def test_of_equal_faces_the_larger_file_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for i, size in enumerate((5, 9, 7)):
+        (tmp_path / f"{i:04}.jpg").write_bytes(bytes(size))
+    _, told = groups(tmp_path, [A, A, A, A])
+    assert told == {"0001.jpg": ["0000.jpg", "0002.jpg", "0003.jpg"]}
+
+
 def test_all_faces_must_be_alike(tmp_path):
     names = ["ab", "ab", "a", "ba", "ba", "ac", "ac", "aa", "aa"]
     _, told = groups(tmp_path, [A, B, A, turned(B, NEAR), A, A, C, A, A], names)
