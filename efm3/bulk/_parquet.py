@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from efm3.arrays import Array, Floats
+from efm3.arrays import Array, Bools, Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
+from efm3.bulk._pages import Numbers, plain
 from efm3.bulk._table import MAX_FIELD, NUMBERS, ROWS, TEXTS, Block, Sink, Table, merged
 from efm3.bulk.row import FORMAT
 from efm3.extras import need
@@ -93,6 +94,7 @@ class ParquetTable(Table):
             found = pq.read_metadata(self._file)
             super().__init__(path, self._stated(found.metadata or {}))
             self._check(found)
+            self._plain = plain(found, "embedding.list.element")
             # Texts as a dictionary: a text that is repeated a billion times is kept once.
             self._pq = pq.ParquetFile(self._file, metadata=found, pre_buffer=False,
                                       read_dictionary=list(TEXTS),
@@ -136,13 +138,22 @@ class ParquetTable(Table):
 
     def columns(self, names: Sequence[str], rows: int = ROWS) -> Iterator[dict[str, Any]]:
         """The columns of these names, block after block."""
-        at = 0
+        at, numbers = 0, None
+        others = list(names)
+        if "embedding" in names and self._plain is not None:
+            numbers = Numbers(self._file, self._plain)
+            others = [name for name in names if name not in ("embedding", "error")] + ["error"]
         try:
-            for batch in self._pq.iter_batches(min(rows, ROWS), columns=list(names),
-                                               use_threads=False):
-                out = {name: self._column(name, batch.column(name)) for name in names}
+            for batch in self._pq.iter_batches(min(rows, ROWS), columns=others, use_threads=False):
+                out = {name: self._column(name, batch.column(name)) for name in others}
+                if numbers:
+                    good = np.array(batch.column("error").is_null())
+                    flat = numbers.take(int(good.sum()) * self.dim).reshape(-1, self.dim)
+                    out["embedding"] = _spread(flat, good)
                 at += batch.num_rows
-                yield out
+                yield {name: out[name] for name in names}
+            if numbers:
+                numbers.end()
         except Efm3Error:
             raise
         except Exception as e:
@@ -153,12 +164,12 @@ class ParquetTable(Table):
         if name in TEXTS:
             return self._texts(name, column)
         if name == "face":
-            return self._plain(column)
+            return self._whole(column)
         if name == "score":
             return np.array(column.fill_null(np.nan))
         return self._vectors(column)
 
-    def _plain(self, column: Any) -> Array:
+    def _whole(self, column: Any) -> Array:
         if column.null_count:
             self.damaged("a number is missing")
         return np.array(column)
@@ -175,9 +186,14 @@ class ParquetTable(Table):
     def _vectors(self, column: Any) -> Floats:
         """Rows of numbers; NaN where the row is null."""
         width = column.type.list_size
-        flat = self._plain(column.flatten()).reshape(-1, width)
-        if not column.null_count:
-            return flat
-        out = np.full((len(column), width), np.nan, np.float32)
-        out[np.asarray(column.is_valid())] = flat
-        return out
+        flat = self._whole(column.flatten()).reshape(-1, width)
+        return _spread(flat, np.array(column.is_valid()))
+
+
+def _spread(flat: Floats, valid: Bools) -> Floats:
+    """The rows that are there at their places, NaN in the others."""
+    if len(flat) == len(valid):
+        return flat
+    out = np.full((len(valid), flat.shape[1]), np.nan, np.float32)
+    out[valid] = flat
+    return out

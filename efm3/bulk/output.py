@@ -130,32 +130,35 @@ class Output:
         if found is None and (names := store.foreign()):
             refuse("B006", f"a folder that is no bulk run's, with {printable(names[0])} in it",
                    store.folder, printable(names[0]), MANIFEST)
-        if force:
-            self._sweep()
-            store.clear()
-        elif not resume and (found or table or store.numbers()):
+        numbers = store.numbers()
+        if not (resume or force) and (found or table or numbers):
             what = "is there already" if table or (found and found.complete) else \
                 "has the parts of a run that did not end"
             refuse("B001", f"it {what}: --resume goes on with it, --force writes it anew",
                    self.path)
-        elif found:
-            self._sweep()
+        if numbers and not (found or table or force):
+            refuse("B006", f"a folder of parts without {MANIFEST}", store.folder, "parts", MANIFEST)
+        self._sweep()
+        if found and not force:
             _manifest.same_job(found.job, self.job, self.path)
             self._resume(found)
-        elif table:
-            self._sweep()
-            assert self._form is not None
-            store.clear()  # parts without a manifest were joined before
-            base = self._form.open(self.path)
-            with contextlib.ExitStack() as closing:
-                closing.callback(base.close)
-                _manifest.same_job(base.manifest.job, self.job, self.path)
-                self._counts = base.manifest.counts
-                self.done = Done(base, self._counts)
-                self._base, self._whole = base, base.manifest
-                closing.pop_all()
-        elif store.numbers():
-            refuse("B006", f"a folder of parts without {MANIFEST}", store.folder, "parts", MANIFEST)
+        elif table and not force:
+            self._add_to_table()
+        else:
+            store.clear()
+
+    def _add_to_table(self) -> None:
+        assert self._form is not None
+        base = self._form.open(self.path)
+        try:
+            _manifest.same_job(base.manifest.job, self.job, self.path)
+            self._store.clear()  # parts without a manifest were joined before
+            self._counts = base.manifest.counts
+            self.done = Done(base, self._counts)
+        except BaseException:
+            base.close()
+            raise
+        self._base, self._whole = base, base.manifest
 
     def _found(self) -> Manifest | None:
         try:

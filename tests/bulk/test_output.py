@@ -206,6 +206,10 @@ def test_what_a_killed_run_was_writing_is_removed(tmp_path):
     for name in (*ours, *others):
         Path(name).write_text("x")
     written(path, SOME, resume=True)
+    Path(f"{tmp_path}/x").mkdir()
+    Path(f"{tmp_path}/x/.{MANIFEST}.{'b' * 16}.tmp").write_text("x")  # killed before all else
+    written(f"{tmp_path}/x/", SOME)
+    assert not list(tmp_path.glob("x/.*"))
     assert not any(map(os.path.exists, ours)) and all(map(os.path.exists, others))
     assert rows_in(path) == expected(SOME)
 

@@ -4,6 +4,7 @@
 
 import csv
 import importlib.util
+import io
 import json
 import os
 import struct
@@ -281,6 +282,31 @@ def test_code_points_that_are_none(tmp_path):
     at = data.index(b"a\0\0\0", data.index(b"\n", start))
     path.write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4:])
     assert "no characters" in refused("B008", whole, str(path))
+
+
+def test_parquet_pages_are_read_as_the_library_reads_them(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="pyarrow not installed")
+    path = f"{tmp_path}/x.parquet"
+    names = [f"{i}.jpg" for i in range(3000)] + ["bad", "c3"]
+    written(path, names, part_rows=700)
+    with open_table(path) as table:
+        assert table._plain
+        got = [table.embeddings(), *(b.embedding for b in table.blocks(7))]
+        table._plain = None
+        want = table.embeddings()
+    assert np.array_equal(got[0], want, equal_nan=True)
+    assert np.array_equal(np.concatenate(got[1:]), want, equal_nan=True)
+    assert np.isnan(want).all(1).sum() == 1
+
+
+@pytest.mark.parametrize("head", [
+    b"", b"\x15", b"\x15" + b"\xff" * 11, b"\x1c" * 9, b"\x18\xff\xff\xff\x7f", b"\x19\x00",
+    b"\x05\x00", b"\x00"])
+def test_heads_of_pages_that_are_none(head):
+    from efm3.bulk._pages import Numbers
+
+    with pytest.raises(ValueError):
+        Numbers(io.BytesIO(head), [(0, 99)]).take(1)
 
 
 def test_parquet_of_others(tmp_path):
