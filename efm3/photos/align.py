@@ -20,7 +20,7 @@ TINY = 1e-12
 """Of a transform's area: a picture is not made smaller than by a million."""
 NEAR = (0.8, 1.125)
 """What is as good as a size, by the part of it."""
-BAND = 1 << 17
+BAND = 1 << 18
 """Pixels that Pillow is given at a time."""
 
 
@@ -74,37 +74,35 @@ def shrunk(pixels: Pixels, width: int, height: int, loosely: bool = False) \
 def _blocks(pixels: Pixels, factor: int) -> tuple[Pixels, Doubles]:
     """Means of blocks, for a detector, and the transform onto them.
 
-    In bands of rows, which stay in the processor's cache. Of high blocks two rows are seen:
-    what the others hold is finer than what a detector looks at.
+    Two rows of a block are seen, and all columns: the other rows cost more than they tell. In
+    bands of rows, which stay in the processor's cache.
     """
-    above = round(factor / 4 - 0.5) if factor >= 4 else 0
-    seen = slice(above, factor - above, factor - 1 - 2 * above if factor >= 4 else 1)
-    pixels = _whole(pixels, factor)
+    image = pillow()
+    # A side that is shorter than a block is made as long, by its last row or column.
+    lacks = [max(0, factor - side) for side in pixels.shape[:2]]
+    if any(lacks):
+        pixels = np.pad(pixels, [(0, lacks[0]), (0, lacks[1]), (0, 0)], "edge")
     height, width = (side // factor for side in pixels.shape[:2])
+    above = round(factor / 4 - 0.5)
+    upper, lower = (pixels[:height * factor].reshape(height, factor, *pixels.shape[1:])[:, row]
+                    for row in (above, factor - 1 - above))
     out = np.empty((height, width, 3), np.uint8)
-    rows = max(1, BAND // (width * factor ** 2))
+    rows = max(1, BAND // pixels.shape[1])
     for top in range(0, height, rows):
-        band = pixels[top * factor:(top + rows) * factor]
-        out[top:top + rows] = np.rint(_means(band, factor, seen)).transpose(1, 2, 0)
+        one, two = upper[top:top + rows], lower[top:top + rows]
+        mean = (one & two) + ((one ^ two) >> 1)
+        out[top:top + rows] = np.asarray(image.fromarray(mean).reduce((factor, 1)))[:, :width]
     return out, np.column_stack([np.eye(2), np.full(2, (1 - factor) / 2)]) / factor
 
 
-def _whole(pixels: Pixels, factor: int) -> Pixels:
-    """The picture itself; a side that is shorter than a block is made as long, by its last row or
-    column."""
-    lacks = [max(0, factor - side) for side in pixels.shape[:2]]
-    return np.pad(pixels, [(0, lacks[0]), (0, lacks[1]), (0, 0)], "edge") if any(lacks) else pixels
-
-
-def _means(pixels: Pixels, factor: int, seen: slice) -> Floats:
-    """Means of the whole blocks of factor x factor pixels, [3, H, W], by those of their rows that
-    are `seen`."""
+def _means(pixels: Pixels, factor: int) -> Floats:
+    """Means of the whole blocks of factor x factor pixels, [3, H, W]."""
     height, width = (side // factor for side in pixels.shape[:2])
-    rows = pixels[:height * factor].reshape(height, factor, *pixels.shape[1:])[:, seen]
+    rows = pixels[:height * factor].reshape(height, factor, *pixels.shape[1:])
     sums = rows.sum(1, dtype=np.uint16 if factor <= 257 else np.uint32)[:, :width * factor]
     columns = sums.reshape(height, width, factor, 3).transpose(3, 2, 0, 1)
     return np.asarray(np.ascontiguousarray(columns).sum(1, dtype=np.float32)
-                      / np.float32(factor * rows.shape[1]))
+                      / np.float32(factor ** 2))
 
 
 def aligned(pixels: Pixels, points: Doubles) -> Pixels:
@@ -134,9 +132,12 @@ def warp(pixels: Pixels, matrix: Doubles, side: int) -> Pixels:
         return np.zeros((side, side, 3), np.uint8)
     planes: Array = region.transpose(2, 0, 1)
     if factor > 1:
-        # At the picture's border the last row and column stand for what a block lacks.
-        lacks = [(0, -length % factor) for length in region.shape[:2]]
-        planes = _means(np.pad(region, [*lacks, (0, 0)], "edge"), factor, slice(None))
+        # At the picture's border the last row and column stand for what a block lacks; elsewhere
+        # the margin is left out.
+        lacks = np.where(high == limits, -(high - low) % factor, 0)
+        if lacks.any():
+            region = np.pad(region, [(0, lacks[1]), (0, lacks[0]), (0, 0)], "edge")
+        planes = _means(region, factor)
     back[:, 2] += (factor - 1) / -2 - low
     return _bilinear(planes, back / factor, side)
 

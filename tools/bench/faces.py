@@ -37,7 +37,7 @@ def photograph(width: int, height: int, heads: int) -> Pixels:
     rng = np.random.default_rng(width)
     noise = rng.integers(120, 160, (height // 8, width // 8, 3), np.uint8)
     out = np.array(Image.fromarray(noise).resize((width, height), Image.Resampling.BILINEAR))
-    side = min(width, height) // (2 if heads == 1 else 3)
+    side = min(width, height) // (3 if heads == 1 else 4)
     files = sorted((ROOT / "examples").glob("*.png"))
     for k in range(heads):
         with Image.open(files[k % len(files)]) as picture:
