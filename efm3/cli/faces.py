@@ -70,11 +70,10 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
 def _photo(path: str, detector: Detector, crops: str | None, drawn: str | None,
            force: bool) -> dict[str, Any]:
     """The row of one photograph; `crops` and `drawn` are where files of it begin."""
-    from efm3.photos import aligned, find
-    from efm3.pictures import read
+    from efm3.photos import aligned, find, photograph
     from efm3.source import write_atomic
 
-    pixels, notes = read(path)
+    pixels, notes = photograph(path)
     faces = find(pixels, detector)
     cut = [aligned(pixels, f.points) for f in faces]
     names = [f"{crops}-{n}.png" if crops else None for n in range(1, len(faces) + 1)]

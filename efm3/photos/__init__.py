@@ -20,13 +20,21 @@ from efm3.photos.find import find
 from efm3.pictures import BadPicture, Picture, read
 from efm3.source import Source, name_of
 
-__all__ = ["Aligner", "Detector", "Face", "Which", "aligned", "choose", "find", "open_detector"]
+__all__ = ["Aligner", "Detector", "Face", "Which", "aligned", "choose", "find", "open_detector",
+           "photograph"]
 
 Which = Literal["one", "largest", "central", "all"]
 """Which faces of a photograph are taken: the only one, or else the photograph is refused; the
 largest; the one nearest the photograph's centre, as sets like LFW name it; all."""
+DECODED = 162 << 20
+"""Bytes that decoding may take: less than for other pictures, since a network is loaded too."""
 MOST_NAMED = 9
 """More faces than this are counted, but their sizes are not listed in a refusal."""
+
+
+def photograph(source: Source, place: str | None = None) -> Picture:
+    """The photograph as `pictures.read` gives it, within DECODED. Raises what that raises."""
+    return read(source, place, DECODED)
 
 
 def choose(faces: Sequence[Face], which: Which, width: int, height: int, place: str) -> list[Face]:
@@ -76,7 +84,7 @@ class Aligner:
         detector's network fails.
         """
         place = name_of(source) if place is None else place
-        pixels, notes = read(source, place)
+        pixels, notes = photograph(source, place)
         height, width = pixels.shape[:2]
         faces = find(pixels, self.detector)
         chosen = choose(faces, self.which, width, height, place)

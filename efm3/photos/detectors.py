@@ -147,6 +147,8 @@ class _Onnx:
         options = runtime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
+        # Photographs differ in size: patterns of each would pile up.
+        options.enable_mem_pattern = False
         try:
             return runtime.InferenceSession(model.SerializeToString(), options,
                                             providers=["CPUExecutionProvider"])

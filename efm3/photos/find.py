@@ -4,15 +4,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from efm3.arrays import Doubles, Pixels
-from efm3.photos.align import inverse, moved, shrunk, warp
+from efm3.photos.align import NEAR, inverse, moved, shrunk, warp
 from efm3.photos.detectors import Detector, suppressed
 from efm3.photos.face import Face
 
-LONGEST = 1024
-"""Pixels of the longer side at which faces are looked for; a larger photograph is made smaller."""
+LOOKED = 911 * 683
+"""Pixels at which faces are looked for, nearly: a larger photograph is made smaller."""
+FULL = 256
+"""Pixels of the longer side at which a face that fills a photograph is looked for."""
+MEMORY = 165 << 20
+"""Bytes of the photograph and of a network that looks at it: of a large one it sees less."""
+_NETWORK = 171
+"""Bytes that CenterFace takes for each pixel that it looks at; measured."""
 WEAK = 0.8
 """Where no face has this score, the best ones are looked at alone; and where none has it then,
 the photograph in three other directions."""
@@ -34,10 +42,14 @@ def find(pixels: Pixels, detector: Detector) -> list[Face]:
     fills a large photograph; weak faces alone; with the photograph on its sides and on its head;
     and each turned face alone, upright.
     """
-    small, onto = shrunk(pixels, LONGEST, LONGEST, True)
+    height, width = pixels.shape[:2]
+    most = min(LOOKED, (MEMORY - pixels.nbytes) / _NETWORK / NEAR[1] ** 2)
+    over = math.sqrt(height * width / max(most, FULL ** 2))
+    small, onto = shrunk(pixels, width / over, height / over, True) if over > 1 else \
+        (pixels, np.eye(2, 3))
     faces = detector.detect(small)
     if not faces:
-        tiny, further = shrunk(small, LONGEST // 4, LONGEST // 4, True)
+        tiny, further = shrunk(small, FULL, FULL, True)
         if tiny is not small:
             faces = [_moved(inverse(further), f) for f in detector.detect(tiny)]
     faces = [_moved(inverse(onto), f) for f in faces]

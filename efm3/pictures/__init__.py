@@ -61,13 +61,14 @@ def pillow() -> Any:
     return need("PIL.Image", "images")
 
 
-def read(source: Source, place: str | None = None) -> Picture:
+def read(source: Source, place: str | None = None, memory: int | None = None) -> Picture:
     """The picture in a file or in bytes, upright, in its own size; `place` names it in messages.
 
-    A JPEG that would take more than MAX_MEMORY is decoded at a half, a quarter or an eighth of
-    its size, and that is noted. Raises BadPicture, Unreadable, and Efm3Error X002 without Pillow.
+    A JPEG that would take more than `memory` bytes, MAX_MEMORY where that is not given, is decoded
+    at a half, a quarter or an eighth of its size, and that is noted. Raises BadPicture,
+    Unreadable, and Efm3Error X002 without Pillow.
     """
-    return _read(source, place, None)
+    return _read(source, place, None, memory)
 
 
 def face(source: Source, resize: bool = False, side: int = SIDE,
@@ -103,7 +104,8 @@ def _bytes(source: Source) -> bytes:
             raise Unreadable(f"{os.fspath(source)}: {e.strerror or e}") from None
 
 
-def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) -> Picture:
+def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None,
+          memory: int | None = None) -> Picture:
     image = pillow()
     place = name_of(source) if place is None else place
     data = _bytes(source)
@@ -121,7 +123,7 @@ def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) ->
             size = form.size(data)
         else:
             size = _forms.measured(form, data, picture)
-        scale = _scale(size, form, place, wanted)
+        scale = _scale(size, form, place, wanted, MAX_MEMORY if memory is None else memory)
         picture = picture or _forms.opened(form, data, image)
         with picture:
             if {*picture.size} != {size.width, size.height}:
@@ -140,7 +142,7 @@ def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) ->
 
 
 def _scale(size: Size, form: _forms.Form, place: str,
-           wanted: tuple[int, bool] | None) -> int:
+           wanted: tuple[int, bool] | None, memory: int) -> int:
     """1, or by how much the picture is made smaller as it is decoded. Raises BadPicture."""
     width, height = size.width, size.height
     least, scale = min(width, height), 1
@@ -152,11 +154,11 @@ def _scale(size: Size, form: _forms.Form, place: str,
     most = 8 if form.name == "JPEG" else 1
     while wanted and scale < most and 4 * scale * wanted[0] <= least:
         scale *= 2
-    while (costs := _cost(size, form, scale)) > MAX_MEMORY and scale < most:
+    while (costs := _cost(size, form, scale)) > memory and scale < most:
         scale *= 2
-    if costs > MAX_MEMORY or max(width, height) > MAX_SIDE:
+    if costs > memory or max(width, height) > MAX_SIDE:
         _bad("F011", f"{width}x{height} pixels, which take {costs >> 20:,} MB to decode", place,
-             f"{costs >> 20:,} MB", f"{MAX_MEMORY >> 20} MB, {MAX_SIDE:,} pixels on a side")
+             f"{costs >> 20:,} MB", f"{memory >> 20} MB, {MAX_SIDE:,} pixels on a side")
     return scale
 
 

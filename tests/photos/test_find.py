@@ -7,7 +7,7 @@ import pytest
 
 from efm3.photos.align import TEMPLATE, inverse, moved
 from efm3.photos.face import Face
-from efm3.photos.find import AGAIN, FEW, LONGEST, TIMES, _from_turned, find
+from efm3.photos.find import AGAIN, FEW, TIMES, _from_turned, find
 
 NEEDS = ("PIL",)
 
@@ -131,7 +131,7 @@ def test_huge():
     picture, points = photograph(1600, 1200, (1000.3, 600.8), eyes=160)
     eye = Eye()
     (found,) = find(picture, eye)
-    assert eye.asked == [(768, LONGEST)] and np.abs(found.points - points).max() < 1.5
+    assert eye.asked == [(600, 800)] and np.abs(found.points - points).max() < 1.5
 
 
 def test_a_face_that_fills_the_photograph():
