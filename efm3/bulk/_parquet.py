@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
 """Tables as Parquet. Embeddings are plain, neither compressed nor in a dictionary: they hardly
-become smaller, and are read faster."""
+become smaller, and are read faster. A row of numbers that is missing is NaN, not null: many
+versions of pyarrow cannot read a null among lists of fixed size."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from efm3.arrays import Array, Bools, Floats
+from efm3.arrays import Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
 from efm3.bulk._pages import Numbers, plain
@@ -23,6 +24,7 @@ from efm3.source import open_regular
 
 GROUP = 8 << 20
 """About the bytes of a row group, which a writer and most readers hold several times at once."""
+_EMBEDDING = ("embedding", "list", "element")
 KEYS = ("format", "model", "dim", "options", "version", "counts")
 """What the schema's metadata state, each after `efm3.`: text, or JSON from `dim` on."""
 
@@ -36,8 +38,8 @@ def _schema(dim: int) -> Any:
     return pa.schema([
         pa.field("path", pa.string(), nullable=False),
         pa.field("face", pa.int32(), nullable=False),
-        pa.field("embedding", vector(dim)),
-        *(pa.field(name, vector(width)) for name, width in NUMBERS.items()),
+        pa.field("embedding", vector(dim), nullable=False),
+        *(pa.field(name, vector(width), nullable=False) for name, width in NUMBERS.items()),
         pa.field("score", pa.float32()),
         pa.field("error", pa.string()), pa.field("reason", pa.string())])
 
@@ -55,7 +57,8 @@ def write(manifest: Manifest, table: Table) -> Iterator[bytes]:
     schema = _schema(table.dim).with_metadata(_keys(manifest))
     sink = Sink()
     with pq.ParquetWriter(
-            sink, schema, compression={name: "zstd" for name in TEXTS},
+            sink, schema, compression={**dict.fromkeys(TEXTS, "zstd"),
+                                       **{f"{name}.list.element": "zstd" for name in NUMBERS}},
             use_dictionary=["error", "reason"], write_statistics=["path", "face", "error"],
             write_page_checksum=True) as writer:
         for block in merged(table, max(1, GROUP // (4 * table.dim + 200))):
@@ -65,21 +68,16 @@ def write(manifest: Manifest, table: Table) -> Iterator[bytes]:
 
 
 def _arrays(pa: Any, schema: Any, block: Block) -> list[Any]:
-    valid = {"embedding": np.array([e is None for e in block.error], bool),
-             **{name: ~np.isnan(getattr(block, name)[:, 0]) for name in NUMBERS},
-             "score": ~np.isnan(block.score)}
     out = []
     for field in schema:
         values = getattr(block, field.name)
-        if field.name not in valid:
-            out.append(pa.array(values, field.type))
-        elif field.name == "score":
-            out.append(pa.array(values, field.type, mask=~valid["score"]))
-        else:
-            # Of pyarrow's constructors this one takes nulls in every version.
+        if field.name in ("embedding", *NUMBERS):
+            # Of pyarrow's constructors this one takes a type with a name for its elements.
             flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-            bits = pa.py_buffer(np.packbits(valid[field.name], bitorder="little"))
-            out.append(pa.Array.from_buffers(field.type, len(values), [bits], children=[flat]))
+            out.append(pa.Array.from_buffers(field.type, len(values), [None], children=[flat]))
+        else:
+            mask = np.isnan(values) if field.name == "score" else None
+            out.append(pa.array(values, field.type, mask=mask))
     return out
 
 
@@ -94,7 +92,6 @@ class ParquetTable(Table):
             found = pq.read_metadata(self._file)
             super().__init__(path, self._stated(found.metadata or {}))
             self._check(found)
-            self._plain = plain(found, "embedding.list.element")
             # Texts as a dictionary: a text that is repeated a billion times is kept once.
             self._pq = pq.ParquetFile(self._file, metadata=found, pre_buffer=False,
                                       read_dictionary=list(TEXTS),
@@ -140,16 +137,16 @@ class ParquetTable(Table):
         """The columns of these names, block after block."""
         at, numbers = 0, None
         others = list(names)
-        if "embedding" in names and self._plain is not None:
-            numbers = Numbers(self._file, self._plain)
-            others = [name for name in names if name not in ("embedding", "error")] + ["error"]
         try:
+            if "embedding" in names and (places := plain(self._file, _EMBEDDING)) is not None:
+                numbers = Numbers(self._file, places)
+                # A column is there in any case, which says how many rows there are.
+                others = [name for name in names if name != "embedding"] or ["face"]
             for batch in self._pq.iter_batches(min(rows, ROWS), columns=others, use_threads=False):
                 out = {name: self._column(name, batch.column(name)) for name in others}
                 if numbers:
-                    good = np.array(batch.column("error").is_null())
-                    flat = numbers.take(int(good.sum()) * self.dim).reshape(-1, self.dim)
-                    out["embedding"] = _spread(flat, good)
+                    flat = numbers.take(batch.num_rows * self.dim)
+                    out["embedding"] = flat.reshape(-1, self.dim)
                 at += batch.num_rows
                 yield {name: out[name] for name in names}
             if numbers:
@@ -164,15 +161,15 @@ class ParquetTable(Table):
         if name in TEXTS:
             return self._texts(name, column)
         if name == "face":
-            return self._whole(column)
+            return np.array(self._whole(column))
         if name == "score":
             return np.array(column.fill_null(np.nan))
         return self._vectors(column)
 
-    def _whole(self, column: Any) -> Array:
+    def _whole(self, column: Any) -> Any:
         if column.null_count:
             self.damaged("a number is missing")
-        return np.array(column)
+        return column
 
     def _texts(self, name: str, column: Any) -> list[Any]:
         words = column.dictionary.to_pylist()
@@ -184,16 +181,6 @@ class ParquetTable(Table):
         return found
 
     def _vectors(self, column: Any) -> Floats:
-        """Rows of numbers; NaN where the row is null."""
-        width = column.type.list_size
-        flat = self._whole(column.flatten()).reshape(-1, width)
-        return _spread(flat, np.array(column.is_valid()))
-
-
-def _spread(flat: Floats, valid: Bools) -> Floats:
-    """The rows that are there at their places, NaN in the others."""
-    if len(flat) == len(valid):
-        return flat
-    out = np.full((len(valid), flat.shape[1]), np.nan, np.float32)
-    out[valid] = flat
-    return out
+        """Rows of numbers."""
+        flat = self._whole(self._whole(column).flatten())
+        return np.array(flat).reshape(-1, column.type.list_size)

@@ -49,8 +49,8 @@ def written(path: str, names: list[str], **kw: Any) -> dict[str, Any]:
 
 def told(row: Row) -> tuple[object, ...]:
     """A row as a value that can be compared."""
-    return tuple(tuple(np.array(v, np.float32).tolist()) if isinstance(v, (tuple, np.ndarray)) else v
-                 for v in row)
+    return tuple(tuple(np.array(v, np.float32).tolist())
+                 if isinstance(v, (tuple, np.ndarray)) else v for v in row)
 
 
 def rows_in(path: str, rows: int = 65536) -> list[tuple[object, ...]]:

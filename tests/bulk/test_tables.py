@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from efm3 import Efm3Error
-from efm3.bulk import _lines, _npz, _table
+from efm3.bulk import _lines, _npz, _parquet, _table
 from efm3.bulk.row import FORMAT, Row
 from efm3.bulk.tables import FORMS, Table, form_of, open_table
 from efm3.source import Unreadable
@@ -290,9 +290,9 @@ def test_parquet_pages_are_read_as_the_library_reads_them(tmp_path, monkeypatch)
     names = [f"{i}.jpg" for i in range(3000)] + ["bad", "c3"]
     written(path, names, part_rows=700)
     with open_table(path) as table:
-        assert table._plain
+        assert _parquet.plain(table._file, ("embedding", "list", "element"))
         got = [table.embeddings(), *(b.embedding for b in table.blocks(7))]
-        table._plain = None
+        monkeypatch.setattr(_parquet, "plain", lambda *_: None)
         want = table.embeddings()
     assert np.array_equal(got[0], want, equal_nan=True)
     assert np.array_equal(np.concatenate(got[1:]), want, equal_nan=True)
