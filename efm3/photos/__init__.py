@@ -26,15 +26,16 @@ __all__ = ["Aligner", "Detector", "Face", "Which", "aligned", "choose", "find", 
 Which = Literal["one", "largest", "central", "all"]
 """Which faces of a photograph are taken: the only one, or else the photograph is refused; the
 largest; the one nearest the photograph's centre, as sets like LFW name it; all."""
-DECODED = 162 << 20
+DECODED = 128 << 20
 """Bytes that decoding may take: less than for other pictures, since a network is loaded too."""
 MOST_NAMED = 9
 """More faces than this are counted, but their sizes are not listed in a refusal."""
 
 
-def photograph(source: Source, place: str | None = None) -> Picture:
-    """The photograph as `pictures.read` gives it, within DECODED. Raises what that raises."""
-    return read(source, place, DECODED)
+def photograph(source: Source, detector: Detector, place: str | None = None) -> Picture:
+    """The photograph as `pictures.read` gives it, within DECODED, for a detector to look at, which
+    rests while a large one is decoded. Raises what `read` raises."""
+    return read(source, place, DECODED, lambda: detector.rest())
 
 
 def choose(faces: Sequence[Face], which: Which, width: int, height: int, place: str) -> list[Face]:
@@ -84,7 +85,7 @@ class Aligner:
         detector's network fails.
         """
         place = name_of(source) if place is None else place
-        pixels, notes = photograph(source, place)
+        pixels, notes = photograph(source, self.detector, place)
         height, width = pixels.shape[:2]
         faces = find(pixels, self.detector)
         chosen = choose(faces, self.which, width, height, place)

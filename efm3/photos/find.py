@@ -13,14 +13,13 @@ from efm3.photos.align import NEAR, inverse, moved, shrunk, warp
 from efm3.photos.detectors import Detector, suppressed
 from efm3.photos.face import Face
 
-LOOKED = 911 * 683
-"""Pixels at which faces are looked for, nearly: a larger photograph is made smaller."""
 FULL = 256
 """Pixels of the longer side at which a face that fills a photograph is looked for."""
-MEMORY = 165 << 20
-"""Bytes of the photograph and of a network that looks at it: of a large one it sees less."""
-_NETWORK = 171
-"""Bytes that CenterFace takes for each pixel that it looks at; measured."""
+MEMORY = 144 << 20
+"""Bytes of the photograph and of the network while it looks at it: a large one is made smaller
+for it, to nearly 1024x768 pixels, and those of 8 megapixels and more to fewer."""
+_NETWORK = 165
+"""Bytes that CenterFace takes for each pixel that it looks at, at most; measured."""
 WEAK = 0.8
 """Where no face has this score, the best ones are looked at alone; and where none has it then,
 the photograph in three other directions."""
@@ -43,8 +42,8 @@ def find(pixels: Pixels, detector: Detector) -> list[Face]:
     and each turned face alone, upright.
     """
     height, width = pixels.shape[:2]
-    most = min(LOOKED, (MEMORY - pixels.nbytes) / _NETWORK / NEAR[1] ** 2)
-    over = math.sqrt(height * width / max(most, FULL ** 2))
+    most = max(FULL ** 2, (MEMORY - pixels.nbytes) / _NETWORK / NEAR[1] ** 2)
+    over = math.sqrt(height * width / most)
     small, onto = shrunk(pixels, width / over, height / over, True) if over > 1 else \
         (pixels, np.eye(2, 3))
     faces = detector.detect(small)

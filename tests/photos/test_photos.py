@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from efm3 import photos
 from efm3.photos import Aligner, Face, choose
 from efm3.photos.align import TEMPLATE
 from efm3.pictures import BadPicture
@@ -28,7 +29,10 @@ class Known:
     name = "known"
 
     def __init__(self, *faces):
-        self.faces = list(faces)
+        self.faces, self.rests = list(faces), 0
+
+    def rest(self):
+        self.rests += 1
 
     def detect(self, rgb):
         return self.faces
@@ -83,6 +87,22 @@ def test_every_face():
         with pytest.raises(BadPicture) as e:
             Aligner(Known(*faces), which).every(encoded(), "a.png")
         assert e.value.code == code and e.value.path == "a.png"
+
+
+def test_the_detector_rests_while_a_large_photograph_is_decoded():
+    known = Known(face(100, 75))
+    align = Aligner(known)
+    align(encoded())
+    assert known.rests == 0
+    align(encoded(np.zeros((1900, 1900, 3), np.uint8)))
+    assert known.rests == 1
+
+
+def test_less_memory_than_for_other_pictures(monkeypatch):
+    monkeypatch.setattr(photos, "DECODED", 1000)
+    with pytest.raises(BadPicture) as e:
+        Aligner(Known(face(100, 75)))(encoded(), "a.png")
+    assert e.value.code == "F011"
 
 
 def test_choice():

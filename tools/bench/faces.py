@@ -60,6 +60,9 @@ class Heard:
         self.asked.append(rgb)
         return self._detector.detect(rgb)
 
+    def rest(self) -> None:
+        """See Detector."""
+
 
 def pair(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> tuple[float, float]:
     """The least milliseconds of the processor for each, taking turns."""
