@@ -43,7 +43,7 @@ KINDS = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(kind=st.sampled_from(sorted(KINDS)), seed=st.integers(0, 999), count=st.integers(1, 400),
        dim=st.integers(1, 33), k=st.integers(1, 30), threshold=st.sampled_from([None, 0.0, 0.9]),
        threads=st.integers(1, 3), repeat=st.booleans(), holes=st.booleans(), streamed=st.booleans())
