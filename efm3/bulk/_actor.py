@@ -24,12 +24,15 @@ COUNT = struct.Struct("<Q")
 class Actor:
     """Pictures to answers; one lives in each worker. It is sent there as these arguments.
 
-    Nothing is raised, for not every way of running Daft brings an exception home: an answer is the
-    rows of some pictures, or the refusal that ends the run.
+    `alive` is a file of this machine that is there as long as the run wants answers: Daft has no
+    way to end a query but that it fails. Else nothing is raised, for not every way of running Daft
+    brings an exception home: an answer is the rows of some pictures, or the refusal that ends the
+    run.
     """
 
-    def __init__(self, version: str, model: bytes, plan: dict[str, Any]) -> None:
+    def __init__(self, version: str, model: bytes, plan: dict[str, Any], alive: str = "") -> None:
         self._version, self._model, self._plan = version, model, plan
+        self._alive = alive
         self._maker: Any = None
 
     def answers(self, at: Any, names: Any, paths: Any, data: Any) -> Any:
@@ -39,6 +42,8 @@ class Actor:
         """
         import pyarrow as pa
 
+        if self._alive and not os.path.exists(self._alive):
+            raise InterruptedError
         positions = at.to_arrow().to_numpy()
         try:
             if self._maker is None:

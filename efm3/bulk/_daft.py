@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import queue
+import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from efm3.bulk.run import cores
@@ -17,10 +22,16 @@ from efm3.findings import Efm3Error, refuse
 if TYPE_CHECKING:
     from efm3.bulk._actor import Actor
 
-BATCH = 64
-"""Pictures that a worker gets at once."""
 QUIET = {"DAFT_ANALYTICS_ENABLED": "0", "DAFT_PROGRESS_BAR": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 """Unless they are set: Daft and Ray report no use to their makers, and draw nothing."""
+
+AHEAD = 16
+"""Answers that wait while the run writes a part."""
+PATIENCE = 10
+"""Seconds for a cluster to be reached, and for a query that is not wanted any more to end."""
+SETTLED = 1
+"""Seconds in which what such a query leaves behind in Daft's own threads has ended."""
+LOGS = ("daft", "daft_io", "daft_local_execution", "daft_distributed")
 
 
 def started(ray: str | None) -> tuple[bool, int]:
@@ -32,10 +43,13 @@ def started(ray: str | None) -> tuple[bool, int]:
         os.environ.setdefault(name, value)
     need("pyarrow", "daft")
     daft = need("daft", "daft")
+    for name in LOGS:  # what fails is told by its row, or by a refusal
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         if ray is not None:
             library = need("ray", "daft")
             if not library.is_initialized():
+                _reached(ray)
                 # Else the workers' own lines appear among ours.
                 library.init(address=ray, log_to_driver=False, logging_level="ERROR")
             daft.set_runner_ray(noop_if_initialized=True)
@@ -48,13 +62,20 @@ def started(ray: str | None) -> tuple[bool, int]:
     return cluster, max(1, usable)
 
 
+def _reached(address: str) -> None:
+    """Raise OSError at once where Ray would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+
+
 def method(actor: type[Actor], arguments: tuple[Any, ...], workers: int, threads: int,
-           cluster: bool) -> Any:
+           batch: int, cluster: bool) -> Any:
     """The method that expressions call, in `workers` processes at most."""
     import daft
 
     # Marks the method, which stays what it is.
-    daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=BATCH)(actor.answers)
+    daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=batch)(actor.answers)
     # On a cluster each is a process by itself.
     made = daft.cls(actor, max_concurrency=workers, cpus=threads if cluster else None,
                     use_process=None if cluster else True)
@@ -83,7 +104,50 @@ def surroundings(cluster: bool) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def answers(query: Any, end: Callable[[], object]) -> Iterator[bytes]:
+    """The values of a query's one column, nulls left out; `end` has its workers fail when no more
+    are wanted. Raises what Daft raises.
+
+    Daft has a thread of its own, which takes every value: a query that is left alone, by Ctrl-C
+    or otherwise, waits for ever, and has this process aborted when Python ends.
+    """
+    found: queue.Queue[Any] = queue.Queue(AHEAD)
+    ended = threading.Event()
+
+    def put(value: object) -> None:
+        while not ended.is_set():
+            with suppress(queue.Full):
+                return found.put(value, timeout=0.1)
+
+    def work() -> None:
+        try:
+            for batch in query.to_arrow_iter():
+                for value in batch.column(0).drop_null():
+                    put(value.as_py())
+            put(None)
+        except Exception as e:
+            put(e)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    whole = False
+    try:
+        while isinstance(value := found.get(), bytes):
+            yield value
+        whole = True
+        if value is not None:
+            raise value
+    finally:
+        ended.set()
+        if not whole:
+            end()
+            thread.join(PATIENCE)
+            time.sleep(SETTLED)
+
+
 def reason(e: Exception) -> str:
     """The exception in a line: its own text may be pages."""
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-    return f"{type(e).__name__}: {lines[0] if lines else ''}"[:300]
+    # What Daft puts behind a dead process is its output, which mostly is none.
+    text = lines[0].partition(", stdout: [")[0] if lines else ""
+    return f"{type(e).__name__}: {text}"[:300]

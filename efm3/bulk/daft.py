@@ -9,14 +9,17 @@ those of a run on one machine; Daft downloads, and its workers decode and embed.
 from __future__ import annotations
 
 import os
+import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from efm3.bulk import _frames
 from efm3.bulk._actor import Actor, read_answer
-from efm3.bulk._daft import BATCH, method, reason, started, surroundings
+from efm3.bulk._daft import answers, method, reason, started, surroundings
 from efm3.bulk._places import Places, Url
 from efm3.bulk.inputs import Item
 from efm3.bulk.rows import Made, Plan, failed
@@ -30,15 +33,19 @@ if TYPE_CHECKING:
 
 MAX_MODEL = 1 << 28
 """Bytes of a weight file that are sent to every worker."""
+CROPS, PHOTOS = 64, 8
+"""Pictures that a worker gets at once."""
 PARTITION = 1024
 """Pictures of a task of a cluster."""
 SLICE, LARGEST_SLICE = 1 << 15, 1 << 18
 """Pictures of a query: at first, and at most, where workers are fast."""
 SLICE_SECONDS = 120
+WAITING = 1 << 26
+"""Numbers of embeddings that wait in memory for those of slower pictures before them."""
 SLICE_BYTES = 1 << 26
 """Bytes of pictures out of archives in a query."""
 SHRINK = 8
-"""A query that failed is asked again in so many pieces, down to one picture."""
+"""What a query that failed left is asked again in so many pieces, down to one picture."""
 STARTS = 3
 """Queries of one picture that fail, before any succeeded, until the run gives up."""
 
@@ -74,10 +81,20 @@ class DaftRun(Run):
             refuse("B017", f"{len(self._model):,} bytes, more than are sent to each worker", "",
                    f"{len(self._model):,}", f"{MAX_MODEL:,} at most")
         self.cluster, usable = started(ray)
-        self._workers = jobs or usable
-        self._asks = method(actor, (__version__, self._model, asdict(plan)), self._workers,
-                            plan.threads, self.cluster)
+        self._workers = jobs or max(1, usable // plan.threads)
+        # A photograph takes as long as many crops, and its file as many bytes.
+        self._batch = PHOTOS if plan.align or plan.resize else CROPS
+        self._alive = "" if self.cluster else _marker()
+        self._asks = method(actor, (__version__, self._model, asdict(plan), self._alive),
+                            self._workers, plan.threads, self._batch, self.cluster)
         self._worked, self._failed, self._slice = False, 0, SLICE
+
+    def close(self) -> None:
+        """End the workers."""
+        super().close()
+        if self._alive:
+            with suppress(FileNotFoundError):
+                os.unlink(self._alive)
 
     def rows(self, pictures: Iterable[Item]) -> Iterator[Made]:
         """Each picture's rows, in order."""
@@ -87,7 +104,7 @@ class DaftRun(Run):
             yield from self._made(held)
             # Workers are started for every query: it is to be long, but what it holds is bounded.
             rate = len(held) / max(monotonic() - start, 0.01)
-            most = min(LARGEST_SLICE, (1 << 27) // self.dim)
+            most = min(LARGEST_SLICE, WAITING // self.dim)
             self._slice = max(SLICE, min(most, int(rate * SLICE_SECONDS)))
 
     def _held(self, items: Iterator[Item]) -> list[Item]:
@@ -105,22 +122,15 @@ class DaftRun(Run):
         """The rows of these; what was not answered when a query failed is asked again."""
         made: dict[int, Made] = {i: failed(item.name, item.source) for i, item in enumerate(items)
                                  if isinstance(item.source, Finding)}
-        waiting = [i for i in range(len(items)) if i not in made]
-        at, size = 0, len(waiting)
-        while True:
-            while at in made:
-                yield made.pop(at)
-                at += 1
-            if not waiting:
-                return
-            asked, missing = waiting[:size], set(waiting[:size])
+        waiting = deque([[i for i in range(len(items)) if i not in made]])
+        at = 0
+        while at < len(items):
+            asked = waiting.popleft() if at not in made else []
             why = "it gave no answer"
             try:
-                for positions, answer in self._answers(items, asked):
-                    new = {p: m for p, m in zip(positions, answer, strict=True) if p in missing}
-                    missing -= new.keys()
-                    made.update(new)
-                    self._worked = self._worked or bool(new)
+                for found in self._answers(items, asked):
+                    made.update(found)
+                    self._worked = True
                     while at in made:
                         yield made.pop(at)
                         at += 1
@@ -129,14 +139,23 @@ class DaftRun(Run):
             except Exception as e:
                 # Daft, Ray and what they are made of raise nearly every kind of exception.
                 why = reason(e)
-            if not missing:
-                size *= SHRINK
-            elif len(asked) == 1:
+            missing = [p for p in asked if p >= at and p not in made]
+            if len(asked) == 1 and missing:
                 made[asked[0]] = self._died(items[asked[0]].name, why)
-                missing = set()
             else:
-                size = max(1, len(missing) // SHRINK) if self._worked else 1
-            waiting = sorted(missing) + waiting[len(asked):]
+                waiting.extendleft(reversed(self._pieces(missing)))
+            while at in made:
+                yield made.pop(at)
+                at += 1
+
+    def _pieces(self, missing: list[int]) -> list[list[int]]:
+        """What a query that failed left, to find out which picture it is that fails it."""
+        # Most likely one of the first: answers come about in order.
+        near = self._workers * 2 * self._batch if self._worked else 1
+        if len(missing) > near:
+            return [missing[:near], missing[near:]]
+        step = -(-len(missing) // SHRINK) or 1
+        return [missing[i:i + step] for i in range(0, len(missing), step)]
 
     def _died(self, name: str, why: str) -> Made:
         self._failed += 1
@@ -145,17 +164,20 @@ class DaftRun(Run):
         return failed(name, error("B013", f"the process that worked on it died: {why}",
                                   name).finding)
 
-    def _answers(self, items: Sequence[Item], asked: Sequence[int]) \
-            -> Iterator[tuple[list[int], list[Made]]]:
-        """One query: answers as they come, each with the positions that it is about."""
+    def _answers(self, items: Sequence[Item], asked: Sequence[int]) -> Iterator[dict[int, Made]]:
+        """One query: rows as they come, by the positions of their pictures."""
+        if not asked:
+            return
+        left = {*asked}
         with surroundings(self.cluster):
-            for batch in self._query(items, asked).to_arrow_iter():
-                for value in batch.column(0).drop_null():
-                    positions, words, body = read_answer(value.as_py())
-                    if not {*positions}.issubset(asked):
-                        raise _frames.Garbled("an answer about other pictures")
-                    yield positions, _frames.answered(
-                        words, body, [items[p].name for p in positions], self.dim)
+            for value in answers(self._query(items, asked), self.close):
+                positions, words, body = read_answer(value)
+                if not left.issuperset(positions):
+                    raise _frames.Garbled("an answer that was not asked for")
+                left.difference_update(positions)
+                names = [items[p].name for p in positions]
+                yield dict(zip(positions, _frames.answered(words, body, names, self.dim),
+                               strict=True))
 
     def _query(self, items: Sequence[Item], asked: Sequence[int]) -> Any:
         import daft
@@ -179,6 +201,13 @@ class DaftRun(Run):
             frame = frame.into_partitions(max(min(self._workers, len(asked)),
                                               len(asked) // PARTITION))
         if any(isinstance(s, Url) for s in sources):
-            frame = frame.into_batches(BATCH).with_column(
+            frame = frame.into_batches(self._batch).with_column(
                 "data", coalesce(col("data"), download(col("url"), on_error="null")))
         return frame.select(self._asks(col("at"), col("name"), col("path"), col("data")))
+
+
+def _marker() -> str:
+    """A file that is there until it is deleted."""
+    handle, path = tempfile.mkstemp(prefix="efm3-", suffix=".alive")
+    os.close(handle)
+    return path

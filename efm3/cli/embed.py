@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,10 +21,11 @@ from efm3.findings import printable
 
 if TYPE_CHECKING:
     from efm3.bulk.inputs import Inputs
-    from efm3.bulk.rows import Made
+    from efm3.bulk.rows import Made, Plan
     from efm3.bulk.run import Run
     from efm3.cli._progress import Progress
     from efm3.photos import Which
+    from efm3.source import Source
 
 
 class _Terminated(BaseException):
@@ -46,6 +48,10 @@ class _Terminated(BaseException):
 @click.option("--force", is_flag=True, help="write OUT anew where it is there already")
 @click.option("--jobs", type=click.IntRange(1, 64), help="processes that decode and embed "
               "(default: one a core, none for few pictures)")
+@click.option("--engine", type=click.Choice(["default", "daft"]), default="default",
+              show_default=True, help="daft reads URLs of object storage too, and runs on clusters")
+@click.option("--ray", metavar="ADDRESS", help="with --engine daft: the Ray cluster to run on; "
+              "auto is the one of this machine")
 @click.option("-q", "--quiet", is_flag=True, help="say no progress and no counts")
 @click.option("--isa", help="force an instruction set")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True,
@@ -53,8 +59,8 @@ class _Terminated(BaseException):
 @click.pass_context
 def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str | None,
             files_from: str | None, null: bool, resize: bool, align: bool, face: Which,
-            detector: str, strict: bool, resume: bool, force: bool, jobs: int | None, quiet: bool,
-            isa: str | None, threads: int) -> None:
+            detector: str, strict: bool, resume: bool, force: bool, jobs: int | None, engine: str,
+            ray: str | None, quiet: bool, isa: str | None, threads: int) -> None:
     """Embed pictures with FILE's network: photographs with --align; without it aligned faces of
     112x112 pixels, or .npy of uint8.
 
@@ -69,15 +75,16 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
     Exit codes: 0 done; 1 nothing could be embedded, input that is refused or a library that is
     missing; 2 usage; 3 unreadable; 130 and 143 stopped by Ctrl-C and SIGTERM.
     """
+    if ray is not None and engine != "daft":
+        raise click.UsageError("--ray is for --engine daft")
     table = _check(paths, output, files_from, null, align, resize, resume, force)
-    from efm3.bulk.inputs import Inputs
     from efm3.bulk.rows import Plan
-    from efm3.bulk.run import Run, into
+    from efm3.bulk.run import into
     from efm3.cli._progress import Progress
 
-    inputs = Inputs(paths, files_from, null)
+    inputs, opened = _engine(engine, ray, paths, files_from, null)
     plan = Plan(align, face, detector, resize, isa, threads)
-    with _interrupted(ctx, table), needs_engine(), Run(source(file), plan, jobs) as run, \
+    with _interrupted(ctx, table), needs_engine(), opened(source(file), plan, jobs) as run, \
             Progress(inputs, quiet or not output) as progress:
         if table:
             manifest = into(run, inputs, str(output), strict=strict, resume=resume, force=force,
@@ -90,6 +97,19 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
         _counts(progress, inputs, good)
     if not good:
         ctx.exit(3 if progress.codes and {*progress.codes} == {"IO001"} else 1)
+
+
+def _engine(engine: str, ray: str | None, paths: tuple[str, ...], files_from: str | None,
+            null: bool) -> tuple[Inputs, Callable[[Source, Plan, int | None], Run]]:
+    """The inputs that an engine takes, and what opens it."""
+    if engine == "default":
+        from efm3.bulk.inputs import Inputs
+        from efm3.bulk.run import Run
+
+        return Inputs(paths, files_from, null), Run
+    from efm3.bulk.daft import DaftRun, Places
+
+    return Places(paths, files_from, null), partial(DaftRun, ray=ray)
 
 
 def _check(paths: tuple[str, ...], output: str | None, files_from: str | None, null: bool,
