@@ -56,13 +56,17 @@ def aligner(align: bool, resize: bool, face: Which, detector: str) -> Aligner | 
     return Aligner(open_detector(detector), face)
 
 
-def png(pixels: Pixels) -> bytes:
-    """The pixels as a PNG file."""
+def save(path: str, pixels: Pixels) -> None:
+    """Write the pixels as a PNG file. Raises OSError, with the path."""
     from efm3.pictures import pillow
+    from efm3.source import write_atomic
 
     buffer = io.BytesIO()
     pillow().fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    try:
+        write_atomic(path, [buffer.getvalue()])
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, path) from None
 
 
 def stems(paths: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import needs_engine, source
-from efm3.cli._photos import aligner, alignment, png
+from efm3.cli._photos import aligner, alignment, save
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
@@ -42,7 +42,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     from efm3.cli._images import load_image
     from efm3.engine import Engine, similarity
     from efm3.engine import threshold as stated
-    from efm3.source import read, write_atomic
+    from efm3.source import read
 
     if len(pictures) < 2:
         raise click.UsageError("compare needs two pictures or more")
@@ -57,7 +57,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     values = [[similarity(a, b) for b in faces] for a in faces]
     threshold = stated(weights)
     if output:
-        write_atomic(output, [png(_row(crops))])
+        save(output, _row(crops))
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli._photos import DETECTOR, free, png, stems
+from efm3.cli._photos import DETECTOR, free, save, stems
 from efm3.findings import Efm3Error, printable
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
             if isinstance(e, Efm3Error) and e.code in ("F015", "X002"):
                 raise
             worst = max(worst, 1 if isinstance(e, Efm3Error) else 3)
+            said = f"{e.filename}: {e.strerror}" if getattr(e, "filename", None) else str(e)
             row = {"photo": path, "width": None, "height": None, "notes": [], "drawn": None,
                    "error": {"code": e.code if isinstance(e, Efm3Error) else "IO001",
-                             "message": str(e)}, "faces": []}
-            click.echo(f"efm3: {printable(str(e))}", err=True)
+                             "message": said}, "faces": []}
+            click.echo(f"efm3: {printable(said)}", err=True)
         rows.append(row)
         if not as_json and row["error"] is None:
             _tell(row)
@@ -71,9 +72,8 @@ def _photo(path: str, detector: Detector, crops: str | None, drawn: str | None,
            force: bool) -> dict[str, Any]:
     """The row of one photograph; `crops` and `drawn` are where files of it begin."""
     from efm3.photos import aligned, find, photograph
-    from efm3.source import write_atomic
 
-    pixels, notes = photograph(path)
+    pixels, notes = photograph(path, detector)
     faces = find(pixels, detector)
     cut = [aligned(pixels, f.points) for f in faces]
     names = [f"{crops}-{n}.png" if crops else None for n in range(1, len(faces) + 1)]
@@ -81,9 +81,9 @@ def _photo(path: str, detector: Detector, crops: str | None, drawn: str | None,
     free(filter(None, [*names, picture]), force)
     for name, crop in zip(names, cut, strict=True):
         if name:
-            write_atomic(name, [png(crop)])
+            save(name, crop)
     if picture:
-        write_atomic(picture, [png(_marked(pixels, faces))])
+        save(picture, _marked(pixels, faces))
     return {"photo": path, "width": pixels.shape[1], "height": pixels.shape[0],
             "notes": list(notes), "drawn": picture, "error": None,
             "faces": [{**face.to_json(pixels, crop), "crop": name}

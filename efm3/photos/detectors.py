@@ -161,6 +161,8 @@ class _Onnx:
 
     def _opened(self, model: Any) -> Any:
         runtime = need("onnxruntime", EXTRA)
+        # What it has to say is in its exceptions; it would write on standard error too.
+        runtime.set_default_logger_severity(4)
         options = runtime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1

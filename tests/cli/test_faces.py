@@ -55,6 +55,20 @@ def test_one_two_none(cli, room):
     assert len([p for p in room.iterdir() if p.suffix == ".png"]) == 3
 
 
+def test_a_full_disk_is_told_with_the_file(cli, room, monkeypatch):
+    def full(path, parts):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr("efm3.source.write_atomic", full)
+    result = cli("faces", "one.png", "none.png", *DETECTOR, "-o", "out")
+    assert result.exit_code == 3
+    place = os.path.join("out", "one-1.png")
+    assert result.stderr == f"efm3: {place}: No space left on device\n"
+    assert result.stdout.startswith("none.png: no face")
+    result = cli("compare", "w.bin", "one.png", "one.png", "--align", *DETECTOR, "-o", "p.png")
+    assert result.exit_code == 3 and result.stderr.endswith(
+        "efm3: p.png: No space left on device\n")
+
+
 def test_crops_and_drawings(cli, room):
     words = ("faces", "two.png", "none.png", *DETECTOR, "-o", "out", "--draw")
     result = cli(*words)
