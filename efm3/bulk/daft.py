@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -84,17 +85,8 @@ class DaftRun(Run):
         self._workers = jobs or max(1, usable // plan.threads)
         # A photograph takes as long as many crops, and its file as many bytes.
         self._batch = PHOTOS if plan.align or plan.resize else CROPS
-        self._alive = "" if self.cluster else _marker()
-        self._asks = method(actor, (__version__, self._model, asdict(plan), self._alive),
-                            self._workers, plan.threads, self._batch, self.cluster)
+        self._actor = actor
         self._worked, self._failed, self._slice = False, 0, SLICE
-
-    def close(self) -> None:
-        """End the workers."""
-        super().close()
-        if self._alive:
-            with suppress(FileNotFoundError):
-                os.unlink(self._alive)
 
     def rows(self, pictures: Iterable[Item]) -> Iterator[Made]:
         """Each picture's rows, in order."""
@@ -169,17 +161,21 @@ class DaftRun(Run):
         if not asked:
             return
         left = {*asked}
-        with surroundings(self.cluster):
-            for value in answers(self._query(items, asked), self.close):
-                positions, words, body = read_answer(value)
-                if not left.issuperset(positions):
-                    raise _frames.Garbled("an answer that was not asked for")
-                left.difference_update(positions)
-                names = [items[p].name for p in positions]
-                yield dict(zip(positions, _frames.answered(words, body, names, self.dim),
-                               strict=True))
+        alive = "" if self.cluster else _marker()
+        try:
+            with surroundings(self.cluster):
+                for value in answers(self._query(items, asked, alive), partial(_unmark, alive)):
+                    positions, words, body = read_answer(value)
+                    if not left.issuperset(positions):
+                        raise _frames.Garbled("an answer that was not asked for")
+                    left.difference_update(positions)
+                    names = [items[p].name for p in positions]
+                    yield dict(zip(positions, _frames.answered(words, body, names, self.dim),
+                                   strict=True))
+        finally:
+            _unmark(alive)
 
-    def _query(self, items: Sequence[Item], asked: Sequence[int]) -> Any:
+    def _query(self, items: Sequence[Item], asked: Sequence[int], alive: str) -> Any:
         import daft
         import pyarrow as pa
         from daft import col
@@ -203,11 +199,18 @@ class DaftRun(Run):
         if any(isinstance(s, Url) for s in sources):
             frame = frame.into_batches(self._batch).with_column(
                 "data", coalesce(col("data"), download(col("url"), on_error="null")))
-        return frame.select(self._asks(col("at"), col("name"), col("path"), col("data")))
+        asks = method(self._actor, (__version__, self._model, asdict(self._plan), alive),
+                      self._workers, self._plan.threads, self._batch, self.cluster)
+        return frame.select(asks(col("at"), col("name"), col("path"), col("data")))
 
 
 def _marker() -> str:
-    """A file that is there until it is deleted."""
+    """A file that is there until it is deleted, as long as answers are wanted."""
     handle, path = tempfile.mkstemp(prefix="efm3-", suffix=".alive")
     os.close(handle)
     return path
+
+
+def _unmark(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
