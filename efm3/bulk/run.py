@@ -159,7 +159,9 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
         if first is None and not out.done.pictures:
             nothing(inputs)
         seen.append(out.done.take)
-        wanted = [first] if first is not None and not out.done.take(first.name) else []
+        wanted = [] if first is None else [first]
+        if first is not None and out.done.take(first.name):
+            wanted, inputs.passed = [], 1
         for made in run.rows(itertools.chain(wanted, items)):
             out.add(made.rows)
             if strict:

@@ -3,9 +3,12 @@
 """`efm3 embed`: pictures from files, and what comes out."""
 
 import csv
+import io
 import json
 import os
+import re
 import signal
+import sys
 import zipfile
 
 import numpy as np
@@ -13,7 +16,10 @@ import pytest
 
 import efm3
 from efm3 import mirror, reference, untrained
+from efm3.bulk import Inputs
+from efm3.bulk.rows import failed
 from efm3.conformance import sample
+from efm3.findings import error
 
 
 @pytest.fixture
@@ -143,6 +149,39 @@ def test_a_run_that_is_stopped_keeps_what_is_done(cli, scene, monkeypatch, stopp
     assert result.stderr.startswith("efm3: 1 embedding of 1 picture; ") and result.exit_code == 0
     result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz")
     assert result.exit_code == 1 and result.stderr.startswith("efm3: B001 ")
+
+
+def test_progress(cli, scene, monkeypatch):
+    """A line now and then where there is no terminal; a bar, with the errors above it, on one."""
+    from efm3.cli import _progress
+
+    monkeypatch.setattr(_progress, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(_progress, "EVERY", 0)
+    (scene / "bad.jpg").write_bytes(b"junk")
+    words = ("embed", scene / "w.bin", scene, "-o", scene / "x.npz", "--force")
+    with monkeypatch.context() as patch:
+        # Counted at once, not beside the run.
+        patch.setattr(_progress.threading.Thread, "start", lambda self: self.run())
+        first, second, _, third, _ = cli(*words).stderr.splitlines()
+        cli("embed", scene / "w.bin", scene / "0.npy", "-o", scene / "x.npz", "--force")
+        (resumed, *_) = cli(*words[:-1], "--resume").stderr.splitlines()
+        assert "pictures," not in cli(*words, "-q").stderr
+    for line, done in ((first, 1), (second, 2), (third, 3), (resumed, 2)):
+        assert re.fullmatch(rf"efm3: {done} of 3 pictures, [\d,]+ a second, 0:00:0\d left", line)
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    inputs = Inputs([scene])
+    with _progress.Progress(inputs, False) as progress:
+        for item in inputs.pictures():
+            progress(failed(item.name, error("F010", "odd \x1b[31m", item.name).finding))
+        text = sys.stderr.getvalue()
+    assert "3/3 pictures" in sys.stderr.getvalue() and text.count("F010") == 3
+    assert "\\x1b[31m" in text and "odd \x1b[31m" not in text
+    assert progress.counts() == "0 embeddings of 3 pictures, 3 errors (F010 3)"
 
 
 def test_the_help_states_the_exit_codes(cli):
