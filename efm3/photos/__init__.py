@@ -26,7 +26,7 @@ __all__ = ["Aligner", "Detector", "Face", "Which", "aligned", "choose", "find", 
 Which = Literal["one", "largest", "central", "all"]
 """Which faces of a photograph are taken: the only one, or else the photograph is refused; the
 largest; the one nearest the photograph's centre, as sets like LFW name it; all."""
-DECODED = 128 << 20
+DECODED = 112 << 20
 """Bytes that decoding may take: less than for other pictures, since a network is loaded too."""
 MOST_NAMED = 9
 """More faces than this are counted, but their sizes are not listed in a refusal."""
