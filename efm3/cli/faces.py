@@ -55,7 +55,8 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
             if isinstance(e, Efm3Error) and e.code in ("F015", "X002"):
                 raise
             worst = max(worst, 1 if isinstance(e, Efm3Error) else 3)
-            said = f"{e.filename}: {e.strerror}" if getattr(e, "filename", None) else str(e)
+            named = e if isinstance(e, OSError) and e.filename else None
+            said = f"{named.filename}: {named.strerror}" if named else str(e)
             row = {"photo": path, "width": None, "height": None, "notes": [], "drawn": None,
                    "error": {"code": e.code if isinstance(e, Efm3Error) else "IO001",
                              "message": said}, "faces": []}
