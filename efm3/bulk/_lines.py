@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -18,9 +19,9 @@ import numpy as np
 from efm3.arrays import Array, Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
-from efm3.bulk._table import MAX_FIELD, ROWS, Block, Table, block_of, merged
+from efm3.bulk._table import MAX_FIELD, NO_TABLE, ROWS, Block, Table, block_of, merged
 from efm3.bulk.row import POINTS, Row
-from efm3.findings import Efm3Error, shown
+from efm3.findings import Efm3Error, refuse, shown
 from efm3.source import open_regular
 
 BESIDE = ".manifest.json"
@@ -30,6 +31,16 @@ HEAD = ("path", "face", "error", "reason", "score", *BOX,
         *(f"{point}_{axis}" for point in POINTS for axis in "xy"))
 """The names of a CSV's columns; the embedding's, e0 and on, follow."""
 _STEP = 512
+
+
+def beside(path: str, manifest: str) -> Manifest:
+    """What stands beside a table, in the file `manifest`. Raises Unreadable where either cannot
+    be read, Efm3Error B008 where only the table is there, or it is none."""
+    open_regular(path).close()
+    if not os.path.lexists(manifest):
+        refuse("B008", f"{NO_TABLE}: no manifest stands beside it, its name with {BESIDE} behind",
+               path, "no manifest", manifest)
+    return _manifest.load(manifest)
 
 
 def _numbers(values: Array) -> str:
@@ -108,7 +119,7 @@ class LinesTable(Table):
 
     def __init__(self, path: str, rows: Callable[[LinesTable, BinaryIO], Iterator[Row]],
                  manifest: str = "", dim: int | None = None) -> None:
-        super().__init__(path, _manifest.load(manifest or path + BESIDE))
+        super().__init__(path, beside(path, manifest or path + BESIDE))
         self.dim = self.dim if dim is None else dim
         self._rows = rows
         self.most = 36 * MAX_FIELD + 64 * (32 + self.dim)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from efm3.arrays import Floats
-from efm3.bulk import _manifest
-from efm3.bulk._lines import BESIDE, LinesTable, csv_rows
+from efm3.bulk._lines import BESIDE, LinesTable, beside, csv_rows
 from efm3.bulk._manifest import Manifest
 from efm3.bulk._table import ROWS, Table
 from efm3.source import open_regular
@@ -35,7 +34,7 @@ class NpyTable(Table):
     """An opened matrix with its rows."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, _manifest.load(path + BESIDE))
+        super().__init__(path, beside(path, path + BESIDE))
         with open_regular(path) as f:
             head = io.BytesIO(f.read(_MAX_HEADER))
             size = f.seek(0, io.SEEK_END)

@@ -22,7 +22,7 @@ import numpy as np
 from efm3.arrays import Array, Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
-from efm3.bulk._table import MAX_FIELD, NUMBERS, ROWS, TEXTS, Sink, Table
+from efm3.bulk._table import MAX_FIELD, NO_TABLE, NUMBERS, ROWS, TEXTS, Sink, Table
 from efm3.bulk.row import COLUMNS
 from efm3.findings import printable, refuse
 from efm3.source import open_regular
@@ -217,7 +217,7 @@ class NpzTable(Table):
 
     def _entry(self, name: str) -> Entry:
         if name not in self._entries:
-            refuse("B008", f"an archive without {name}", self.path, "an archive",
+            refuse("B008", f"{NO_TABLE}: an archive without {name}", self.path, "an archive",
                    ", ".join(COLUMNS))
         return self._entries[name]
 

@@ -16,7 +16,7 @@ from efm3.arrays import Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
 from efm3.bulk._pages import Numbers, plain
-from efm3.bulk._table import MAX_FIELD, NUMBERS, ROWS, TEXTS, Block, Sink, Table, merged
+from efm3.bulk._table import MAX_FIELD, NO_TABLE, NUMBERS, ROWS, TEXTS, Block, Sink, Table, merged
 from efm3.bulk.row import FORMAT
 from efm3.extras import need
 from efm3.findings import Efm3Error, refuse
@@ -27,6 +27,8 @@ GROUP = 8 << 20
 _EMBEDDING = ("embedding", "list", "element")
 KEYS = ("format", "model", "dim", "options", "version", "counts")
 """What the schema's metadata state, each after `efm3.`: text, or JSON from `dim` on."""
+MORE = ("threshold", "threshold_from")
+"""What else they state, as JSON, where the manifest does."""
 
 
 def _schema(dim: int) -> Any:
@@ -48,7 +50,9 @@ def _keys(manifest: Manifest) -> dict[str, str]:
     job = manifest.job
     values = (FORMAT, job.model, str(job.dim), json.dumps(job.options), manifest.version,
               json.dumps(manifest.counts.to_json()))
-    return {f"efm3.{key}": value for key, value in zip(KEYS, values, strict=True)}
+    more = {key: json.dumps(manifest.extra[key]) for key in MORE if key in manifest.extra}
+    return {f"efm3.{key}": value for key, value in (*zip(KEYS, values, strict=True),
+                                                    *more.items())}
 
 
 def write(manifest: Manifest, table: Table) -> Iterator[bytes]:
@@ -112,15 +116,16 @@ class ParquetTable(Table):
         self.damaged(f"no Parquet file: {e}")
 
     def _stated(self, found: dict[bytes, bytes]) -> Manifest:
-        texts = [found.get(f"efm3.{key}".encode(), b"") for key in KEYS]
+        keys = (*KEYS, *(key for key in MORE if f"efm3.{key}".encode() in found))
+        texts = [found.get(f"efm3.{key}".encode(), b"") for key in keys]
         if texts[0] != FORMAT.encode():
-            refuse("B008", "a Parquet file without the metadata of a table of embeddings",
-                   self.path, str(texts[0]), FORMAT)
+            refuse("B008", f"{NO_TABLE}: a Parquet file without the metadata of one", self.path,
+                   str(texts[0]), FORMAT)
         if max(map(len, texts)) > _manifest.MAX_TEXT:
             self.damaged("metadata of more than 1 MiB")
         value: dict[str, Any] = {
             k: t.decode() if k in ("format", "model", "version") else json.loads(t)
-            for k, t in zip(KEYS, texts, strict=True)}
+            for k, t in zip(keys, texts, strict=True)}
         value.update(value.pop("counts"))
         return _manifest.parse(json.dumps({**value, "complete": True}), self.path)
 

@@ -23,6 +23,8 @@ NUMBERS = {"box": 4, "points": 10}
 TEXTS = ("path", "error", "reason")
 MAX_FIELD = 1 << 16
 """Most characters of a path or a reason in a table."""
+NO_TABLE = "no table that `efm3 embed -o` wrote"
+"""What is said of a file that is something else, as far as can be told."""
 
 
 class Block(NamedTuple):

@@ -71,6 +71,10 @@ class Run:
             self._pool.close()
             self._pool = None
 
+    def threshold(self) -> engine.Threshold:
+        """Above what the model takes two faces for one person, as its file states it."""
+        return engine.threshold(self._model)
+
     def rows(self, pictures: Iterable[Item]) -> Iterator[Made]:
         """Each picture's rows, in order, as soon as they are there."""
         items = iter(pictures)
@@ -168,7 +172,10 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
                 check(made)
             if told:
                 told(made)
-        manifest: dict[str, Any] = out.finish({"skipped": dict(sorted(inputs.skipped.items()))})
+        limit = run.threshold()
+        manifest: dict[str, Any] = out.finish({
+            "skipped": dict(sorted(inputs.skipped.items())),
+            "threshold": limit.value, "threshold_from": limit.origin})
     return manifest
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from efm3.bulk import _lines, _npy, _npz, _parquet
 from efm3.bulk._manifest import Manifest
 from efm3.bulk._parts import MANIFEST, PartsTable, Store, counted
-from efm3.bulk._table import Block, Table
+from efm3.bulk._table import NO_TABLE, Block, Table
 from efm3.findings import refuse
 
 __all__ = ["FORMS", "MANIFEST", "Block", "Form", "Table", "form_of", "open_table"]
@@ -53,11 +53,14 @@ def open_table(path: str) -> Table:
     Raises Efm3Error B002, B007, B008, and X002 where Parquet needs pyarrow; Unreadable.
     """
     if not os.path.isdir(path):
+        if os.path.splitext(path)[1].lower() not in FORMS:
+            refuse("B002", f"its name is no table's: it ends in none of {' '.join(FORMS)}, and it "
+                   "is no folder", path, os.path.splitext(path)[1], " ".join(FORMS))
         return form_of(path).open(path)
     store = Store(path, FORMS[".parquet"].open, ".parquet")
     manifest = store.manifest()
     if manifest is None:
-        refuse("B008", f"a folder without {MANIFEST}", path, "a folder", MANIFEST)
+        refuse("B008", f"{NO_TABLE}: a folder without {MANIFEST}", path, "a folder", MANIFEST)
     parts = store.parts()
     if not manifest.complete:  # a run goes on, or was cut: what the parts hold counts
         manifest = replace(manifest, counts=counted(parts, store.open, manifest))

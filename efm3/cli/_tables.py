@@ -71,7 +71,6 @@ def threshold_of(library: Library, given: float | None, model: str | None) -> Th
         with Run(weights) as run:
             library.same(run.job.model, run.job.dim, model)
         return threshold(weights)
-    if (stated := library.stated_threshold()) is not None:
-        return Threshold(stated, "table", "the threshold for one person that the table states")
-    return Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; give the "
-                     "weight file with --model, or --threshold")
+    return library.stated_threshold() or Threshold(
+        RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; give the weight file "
+        "with --model, or --threshold")

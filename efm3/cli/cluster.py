@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from efm3.index.clusters import Clusters, Linkage
     from efm3.index.library import Library
 
-COLUMNS = {"path": "string", "face": "int64", "cluster": "int64", "similarity": "float64"}
+COLUMNS = {"path": "string", "face": "int64", "cluster": "int64", "similarity": "float64",
+           "error": "string"}
 MOST_TOLD = 20
 
 
@@ -29,7 +30,8 @@ MOST_TOLD = 20
 @click.option("--linkage", type=click.Choice(("complete", "average")), default="complete",
               show_default=True, help="complete: the similarity of each pair of a cluster is above "
               "T; average: the mean over the two halves that were joined last")
-@_tables.output("write a row for each face: path, face, cluster, similarity to its centre")
+@_tables.output("write a row for each of INDEX: path, face, cluster, similarity to its "
+                "centre; error where it has no embedding")
 @click.option("--sheet", metavar="X.html", type=click.Path(), help="write a page that shows the "
               "clusters, of pictures that are still there")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
@@ -40,7 +42,8 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
     """Sort the faces of INDEX, a table that `efm3 embed -o` wrote, into clusters: a person each, as
     far as the model can tell. Needs SciPy, the extra `cluster`.
 
-    A face that is like no other is in no cluster: -1. Cluster 0 is the largest. The threshold is
+    Cluster 0 is the largest; a face that is like no other is in none, -1; a row without an
+    embedding has an error in place of a cluster. The threshold is
     --threshold, else the one that the weight file's meta states (--model), else the table's,
     else 0.3; the result says which. A higher one gives smaller and purer clusters. Many pairs
     of different people become a few wrong pairs sooner or later: look at the sheet.
@@ -67,15 +70,17 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
 
             write_atomic(sheet, page(library, found, f"{limit.value:g}, {limit.words}"))
         sizes = found.sizes.tolist()
-        alone = int((found.cluster < 0).sum())
         if as_json:
             click.echo(json.dumps({
                 "index": [index, *further], "model": library.model, "rows": library.count,
                 "threshold": limit.value, "threshold_from": limit.origin, "linkage": linkage,
-                "clusters": len(sizes), "in_none": alone, "sizes": sizes}))
+                "clusters": len(sizes), "alone": found.alone,
+                "without_embedding": found.missing, "sizes": sizes}))
             return
     click.echo(f"{len(sizes):,} cluster{'s' * (len(sizes) != 1)} of {sum(sizes):,} faces; "
-               f"{alone:,} rows in none; "
+               f"{found.alone:,} face{'s' * (found.alone != 1)} like no other; "
+               + f"{found.missing:,} row{'s' * (found.missing != 1)} without an embedding; "
+               * bool(found.missing) +
                f"threshold {limit.value:.4g}, {limit.words}")
     for number, size in enumerate(sizes[:MOST_TOLD]):
         click.echo(f"  cluster {number}: {size:,} faces")
@@ -85,9 +90,14 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
 
 def _lines(library: Library, found: Clusters) -> Iterator[tuple[str | int | float | None, ...]]:
     """A row for each of the table's, in its order."""
-    for at, block in library.columns("path", "face"):
+    from efm3.index.clusters import MISSING
+
+    for at, block in library.columns("path", "face", "error"):
         here = slice(at, at + len(block["path"]))
-        for path, face, cluster, cosine in zip(
-                block["path"], block["face"].tolist(), found.cluster[here].tolist(),
-                found.similarity[here].tolist(), strict=True):
-            yield path, face, cluster, cosine if cluster >= 0 else None
+        for path, face, error, cluster, cosine in zip(
+                block["path"], block["face"].tolist(), block["error"],
+                found.cluster[here].tolist(), found.similarity[here].tolist(), strict=True):
+            if cluster == MISSING:
+                yield path, face, None, None, error or "F008"  # a stranger's row of zeros
+            else:
+                yield path, face, cluster, cosine if cluster >= 0 else None, None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,8 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
         for path in own:
             click.echo(os.fsencode(path) + b"\0", nl=False)
         if copies - len(own):
-            click.echo(f"efm3: {copies - len(own)} copies are not listed: no file is there, or it "
-                       "is the one that is kept", err=True)
+            click.echo(f"efm3: {_copies(copies - len(own))} not listed: no file is there, or it is "
+                       "the one that is kept", err=True)
     elif as_json:
         click.echo(json.dumps({
             "index": [index, *further], "threshold": limit, "pictures": found.compared,
@@ -75,25 +76,34 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
             click.echo(f"keep {printable(group.keep)}")
             for copy in group.copies:
                 click.echo(f"  {copy.similarity:7.4f}  {printable(copy.path)}")
-    click.echo(f"efm3: {found.compared:,} pictures compared, {found.left_out:,} left out; "
-               f"{copies:,} copies of {len(found.groups):,}, with a similarity above {limit:g}",
-               err=True)
+    click.echo(f"efm3: {found.compared:,} picture{'s' * (found.compared != 1)} compared, "
+               f"{found.left_out:,} left out; {_copies(copies)} of {len(found.groups):,}, with a "
+               f"similarity above {limit:g}", err=True)
+
+
+def _copies(count: int) -> str:
+    return f"{count:,} cop{'y' if count == 1 else 'ies'}"
 
 
 def _files(found: Duplicates) -> Iterator[str]:
-    """The copies that are regular files, and not by another name the one that is kept."""
+    """The copies that are regular files, and not by another name the one that is kept; as paths of
+    the system, which may hold bytes that no text can."""
+    from efm3.bulk.row import path_of
+
     for group in found.groups:
         kept = _identity(group.keep)
         for copy in group.copies:
             own = _identity(copy.path)
             # What is kept may be gone: then its copies are all that is left.
             if kept and own and own != kept:
-                yield copy.path
+                yield path_of(copy.path)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
+    from efm3.bulk.row import path_of
+
     try:
-        status = os.stat(path)
+        status = os.stat(path_of(path))
     except (OSError, ValueError):
         return None
-    return (status.st_dev, status.st_ino) if os.path.isfile(path) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None

@@ -170,7 +170,7 @@ def _tell(answer: Answer) -> None:
     """The query, and a line a hit."""
     face = f", face {answer.face}" if answer.face else ""
     if answer.error is not None:
-        click.echo(f"efm3: {printable(answer.path)}: {answer.error} "
+        click.echo(f"efm3: {answer.error} {printable(answer.path)}: "
                    f"{printable(answer.reason or '')}", err=True)
         return
     click.echo(printable(answer.path) + face + ("" if answer.hits else ": nothing"))

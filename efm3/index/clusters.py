@@ -18,15 +18,28 @@ Linkage = Literal["complete", "average"]
 """What must be above the threshold: each pair of a cluster, or the mean of its halves' pairs."""
 MOST = 1 << 14
 """Rows that hang together and are clustered: all their distances, twice, take 2 GB."""
+ALONE, MISSING = -1, -2
+"""In place of a cluster: a face that is like no other, and a row without an embedding."""
 _ROWS = 512
 
 
 class Clusters(NamedTuple):
-    """For each row its cluster, the largest is 0, or -1 where it is in none; and its cosine to the
-    cluster's centre, NaN there. A cluster has two rows or more."""
+    """For each row its cluster, the largest is 0, ALONE where it is in none, or MISSING where it
+    has no embedding; and its cosine to the cluster's centre, NaN there. A cluster has two rows or
+    more."""
 
     cluster: Indices
     similarity: Doubles
+
+    @property
+    def alone(self) -> int:
+        """Rows that are like no other."""
+        return int((self.cluster == ALONE).sum())
+
+    @property
+    def missing(self) -> int:
+        """Rows without an embedding."""
+        return int((self.cluster == MISSING).sum())
 
     @property
     def sizes(self) -> Indices:
@@ -43,7 +56,7 @@ def clusters(vectors: Held, threshold: float, linkage: Linkage = "complete",
     without SciPy, B023 where more than MOST rows hang together.
     """
     scipy = need("scipy.cluster.hierarchy", "cluster")
-    label: Indices = np.full(vectors.count, -1)
+    label: Indices = np.full(vectors.count, ALONE)
     cosine: Doubles = np.full(vectors.count, np.nan)
     first = sets(vectors, threshold, threads)
     order = np.argsort(first, kind="stable")
@@ -66,7 +79,9 @@ def clusters(vectors: Held, threshold: float, linkage: Linkage = "complete",
                 label[rows[members]] = number
                 cosine[rows[members]] = _to_centre(scaled[members])
                 number += 1
-    return Clusters(_by_size(label), cosine)
+    label = _by_size(label)
+    label[first < 0] = MISSING
+    return Clusters(label, cosine)
 
 
 def _cut(scipy: Any, rows: Doubles, threshold: float, linkage: Linkage) -> Indices:
@@ -101,7 +116,7 @@ def _by_size(label: Indices) -> Indices:
     """Numbers in the order of size; of equal ones the one whose first row stands first."""
     names, first, sizes = np.unique(label, return_index=True, return_counts=True)
     names, first, sizes = (a[names >= 0] for a in (names, first, sizes))
-    new = np.full(len(names) + 1, -1)
+    new = np.full(len(names) + 1, ALONE)
     new[names[np.lexsort((first, -sizes))]] = np.arange(len(names))
     renamed: Indices = new[label]
     return renamed

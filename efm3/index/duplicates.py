@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from efm3.arrays import Array, Bools, Doubles, Indices
+from efm3.bulk.row import path_of
 from efm3.index._together import sets
 from efm3.index.library import Library
 from efm3.index.vectors import Held, exact, settled, taken
@@ -85,7 +86,7 @@ def duplicates(library: Library, threshold: float = SAME, threads: int = 1) -> D
 
 def _file_size(path: str) -> int:
     try:
-        return os.stat(path).st_size
+        return os.stat(path_of(path)).st_size
     except (OSError, ValueError):
         return 0
 

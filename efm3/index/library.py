@@ -12,6 +12,7 @@ import numpy as np
 
 from efm3.arrays import Floats, Indices
 from efm3.bulk.tables import Table, open_table
+from efm3.engine import Threshold
 from efm3.findings import printable, refuse
 from efm3.index.vectors import Held, Joined, Stored, Streamed, Vectors
 
@@ -92,22 +93,33 @@ class Library:
         """The rows of a picture, and their embeddings. Raises Efm3Error B022 where it has none."""
         rows: list[int] = []
         parts: list[Floats] = []
-        for at, found in self.columns("path", "embedding"):
-            mine = [i for i, p in enumerate(found["path"])
-                    if p == path and np.isfinite(found["embedding"][i]).all()]
+        why: list[str] = []
+        for at, found in self.columns("path", "embedding", "error", "reason"):
+            own = [i for i, p in enumerate(found["path"]) if p == path]
+            mine = [i for i in own if np.isfinite(found["embedding"][i]).all()]
             rows += [at + i for i in mine]
             parts += [found["embedding"][mine]] * bool(mine)
+            why += [f"{found['error'][i] or 'F008'} {found['reason'][i] or ''}".rstrip()
+                    for i in own if i not in mine]
+        if not rows and why:
+            refuse("B022", f"the row of {printable(path)} has no embedding: {printable(why[0])}",
+                   path, why[0])
         if not rows:
             refuse("B022", f"no row with an embedding has the path {printable(path)}; it must be "
                            "written as in the table", path)
         return rows, np.concatenate(parts)
 
-    def stated_threshold(self) -> float | None:
-        """Above which the model takes two faces for one person, as the tables state it."""
-        found = self.tables[0].manifest.extra.get("threshold")
-        if isinstance(found, bool) or not isinstance(found, (int, float)):
+    def stated_threshold(self) -> Threshold | None:
+        """Above what the model takes two faces for one person, as the first table states it."""
+        extra = self.tables[0].manifest.extra
+        found = extra.get("threshold")
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not -1 <= found <= 1:
             return None
-        return float(found) if -1 <= found <= 1 else None
+        if extra.get("threshold_from") == "rule_of_thumb":
+            return Threshold(float(found), "rule_of_thumb", "the rule of thumb for one person; the "
+                             "table's weight file stated none")
+        return Threshold(float(found), "table", "the threshold for one person that the table "
+                         "states")
 
     def close(self) -> None:
         """Give the files back."""

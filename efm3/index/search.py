@@ -17,11 +17,15 @@ from efm3.bulk.tables import FORMS, MANIFEST, open_table
 from efm3.findings import refuse, shown
 from efm3.index.library import Library
 from efm3.index.top import BATCH, NONE, Hits, top
+from efm3.pictures import ALIGN
 from efm3.source import Source, name_of
 
 if TYPE_CHECKING:
     from efm3.bulk.inputs import Inputs
 
+UNALIGNED = ("the table was made without --align: give an aligned crop (`efm3 faces PHOTO -o DIR` "
+             "cuts it out), or embed the table's photographs anew with --align")
+"""What to do with a query that is no aligned face, where the table's pictures are."""
 Nearest = Callable[[Floats, int, float | None], Hits]
 """Queries, k and a threshold to the rows that are nearest."""
 
@@ -127,7 +131,13 @@ def of_pictures(library: Library, pictures: Inputs, model: Source, detector: str
         for table in library.tables:
             _alike(run.job.options, table.options, table.path)
         for made in run.rows(pictures.pictures()):
-            yield from made.rows
+            yield from made.rows if plan.align or plan.resize else map(_hinted, made.rows)
+
+
+def _hinted(row: Row) -> Row:
+    """What to do with a picture of another size: a query is treated as the table's pictures are,
+    so that embed's advice is none here."""
+    return row._replace(reason=row.reason.replace(ALIGN, UNALIGNED)) if row.reason else row
 
 
 def _options(library: Library, detector: str | None) -> tuple[bool, Any, str, bool]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from efm3.arrays import Floats, Pixels
+from efm3.bulk.row import path_of
 from efm3.findings import Efm3Error, printable
 from efm3.index.clusters import Clusters
 from efm3.index.library import Library, Name
@@ -68,7 +69,7 @@ def page(library: Library, found: Clusters, threshold: str) -> Iterator[bytes]:
     sizes = found.sizes.tolist()
     shown = min(len(sizes), CLUSTERS)
     tiles = _tiles(library, found, shown)
-    yield _head(len(sizes), shown, int((found.cluster < 0).sum()), threshold).encode()
+    yield _head(len(sizes), shown, found, threshold).encode()
     for number in range(shown):
         more = sizes[number] - len(tiles[number])
         note = f", the {len(tiles[number])} nearest to the centre" if more else ""
@@ -80,7 +81,11 @@ def page(library: Library, found: Clusters, threshold: str) -> Iterator[bytes]:
     yield b"</body>\n</html>\n"
 
 
-def _head(count: int, shown: int, alone: int, threshold: str) -> str:
+def _head(count: int, shown: int, found: Clusters, threshold: str) -> str:
+    alone, missing = found.alone, found.missing
+    left = f"{alone:,} face{'s' * (alone != 1)} like no other"
+    if missing:
+        left += f"; {missing:,} row{'s' * (missing != 1)} without an embedding"
     some = f", the {shown} largest are shown" if shown < count else ""
     return "\n".join((
         '<!doctype html>', '<html lang="en">', '<head>', '<meta charset="utf-8">',
@@ -90,7 +95,7 @@ def _head(count: int, shown: int, alone: int, threshold: str) -> str:
         'style-src \'unsafe-inline\'; img-src data:">',
         f'<title>Clusters of faces</title>\n<style>{STYLE}</style>', '</head>', '<body>',
         '<h1>Clusters of faces</h1>',
-        f'<p>{count:,} cluster{"s" * (count != 1)}{some}; {alone:,} rows are in none. Threshold '
+        f'<p>{count:,} cluster{"s" * (count != 1)}{some}; {left}. Threshold '
         f'{escape(threshold)}. Under each face: its cosine to the centre, and its picture.</p>\n'))
 
 
@@ -120,7 +125,7 @@ def _figure(tile: _Tile) -> str:
         picture = f'<img alt="" src="data:image/jpeg;base64,{_jpeg(_crop(tile))}">'
     except Unreadable as e:
         why = "inside an archive" if "::" in tile.name.path else \
-            str(e).removeprefix(f"{tile.name.path}: ")
+            str(e).removeprefix(f"{path_of(tile.name.path)}: ")
         picture = f'<div class="none">{_named(why)}</div>'
     except Efm3Error as e:
         picture = f'<div class="none">{_named(e.finding.message)}</div>'
@@ -140,7 +145,7 @@ def _crop(tile: _Tile) -> Pixels:
     from efm3.pictures import read
     from efm3.pictures.load import crop
 
-    path = tile.name.path
+    path = path_of(tile.name.path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if tile.aligned and np.isfinite(tile.points).all():

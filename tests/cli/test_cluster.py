@@ -28,17 +28,20 @@ def index(tmp_path, monkeypatch):
 def test_summary_table_and_page(cli, index, tmp_path):
     done = cli("cluster", index, "-o", "c.csv", "--sheet", "c.html", "--threshold", 0.9)
     assert done.exit_code == 0 and done.stdout.splitlines() == [
-        "2 clusters of 5 faces; 2 rows in none; threshold 0.9, as given",
+        "2 clusters of 5 faces; 1 face like no other; 1 row without an embedding; threshold 0.9, "
+        "as given",
         "  cluster 0: 3 faces", "  cluster 1: 2 faces"]
     with open("c.csv", newline="") as f:
         found = list(csv.DictReader(f))
     assert [r["path"] for r in found] == [f"{i:04}.jpg" for i in range(7)]
-    assert [int(r["cluster"]) for r in found] == [1, 0, -1, 0, 1, 0, -1]
+    assert [r["cluster"] for r in found] == ["1", "0", "", "0", "1", "0", "-1"]
+    assert [r["error"] for r in found] == ["", "", "F013", "", "", "", ""]
     assert [r["similarity"] and round(float(r["similarity"]), 6) for r in found] == [
         1, 1, "", 1, 1, 1, ""]
     assert (tmp_path / "c.html").read_text().count("<figure>") == 5
     told = json.loads(cli("cluster", index, "--json", "--linkage", "average").stdout)
-    assert (told["clusters"], told["sizes"], told["in_none"]) == (2, [3, 2], 2)
+    assert (told["clusters"], told["sizes"], told["alone"],
+            told["without_embedding"]) == (2, [3, 2], 1, 1)
     assert (told["threshold"], told["threshold_from"]) == (0.3, "rule_of_thumb")
 
 
@@ -61,6 +64,10 @@ def test_where_the_threshold_comes_from(cli, tmp_path, monkeypatch):
     assert told("--threshold", 0.5, "--model", "w.bin") == (0.5, "given")
     assert told("--model", "w.bin") == (0.42, "meta")
     assert told("--model", "bare.bin") == (0.3, "rule_of_thumb")
+    assert told() == (0.42, "table")
+    embed("bare.bin", ["0.npy", "1.npy"], "x.npz", force=True)
+    assert told() == (0.3, "rule_of_thumb")
+    assert "weight file stated none" in cli("cluster", "x.npz").stdout
     done = cli("cluster", "x.npz", "--model", "v.bin")
     assert done.exit_code == 1 and "B020" in done.stderr
 
@@ -76,7 +83,23 @@ def test_many_clusters_are_told_in_a_line(cli, tmp_path):
     assert len(lines) == 22 and lines[-1] == "  ... 10 more, of 2 faces or fewer"
 
 
+def test_its_own_result_is_no_table_to_cluster(cli, index):
+    for form in ("csv", "jsonl"):
+        assert cli("cluster", index, "-o", f"c.{form}", "--threshold", 0.9).exit_code == 0
+        done = cli("cluster", f"c.{form}")
+        assert done.exit_code == 1
+        assert f"B008 c.{form}: no table that `efm3 embed -o` wrote" in done.stderr
+
+
+def test_a_stranger_s_row_of_zeros_has_no_embedding(cli, tmp_path):
+    path = table(tmp_path / "x.npz", rows(np.stack([A, np.zeros(8, np.float32), A])))
+    cli("cluster", path, "-o", tmp_path / "c.jsonl")
+    found = [json.loads(line) for line in (tmp_path / "c.jsonl").read_text().splitlines()]
+    assert [(r["cluster"], r["error"]) for r in found] == [(0, None), (None, "F008"), (0, None)]
+
+
 @pytest.mark.parametrize("words,code,why", [
+    (["x.txt"], 1, "no table's: it ends in none"),
     (["x.npz", "--sheet", "x.pdf"], 2, "must end in .html"),
     (["x.npz", "-o", "x.xlsx"], 2, "must end in"),
     (["x.npz", "--threshold", "inf"], 2, "not"),

@@ -162,6 +162,7 @@ def test_progress(cli, scene, monkeypatch):
     with monkeypatch.context() as patch:
         # Counted at once, not beside the run.
         patch.setattr(_progress.threading.Thread, "start", lambda self: self.run())
+        patch.setattr(_progress.threading.Thread, "join", lambda self: None)
         first, second, _, third, _ = cli(*words).stderr.splitlines()
         cli("embed", scene / "w.bin", scene / "0.npy", "-o", scene / "x.npz", "--force")
         (resumed, *_) = cli(*words[:-1], "--resume").stderr.splitlines()

@@ -102,6 +102,7 @@ def test_no_query_has_an_embedding(cli, index):
     (["x.npz", "--row", "0001.jpg", "-o", "x.txt"], 2, "must end in"),
     (["x.npz", "--index", "x.npz", "--row", "a", "--approximate"], 2, "is for one table"),
     (["x.npz", "--row", "nobody.jpg"], 1, "B022"),
+    (["x.npz", "--row", "0003.jpg"], 1, "has no embedding: F013 no face"),
     (["gone.npz", "--row", "a"], 3, "No such file"),
     (["empty.npz", "--row", "a"], 1, "B021"),
     (["x.npz", "other.npz", "--json"], 1, "B020"),
@@ -112,6 +113,16 @@ def test_what_is_refused(cli, index, words, code, why):
     done = cli("search", *words)
     assert done.exit_code == code and why in done.stderr, done.output
     assert done.stdout == ""
+
+
+def test_a_picture_of_another_size_and_none_at_all(cli, scene):
+    """What to do is what this verb can do: it has neither --align nor --resize."""
+    np.save("large.npy", np.zeros((200, 300, 3), np.uint8))
+    done = cli("search", "p.npz", "large.npy", "gone.png", "--model", "w.bin")
+    said = done.stderr.splitlines()
+    assert done.exit_code == 1 and said[0].startswith("efm3: F012 large.npy: an array")
+    assert "table was made without --align" in said[0] and "--resize" not in said[0]
+    assert said[1] == "efm3: IO001 gone.png: No such file or directory"
 
 
 def test_the_wrong_weight_file(cli, scene):

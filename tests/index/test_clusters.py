@@ -43,7 +43,7 @@ def test_equal_to_all_rows_at_once(linkage, threshold):
         tree = hierarchy.linkage(np.maximum(1 - wide @ wide.T, 0)[upper], linkage)
         want = hierarchy.fcluster(tree, 1 - threshold, "distance")
         found = clusters(Held(rows), threshold, linkage)
-        assert found.cluster[3] == -1 and np.isnan(found.similarity[3])
+        assert found.cluster[3] == module.MISSING and np.isnan(found.similarity[3])
         assert np.array_equal(pairs(found.cluster[there]), pairs(want))
 
 

@@ -84,4 +84,15 @@ def test_a_table_that_is_cut_while_it_is_open(tmp_path):
 def test_the_threshold_that_a_table_states(stated, found, tmp_path):
     extra = {} if stated is None else {"threshold": stated}
     with Library([table(tmp_path / "x.npz", rows(SOME), **extra)]) as library:
-        assert library.stated_threshold() == found
+        stated = library.stated_threshold()
+        assert (stated and stated.value) == found
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_states_a_threshold_and_where_it_is_from(form, tmp_path):
+    if form in (".parquet", "/"):
+        pytest.importorskip("pyarrow", reason="pyarrow not installed")
+    for origin, known in (("meta", "table"), ("rule_of_thumb", "rule_of_thumb")):
+        path = f"{tmp_path}/{origin}{form}"
+        with Library([table(path, rows(SOME), threshold=0.25, threshold_from=origin)]) as library:
+            assert library.stated_threshold()[:2] == (0.25, known)

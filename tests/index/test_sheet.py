@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from efm3 import untrained
-from efm3.bulk.row import Row
+from efm3.bulk.row import Row, path_text
 from efm3.index import sheet
 from efm3.index.clusters import Clusters
 from efm3.index.library import Library
@@ -80,7 +80,7 @@ def test_faces_are_shown_by_cluster_the_nearest_first(scene):
         want = Image.open(name).resize((sheet.SIDE, sheet.SIDE), Image.Resampling.BILINEAR)
         assert abs(picture.astype(int) - np.asarray(want)).mean() < 6
     assert re.findall(r"Cluster (\d) <small>(\d) faces", text) == [("0", "2"), ("1", "1")]
-    assert "2 clusters; 1 rows are in none" in text and "0.4, as &lt;given&gt;" in text
+    assert "2 clusters; 1 face like no other. T" in text and "0.4, as &lt;given&gt;" in text
     assert "script" not in page.tags
     policy = [v for k, v in page.attributes if k == "content" and "default-src" in v]
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
@@ -100,6 +100,16 @@ def test_an_aligned_face_is_cut_out_of_its_photograph(scene):
     _, page = made(path, [0])
     want = Image.fromarray(crop).resize((sheet.SIDE, sheet.SIDE), Image.Resampling.BILINEAR)
     assert abs(pictures(page)[0].astype(int) - np.asarray(want)).mean() < 6
+
+
+def test_a_picture_whose_name_is_no_utf_8_is_shown(scene):
+    raw = os.fsdecode(b"\xff.png")
+    try:
+        os.link("0.png", raw)
+    except OSError as e:
+        pytest.skip(f"this file system takes no such names: {e}")
+    _, page = made(table("x.npz", rows(directions(1), [path_text(raw)])), [0])
+    assert len(pictures(page)) == 1
 
 
 def test_what_cannot_be_shown_says_why(scene):
@@ -137,5 +147,5 @@ def test_a_page_is_bounded(scene, monkeypatch):
 
 
 def test_no_clusters(scene):
-    text, _ = made(table("x.npz", rows(directions(2))), [-1, -1])
-    assert "0 clusters; 2 rows are in none" in text
+    text, _ = made(table("x.npz", rows(directions(3))), [-1, -1, -2])
+    assert "0 clusters; 2 faces like no other; 1 row without an embedding. T" in text
