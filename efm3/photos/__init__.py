@@ -27,14 +27,15 @@ Which = Literal["one", "largest", "central", "all"]
 """Which faces of a photograph are taken: the only one, or else the photograph is refused; the
 largest; the one nearest the photograph's centre, as sets like LFW name it; all."""
 DECODED = 112 << 20
-"""Bytes that decoding may take: less than for other pictures, since a network is loaded too."""
+"""Bytes of decoding from which a JPEG is decoded smaller: a face of 112 pixels is in the smaller
+picture too, and the network has more left to look at it."""
 MOST_NAMED = 9
 """More faces than this are counted, but their sizes are not listed in a refusal."""
 
 
 def photograph(source: Source, detector: Detector, place: str | None = None) -> Picture:
-    """The photograph as `pictures.read` gives it, within DECODED, for a detector to look at, which
-    rests while a large one is decoded. Raises what `read` raises."""
+    """The photograph as `pictures.read` gives it, a JPEG within DECODED, for a detector to look at,
+    which rests while a large one is decoded. Raises what `read` raises."""
     return read(source, place, DECODED, lambda: detector.rest())
 
 

@@ -70,8 +70,8 @@ def read(source: Source, place: str | None = None, memory: int | None = None,
     `large` is called before a picture is decoded that takes more than LARGE.
 
     A JPEG that would take more than `memory` bytes, MAX_MEMORY where that is not given, is decoded
-    at a half, a quarter or an eighth of its size, and that is noted. Raises BadPicture,
-    Unreadable, and Efm3Error X002 without Pillow.
+    at a half, a quarter or an eighth of its size, and that is noted. Raises BadPicture (F011 for
+    what takes more than MAX_MEMORY), Unreadable, and Efm3Error X002 without Pillow.
     """
     return _read(source, place, None, memory, large)
 
@@ -163,9 +163,9 @@ def _scale(size: Size, form: _forms.Form, place: str,
         scale *= 2
     while (costs := _cost(size, form, scale)) > memory and scale < most:
         scale *= 2
-    if costs > memory or max(width, height) > MAX_SIDE:
+    if costs > MAX_MEMORY or max(width, height) > MAX_SIDE:
         _bad("F011", f"{width}x{height} pixels, which take {costs >> 20:,} MB to decode", place,
-             f"{costs >> 20:,} MB", f"{memory >> 20} MB, {MAX_SIDE:,} pixels on a side")
+             f"{costs >> 20:,} MB", f"{MAX_MEMORY >> 20} MB, {MAX_SIDE:,} pixels on a side")
     return scale
 
 
