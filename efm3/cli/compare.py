@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import needs_engine, source
-from efm3.cli._photos import aligner, alignment, save
+from efm3.cli._photos import aligner, alignment, free, save
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
     from efm3.engine import Threshold
     from efm3.photos import Which
+
+WHOLE = 1 << 16
+"""Columns of what is no terminal: nothing is broken there."""
 
 
 @click.command("compare")
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
               help="write the pictures side by side, as the network saw them")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")
+@click.option("--force", is_flag=True, help="overwrite X.png where it is there already")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
-            face: Which, detector: str, as_json: bool) -> None:
+            face: Which, detector: str, force: bool, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
 
     Two pictures give one number, more give a table of all pairs. Pictures are aligned faces of
@@ -48,6 +52,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
         raise click.UsageError("compare needs two pictures or more")
     if output and not output.lower().endswith(".png"):
         raise click.UsageError(f"{output}: the name must end in .png")
+    free([output] if output else [], force)
     weights = bytes(read(source(file))) if file == "-" else file
     with needs_engine():
         engine = Engine(weights)
@@ -66,7 +71,8 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     from efm3.cli import _render, _scores
 
     if len(pictures) > 2:
-        _render.show(_scores.matrix(pictures, values, threshold.value, threshold.words))
+        width = _render.console().width if sys.stdout.isatty() else WHOLE
+        _render.show(_scores.matrix(pictures, values, threshold.value, threshold.words, width))
         return
     if sys.stdout.isatty() and align:
         _render.show(_render.mosaic(_row(crops)))

@@ -156,7 +156,7 @@ def test_compare_says_what_it_holds_the_number_against(cli, room):
 
 def test_compare_shows_the_crops_on_a_terminal(monkeypatch):
     class Out:
-        color_system, encoding, width = "truecolor", "utf-8", 80
+        color_system, encoding, width, no_color = "truecolor", "utf-8", 80, False
     monkeypatch.setattr(_render, "console", lambda: Out)
     pixels = np.zeros((112, 232, 3), np.uint8)
     pixels[:4, :4] = (255, 0, 9)
