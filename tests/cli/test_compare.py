@@ -65,7 +65,7 @@ def told(names, width, above=0.5):
     (["astronaut.png", "cosmonaut.png"], 80, ["ronaut", "monaut"]),
     (["a_0001.png", "b_0001.png"], 80, ["a_0001", "b_0001"]),
     (["a_0001.png"] * 2 + ["b_0001.png"], 80, ["a_0001", "a_0001", "b_0001"]),
-    (["one/1.png", "two/1.png", "two/1.png"], 80, ["1", "2", "2"]),
+    (["one/1.png", "two/1.png", "two/1.png"], 80, ["e/1.png", "o/1.png", "o/1.png"]),
     ([f"{i}_of_all_the_faces_0001.png" for i in "abc"], 80, ["1", "2", "3"]),
     ([f"{i}_0001.png" for i in "abcdefgh"], 60, list("12345678")),
     (["1.jpg", "1.png"], 80, ["1.jpg", "1.png"]),
