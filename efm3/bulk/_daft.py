@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import queue
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from efm3.bulk.run import cores
@@ -30,7 +32,7 @@ AHEAD = 16
 PATIENCE = 10
 """Seconds for a cluster to be reached, and for a query that is not wanted any more to end."""
 SETTLED = 1
-"""Seconds in which what such a query leaves behind in Daft's own threads has ended."""
+"""Most seconds for which the end of Python waits for what Daft's threads have left to do."""
 LOGS = ("daft", "daft_io", "daft_local_execution", "daft_distributed")
 
 
@@ -53,13 +55,37 @@ def started(ray: str | None) -> tuple[bool, int]:
                 # Else the workers' own lines appear among ours.
                 library.init(address=ray, log_to_driver=False, logging_level="ERROR")
             daft.set_runner_ray(noop_if_initialized=True)
+        elif "DAFT_RUNNER" not in os.environ and "ray" not in sys.modules:
+            with suppress(Exception):  # the program has chosen already
+                daft.set_runner_native()  # else Daft imports Ray, to ask it
         cluster = need("daft.runners", "daft").get_or_create_runner().name == "ray"
         usable = int(need("ray", "daft").cluster_resources().get("CPU", 1)) if cluster else cores()
     except Efm3Error:
         raise
     except Exception as e:
         refuse("B016", f"Daft cannot be started: {reason(e)}", ray or "")
+    atexit.unregister(_settle)
+    atexit.register(_settle)
     return cluster, max(1, usable)
+
+
+def _settle() -> None:
+    """Wait until Daft has taken leave of its workers. Its threads do that after the last answer,
+    and have the process aborted if Python has ended meanwhile."""
+    until = time.monotonic() + SETTLED
+    while time.monotonic() < until and _children() != 0:
+        time.sleep(0.02)
+    time.sleep(SETTLED / 10)
+
+
+def _children() -> int:
+    """How many child processes there are, -1 where the system does not say."""
+    tasks = Path("/proc/self/task")
+    try:
+        return sum(len(path.read_text().split()) for path in tasks.glob("*/children")) \
+            if tasks.is_dir() else -1
+    except OSError:
+        return -1
 
 
 def _reached(address: str) -> None:
@@ -142,7 +168,6 @@ def answers(query: Any, end: Callable[[], object]) -> Iterator[bytes]:
         if not whole:
             end()
             thread.join(PATIENCE)
-            time.sleep(SETTLED)
 
 
 def reason(e: Exception) -> str:

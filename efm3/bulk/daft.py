@@ -32,6 +32,8 @@ from efm3.version import __version__
 if TYPE_CHECKING:
     from efm3.photos import Which
 
+__all__ = ["DaftRun", "Places", "embed"]
+
 MAX_MODEL = 1 << 28
 """Bytes of a weight file that are sent to every worker."""
 CROPS, PHOTOS = 64, 8
