@@ -11,13 +11,16 @@ import numpy as np
 from efm3.arrays import Doubles, Indices
 from efm3.extras import need
 from efm3.findings import refuse
+from efm3.index._sparse import complete, pairs
 from efm3.index._together import sets
 from efm3.index.vectors import Held, exact, taken
 
 Linkage = Literal["complete", "average"]
 """What must be above the threshold: each pair of a cluster, or the mean of its halves' pairs."""
 MOST = 1 << 14
-"""Rows that hang together and are clustered: all their distances, twice, take 2 GB."""
+"""Rows that hang together and whose distances are all held: twice, they take 2 GB."""
+MOST_PAIRS = 1 << 23
+"""Of more rows, pairs above the threshold: they take 1.5 GB. Complete linkage needs no others."""
 ALONE, MISSING = -1, -2
 """In place of a cluster: a face that is like no other, and a row without an embedding."""
 _ROWS = 512
@@ -52,8 +55,9 @@ def clusters(vectors: Held, threshold: float, linkage: Linkage = "complete",
     """Agglomerative clustering of all rows, cut at `threshold`, by SciPy.
 
     With either linkage a cluster lies within a set of rows that pairs above the threshold hold
-    together, so each set is clustered by itself, and that is the same. Raises Efm3Error X002
-    without SciPy, B023 where more than MOST rows hang together.
+    together, so each set is clustered by itself, and that is the same. Sets of more than MOST
+    rows are clustered here, by complete linkage out of their near pairs. Raises Efm3Error X002
+    without SciPy, B023 where there are too many of these, or with average linkage any such set.
     """
     scipy = need("scipy.cluster.hierarchy", "cluster")
     label: Indices = np.full(vectors.count, ALONE)
@@ -63,18 +67,19 @@ def clusters(vectors: Held, threshold: float, linkage: Linkage = "complete",
     order = order[first[order] >= 0]
     groups = np.split(order, np.flatnonzero(np.diff(first[order])) + 1)
     most = max((len(g) for g in groups), default=0)
-    if most > MOST:
+    if most > MOST and linkage != "complete":
         refuse("B023", f"{most:,} rows hang together by pairs above {threshold:g}, more than the "
-                       f"{MOST:,} whose distances are held in memory; give a higher --threshold",
-               found=most, expected=MOST)
+                       f"{MOST:,} whose distances are held in memory; take --linkage complete, or "
+                       "give a higher --threshold", found=most, expected=MOST)
     number = 0
     for rows in groups:
         if len(rows) < 2:
             continue
         scaled = exact(taken(vectors, rows))
-        own = _cut(scipy, scaled, threshold, linkage)
-        for k in range(own.max() + 1):
-            members = np.flatnonzero(own == k)
+        own = _cut(scipy, scaled, threshold, linkage) if len(rows) <= MOST else \
+            _cut_sparse(scaled, threshold, threads)
+        inside = np.argsort(own, kind="stable")
+        for members in np.split(inside, np.flatnonzero(np.diff(own[inside])) + 1):
             if len(members) > 1:
                 label[rows[members]] = number
                 cosine[rows[members]] = _to_centre(scaled[members])
@@ -85,11 +90,20 @@ def clusters(vectors: Held, threshold: float, linkage: Linkage = "complete",
 
 
 def _cut(scipy: Any, rows: Doubles, threshold: float, linkage: Linkage) -> Indices:
-    """The cluster of each row, from 0."""
+    """The cluster of each row, any numbers."""
     tree = scipy.linkage(_distances(rows), linkage)
     # Above the threshold, not at it.
     cut: Indices = scipy.fcluster(tree, np.nextafter(1 - threshold, -np.inf), "distance")
-    return cut - 1
+    return cut
+
+
+def _cut_sparse(rows: Doubles, threshold: float, threads: int) -> Indices:
+    near = pairs(rows, 1 - threshold, MOST_PAIRS, threads)
+    if near is None:
+        refuse("B023", f"{len(rows):,} rows hang together by more than {MOST_PAIRS:,} pairs above "
+                       f"{threshold:g}, which are held in memory; give a higher --threshold",
+               found=len(rows), expected=f"{MOST_PAIRS} pairs")
+    return complete(len(rows), near)
 
 
 def _distances(rows: Doubles) -> Doubles:

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from efm3.arrays import Doubles, Floats, Indices
+from efm3.arrays import Array, Doubles, Floats, Indices
 from efm3.index.vectors import Vectors, cosines, margin, rows_of, unit
 
+Block = TypeVar("Block", bound=Array)
 NONE = -1
 """The row of a place that no embedding takes."""
 BATCH = 1024
@@ -58,8 +59,8 @@ def top(queries: Floats, vectors: Vectors, k: int, threshold: float | None = Non
     return Hits(rows, similarity)
 
 
-def over_blocks(parts: Iterable[tuple[int, Callable[[], Floats]]],
-                work: Callable[[int, Floats], None], threads: int) -> None:
+def over_blocks(parts: Iterable[tuple[int, Callable[[], Block]]],
+                work: Callable[[int, Block], None], threads: int) -> None:
     """Call `work` with each block, its first row's number before it, in so many threads.
 
     The first block is done alone, so that the others know what it found; no more blocks are held
@@ -79,7 +80,7 @@ def over_blocks(parts: Iterable[tuple[int, Callable[[], Floats]]],
                 future.cancel()
 
 
-def _one(work: Callable[[int, Floats], None], start: int, load: Callable[[], Floats]) -> None:
+def _one(work: Callable[[int, Block], None], start: int, load: Callable[[], Block]) -> None:
     work(start, load())
 
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.cluster import hierarchy
 
 from efm3 import Efm3Error
+from efm3.index import _sparse as sparse
 from efm3.index import clusters as module
 from efm3.index.clusters import clusters
 from efm3.index.vectors import Held
@@ -75,9 +76,45 @@ def test_a_chain_does_not_make_one_person_of_two():
 def test_more_than_memory_holds_is_refused(monkeypatch):
     monkeypatch.setattr(module, "MOST", 5)
     rows = np.repeat(directions(2), [5, 6], 0)
-    with pytest.raises(Efm3Error, match=r"B023.*6 rows hang together.*higher --threshold"):
+    with pytest.raises(Efm3Error, match=r"B023.*6 rows hang together.*--linkage complete"):
+        clusters(Held(rows), 0.9, "average")
+    assert clusters(Held(rows[:-1]), 0.9, "average").sizes.tolist() == [5, 5]
+    assert clusters(Held(rows), 0.9).sizes.tolist() == [6, 5]
+    monkeypatch.setattr(module, "MOST_PAIRS", 14)
+    with pytest.raises(Efm3Error, match=r"B023.*6 rows.*more than 14 pairs.*higher --threshold"):
         clusters(Held(rows), 0.9)
-    assert clusters(Held(rows[:-1]), 0.9).sizes.tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("noise,threshold", [(0.1, 0.3), (0.2, 0.5), (0.4, 0.2), (0.15, 0.8)])
+def test_out_of_near_pairs_it_is_what_all_distances_give(noise, threshold, monkeypatch):
+    for seed in range(12):
+        rows, _ = people(seed, 15, 7, noise)
+        rows[5:9] = rows[20]  # equal rows are at no distance, in any order
+        want = clusters(Held(rows), threshold)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "MOST", 1)
+            patch.setattr(sparse, "_BLOCK", 1000)
+            found = clusters(Held(rows), threshold, threads=2)
+        assert np.array_equal(found.cluster, want.cluster)
+
+
+@pytest.mark.parametrize("side", [2, 3, 5])
+def test_of_equal_distances_any_order_is_complete_linkage(side, monkeypatch):
+    """Points of a grid have hardly a distance of their own: the result need not be SciPy's, but
+    each pair of a cluster is near, and no two clusters could be joined."""
+    grid = np.stack(np.meshgrid(*[np.arange(-side, side + 1)] * 2), -1).reshape(-1, 2)
+    rows = np.c_[grid, np.full(len(grid), 2 * side)].astype(np.float32)
+    monkeypatch.setattr(module, "MOST", 1)
+    for threshold in (0.7, 0.9, 0.97):
+        found = clusters(Held(rows), threshold).cluster
+        own = np.where(found < 0, found.max() + 1 + np.arange(len(found)), found)
+        wide = rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+        near = 1 - wide @ wide.T < 1 - threshold + 1e-12
+        within = [near[np.ix_(own == k, own == k)].all() for k in np.unique(own)]
+        assert all(within)
+        sure = 1 - wide @ wide.T < 1 - threshold - 1e-12
+        assert not any(sure[np.ix_(own == a, own == b)].all()
+                       for a in np.unique(own) for b in np.unique(own) if a < b)
 
 
 def test_nothing_is_alike():
