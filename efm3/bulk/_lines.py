@@ -20,6 +20,7 @@ from efm3.arrays import Array, Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
 from efm3.bulk._table import MAX_FIELD, NO_TABLE, ROWS, Block, Table, block_of, merged
+from efm3.bulk.fields import csv_fields
 from efm3.bulk.row import POINTS, Row
 from efm3.findings import Efm3Error, refuse, shown
 from efm3.source import open_regular
@@ -62,12 +63,8 @@ def _csv(table: Table, embedding: list[str]) -> Iterator[bytes]:
     yield (",".join([*HEAD, *embedding]) + "\n").encode()
     for b in merged(table, _STEP):
         out = io.StringIO()
-        # Of both characters, so that both are quoted where they stand in a name.
-        words = csv.writer(out, lineterminator="\r\n")
         for i, path in enumerate(b.path):
-            words.writerow((path, b.face[i], b.error[i], b.reason[i]))
-            out.seek(out.tell() - 2)
-            out.truncate()
+            out.write(csv_fields((path, b.face[i], b.error[i], b.reason[i])))
             for values in (b.score[i:i + 1], b.box[i], b.points[i],
                            *([b.embedding[i]] if embedding else [])):
                 missing = np.isnan(values[0])

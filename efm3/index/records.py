@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
+from efm3.bulk.fields import csv_fields
 from efm3.extras import need
 from efm3.source import write_atomic
 
@@ -25,9 +24,8 @@ _PIECE = 1 << 20
 def _csv(columns: Columns, rows: Iterable[Row]) -> Iterator[bytes]:
     lines = chain([list(columns)], rows)
     while some := list(islice(lines, _ROWS)):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(some)
-        yield text.getvalue().encode("utf-8", "backslashreplace")
+        text = "".join(f"{csv_fields(line)}\n" for line in some)
+        yield text.encode("utf-8", "backslashreplace")
 
 
 def _jsonl(columns: Columns, rows: Iterable[Row]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import pytest
 from efm3.index import records
 
 COLUMNS = {"path": "string", "n": "int64", "x": "float64"}
-ROWS = [("a,\"b\"\nc", 1, 0.1), ("é😀", None, None), ("=1", -1, 1 / 3)]
+ROWS = [("a,\"b\"\nc", 1, 0.1), ("é😀", None, None), ("cr/a\rb.png", 2, None), ("=1", -1, 1 / 3)]
 
 
 def read(path):
