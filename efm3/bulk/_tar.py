@@ -101,7 +101,7 @@ def _members(read: Read) -> Iterator[Member]:
             text = exactly(read, size)
             _skip(read, -size % BLOCK)
             if kind == _LONG_NAME:
-                name = text.rstrip(b"\0")
+                name = text.partition(b"\0")[0]
             elif kind == _PAX:
                 records = _records(text)
             continue

@@ -87,12 +87,10 @@ def _below(top: str, skipped: Counter[str], wanted: Callable[[Parts], bool]) \
     stack: list[tuple[str, Parts, Iterator[str]]] = []
     prefix, parts = top if top.endswith("/") or not top else top + "/", Parts(())
     while True:
-        try:
-            names = _sorted(prefix or ".", skipped)
-        except OSError as e:
-            yield e
-            names = iter(())
-        stack.append((prefix, parts, names))
+        found, fault = _listed(prefix or ".", skipped)
+        if fault:
+            yield OSError(fault.errno, fault.strerror, prefix or ".")
+        stack.append((prefix, parts, iter(found)))
         while stack:
             prefix, parts, names = stack[-1]
             name = next(names, "")
@@ -107,17 +105,33 @@ def _below(top: str, skipped: Counter[str], wanted: Callable[[Parts], bool]) \
             return
 
 
-def _sorted(folder: str, skipped: Counter[str]) -> Iterator[str]:
-    """The names in a folder, those of folders with a stroke behind them. Raises OSError."""
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            inner = entry.is_dir(follow_symlinks=False)
-            if entry.name.startswith("."):
-                skipped["hidden"] += 1
-            elif not inner and entry.is_symlink() and entry.is_dir():
-                skipped["linked folders"] += 1
-            else:
-                found.append(entry.name + "/" if inner else entry.name)
+def _listed(folder: str, skipped: Counter[str]) -> tuple[list[str], OSError | None]:
+    """The sorted names in a folder, those of folders with a stroke behind them; and why there are
+    no more of them, where it cannot be listed to its end."""
+    found: list[str] = []
+    fault = None
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                kind = _kind(entry)
+                if entry.name.startswith("."):
+                    skipped["hidden"] += 1
+                elif kind == "link":
+                    skipped["linked folders"] += 1
+                else:
+                    found.append(entry.name + "/" * (kind == "folder"))
+    except OSError as e:
+        fault = e
     found.sort()
-    return iter(found)
+    return found, fault
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """A folder, a link to one, or a file; what cannot be told is a file, which is then unreadable.
+    """
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        return "link" if entry.is_symlink() and entry.is_dir() else "file"
+    except OSError:
+        return "file"

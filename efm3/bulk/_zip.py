@@ -23,6 +23,8 @@ _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _PIECE = 1 << 16
 _ALL32, _LONGEST_COMMENT = 0xFFFFFFFF, 0xFFFF
+_NOWHERE = 1 << 64
+"""The place of a member whose record does not tell it."""
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 
@@ -46,13 +48,15 @@ def members(path: str) -> Iterator[Member]:
             packed, whole, at = _wide(exactly(walk.read, entry[11]), packed, whole, entry[16])
             exactly(walk.read, entry[12])
             length -= _ENTRY.size + sum(entry[10:13])
-            if length < 0 or at + shift >= size:
+            if length < 0:
                 raise Broken("its directory is damaged")
             if name.endswith(b"/"):
                 continue
             why = "it is encrypted" if flags & _ENCRYPTED else (
                 "" if method in (_STORED, _DEFLATED) else
                 f"it is packed by method {method}, not stored or deflated")
+            if not 0 <= at + shift < size:
+                why = "its directory names a place that the archive does not have"
             if not flags & _UTF8:
                 name = name.decode("cp437").encode()
             body = _Body(data, at + shift, packed, whole, method, sum_)
@@ -103,7 +107,7 @@ def _wide(extra: bytes, packed: int, whole: int, at: int) -> tuple[int, int, int
                 whole, packed, at = (next(numbers) if v == _ALL32 else v
                                      for v in (whole, packed, at))
             except (StopIteration, RuntimeError):
-                raise Broken("its directory is damaged") from None
+                return 0, 0, _NOWHERE
             break
         place += count
     return packed, whole, at

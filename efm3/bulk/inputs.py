@@ -73,6 +73,8 @@ class Inputs:
         """How many files were left out, by the reason."""
         self.passed = 0
         """How many pictures were not wanted any more."""
+        self.unread = 0
+        """How many archives and folders could not be read to their end."""
         self.output = ""
         """A file that is written meanwhile: in a folder it is no picture."""
         for path in self._paths:
@@ -91,7 +93,7 @@ class Inputs:
         Raises Unreadable and Efm3Error B014 for the list itself.
         """
         self.skipped.clear()
-        self.passed = 0
+        self.passed = self.unread = 0
 
         def passes(name: str) -> bool:
             taken = skip(name)
@@ -139,7 +141,7 @@ class Inputs:
     def _folder(self, path: str) -> Iterator[str | Item]:
         for found in _walk.below(path, self.skipped):
             if isinstance(found, OSError):
-                yield _lost(found)
+                yield self._lost(found)
             elif found.lower().endswith(SUFFIXES):
                 if not self._written(found):
                     yield found
@@ -150,7 +152,7 @@ class Inputs:
     def _matches(self, pattern: str) -> Iterator[str | Item]:
         for found in _walk.matches(pattern, self.skipped):
             if isinstance(found, OSError):
-                yield _lost(found)
+                yield self._lost(found)
             elif found.lower().endswith(SUFFIXES + TARS + ZIPS):
                 if not self._written(found):
                     yield found
@@ -188,8 +190,15 @@ class Inputs:
                                     "", "a whole archive").finding)
         else:
             return
+        self.unread += 1
         if not skip(own):
             yield fault
+
+    def _lost(self, e: OSError) -> Item:
+        """A folder that cannot be listed to its end."""
+        self.unread += 1
+        return Item(path_text(e.filename),
+                    error("IO001", f"{e.filename}: {e.strerror}", e.filename).finding)
 
 
 def _bytes_of(member: Member, name: str) -> bytes | Finding:
@@ -202,12 +211,6 @@ def _bytes_of(member: Member, name: str) -> bytes | Finding:
         return member.read()
     except FAULTS as e:
         return error("B012", f"a member that cannot be read: {e}", name).finding
-
-
-def _lost(e: OSError) -> Item:
-    """A folder that cannot be listed."""
-    return Item(path_text(e.filename),
-                error("IO001", f"{e.filename}: {e.strerror}", e.filename).finding)
 
 
 def _url(text: str) -> tuple[str, str, str]:

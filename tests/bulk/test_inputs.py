@@ -103,6 +103,49 @@ def test_folders_that_vanish_are_rows(tree, monkeypatch):
     assert [i.name for i in found.pictures()][:3] == ["d/a/1.JPG", "d/a/b/", "d/a/link.jpg"]
 
 
+def test_a_link_that_leads_nowhere_is_lost_alone(tree):
+    """In a circle, through a file, to a name that is too long: its neighbours are all there."""
+    for name, to in (("me.jpg", "me.jpg"), ("me", "me"), ("in.png", "2.png/x"),
+                     ("long.png", "x" * 300), ("dangling.png", "none")):
+        os.symlink(to, f"d/a/b/{name}")
+    for paths in (["d/a/b"], ["d/a/b/**"]):
+        found = Inputs(paths)
+        assert [i.name for i in found.pictures() if "/b/" in i.name] == [
+            "d/a/b/2.png", "d/a/b/[x].npy", "d/a/b/dangling.png", "d/a/b/in.png",
+            "d/a/b/long.png", "d/a/b/me.jpg"]
+        assert codes(found) == [] and found.unread == 0 and found.skipped == {"other files": 1}
+
+
+def test_what_was_listed_before_a_folder_failed_is_taken(tree, monkeypatch):
+    scandir = os.scandir
+
+    class Cut:
+        """Gives one name, then fails, as a network's file system does."""
+
+        def __init__(self, path):
+            self.entries, self.given = scandir(path), 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.entries.close()
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if self.given:
+                raise OSError(5, "Input/output error")
+            self.given = 1
+            return next(e for e in self.entries if e.name == "2.png")
+    monkeypatch.setattr(os, "scandir", lambda p: Cut(p) if p == "d/a/b/" else scandir(p))
+    found = Inputs(["d"])
+    assert [i.name for i in found.pictures()] == ["d/a/1.JPG", "d/a/b/", "d/a/b/2.png",
+                                                  "d/a/link.jpg", "d/z.jpg"]
+    assert codes(found) == [("d/a/b/", "IO001")] and found.unread == 1
+
+
 def test_the_output_is_no_input(tree):
     np.save("d/out.npy", np.zeros(3))
     for path in ("d", "d/*"):
@@ -245,6 +288,9 @@ def test_cut_archives_give_what_stands_before(tmp_path, end):
         path.write_bytes(whole[:cut])
         *rows, last = had(str(path))
         assert last[0] == str(path) and last[1].code == "B012", cut
+        found = Inputs([path])
+        # Told also where it is known already: it is still not read to its end.
+        assert list(found.pictures(lambda name: True)) == [] and found.unread == 1
         sound = [s for _, s in rows if isinstance(s, bytes)]
         assert sound == list(files.values())[:len(sound)] and len(rows) - len(sound) <= 1
     assert end == "zip" or len(sound) == 4
@@ -265,6 +311,21 @@ def test_members_that_cannot_be_read(tmp_path, monkeypatch):
         (tmp_path / "b.zip").write_bytes(changed)
         *_, (_, last) = had(str(tmp_path / "b.zip"))
         assert last.code == "B012" and words in last.message, words
+
+
+def test_a_wrong_place_in_a_zip_is_one_members(tmp_path):
+    """Behind the end, in 32 bits and in 64, or not told at all: the next member is read."""
+    zipped(tmp_path / "a.zip", {"a.jpg": b"a", "b.jpg": b"b"})
+    whole = (tmp_path / "a.zip").read_bytes()
+    at = whole.index(b"PK\1\2")
+    for place in (0x7FFFFFFF, 0xFFFFFFFF):
+        data = bytearray(whole)
+        data[at + 42:at + 46] = struct.pack("<I", place)
+        (tmp_path / "a.zip").write_bytes(data)
+        found = Inputs([tmp_path / "a.zip"])
+        (name, bad), (_, sound) = found.pictures()
+        assert name.endswith("::a.jpg") and bad.code == "B012" and "a place" in bad.message
+        assert sound == b"b" and found.unread == 0
 
 
 def header(name=b"a.jpg", size=b"00000000001", kind=b"0", extra=b""):
@@ -332,6 +393,14 @@ def test_chains_of_headers_and_names_of_any_kind(tmp_path):
     assert a == b"1" and one.endswith("::" + "n" * 4096)
     assert b == b"23" and two.endswith("::\\x00\\xff.jpg")
     assert cut.code == "B012" and "no end mark" in cut.message
+
+
+def test_a_long_name_ends_at_its_nul(tmp_path):
+    text = b"n" * 120 + b".jpg\0.txt"
+    data = header(b"x", b"%011o" % len(text), b"L") + text.ljust(512, b"\0") + header() + ONE + END
+    (tmp_path / "a.tar").write_bytes(data)
+    ((name, sound),) = had(str(tmp_path / "a.tar"))
+    assert name.endswith("::" + "n" * 120 + ".jpg") and sound == b"1"
 
 
 def test_a_bomb_takes_no_memory(tmp_path, monkeypatch):
