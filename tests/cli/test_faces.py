@@ -52,7 +52,7 @@ def test_one_two_none(cli, room):
     assert one["faces"][0]["crop"] is None and one["faces"][0]["eyes"] == 17.62
     lines = cli("faces", "one.png", "none.png", *DETECTOR).stdout.splitlines()
     assert lines[0] == "one.png: 1 face, 192x160 pixels" and "a small face" in lines[2]
-    assert lines[2] == "none.png: no face, 192x160 pixels" and len(lines) == 3
+    assert lines[3] == "none.png: no face, 192x160 pixels" and len(lines) == 4
     assert len([p for p in room.iterdir() if p.suffix == ".png"]) == 3
 
 
