@@ -106,11 +106,27 @@ def _ends(ctx: click.Context, why: str) -> NoReturn:
     ctx.exit(3)
 
 
+@contextmanager
+def _escaped() -> Iterator[None]:
+    """What click itself says repeats words of the command, which may be a stranger's names."""
+    try:
+        yield
+    except click.ClickException as e:
+        e.message = printable(e.message)
+        raise
+
+
 class _Top(Verbs):
+    def make_context(self, info_name: str | None, args: list[str],
+                     parent: click.Context | None = None, **extra: Any) -> click.Context:
+        with _escaped():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
-            return super().invoke(ctx)
+            with _escaped():
+                return super().invoke(ctx)
         except efm3.Efm3Error as e:
             outside = e.code in ("IO001", "K016")  # nothing was judged
             click.echo(f"efm3: {printable(e.finding.message if outside else str(e))}", err=True)
@@ -127,7 +143,7 @@ class _Top(Verbs):
             if e.errno == errno.EPIPE:
                 raise  # click ends quietly
             where = f"{e.filename}: " if e.filename else ""
-            click.echo(f"efm3: {printable(where)}{e.strerror or e}", err=True)
+            click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
 
 
@@ -150,7 +166,9 @@ def source(file: str) -> Source:
 @contextmanager
 def needs_engine() -> Iterator[None]:
     """Turns "the engine was not built" into one line for the user."""
+    from efm3.engine import EngineMissing
+
     try:
         yield
-    except RuntimeError as e:
+    except EngineMissing as e:
         raise click.ClickException(str(e)) from None

@@ -10,6 +10,7 @@ import time
 import click
 
 from efm3.cli import needs_engine, source
+from efm3.findings import printable
 
 
 @click.command("bench")
@@ -63,7 +64,7 @@ def command(file: str, isa: str | None, threads: int, batch: int, runs: int, lay
     if as_json:
         click.echo(json.dumps(out, indent=2))
         return
-    click.echo(f"{file}: {e.isa}, {threads} thread(s), batch {batch}, {runs} runs")
+    click.echo(f"{printable(file)}: {e.isa}, {threads} thread(s), batch {batch}, {runs} runs")
     click.echo(f"  min {least * 1e3:.3f} ms  median {median * 1e3:.3f} ms  p99 {p99 * 1e3:.3f} ms"
                f"  {out['percent_of_peak']:.1f} % of {peak / 1e9:.1f} GMAC/s")
     for r in rows:

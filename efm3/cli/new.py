@@ -14,6 +14,7 @@ import click
 
 from efm3.arch import LIMIT_CODES, Arch, Stage, last_side
 from efm3.cli._arch import arch_of
+from efm3.findings import printable
 
 FIELDS = tuple(k for k in LIMIT_CODES if k not in ("t", "n", "s"))
 """Header fields that --set takes."""
@@ -84,4 +85,4 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
     if as_json:
         click.echo(json.dumps({"file": output, "size": len(data), "sha256": digest, "seed": seed}))
     else:
-        click.echo(f"{output}: {len(data):,} bytes, sha256 {digest}")
+        click.echo(f"{printable(output)}: {len(data):,} bytes, sha256 {digest}")

@@ -10,6 +10,7 @@ import os
 import click
 
 import efm3
+from efm3.findings import printable
 
 
 @click.command("seal")
@@ -35,4 +36,4 @@ def command(file: str, output: str | None, align: bool | None, as_json: bool) ->
         click.echo(json.dumps({"file": target, "sha256": digest, "aligned": align,
                                "size": os.path.getsize(target)}))
     else:
-        click.echo(f"{target}: sealed {digest}")
+        click.echo(f"{printable(target)}: sealed {digest}")

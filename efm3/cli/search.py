@@ -170,8 +170,8 @@ def _tell(answer: Answer) -> None:
     """The query, and a line a hit."""
     face = f", face {answer.face}" if answer.face else ""
     if answer.error is not None:
-        click.echo(f"efm3: {answer.error} {printable(answer.path)}: "
-                   f"{printable(answer.reason or '')}", err=True)
+        said = printable(f"{answer.error} {answer.path}: {answer.reason or ''}")
+        click.echo(f"efm3: {said}", err=True)
         return
     click.echo(printable(answer.path) + face + ("" if answer.hits else ": nothing"))
     for hit in answer.hits:

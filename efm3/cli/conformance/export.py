@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from efm3.findings import printable
+
 
 @click.command("export")
 @click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
@@ -35,5 +37,5 @@ def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) ->
                                f"({', '.join(kit.SUFFIXES)})")
     index = kit.archive(target, chosen) if packed else kit.write(target, chosen)
     click.echo(json.dumps(index, indent=2) if as_json else
-               f"{target}: {index['count']} cases ({index['negative']} negative), "
+               f"{printable(str(target))}: {index['count']} cases ({index['negative']} negative), "
                f"digest {index['digest']}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from efm3.conformance import scaffold as scaffolds
+from efm3.findings import printable
 
 
 @click.command("scaffold")
@@ -41,5 +42,6 @@ def command(kind: str, lang: str, output: Path | None, force: bool, as_json: boo
                                "files": [str(f) for f in files], "build": build, "run": run}))
         return
     for file in files:
-        click.echo(f"wrote {file}")
-    click.echo("next:\n" + "\n".join(f"  {step}" for step in (f"cd {folder}", build, run) if step))
+        click.echo(f"wrote {printable(str(file))}")
+    steps = (printable(step) for step in (f"cd {folder}", build, run) if step)
+    click.echo("next:\n" + "\n".join(f"  {step}" for step in steps))
