@@ -35,3 +35,12 @@ class Faulty(Actor):
     def opened(self) -> Any:
         """See Actor."""
         raise RuntimeError("a fault of ours")
+
+
+class Known(Actor):
+    """Leaves a file named by its process where the tests look for it."""
+
+    def opened(self) -> Any:
+        """See Actor."""
+        with open(os.path.join(os.environ["EFM3_PIDS"], str(os.getpid())), "wb"):
+            return super().opened()
