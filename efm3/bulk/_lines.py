@@ -156,7 +156,8 @@ class LinesTable(Table):
 
     def vector(self, values: Any, width: int, what: str) -> Floats:
         """Numbers as float32, of this length, finite."""
-        out = np.array(values, np.float32)
+        with np.errstate(over="ignore"):  # too large is not finite, and refused
+            out = np.array(values, np.float32)
         if out.shape != (width,) or not np.isfinite(out).all():
             raise ValueError(f"{what} is no {width} numbers")
         return out

@@ -81,8 +81,9 @@ def parse(text: str | bytes, place: str) -> Manifest:
                shown(found), FORMAT)
     value.pop("format")
     codes = _taken(value, "codes", dict, place)
-    counts = Counts(_number(value, "pictures", place), _number(value, "faces", place),
-                    _number(value, "errors", place), {k: _number(codes, k, place) for k in codes})
+    pictures, faces, errors = (_number(value, name, place)
+                               for name in ("pictures", "faces", "errors"))
+    counts = Counts(pictures, faces, errors, {k: _number(codes, k, place) for k in list(codes)})
     model, version = _taken(value, "model", str, place), _taken(value, "version", str, place)
     if len(model) != 64 or not _HEX.issuperset(model):
         refuse("B008", f"its manifest's model is no SHA-256: {shown(model)}", place)
@@ -104,12 +105,10 @@ def _taken(value: dict[str, Any], name: str, kind: type, place: str) -> Any:
 
 
 def _number(value: dict[str, Any], name: str, place: str) -> int:
-    found = value.get(name)
+    found = value.pop(name, None)
     if type(found) is not int or not 0 <= found < MAX_ROWS:
         refuse("B008", f"its manifest's {printable(name)[:60]} is {shown(found)}", place,
                shown(found), "a count")
-    if name in ("pictures", "faces", "errors", "dim"):
-        value.pop(name)
     return found
 
 

@@ -187,9 +187,10 @@ class NpzTable(Table):
             self.damaged(f"an archive of {entries} entries")
 
     def _header(self, name: str, info: zipfile.ZipInfo) -> Entry:
-        self._file.seek(info.header_offset)
+        # zipfile moves offsets by as much as a directory is not where it says: below 0, too.
+        self._file.seek(max(0, info.header_offset))
         local = self._file.read(30)
-        if len(local) < 30 or local[:4] != b"PK\3\4":
+        if len(local) < 30 or local[:4] != b"PK\3\4" or info.header_offset < 0:
             self.damaged(f"{printable(name)[:60]} is not where the archive says")
         lengths = struct.unpack_from("<HH", local, 26)
         start = info.header_offset + 30 + sum(lengths)

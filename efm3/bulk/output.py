@@ -5,7 +5,8 @@
 While a run lasts its rows lie in a folder of parts, each written atomically; a manifest there says
 whose they are. From the moment that this manifest stands there the folder has all rows, those of
 an earlier table too, and the table at the output's own name does not count. It counts again when
-the manifest is taken away, after the parts were joined. So a run may be killed at any moment.
+the manifest is taken away, after the parts were joined. So a run may be killed at any moment. A run
+that starts anew writes the manifest first of all, so that nothing goes on with the earlier table.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from efm3.bulk import _manifest
+from efm3.bulk import _manifest, _wrote
 from efm3.bulk._done import Done, clean, portions
 from efm3.bulk._lines import BESIDE
 from efm3.bulk._manifest import Counts, Manifest
@@ -31,10 +33,12 @@ from efm3.bulk.row import Job, Row
 from efm3.bulk.tables import FORMS, Form, form_of
 from efm3.extras import need
 from efm3.findings import Efm3Error, printable, refuse
-from efm3.source import Unreadable, open_regular, write_atomic
+from efm3.source import Unreadable, write_atomic
 
 PARTS = ".parts"
 """After the name of a table: the name of the folder of its parts."""
+JOINING = "joining"
+"""In the manifest of parts: what stands at the output's name may be of them already."""
 
 
 def open_output(path: str, job: Job, *, resume: bool = False, force: bool = False,
@@ -43,7 +47,8 @@ def open_output(path: str, job: Job, *, resume: bool = False, force: bool = Fals
 
     `path` ends in a form's name (tables.FORMS), or is a folder: it ends in /, or holds a manifest.
     `resume` goes on with what a run of the same job left there, complete or not; `force` starts
-    anew. A part is written when it has `part_rows` rows, or is `part_seconds` old.
+    anew, and the earlier table stays until the new one is whole. A part is written when it has
+    `part_rows` rows, or is `part_seconds` old.
 
     Raises Efm3Error B001 to B008, and X002 where Parquet needs pyarrow; ValueError for resume
     together with force.
@@ -80,7 +85,7 @@ class Output:
         self._next = 0
         self._base: Table | None = None
         self._whole: Manifest | None = None
-        self._begun = self._ended = self._made = False
+        self._begun = self._ended = self._made = self._joining = False
 
     # Opening
 
@@ -106,6 +111,9 @@ class Output:
         """What would fail at the end of a long run, a name too long or a folder, fails now."""
         if self._in_place:
             return
+        if os.path.islink(self.path):
+            refuse("B006", "it is a link, and what stands beside a table would not stand beside "
+                   "this one; give the name of the table itself", self.path)
         if os.path.exists(self.path) and not os.path.isfile(self.path):
             refuse("B006", "it is there, and is no regular file", self.path)
         folder, base = os.path.split(os.path.abspath(self.path))
@@ -131,6 +139,9 @@ class Output:
             refuse("B006", f"a folder that is no bulk run's, with {printable(names[0])} in it",
                    store.folder, printable(names[0]), MANIFEST)
         numbers = store.numbers()
+        self._joining = bool(found and found.extra.get(JOINING))
+        if not (resume and not found):  # else it is opened, which tells more
+            self._keep_foreign()
         if not (resume or force) and (found or table or numbers):
             what = "is there already" if table or (found and found.complete) else \
                 "has the parts of a run that did not end"
@@ -146,12 +157,42 @@ class Output:
             self._add_to_table()
         else:
             store.clear()
+            if force:
+                self._begin()
+
+    def _keep_foreign(self) -> None:
+        """Refuse to replace a file that is no bulk run's."""
+        if self._form is None or self._joining or not os.path.exists(self.path):
+            return
+        with contextlib.suppress(Efm3Error, OSError):
+            stated = self._beside().extra
+            if (_wrote.same_length(self.path, stated.get(_wrote.TABLE)) and (
+                    not self._form.beside or os.path.exists(self.path + ROWS_BESIDE))):
+                return
+        if self._form is self._part_form:  # a form that needs no manifest
+            with contextlib.suppress(Efm3Error, OSError):
+                self._form.open(self.path).close()
+                return
+        refuse("B006", "it is there, and is no table of a bulk run, or was changed since: nothing "
+               "but tables is written anew; remove it by hand, or choose another name", self.path)
+
+    def _beside(self) -> Manifest:
+        return _manifest.load(self.path + BESIDE)
+
+    def _unchanged(self) -> None:
+        """Refuse a finished table that is not as it was written, before any work."""
+        if os.path.lexists(self.path + BESIDE):
+            stated = self._beside().extra
+            _wrote.unchanged(self.path, stated.get(_wrote.TABLE))
+            if self._form and self._form.beside:
+                _wrote.unchanged(self.path + ROWS_BESIDE, stated.get(_wrote.ROWS))
 
     def _add_to_table(self) -> None:
         assert self._form is not None
         base = self._form.open(self.path)
         try:
             _manifest.same_job(base.manifest.job, self.job, self.path)
+            self._unchanged()
             self._store.clear()  # parts without a manifest were joined before
             self._counts = base.manifest.counts
             self.done = Done(base, self._counts)
@@ -171,8 +212,12 @@ class Output:
         numbers = self._store.numbers()
         self._next = numbers[-1] + 1 if numbers else 0
         self._counts = counted(self._store.parts(), self._store.open, found)
+        rows, stated = self._counts.rows, found.counts.rows
+        if found.complete and rows > stated:
+            refuse("B008", f"its parts have {rows} rows and its manifest states {stated}: there "
+                   "is a part that no run wrote", self._store.folder, str(rows), str(stated))
         self.done = Done(self._parts(), self._counts)
-        if found.complete:
+        if found.complete and self._counts == found.counts:
             self._whole = found
         self._begun = not found.complete
 
@@ -239,7 +284,7 @@ class Output:
             return
         if self._base is not None:
             self._take_over(self._base)
-        self._write_manifest(Manifest(self.job, self._counts))
+        self._write_unfinished()
         self._begun = True
 
     def _take_over(self, base: Table) -> None:
@@ -250,12 +295,16 @@ class Output:
             try:
                 os.link(os.path.realpath(self.path), part)
             except OSError:
-                write_atomic(part, _pieces(self.path))  # a place without hard links
+                write_atomic(part, _wrote.pieces(self.path))  # a place without hard links
             self._next = 1
             return
         for rows, pictures in portions(base, self._limits[0]):
             self._write_part(rows, pictures)
             self._next += 1
+
+    def _write_unfinished(self) -> None:
+        self._write_manifest(Manifest(self.job, self._counts,
+                                      extra={JOINING: True} if self._joining else {}))
 
     def _write_manifest(self, manifest: Manifest) -> None:
         write_atomic(self._store.at(MANIFEST), [manifest.text().encode()])
@@ -272,22 +321,40 @@ class Output:
             if self._whole is not None and not self._begun:
                 manifest = self._whole
             else:
-                manifest = Manifest(self.job, self._counts, True, extra=extra)
-                self._join(manifest)
+                manifest = self._join(Manifest(self.job, self._counts, True, extra=extra))
             self._end()
         return manifest.to_json()
 
-    def _join(self, manifest: Manifest) -> None:
+    def _join(self, manifest: Manifest) -> Manifest:
+        """The manifest is away while the files change: what is not of one run is never a table."""
         if self._form is None:
             self._write_manifest(manifest)
-            return
-        table = self._parts()
-        write_atomic(self.path, self._form.write(manifest, table))
-        if self._form.beside:
-            write_atomic(self.path + ROWS_BESIDE, self._form.beside(table))
+            return manifest
+        self._keep_foreign()
+        form, table, wrote, rows = self._form, self._parts(), _wrote.Wrote(), _wrote.Wrote()
+
+        def away(_: str) -> None:
+            if not self._joining:
+                self._joining = True
+                self._write_unfinished()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path + BESIDE)
+
+        def beside(temporary: str) -> None:
+            if form.beside:
+                write_atomic(self.path + ROWS_BESIDE, rows.through(form.beside(table)), away)
+            else:
+                away(temporary)
+
+        write_atomic(self.path, wrote.through(form.write(manifest, table)), beside)
+        stated = {_wrote.TABLE: wrote.to_json()}
+        if form.beside:
+            stated[_wrote.ROWS] = rows.to_json()
+        manifest = replace(manifest, extra={**manifest.extra, **stated})
         write_atomic(self.path + BESIDE, [manifest.text().encode()])
         self._store.clear()
         self._begun = False
+        return manifest
 
     def _end(self) -> None:
         """Give everything back. A folder of parts that has none is taken away."""
@@ -312,7 +379,7 @@ class Output:
             with self._writing():
                 self._flush()
                 if self._begun:
-                    self._write_manifest(Manifest(self.job, self._counts))
+                    self._write_unfinished()
         except Efm3Error:
             if kind is None:
                 raise
@@ -329,9 +396,3 @@ class Output:
         except OSError as e:
             stays = "; what is written stays, --resume goes on" if self._begun else ""
             refuse("B003", f"cannot be written: {e.strerror or e}{stays}", self.path)
-
-
-def _pieces(path: str) -> Iterator[bytes]:
-    with open_regular(path) as f:
-        while piece := f.read(1 << 20):
-            yield piece
