@@ -184,7 +184,7 @@ class Inputs:
                 elif not skip(name := f"{own}::{text[:LONGEST]}"):
                     yield Item(name, _bytes_of(member, name))
         except Unreadable as e:
-            fault = Item(own, error("IO001", str(e), own).finding)
+            fault = Item(own, error("IO001", str(e).removeprefix(f"{path}: "), own).finding)
         except FAULTS as e:
             fault = Item(own, error("B012", f"the archive cannot be read to its end: {e}", own,
                                     "", "a whole archive").finding)
@@ -197,8 +197,7 @@ class Inputs:
     def _lost(self, e: OSError) -> Item:
         """A folder that cannot be listed to its end."""
         self.unread += 1
-        return Item(path_text(e.filename),
-                    error("IO001", f"{e.filename}: {e.strerror}", e.filename).finding)
+        return Item(path_text(e.filename), error("IO001", str(e.strerror), e.filename).finding)
 
 
 def _bytes_of(member: Member, name: str) -> bytes | Finding:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from efm3.arrays import Doubles, Floats, Pixels
+from efm3.bulk._table import sound
 from efm3.bulk.row import Row
 from efm3.engine import Engine
 from efm3.findings import Efm3Error, Finding, error
@@ -80,8 +81,8 @@ class Maker:
             for name, source in pictures:
                 found.append(self._cut(name, source, crops))
         vectors = iter(self._embedded(crops))
-        return [m if m.rows[0].error is not None else m._replace(
-            rows=tuple(r._replace(embedding=next(vectors)) for r in m.rows)) for m in found]
+        return [m if m.rows[0].error is not None else m._replace(rows=tuple(
+            _filled(r, next(vectors)) for r in m.rows)) for m in found]
 
     def _embedded(self, crops: list[Pixels]) -> list[Floats]:
         out: list[Floats] = []
@@ -118,6 +119,12 @@ class Maker:
 def failed(name: str, finding: Finding) -> Made:
     """The row of a picture that has no embedding."""
     return Made(name, (Row(name, error=finding.code, reason=finding.message),))
+
+
+def _filled(row: Row, vector: Floats) -> Row:
+    """The row with its embedding, or with an error where that is not finite."""
+    row = row._replace(embedding=vector)
+    return row if np.isfinite(vector).all() else sound([row], len(vector))[0][0]
 
 
 def _numbers(values: Doubles) -> tuple[float, ...]:

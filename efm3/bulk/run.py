@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from efm3 import engine
 from efm3.bulk._pool import MOST, Pool
-from efm3.bulk.inputs import Inputs, Item
+from efm3.bulk.inputs import Inputs, Item, is_url
 from efm3.bulk.row import Job, Row
 from efm3.bulk.rows import Made, Maker, Plan
-from efm3.findings import Efm3Error, error, refuse
+from efm3.findings import Efm3Error, Finding, error, refuse
 from efm3.scan import scan
 from efm3.source import Source, Unreadable, name_of, open_regular, read
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 FEW = 32
 """Pictures that this process does itself, unless a number of workers is asked for: to start one
 takes longer."""
+MISSING = 1000
+"""Names in a row of which nothing is there, until the table is begun all the same."""
+PART_SECONDS = 10
+"""What a killed run loses at most."""
 HELD = 1 << 24
 """Bytes of pictures out of archives that are held to find out whether they are few."""
 Told = Callable[[Made], object]
@@ -132,10 +136,11 @@ def embed(model: Source, inputs: str | os.PathLike[str] | Sequence[str | os.Path
 
     `jobs` workers, else one for each core, and none for few pictures. A picture that cannot be
     embedded is a row with its code and reason; `strict` raises that instead. `told` is called with
-    each picture of this run. What is done stays when the run is interrupted: `resume`.
+    each picture of this run. What is done stays when the run is interrupted: `resume`. In the
+    manifest `unread` counts archives and folders that could not be read to their end.
 
-    Raises Efm3Error (B001 to B014, the model's, the detector's, with `strict` a picture's) and
-    OSError.
+    Raises Efm3Error (B001 to B014, IO001 where nothing that is named is there, the model's, the
+    detector's, with `strict` a picture's) and OSError.
     """
     if align and resize:
         raise ValueError("align finds the face, resize takes the picture as it is: one of them")
@@ -156,16 +161,16 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
     seen: list[Callable[[str], bool]] = []
     items = inputs.pictures(lambda name: bool(seen) and seen[0](name))
     # Before the output is touched: a list that cannot be read, or nothing at all, leaves no trace.
-    first = next(items, None)
-    if first is None and not resume:
-        nothing(inputs)
-    with open_output(output, run.job, resume=resume, force=force) as out:
-        if first is None and not out.done.pictures:
-            nothing(inputs)
+    first, there = _ahead(items)
+    if not resume:
+        _something(run, inputs, first, there, strict, told)
+    with open_output(output, run.job, resume=resume, force=force,
+                     part_seconds=PART_SECONDS) as out:
         seen.append(out.done.take)
-        wanted = [] if first is None else [first]
-        if first is not None and out.done.take(first.name):
-            wanted, inputs.passed = [], 1
+        wanted = [item for item in first if not out.done.take(item.name)]
+        inputs.passed += len(first) - len(wanted)
+        if wanted or not out.done.pictures:
+            _something(run, inputs, wanted, there, strict, told)
         for made in run.rows(itertools.chain(wanted, items)):
             out.add(made.rows)
             if strict:
@@ -174,16 +179,52 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
                 told(made)
         limit = run.threshold()
         manifest: dict[str, Any] = out.finish({
-            "skipped": dict(sorted(inputs.skipped.items())),
+            "skipped": dict(sorted(inputs.skipped.items())), "unread": inputs.unread,
             "threshold": limit.value, "threshold_from": limit.origin})
     return manifest
 
 
+def _ahead(items: Iterator[Item]) -> tuple[list[Item], bool]:
+    """The first pictures, up to one that is there; and whether there may be one."""
+    first: list[Item] = []
+    for item in items:
+        first.append(item)
+        if len(first) == MISSING or not _missing(item.source):
+            return first, True
+    return first, False
+
+
+def _missing(source: str | bytes | Finding) -> bool:
+    if isinstance(source, Finding):
+        return source.code == "IO001"
+    return isinstance(source, str) and not is_url(source) and not os.path.exists(source)
+
+
+def _something(run: Run, inputs: Inputs, first: list[Item], there: bool, strict: bool,
+               told: Told | None) -> None:
+    """Refuse inputs of which nothing is there: a table of mistyped names would only be in the way.
+
+    Raises Efm3Error B010, and IO001 after what is missing was told.
+    """
+    if there:
+        return
+    if not first:
+        nothing(inputs)
+    for made in run.rows(first):
+        if strict:
+            check(made)
+        if told:
+            told(made)
+    raise error("IO001", "nothing that is named is there, so no table is written", inputs.place)
+
+
 def check(made: Made) -> None:
     """Raise the error of a picture that has one."""
-    row = made.rows[0]
-    if row.error is not None:
-        raise error(row.error, row.reason or "", made.name)
+    for row in made.rows:
+        if row.error is not None:
+            # Of what cannot be read a user sees the message alone.
+            named = f"{made.name}: " * (row.error == "IO001")
+            raise error(row.error, f"{named}{row.reason or ''}", made.name)
 
 
 def json_lines(rows: Sequence[Row], dim: int) -> bytes:

@@ -145,6 +145,9 @@ class _Top(Verbs):
             where = f"{e.filename}: " if e.filename else ""
             click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
+        except KeyboardInterrupt:  # in a verb that has nothing to end in order
+            click.echo("efm3: stopped", err=True)
+            ctx.exit(130)
 
 
 @click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})

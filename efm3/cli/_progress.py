@@ -24,6 +24,8 @@ MOST_TOLD = 20
 """Pictures of which errors and notes are told; the others are counted."""
 QUIET_SECONDS = 1.0
 """A run that takes less shows no progress."""
+RATE_SECONDS = 0.5
+"""The least time of which a rate is told."""
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 
@@ -58,12 +60,10 @@ class Progress:
     def __call__(self, made: Made) -> None:
         """Count the picture, and say what is to be said."""
         self.pictures += 1
-        row = made.rows[0]
-        if row.error is not None:
-            self.codes[row.error] += 1
-        else:
-            self.faces += len(made.rows)
-        if row.error is not None or made.notes:
+        codes = [row.error for row in made.rows if row.error is not None]
+        self.codes.update(codes)
+        self.faces += len(made.rows) - len(codes)
+        if codes or made.notes:
             self._told += 1
             if self._told <= MOST_TOLD:
                 self._tell(made)
@@ -71,10 +71,12 @@ class Progress:
             self._show(now)
 
     def _tell(self, made: Made) -> None:
-        row, name = made.rows[0], printable(made.name)
+        name = printable(made.name)
         for note in made.notes:
             self._say(f"{name}: {printable(note)}")
-        if row.error is not None:
+        # One of a picture's: its faces fail for the same reason.
+        row = next((row for row in made.rows if row.error is not None), None)
+        if row:
             # What cannot be read has no fault of its own to look up.
             code = "" if row.error == "IO001" else f"{row.error} "
             self._say(f"{code}{name}: {printable(row.reason or '')}")
@@ -88,7 +90,7 @@ class Progress:
             threading.Thread(target=self._count, daemon=True).start()
         done = self._inputs.passed + self.pictures
         if sys.stderr.isatty():
-            self._bar = self._bar or _bar(self._inputs.passed)
+            self._bar = self._bar or _bar(done)
             self._bar.update(0, completed=done, total=self._total)
             self._last = now - QUIET_SECONDS + 0.1
         elif now - self._last >= EVERY:
@@ -132,7 +134,9 @@ def _bar(done: int) -> Any:
 
         def render(self, task: Any) -> Text:
             of = f"/{task.total:,.0f}" if task.total else ""
-            rate = f"  {task.speed:,.0f}/s" if task.speed else ""
+            # Of a moment it would be of the few pictures that came at once.
+            seconds, some = task.elapsed or 0.0, task.completed - done
+            rate = f"  {some / seconds:,.0f}/s" if some and seconds >= RATE_SECONDS else ""
             return Text(f"{task.completed:,.0f}{of} pictures{rate}")
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -8,8 +8,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from efm3.cli._progress import Progress
     from efm3.photos import Which
     from efm3.source import Source
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+AGAIN = 1.0
+"""Seconds after a signal in which another changes nothing: what is done is being written."""
 
 
 class _Terminated(BaseException):
@@ -72,31 +78,39 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
     A picture without an embedding is a row too, with its code and reason. Rows are in the order
     of the pictures. A run that is stopped or killed goes on with --resume.
 
-    Exit codes: 0 done; 1 nothing could be embedded, input that is refused or a library that is
-    missing; 2 usage; 3 unreadable; 130 and 143 stopped by Ctrl-C and SIGTERM.
+    Exit codes: 0 done; 1 nothing could be embedded, an archive or a folder that cannot be read to
+    its end (the rest is in OUT), input that is refused or a library that is missing; 2 usage; 3
+    unreadable; 130 and 143 stopped by Ctrl-C and SIGTERM.
     """
     if ray is not None and engine != "daft":
         raise click.UsageError("--ray is for --engine daft")
-    table = _check(paths, output, files_from, null, align, resize, resume, force)
-    from efm3.bulk.rows import Plan
-    from efm3.bulk.run import into
-    from efm3.cli._progress import Progress
+    with _interrupted(ctx) as said:
+        table = _check(paths, output, files_from, null, align, resize, resume, force)
+        from efm3.bulk.rows import Plan
+        from efm3.bulk.run import into
+        from efm3.cli._progress import Progress
 
-    inputs, opened = _engine(engine, ray, paths, files_from, null)
-    plan = Plan(align, face, detector, resize, isa, threads)
-    with _interrupted(ctx, table), needs_engine(), opened(source(file), plan, jobs) as run, \
-            Progress(inputs, quiet or not output) as progress:
-        if table:
-            manifest = into(run, inputs, str(output), strict=strict, resume=resume, force=force,
-                            told=progress)
-            good = manifest["faces"]
-        else:
-            _stream(run, inputs, output, file, align, _checked(progress, strict))
-            good = progress.faces
-    if output and not quiet:
-        _counts(progress, inputs, good)
+        inputs, opened = _engine(engine, ray, paths, files_from, null)
+        plan = Plan(align, face, detector, resize, isa, threads)
+        with needs_engine(), opened(source(file), plan, jobs) as run, \
+                Progress(inputs, quiet or not output) as progress:
+            if table:
+                said.append("; what is done is kept, --resume goes on")
+                manifest = into(run, inputs, str(output), strict=strict, resume=resume,
+                                force=force, told=progress)
+                good = manifest["faces"]
+            else:
+                _stream(run, inputs, output, file, align, _checked(progress, strict))
+                good = progress.faces
+        if output and not quiet:
+            _counts(progress, inputs, good)
+        if inputs.unread:
+            click.echo(f"efm3: not all was read: {inputs.unread:,} of the archives and folders "
+                       "could not be read to the end; what was read is written", err=True)
     if not good:
         ctx.exit(3 if progress.codes and {*progress.codes} == {"IO001"} else 1)
+    if inputs.unread:
+        ctx.exit(1)
 
 
 def _engine(engine: str, ray: str | None, paths: tuple[str, ...], files_from: str | None,
@@ -140,23 +154,35 @@ def _check(paths: tuple[str, ...], output: str | None, files_from: str | None, n
 
 
 @contextmanager
-def _interrupted(ctx: click.Context, table: bool) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in one line; what is done is kept where there is a table."""
-    def stop(*_: object) -> None:
-        raise _Terminated
+def _interrupted(ctx: click.Context) -> Iterator[list[str]]:
+    """Ctrl-C and SIGTERM end the run in one line, to which what is yielded may be added.
 
+    However often they come: from the first on they are held off, until the process is gone.
+    """
+    said = ["efm3: stopped"]
+    first: list[tuple[int, float]] = []
+
+    def stop(number: int, _: object) -> None:
+        now = time.monotonic()
+        if first and now - first[-1][1] < AGAIN:
+            return
+        first.append((number, now))
+        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+
+    before = []
+    with suppress(ValueError):  # not the main thread
+        before = [(n, signal.signal(n, stop)) for n in STOPS]
     try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        before = None
-    try:
-        yield
+        yield said
     except (KeyboardInterrupt, _Terminated) as e:
-        click.echo("efm3: stopped" + "; what is done is kept, --resume goes on" * table, err=True)
+        for number, _ in before:
+            signal.signal(number, signal.SIG_IGN)
+        before = []
+        click.echo("".join(said), err=True)
         ctx.exit(130 if isinstance(e, KeyboardInterrupt) else 143)
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _checked(progress: Progress, strict: bool) -> Callable[[Made], None]:
@@ -205,16 +231,21 @@ def _document(made: Iterable[Made], file: str, isa: str, align: bool) -> Iterato
     for one in made:
         for row in one.rows:
             value: dict[str, Any] = {
-                "image": row.path, "embedding": None if row.embedding is None else
+                "path": row.path, "embedding": None if row.embedding is None else
                 [float(v) for v in row.embedding], "notes": one.notes}
             if align and row.error is None:
-                value |= {"face": row.face, "box": row.box, "points": row.points,
-                          "score": row.score}
+                value |= {"face": row.face, "box": _rounded(row.box),
+                          "points": _rounded(row.points), "score": row.score}
             if row.error is not None:
                 value |= {"error": row.error, "reason": row.reason}
             yield (separator + json.dumps(value)).encode()
             separator = ", "
     yield b"]}\n"
+
+
+def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
+    """Pixels, as `faces --json` has them."""
+    return None if values is None else [round(v, 2) for v in values]
 
 
 def _counts(progress: Progress, inputs: Inputs, good: int) -> None:

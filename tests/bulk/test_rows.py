@@ -61,6 +61,22 @@ def test_faults_are_rows(maker, tmp_path):
     assert failed("e", error("B012", "cut", "e").finding) == found[5]
 
 
+def test_an_embedding_that_is_not_finite_is_an_error(maker, monkeypatch):
+    embed = maker.engine.embed
+
+    class Engine:
+        """Gives a NaN for the second crop."""
+
+        def embed(self, crops):
+            out = embed(crops)
+            out[1, 3] = np.nan
+            return out
+    monkeypatch.setattr(maker, "engine", Engine())
+    (first, second, third) = [m.rows[0] for m in maker.made(ITEMS[:3])]
+    assert (first.error, second.error, third.error) == (None, "F008", None)
+    assert second.embedding is None and "not finite" in second.reason
+
+
 def test_memory_that_runs_out_is_a_row(maker, monkeypatch):
     def none(*_, **__):
         raise MemoryError

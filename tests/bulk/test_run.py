@@ -222,6 +222,32 @@ def test_nothing_leaves_nothing(tmp_path):
         bulk.embed(MODEL, tmp_path, tmp_path / "x.npz", align=True, resize=True)
 
 
+def test_names_of_which_nothing_is_there_leave_no_table(folder, tmp_path, monkeypatch):
+    """A mistyped path would else leave a table that is in the way of the next run."""
+    out = tmp_path / "x.npz"
+    typos = [tmp_path / "typo", tmp_path / "typo.tar", tmp_path / "typo" / "*.jpg"]
+    for resume, force in ((False, False), (True, False), (False, True)):
+        told = []
+        with pytest.raises(Efm3Error, match=r"IO001 .*typo.tar.*no table is written"):
+            bulk.embed(MODEL, typos, out, told=told.append, resume=resume, force=force)
+        assert [m.rows[0].error for m in told] == ["IO001"] * 3 and not list(tmp_path.iterdir())
+    with pytest.raises(Efm3Error, match=r"IO001 .*typo: No such"):
+        bulk.embed(MODEL, typos, out, strict=True)
+    # Beside one that is there they are rows; then nothing new is no fault.
+    manifest = bulk.embed(MODEL, [*typos, folder / "01.npy"], out)
+    assert (manifest["faces"], manifest["codes"], manifest["unread"]) == (1, {"IO001": 3}, 2)
+    bulk.embed(MODEL, typos, out, resume=True, told=pytest.fail)
+    before = out.read_bytes()
+    for words in ({"resume": True}, {"force": True}):
+        with pytest.raises(Efm3Error, match="IO001"):
+            bulk.embed(MODEL, tmp_path / "other", out, **words)
+        assert out.read_bytes() == before
+    # What is there and refused keeps its table; so do names that are too many to be held.
+    assert bulk.embed(MODEL, folder / "20.jpg", tmp_path / "y.csv")["errors"] == 1
+    monkeypatch.setattr(run, "MISSING", 2)
+    assert bulk.embed(MODEL, typos, tmp_path / "z.csv")["errors"] == 3
+
+
 def test_the_job(tmp_path):
     """The digest is that of the tensor table: what the mirror says does not change it."""
     model = efm3.load(MODEL)

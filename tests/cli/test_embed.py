@@ -17,7 +17,9 @@ import pytest
 import efm3
 from efm3 import mirror, reference, untrained
 from efm3.bulk import Inputs
-from efm3.bulk.rows import failed
+from efm3.bulk.row import Row
+from efm3.bulk.rows import Made, failed
+from efm3.cli.embed import _document
 from efm3.conformance import sample
 from efm3.findings import error
 
@@ -123,32 +125,85 @@ def test_lists_patterns_archives(cli, scene, monkeypatch):
                         (("a.zip", "1.npy"), None)):
         result = cli("embed", "w.bin", *words, input=data)
         rows = json.loads(result.stdout)["embeddings"]
-        assert [os.path.basename(r["image"]) for r in rows][1:] == ["1.npy"], words
+        assert [os.path.basename(r["path"]) for r in rows][1:] == ["1.npy"], words
         assert all(r["embedding"] for r in rows)
 
 
-@pytest.mark.parametrize("stopped,code", [(KeyboardInterrupt, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("stopped,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_stopped_keeps_what_is_done(cli, scene, monkeypatch, stopped, code):
+    from efm3.bulk.output import Output
     from efm3.bulk.run import Run
 
-    rows = Run.rows
+    rows, flush = Run.rows, Output._flush
 
     def cut(self, items):
         for made in rows(self, items):
             yield made
-            if stopped is KeyboardInterrupt:
-                raise stopped
             os.kill(os.getpid(), stopped)
-    before = signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "rows", cut)
-        result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz")
-    assert result.exit_code == code and signal.getsignal(signal.SIGTERM) is before
+
+    def again(self):
+        os.kill(os.getpid(), stopped)  # while what is done is written
+        flush(self)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(n) for n in numbers]
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "rows", cut)
+            patch.setattr(Output, "_flush", again)
+            result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz")
+        # One more while the interpreter goes changes nothing.
+        assert [signal.getsignal(n) for n in numbers] == [signal.SIG_IGN] * 2
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    assert result.exit_code == code
     assert result.stderr == "efm3: stopped; what is done is kept, --resume goes on\n"
     result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz", "--resume")
     assert result.stderr.startswith("efm3: 1 embedding of 1 picture; ") and result.exit_code == 0
+    assert [signal.getsignal(n) for n in numbers] == before
     result = cli("embed", scene / "w.bin", scene, "-o", scene / "x.npz")
     assert result.exit_code == 1 and result.stderr.startswith("efm3: B001 ")
+
+
+def test_what_is_not_read_to_its_end_is_no_whole_table(cli, scene):
+    """A cut archive, a folder that cannot be listed: what was read is there, the exit code is 1."""
+    with zipfile.ZipFile(scene / "a.zip", "w") as z:
+        z.write(scene / "0.npy", "in.npy")
+    (scene / "cut.zip").write_bytes((scene / "a.zip").read_bytes()[:-30])
+    assert cli("embed", scene / "w.bin", scene / "a.zip", "-o", scene / "x.csv").exit_code == 0
+    for out in ("y.csv", "y.json", "-"):
+        for more in ((), ("--resume",)) if out == "y.csv" else ((),):
+            result = cli("embed", scene / "w.bin", scene / "a.zip", scene / "cut.zip", "-o",
+                         out if out == "-" else scene / out, *more)
+            assert result.exit_code == 1, (out, more)
+            assert result.stderr.splitlines()[-1] == (
+                "efm3: not all was read: 1 of the archives and folders could not be read to the "
+                "end; what was read is written")
+    with open(scene / "y.csv", newline="") as f:
+        assert [r["error"] for r in csv.DictReader(f)] == ["", "B012"]
+    assert json.loads((scene / "y.csv.manifest.json").read_text())["unread"] == 1
+
+
+def test_a_mistyped_path_writes_no_table(cli, scene):
+    result = cli("embed", scene / "w.bin", scene / "typo", "-o", scene / "x.npz")
+    assert result.exit_code == 3 and not [p for p in scene.iterdir() if p.name.startswith("x")]
+    assert result.stderr == (f"efm3: {scene}/typo: No such file or directory\n"
+                             "efm3: nothing that is named is there, so no table is written\n")
+    result = cli("embed", scene / "w.bin", scene / "typo", "-o", scene / "x.npz", "--strict")
+    assert result.stderr == f"efm3: {scene}/typo: No such file or directory\n"
+    result = cli("embed", scene / "w.bin", scene / "typo.tar", scene / "typo" / "*", "-o", "-")
+    assert result.stderr.splitlines()[:2] == [f"efm3: {scene}/typo.tar: No such file or directory",
+                                              f"efm3: {scene}/typo/: No such file or directory"]
+    assert cli("embed", scene / "w.bin", scene / "0.npy", "-o", scene / "x.npz").exit_code == 0
+
+
+def test_places_are_pixels_of_two_decimals():
+    """As `faces --json` has them; and a picture is called as in a table."""
+    row = Row("a.jpg", 0, np.ones(2, np.float32), (1.23456,) * 4, (2.0, 1 / 3) * 5, 0.5)
+    (value,) = json.loads(b"".join(_document([Made("a.jpg", (row,))], "w.bin", "scalar", True))
+                          )["embeddings"]
+    assert value == {"path": "a.jpg", "embedding": [1, 1], "notes": [], "face": 0,
+                     "box": [1.23] * 4, "points": [2.0, 0.33] * 5, "score": 0.5}
 
 
 def test_progress(cli, scene, monkeypatch):
@@ -181,6 +236,7 @@ def test_progress(cli, scene, monkeypatch):
             progress(failed(item.name, error("F010", "odd \x1b[31m", item.name).finding))
         text = sys.stderr.getvalue()
     assert "3/3 pictures" in sys.stderr.getvalue() and text.count("F010") == 3
+    assert "/s" not in sys.stderr.getvalue()  # a rate of a moment is none
     assert "\\x1b[31m" in text and "odd \x1b[31m" not in text
     assert progress.counts() == "0 embeddings of 3 pictures, 3 errors (F010 3)"
 
