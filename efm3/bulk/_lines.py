@@ -59,6 +59,12 @@ def write_rows(table: Table) -> Iterator[bytes]:
     return _csv(table, [])
 
 
+def names_rows(path: str) -> bool:
+    """Whether a file begins as those of write_rows() do. Raises Unreadable."""
+    with open_regular(path) as f:
+        return f.readline(1024) == (",".join(HEAD) + "\n").encode()
+
+
 def _csv(table: Table, embedding: list[str]) -> Iterator[bytes]:
     yield (",".join([*HEAD, *embedding]) + "\n").encode()
     for b in merged(table, _STEP):

@@ -24,7 +24,7 @@ import numpy as np
 
 from efm3.bulk import _manifest, _wrote
 from efm3.bulk._done import Done, clean, portions
-from efm3.bulk._lines import BESIDE
+from efm3.bulk._lines import BESIDE, names_rows
 from efm3.bulk._manifest import Counts, Manifest
 from efm3.bulk._npy import ROWS_BESIDE
 from efm3.bulk._parts import MANIFEST, TEMPORARY, PartsTable, Store, counted, sweep
@@ -111,9 +111,10 @@ class Output:
         """What would fail at the end of a long run, a name too long or a folder, fails now."""
         if self._in_place:
             return
-        if os.path.islink(self.path):
-            refuse("B006", "it is a link, and what stands beside a table would not stand beside "
-                   "this one; give the name of the table itself", self.path)
+        for name in (self.path, self.path + BESIDE, self.path + ROWS_BESIDE):
+            if os.path.islink(name):
+                refuse("B006", "it is a link: a table and what stands beside it are of one folder; "
+                       "give the name of the file itself", name)
         if os.path.exists(self.path) and not os.path.isfile(self.path):
             refuse("B006", "it is there, and is no regular file", self.path)
         folder, base = os.path.split(os.path.abspath(self.path))
@@ -148,7 +149,8 @@ class Output:
             refuse("B001", f"it {what}: --resume goes on with it, --force writes it anew",
                    self.path)
         if numbers and not (found or table or force):
-            refuse("B006", f"a folder of parts without {MANIFEST}", store.folder, "parts", MANIFEST)
+            refuse("B006", f"a folder of parts without {MANIFEST}; --force writes it anew",
+                   store.folder, "parts", MANIFEST)
         self._sweep()
         if found and not force:
             _manifest.same_job(found.job, self.job, self.path)
@@ -162,7 +164,10 @@ class Output:
 
     def _keep_foreign(self) -> None:
         """Refuse to replace a file that is no bulk run's."""
-        if self._form is None or self._joining or not os.path.exists(self.path):
+        if self._form is None or self._joining:
+            return
+        if not os.path.exists(self.path):
+            self._keep_beside()
             return
         with contextlib.suppress(Efm3Error, OSError):
             stated = self._beside().extra
@@ -175,6 +180,17 @@ class Output:
                 return
         refuse("B006", "it is there, and is no table of a bulk run, or was changed since: nothing "
                "but tables is written anew; remove it by hand, or choose another name", self.path)
+
+    def _keep_beside(self) -> None:
+        """The same of what would stand beside the table, which is not there yet."""
+        kept = self.path + BESIDE
+        with contextlib.suppress(Efm3Error, FileNotFoundError):
+            if os.path.lexists(kept):
+                self._beside()
+            kept = self.path + ROWS_BESIDE
+            if not (self._form and self._form.beside and os.path.lexists(kept)) or names_rows(kept):
+                return
+        refuse("B006", "it would stand beside the table, and is no bulk run's", kept)
 
     def _beside(self) -> Manifest:
         return _manifest.load(self.path + BESIDE)
@@ -205,8 +221,10 @@ class Output:
         try:
             return self._store.manifest()
         except (Efm3Error, OSError) as e:
-            refuse("B006", f"its manifest is no bulk run's: {printable(str(e))}",
-                   self._store.folder)
+            path = self._store.at(MANIFEST)
+            why = e.finding.message if isinstance(e, Efm3Error) else \
+                str(e).removeprefix(f"{path}: ")
+            refuse("B006", f"no bulk run's: {printable(why)}", path)
 
     def _resume(self, found: Manifest) -> None:
         numbers = self._store.numbers()

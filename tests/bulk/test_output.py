@@ -185,8 +185,11 @@ def test_what_is_foreign_is_not_touched(tmp_path):
     (tmp_path / "photos" / "a.jpg").write_text("x")
     both(f"{tmp_path}/photos/", "a.jpg in it")
     (tmp_path / "photos" / MANIFEST).write_text("{}")
-    both(f"{tmp_path}/photos/", "its manifest is no bulk run's")
-    both(f"{tmp_path}/photos", "its manifest is no bulk run's")
+    both(f"{tmp_path}/photos/", f"B006 {tmp_path}/photos/{MANIFEST}: no bulk run's: its manifest")
+    both(f"{tmp_path}/photos", "no bulk run's")
+    (tmp_path / "photos" / MANIFEST).unlink()
+    (tmp_path / "photos" / MANIFEST).symlink_to(MANIFEST)
+    both(f"{tmp_path}/photos", f"/photos/{MANIFEST}: no bulk run's: Too many levels")
     both(f"{tmp_path}/x", "ends in none of", "B002")
     (tmp_path / "t.npz").write_text("my own")
     refused("B008", open_output, f"{tmp_path}/t.npz", JOB, resume=True)
@@ -224,6 +227,8 @@ def test_odd_places(tmp_path, monkeypatch):
     for name, to in [("y.npz", "real/y.npz"), ("loop.npz", "loop.npz")]:
         (tmp_path / name).symlink_to(to)  # beside which there would be no manifest
         assert "is a link" in refused("B006", open_output, f"{tmp_path}/{name}", JOB, force=True)
+    (tmp_path / "z.npy.rows.csv").symlink_to("y.csv")
+    assert "z.npy.rows.csv: it is a link" in refused("B006", open_output, f"{tmp_path}/z.npy", JOB)
     (tmp_path / "linked").symlink_to("real")
     written(f"{tmp_path}/linked/x.csv", SOME[:2])
     assert rows_in(f"{tmp_path}/real/x.csv") == expected(SOME[:2])
@@ -275,6 +280,27 @@ def test_nothing_but_tables_is_replaced(end, tmp_path):
         path.write_bytes(mine)  # in the middle of a run
         refused("B006", out.finish, {})
     assert path.read_bytes() == mine
+
+
+def test_nothing_beside_a_table_is_replaced(tmp_path):
+    path = f"{tmp_path}/x.npy"
+    for end in (".rows.csv", ".manifest.json"):
+        Path(path + end).write_text("mine")
+        assert f"x.npy{end}: it would stand beside" in refused("B006", open_output, path, JOB)
+        with pytest.raises(Efm3Error, match="B006"):
+            written(path, SOME, force=True)
+        assert Path(path + end).read_text() == "mine"
+        Path(path + end).unlink()
+    for lost in ("", ".manifest.json"):  # what is left of a table
+        written(path, SOME)
+        os.unlink(path)
+        if lost:
+            os.unlink(path + lost)
+        written(path, ["z"])
+        assert rows_in(path) == expected(["z"])
+        written(path, ["z"], force=True)
+        for end in ("", ".rows.csv", ".manifest.json"):
+            os.unlink(path + end)
 
 
 def test_a_matrix_without_its_rows_is_not_replaced(tmp_path):

@@ -3,6 +3,7 @@
 """Outputs of bulk runs that are killed: before each system call in turn, and by SIGKILL at random
 moments, again and again until one run comes to its end."""
 
+import itertools
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from efm3 import Efm3Error
 from tests.bulk.rows import ENDS, expected, killed_at, rows_in, written
 
 SOME = ["a.jpg", "b2.jpg", "bad.png", "c3.jpg", "d.jpg", "a.jpg", "a.jpg"]
@@ -48,6 +50,30 @@ def test_killed_before_each_system_call(end, first, tmp_path, monkeypatch):
         assert not [p for p in tmp_path.rglob("*") if p.suffix in (".tmp", ".parts", ".lock")]
         after += 1
     assert after > 30
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_anew_and_killed_before_each_system_call(end, tmp_path, monkeypatch):
+    """Either the run had not begun, and the earlier table counts; or none of its rows does."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    old, seen = ["old2.jpg", "old.jpg"], []
+    both, new = Counter(expected(old + SOME)), Counter(expected(SOME))
+    for after in itertools.count():
+        path = f"{tmp_path}/{after}{end}"
+        written(path, old)
+        run = lambda: written(path, SOME, part_rows=3, force=True)  # noqa: B023, E731
+        if killed_at(monkeypatch, run, after):
+            break
+        try:
+            written(path, SOME, part_rows=3, resume=True)
+        except Efm3Error as e:  # the manifest of a folder goes before its parts
+            assert (end, e.code) == ("/", "B006")
+            written(path, SOME, part_rows=3, force=True)
+        found = Counter(rows_in(path))
+        assert found in (both, new), after
+        seen.append(found == new)
+        assert not [p for p in tmp_path.rglob("*") if p.suffix in (".tmp", ".parts", ".lock")]
+    assert seen == sorted(seen) and 0 < seen.index(True) < 15
 
 
 @pytest.mark.parametrize("end,seed", [(".npz", 1), (".parquet", 2), (".csv", 3), ("/", 4)])
