@@ -20,7 +20,7 @@ from typing import NamedTuple
 from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("version", "codes", "arrays", "arithmetic", "pickles"),
+    ("version", "codes", "arrays", "arithmetic", "pickles", "machine"),
     ("findings",),
     ("extras", "source", "format"),
     ("arch", "sniff"),
@@ -52,6 +52,7 @@ WORDS = {
     "arrays": "names of arrays in signatures",
     "arithmetic": "numbers that several rooms compute with",
     "pickles": "a machine that reads pickles and runs nothing",
+    "machine": "the cores that a program may use",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",
     "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",

@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from efm3.bulk.run import cores
 from efm3.extras import need
 from efm3.findings import Efm3Error, refuse
+from efm3.machine import cores
 
 if TYPE_CHECKING:
     from efm3.bulk._actor import Actor

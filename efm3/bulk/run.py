@@ -17,6 +17,7 @@ from efm3.bulk.inputs import Inputs, Item, is_url
 from efm3.bulk.row import Job, Row
 from efm3.bulk.rows import Made, Maker, Plan
 from efm3.findings import Efm3Error, Finding, error, refuse
+from efm3.machine import cores
 from efm3.scan import scan
 from efm3.source import Source, Unreadable, name_of, open_regular, read
 
@@ -33,12 +34,6 @@ PART_SECONDS = 10
 HELD = 1 << 24
 """Bytes of pictures out of archives that are held to find out whether they are few."""
 Told = Callable[[Made], object]
-
-
-def cores() -> int:
-    """Cores that this process may use, at most 64."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(64, usable or 1))
 
 
 class Run:

@@ -11,6 +11,7 @@ import click
 
 from efm3.cli import Finite, source
 from efm3.findings import printable
+from efm3.machine import cores
 
 if TYPE_CHECKING:
     from efm3.engine import Threshold
@@ -25,14 +26,8 @@ def more(f: Any) -> Any:
 
 def threads(f: Any) -> Any:
     """The option --threads."""
-    return click.option("--threads", type=click.IntRange(1, 64), default=_cores,
+    return click.option("--threads", type=click.IntRange(1, 64), default=cores,
                         help="threads (default: all cores)")(f)
-
-
-def _cores() -> int:
-    from efm3.bulk.run import cores
-
-    return cores()
 
 
 def above(words: str) -> Callable[[Any], Any]:

@@ -275,4 +275,4 @@ def test_the_job(tmp_path):
 
 def test_rows_as_lines(want):
     lines = run.json_lines([r for m in want[19:22] for r in m.rows], DIM).decode().splitlines()
-    assert len(lines) == 3 and '"F009"' in lines[1] and run.cores() >= 1
+    assert len(lines) == 3 and '"F009"' in lines[1]
