@@ -112,7 +112,7 @@ def _escaped() -> Iterator[None]:
     try:
         yield
     except click.ClickException as e:
-        e.message = printable(e.message)
+        vars(e).update(message=printable(e.message))  # typed as final
         raise
 
 

@@ -107,7 +107,12 @@ ROWS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
      "give the detector's file with --detector; embed the queries with `efm3 embed`, and give "
      "their table"),
     ("B026", "error", "", "no-nearest-index",
-     "The file beside a table that answers approximate searches is damaged, or not of this table.",
-     "It would answer with the rows of another table.",
+     "The file beside a table that answers approximate searches is damaged, or was not built by "
+     "this user on this machine.",
+     "The library that reads it trusts it: a made up file could do anything.",
      "delete the file that is named, so that it is built again"),
+    ("B027", "error", "", "nearest-index-not-built",
+     "The file that answers approximate searches cannot be built beside the table.",
+     "There is no room, no memory, or no leave to write there.",
+     "make room, and the folder writable; or search without --approximate"),
 )

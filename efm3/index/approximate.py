@@ -7,7 +7,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ import numpy as np
 from efm3.arrays import Floats
 from efm3.extras import need
 from efm3.findings import error, printable, refuse
+from efm3.index import _seal
 from efm3.index.library import Library
 from efm3.index.top import NONE, Hits, top
 from efm3.index.vectors import rows_of, unit
-from efm3.source import Unreadable, open_regular, write_atomic
+from efm3.source import open_regular, write_atomic
 
 FORMAT = "efm3.nearest/1"
 TRIES, OF = 100, 10
@@ -33,30 +35,31 @@ class Approximate:
 
     It is X.usearch beside the table, with X.usearch.json, which states the model, the table's
     size and time, and the graph's digest; a graph of an older state of the table is built again.
+    usearch trusts its files, and a made up one gives it any address: what is stated is sealed by
+    the user's own key, and a graph that this user did not build here is never opened.
     `recall` is the part of the true nearest `of` that it gave for `tried` rows. Raises Efm3Error
-    B026, X002, what reading the table raises; OSError.
+    B026, B027 where it cannot be built, X002, what reading the table raises; OSError.
     """
 
     def __init__(self, library: Library, threads: int = 1) -> None:
         usearch = need("usearch.index", "search")
-        self._threads = threads
+        self._threads, self._rows = threads, library.count
         table = library.tables[0]
-        path = table.path.rstrip("/" + os.sep) + ".usearch"
+        self._path = path = table.path.rstrip("/" + os.sep) + ".usearch"
         wanted = {"format": FORMAT, "model": library.model, "dim": library.dim,
                   "rows": library.count, "table": _state(table.path)}
         stated = _stated(path)
         if stated is None or any(stated.get(k) != v for k, v in wanted.items()):
             stated = self._build(usearch, library, path, wanted)
-        self._check(path, stated)
+        same = _same(path)
+        if not (same and stated["graph"] == same) and stated["sha256"] != _digest(path):
+            refuse("B026", "it is not as it was written", path, "another digest",
+                   stated["sha256"])
         try:
             self._graph = usearch.Index.restore(path, view=True)
         except Exception as e:  # its own exceptions have no common kind
             refuse("B026", f"usearch cannot read it: {e}", path)
-        if self._graph is None or (self._graph.ndim, len(self._graph)) != (
-                library.dim, stated.get("held")):
-            refuse("B026", "it does not hold what is stated beside it", path)
-        self.recall = float(stated["recall"])
-        self.tried, self.of = int(stated["tried"]), OF
+        self.recall, self.tried, self.of = stated["recall"], stated["tried"], OF
 
     def __call__(self, queries: Floats, k: int, threshold: float | None = None) -> Hits:
         """See `top`."""
@@ -72,6 +75,8 @@ class Approximate:
         if good is not None:
             there &= good[:, None]
         keys[~there], cosines[~there] = NONE, -np.inf
+        if ((keys < NONE) | (keys >= self._rows)).any():
+            refuse("B026", f"it names rows that are none of the {self._rows}", self._path)
         order = np.lexsort((keys, -cosines))
         keys = np.take_along_axis(keys, order, 1)
         cosines = np.take_along_axis(cosines, order, 1)
@@ -80,6 +85,30 @@ class Approximate:
 
     def _build(self, usearch: Any, library: Library, path: str, wanted: dict[str, Any]) \
             -> dict[str, Any]:
+        temporary = f"{path}.{os.urandom(8).hex()}.tmp"
+        try:
+            # What must fail fails before the hours that building takes.
+            with _building(path):
+                _seal.sealed({})
+                open(temporary, "xb").close()
+            stated = self._filled(usearch, library, path, wanted)
+            with _building(path):
+                self._graph.save(temporary)
+                with open(temporary, "rb") as f:
+                    os.fsync(f.fileno())
+                stated["sha256"] = _digest(temporary)
+                os.replace(temporary, path)
+                stated = _seal.sealed({**stated, "graph": _same(path)})
+                write_atomic(f"{path}.json", [json.dumps(stated, indent=1).encode() + b"\n"])
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        return stated
+
+    def _filled(self, usearch: Any, library: Library, path: str, wanted: dict[str, Any]) \
+            -> dict[str, Any]:
+        """Put the rows into a new graph; what it was made of, and how good it is."""
         graph = usearch.Index(ndim=library.dim, metric="cos", dtype="f16")
         vectors = library.vectors()
         step = max(1, library.count // TRIES)
@@ -87,7 +116,8 @@ class Approximate:
         for start, load in vectors.parts(rows_of(library.dim)):
             scaled, good = unit(block := load())
             keys = start + (np.arange(len(block)) if good is None else np.flatnonzero(good))
-            graph.add(keys, scaled if good is None else scaled[good], threads=self._threads)
+            with _building(path):
+                graph.add(keys, scaled if good is None else scaled[good], threads=self._threads)
             some = keys[keys % step == 0][:TRIES - len(tries)]
             tries += list(block[some - start])
         self._graph = graph
@@ -95,20 +125,19 @@ class Approximate:
         exact = top(sample, vectors, OF, threads=self._threads).rows
         rough = self(sample, OF).rows if len(sample) else exact
         hit = sum(np.isin(a[a != NONE], b).sum() for a, b in zip(exact, rough, strict=True))
-        stated = {**wanted, "held": len(graph), "tried": len(sample),
-                  "recall": float(hit / max(1, (exact != NONE).sum()))}
-        _save(graph, path)
-        stated |= {"graph": _state(path), "sha256": _digest(path)}
-        write_atomic(f"{path}.json", [json.dumps(stated, indent=1).encode() + b"\n"])
-        return stated
+        return {**wanted, "tried": len(sample),
+                "recall": float(hit / max(1, (exact != NONE).sum()))}
 
-    def _check(self, path: str, stated: dict[str, Any]) -> None:
-        """usearch trusts its files: a graph that is not as it was written is refused."""
-        whole = stated.get("graph") == _state(path) or stated.get("sha256") == _digest(path)
-        numbers = [stated.get(k) for k in ("recall", "tried", "held")]
-        if not whole or not all(type(n) in (int, float) for n in numbers):
-            refuse("B026", "it is not as it was written", path, "another digest",
-                   str(stated.get("sha256"))[:64])
+
+@contextmanager
+def _building(path: str) -> Iterator[None]:
+    """Turns what the system and usearch refuse into Efm3Error B027."""
+    try:
+        yield
+    except (OSError, RuntimeError, MemoryError) as e:
+        where = f"{e.filename}: " if isinstance(e, OSError) and e.filename else ""
+        said = (e.strerror if isinstance(e, OSError) else None) or str(e) or "out of memory"
+        raise error("B027", f"it cannot be built: {printable(where + said)}", path) from e
 
 
 def _stated(path: str) -> dict[str, Any] | None:
@@ -118,12 +147,15 @@ def _stated(path: str) -> dict[str, Any] | None:
     try:
         with open_regular(f"{path}.json") as f:
             value = json.loads(f.read(_MAX_STATED))
-    except (Unreadable, ValueError, RecursionError) as e:
+        ours = isinstance(value, dict) and _seal.is_ours(value)
+    except (OSError, ValueError, RecursionError) as e:
         raise error("B026", f"what stands beside it, {printable(path)}.json, cannot be read",
                     path) from e
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        refuse("B026", f"{printable(path)}.json is not what is written beside a graph", path)
-    return value
+    if not ours or value.get("format") != FORMAT:
+        refuse("B026", f"{printable(path)}.json is not as you had it written here: somebody else "
+                       f"built the graph, or it was changed; delete {printable(path)} to build "
+                       "it anew", path)
+    return dict(value)
 
 
 def _state(path: str) -> list[Any]:
@@ -135,17 +167,13 @@ def _state(path: str) -> list[Any]:
     return [sum(s.st_size for s in found), hashlib.sha256(text.encode()).hexdigest()]
 
 
-def _save(graph: Any, path: str) -> None:
-    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
-    try:
-        graph.save(temporary)
-        with open(temporary, "rb") as f:
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+def _same(path: str) -> list[int]:
+    """Numbers of a file that are other ones as soon as it is written, whoever does it; empty where
+    the system keeps none such: then its digest is taken each time."""
+    if os.name != "posix":
+        return []
+    s = os.stat(path)
+    return [s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns]
 
 
 def _digest(path: str) -> str:

@@ -22,6 +22,14 @@ SOME = directions(300, 16)
 SOME[5] = np.nan
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path_factory, monkeypatch):
+    """The user's own folder."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def path(tmp_path):
     return table(tmp_path / "x.npz", rows(SOME), 16)
@@ -69,7 +77,9 @@ def test_it_is_built_once_and_again_for_another_state(path, monkeypatch):
         "x.npz", "x.npz.manifest.json", "x.npz.usearch", "x.npz.usearch.json"]
 
 
-@pytest.mark.parametrize("harm", ["graph", "beside", "no list", "none beside", "recall"])
+@pytest.mark.parametrize("harm", ["graph", "beside", "no list", "none beside", "deep", "no seal",
+                                  '"recall": Infinity', '"recall": "all"', '"tried": 1e400',
+                                  '"tried": NaN', '"seal": "é\\ud800"', '"seal": 1'])
 def test_a_foreign_or_damaged_file_is_refused(path, harm):
     opened(path)
     graph, beside = path + ".usearch", path + ".usearch.json"
@@ -82,11 +92,16 @@ def test_a_foreign_or_damaged_file_is_refused(path, harm):
         Path(beside).write_text("{")
     elif harm == "no list":
         Path(beside).write_text("[]")
-    elif harm == "recall":
-        stated = json.loads(Path(beside).read_text()) | {"recall": "all"}
+    elif harm == "deep":
+        Path(beside).write_text('{"format":' + "[" * 9_000 + "]" * 9_000 + "}")
+    elif harm == "no seal":
+        stated = json.loads(Path(beside).read_text())
+        del stated["seal"]
         Path(beside).write_text(json.dumps(stated))
-    else:
+    elif harm == "none beside":
         os.unlink(beside)
+    else:  # of two values of a key the last counts
+        Path(beside).write_text(Path(beside).read_text().rstrip("}\n") + f", {harm}}}")
     with pytest.raises(Efm3Error, match=r"B026.*x\.npz\.usearch"):
         opened(path)
 
@@ -95,6 +110,61 @@ def test_a_copied_graph_is_known_by_its_digest(path):
     opened(path)
     os.utime(path + ".usearch", ns=(1, 1))
     assert opened(path).tried == 100
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_graph_with_a_digest_to_match_is_never_opened(path, part, monkeypatch):
+    """usearch would follow its numbers to any address, and end the process."""
+    opened(path)
+    graph, beside = Path(path + ".usearch"), Path(path + ".usearch.json")
+    data = bytearray(graph.read_bytes())
+    start = len(data) * part // 4
+    data[start:start + 400] = b"\xff" * 400
+    graph.write_bytes(data)
+    stated = json.loads(beside.read_text())
+    stated |= {"sha256": module._digest(str(graph)), "graph": module._same(str(graph))}
+    beside.write_text(json.dumps(stated))
+    monkeypatch.setattr("usearch.index.Index.restore", lambda *_, **k: pytest.fail("opened"))
+    with pytest.raises(Efm3Error, match=r"B026.*somebody else"):
+        opened(path)
+
+
+def test_another_user_s_graph(path, monkeypatch, tmp_path):
+    opened(path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+    with pytest.raises(Efm3Error, match=r"B026.*somebody else"):
+        opened(path)
+    assert not (tmp_path / "other").exists()
+    os.unlink(path + ".usearch")
+    assert opened(path).tried == 100 and opened(path).tried == 100
+
+
+def test_a_row_that_is_none(path):
+    found = opened(path)
+    found._rows = 200
+    with pytest.raises(Efm3Error, match=r"B026.*none of the 200"):
+        found(SOME[250:251], 3)
+
+
+@pytest.mark.parametrize("what", ["full", "no home", "no memory", "key"])
+def test_a_graph_that_cannot_be_built(path, what, state, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("Failed to serialize into stream")
+    if what == "full":
+        monkeypatch.setattr("usearch.index.Index.save", fails)
+    elif what == "no memory":
+        monkeypatch.setattr("usearch.index.Index.add", fails)
+    elif what == "key":
+        (state / "efm3").mkdir()
+        (state / "efm3" / "nearest.key").write_bytes(b"short")
+    else:
+        (state / "file").write_bytes(b"")
+        monkeypatch.setenv("XDG_STATE_HOME", str(state / "file"))
+    with pytest.raises(Efm3Error, match="B027.*" + {
+            "no home": "Not a directory", "key": r"nearest\.key: is no key"}.get(
+                what, "Failed to serialize")):
+        opened(path)
+    assert sorted(os.listdir(os.path.dirname(path))) == ["x.npz", "x.npz.manifest.json"]
 
 
 def test_a_folder_of_parts(tmp_path):
