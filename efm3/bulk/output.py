@@ -29,7 +29,7 @@ from efm3.bulk._manifest import Counts, Manifest
 from efm3.bulk._npy import ROWS_BESIDE
 from efm3.bulk._parts import MANIFEST, TEMPORARY, PartsTable, Store, counted, sweep
 from efm3.bulk._table import Held, Table, counts_of, sound
-from efm3.bulk.row import Job, Row
+from efm3.bulk.row import COLUMNS, Job, Row
 from efm3.bulk.tables import FORMS, Form, form_of
 from efm3.extras import need
 from efm3.findings import Efm3Error, printable, refuse
@@ -234,6 +234,9 @@ class Output:
         if found.complete and rows > stated:
             refuse("B008", f"its parts have {rows} rows and its manifest states {stated}: there "
                    "is a part that no run wrote", self._store.folder, str(rows), str(stated))
+        if self._form:  # the parts are joined in the end: damage is told before any work
+            for _ in self._parts().columns(COLUMNS):
+                pass
         self.done = Done(self._parts(), self._counts)
         if found.complete and self._counts == found.counts:
             self._whole = found

@@ -167,6 +167,17 @@ def test_a_damaged_part_is_named_and_can_be_left_out(end, tmp_path):
     assert Counter(rows_in(path)) == Counter(expected(SOME))
 
 
+@pytest.mark.parametrize("end", ENDS[:-1])
+def test_damage_to_a_part_is_told_before_any_work(end, tmp_path):
+    path = f"{tmp_path}/x{end}"
+    cut(path, SOME, 5, part_rows=2)
+    part = next(tmp_path.rglob("part-000001.*"))
+    data, value = part.read_bytes(), picture("c3.jpg")[0].embedding.tobytes()
+    assert data.count(value) == 1
+    part.write_bytes(data.replace(value, value[::-1]))
+    assert "part-000001" in refused("B007", open_output, path, JOB, resume=True)
+
+
 def test_what_is_foreign_is_not_touched(tmp_path):
     def both(path, word, code="B006"):
         for kw in ({"resume": True}, {"force": True}, {}):
