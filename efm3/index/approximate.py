@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from efm3.arrays import Floats
+from efm3.arrays import Doubles, Floats, Indices
 from efm3.extras import need
 from efm3.findings import error, printable, refuse
 from efm3.index import _seal
 from efm3.index.library import Library
 from efm3.index.top import NONE, Hits, top
-from efm3.index.vectors import rows_of, unit
+from efm3.index.vectors import Held, cosines, rows_of, taken, unit
 from efm3.source import open_regular, write_atomic
 
 FORMAT = "efm3.nearest/1"
@@ -27,11 +27,13 @@ TRIES, OF = 100, 10
 """Rows that are searched exactly too when the graph is built, and how many hits of each."""
 _MAX_STATED = 1 << 16
 _PIECE = 1 << 20
+_PAIRS = 4096
+"""Pairs whose cosines are computed together."""
 
 
 class Approximate:
-    """The graph of a library of one table: called as `top` is, but hits may be missing, and the
-    cosines are of half precision.
+    """The graph of a library of one table: called as `top` is, but hits may be missing; the
+    cosines of a table that cannot be read from the middle are of half precision.
 
     It is X.usearch beside the table, with X.usearch.json, which states the model, the table's
     size and time, and the graph's digest; a graph of an older state of the table is built again.
@@ -43,7 +45,7 @@ class Approximate:
 
     def __init__(self, library: Library, threads: int = 1) -> None:
         usearch = need("usearch.index", "search")
-        self._threads, self._rows = threads, library.count
+        self._threads, self._vectors = threads, library.vectors()
         table = library.tables[0]
         self._path = path = table.path.rstrip("/" + os.sep) + ".usearch"
         wanted = {"format": FORMAT, "model": library.model, "dim": library.dim,
@@ -68,20 +70,33 @@ class Approximate:
         keys = np.reshape(found.keys, (len(queries), -1)).astype(np.int64)
         there = np.arange(keys.shape[1]) < np.reshape(
             getattr(found, "counts", len(found)), (-1, 1))
+        if good is not None:
+            there = there & good[:, None]
+        if ((keys[there] < 0) | (keys[there] >= self._vectors.count)).any():
+            refuse("B026", f"it names rows that are none of the {self._vectors.count}", self._path)
         # Places without a hit hold any bits.
         distances = np.where(there, np.reshape(found.distances, keys.shape), np.float32(0))
-        cosines = 1 - distances.astype(np.float64)
-        there &= cosines > (-np.inf if threshold is None else threshold)
-        if good is not None:
-            there &= good[:, None]
-        keys[~there], cosines[~there] = NONE, -np.inf
-        if ((keys < NONE) | (keys >= self._rows)).any():
-            refuse("B026", f"it names rows that are none of the {self._rows}", self._path)
-        order = np.lexsort((keys, -cosines))
+        similarity = 1 - distances.astype(np.float64)
+        if isinstance(self._vectors, Held):
+            similarity[there] = self._exact(
+                queries, self._vectors, np.nonzero(there)[0], keys[there])
+        there = there & (similarity > (-np.inf if threshold is None else threshold))
+        keys[~there], similarity[~there] = NONE, -np.inf
+        order = np.lexsort((keys, -similarity))
         keys = np.take_along_axis(keys, order, 1)
-        cosines = np.take_along_axis(cosines, order, 1)
-        cosines[keys == NONE] = np.nan
-        return Hits(keys, np.clip(cosines, -1, 1))
+        similarity = np.take_along_axis(similarity, order, 1)
+        similarity[keys == NONE] = np.nan
+        return Hits(keys, np.clip(similarity, -1, 1))
+
+    @staticmethod
+    def _exact(queries: Floats, vectors: Held, query: Indices, rows: Indices) -> Doubles:
+        """The cosines of queries and rows, pair by pair, out of the table."""
+        out = np.empty(len(rows))
+        for at in range(0, len(rows), _PAIRS):
+            some, which = np.unique(rows[at:at + _PAIRS], return_inverse=True)
+            out[at:at + _PAIRS] = cosines(queries[query[at:at + _PAIRS]],
+                                          taken(vectors, some)[which])
+        return out
 
     def _build(self, usearch: Any, library: Library, path: str, wanted: dict[str, Any]) \
             -> dict[str, Any]:
@@ -110,7 +125,7 @@ class Approximate:
             -> dict[str, Any]:
         """Put the rows into a new graph; what it was made of, and how good it is."""
         graph = usearch.Index(ndim=library.dim, metric="cos", dtype="f16")
-        vectors = library.vectors()
+        vectors = self._vectors
         step = max(1, library.count // TRIES)
         tries: list[Floats] = []
         for start, load in vectors.parts(rows_of(library.dim)):

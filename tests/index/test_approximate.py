@@ -49,7 +49,7 @@ def test_near_to_the_exact_search(path):
                    ) > 0.9
     assert 5 not in rough.rows
     real = (SOME[rough.rows].astype(float) * queries[:, None]).sum(2)
-    assert np.allclose(rough.similarity, real, atol=2e-3)
+    assert np.allclose(rough.similarity, real, atol=1e-6)
     assert (np.diff(rough.similarity) <= 0).all()
     above = found(queries, 10, 0.5)
     assert (above.similarity[above.rows != NONE] > 0.5).all() and (above.rows == NONE).any()
@@ -141,7 +141,7 @@ def test_another_user_s_graph(path, monkeypatch, tmp_path):
 
 def test_a_row_that_is_none(path):
     found = opened(path)
-    found._rows = 200
+    found._vectors = Held(SOME[:200])
     with pytest.raises(Efm3Error, match=r"B026.*none of the 200"):
         found(SOME[250:251], 3)
 
@@ -165,6 +165,17 @@ def test_a_graph_that_cannot_be_built(path, what, state, monkeypatch):
                 what, "Failed to serialize")):
         opened(path)
     assert sorted(os.listdir(os.path.dirname(path))) == ["x.npz", "x.npz.manifest.json"]
+
+
+def test_cosines_are_the_table_s_own(path):
+    """Whatever the graph says; where the table is read in order alone they are the graph's."""
+    found = opened(path)
+    found._vectors = Held(-SOME)
+    assert np.isclose(found(SOME[7:8], 1).similarity, -1).all()
+    with Library([table(path[:-4] + ".csv", rows(SOME), 16)]) as library:
+        rough = Approximate(library)
+    exact = opened(path)(SOME[7:9], 5)
+    assert np.allclose(rough(SOME[7:9], 5).similarity, exact.similarity, atol=2e-3)
 
 
 def test_a_folder_of_parts(tmp_path):
