@@ -90,7 +90,7 @@ class Progress:
             threading.Thread(target=self._count, daemon=True).start()
         done = self._inputs.passed + self.pictures
         if sys.stderr.isatty():
-            self._bar = self._bar or _bar(done)
+            self._bar = self._bar or _bar(done, self)
             self._bar.update(0, completed=done, total=self._total)
             self._last = now - QUIET_SECONDS + 0.1
         elif now - self._last >= EVERY:
@@ -124,10 +124,13 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def _bar(done: int) -> Any:
+def _bar(done: int, run: Progress) -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
     from rich.text import Text
+
+    before = run.pictures
 
     class Done(ProgressColumn):
         """How many pictures, of how many, and how many a second."""
@@ -135,12 +138,12 @@ def _bar(done: int) -> Any:
         def render(self, task: Any) -> Text:
             of = f"/{task.total:,.0f}" if task.total else ""
             # Of a moment it would be of the few pictures that came at once.
-            seconds, some = task.elapsed or 0.0, task.completed - done
+            seconds, some = task.elapsed or 0.0, run.pictures - before
             rate = f"  {some / seconds:,.0f}/s" if some and seconds >= RATE_SECONDS else ""
             return Text(f"{task.completed:,.0f}{of} pictures{rate}")
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
-    bar = Progress(Done(), BarColumn(), TimeRemainingColumn(), console=console)
+    bar = Bar(Done(), BarColumn(), TimeRemainingColumn(), console=console)
     bar.start()
     bar.add_task("pictures", total=None, completed=done)
     return bar

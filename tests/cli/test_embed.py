@@ -237,6 +237,11 @@ def test_progress(cli, scene, monkeypatch):
         text = sys.stderr.getvalue()
     assert "3/3 pictures" in sys.stderr.getvalue() and text.count("F010") == 3
     assert "/s" not in sys.stderr.getvalue()  # a rate of a moment is none
+    monkeypatch.setattr(_progress, "RATE_SECONDS", 0)
+    with _progress.Progress(inputs, False) as progress:
+        for item in inputs.pictures():
+            progress(failed(item.name, error("F010", "odd", item.name).finding))
+    assert re.search(r"3/3 pictures  [\d,]+/s", sys.stderr.getvalue())
     assert "\\x1b[31m" in text and "odd \x1b[31m" not in text
     assert progress.counts() == "0 embeddings of 3 pictures, 3 errors (F010 3)"
 
