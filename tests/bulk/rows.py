@@ -104,3 +104,19 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], after
         with contextlib.suppress(OSError):
             os.close(fd)
     return ended
+
+
+def refused(code: str, call: Callable[..., object], *args: Any, **kw: Any) -> str:
+    """The text of the error that a call ends in."""
+    with pytest.raises(Efm3Error) as caught:
+        call(*args, **kw)
+    assert caught.value.code == code, caught.value
+    return str(caught.value)
+
+
+def cut(path: str, names: list[str], after: int, **kw: Any) -> None:
+    """A run that an exception ends after so many pictures."""
+    with pytest.raises(KeyboardInterrupt), open_output(path, JOB, **kw) as out:
+        for name in [n for n in names if not out.done.take(n)][:after]:
+            out.add(picture(name))
+        raise KeyboardInterrupt
