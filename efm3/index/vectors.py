@@ -21,7 +21,7 @@ from efm3.arrays import Array, Bools, Doubles, Floats, Indices
 from efm3.findings import refuse
 from efm3.source import open_regular
 
-BLOCK = 1 << 21
+BLOCK = 1 << 22
 """Bytes of embeddings that one thread works on: what a processor's cache holds."""
 SLACK = 1e-4
 """How far the square of an embedding's length may be from 1: it is taken as it is."""

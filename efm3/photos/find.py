@@ -15,9 +15,9 @@ from efm3.photos.face import Face
 
 FULL = 256
 """Pixels of the longer side at which a face that fills a photograph is looked for."""
-MEMORY = 150 << 20
+MEMORY = 180 << 20
 """Bytes of the photograph and of the network while it looks at it: a large one is made smaller
-for it, to about 1024x768 pixels at 12 megapixels, and a larger one to fewer."""
+for it, to about 1024x768 pixels, and one of more than 20 megapixels to fewer."""
 _NETWORK = 165
 """Bytes that CenterFace takes for each pixel that it looks at, at most; measured."""
 WEAK = 0.8
