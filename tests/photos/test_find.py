@@ -131,7 +131,7 @@ def test_huge():
     picture, points = photograph(1600, 1200, (1000.3, 600.8), eyes=160)
     eye = Eye()
     (found,) = find(picture, eye)
-    assert eye.asked == [(1200, 1600)] and np.abs(found.points - points).max() < 1.5
+    assert eye.asked == [(810, 1080)] and np.abs(found.points - points).max() < 1.5
 
 
 def test_a_face_that_fills_the_photograph():
