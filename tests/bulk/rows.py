@@ -23,6 +23,7 @@ JOB = Job("0123456789abcdef" * 4, DIM, {"align": True, "face": "all", "detector"
 ENDS = (*FORMS, "/")
 NAMES = ["a.jpg", "b 2.jpg", "bad.png", "c3.jpg", "a.jpg", "a.jpg", 'd"2,\n.jpg', "e\r.jpg",
          "bad \N{GRINNING FACE}", "\\xff3.jpg", "y" * 4096, ""]
+SOME = ["a.jpg", "b2.jpg", "bad.png", "c3.jpg", "d.jpg", "a.jpg", "a.jpg"]
 
 
 def picture(name: str) -> list[Row]:

@@ -27,6 +27,7 @@ from tests.bulk.rows import (
     ENDS,
     JOB,
     NAMES,
+    SOME,
     cut,
     expected,
     killed_at,
@@ -36,13 +37,7 @@ from tests.bulk.rows import (
     written,
 )
 
-SOME = ["a.jpg", "b2.jpg", "bad.png", "c3.jpg", "d.jpg", "a.jpg", "a.jpg"]
-
-
-@pytest.fixture(autouse=True)
-def no_sync(monkeypatch):
-    """What is durable shows after a power cut alone, and takes most of the time."""
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
+pytestmark = pytest.mark.usefixtures("no_sync")
 
 
 @pytest.mark.parametrize("end", ENDS)

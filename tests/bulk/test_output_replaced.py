@@ -18,6 +18,7 @@ from tests.bulk.rows import (
     DIM,
     ENDS,
     JOB,
+    SOME,
     cut,
     expected,
     killed_at,
@@ -27,13 +28,7 @@ from tests.bulk.rows import (
     written,
 )
 
-SOME = ["a.jpg", "b2.jpg", "bad.png", "c3.jpg", "d.jpg", "a.jpg", "a.jpg"]
-
-
-@pytest.fixture(autouse=True)
-def no_sync(monkeypatch):
-    """What is durable shows after a power cut alone, and takes most of the time."""
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
+pytestmark = pytest.mark.usefixtures("no_sync")
 
 
 @pytest.mark.parametrize("end", ENDS)

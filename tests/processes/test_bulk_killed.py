@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 from efm3 import Efm3Error
-from tests.bulk.rows import ENDS, expected, killed_at, rows_in, written
+from tests.bulk.rows import ENDS, SOME, expected, killed_at, rows_in, written
 
-SOME = ["a.jpg", "b2.jpg", "bad.png", "c3.jpg", "d.jpg", "a.jpg", "a.jpg"]
 MANY = [f"{i}.jpg" for i in range(400)]
 CHILD = """
 import sys
