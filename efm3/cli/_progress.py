@@ -52,7 +52,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
                  trace: TracebackType | None) -> None:
         if self._bar:
-            self._bar.update(0, completed=self._inputs.passed + self.pictures)
+            self._bar.update(0, completed=self._inputs.passed + self.pictures, total=self._total)
             self._bar.stop()
         if self._told > MOST_TOLD:
             self._say(f"{self._told - MOST_TOLD:,} more pictures with errors or notes")
