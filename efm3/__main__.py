@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
-from typing import NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def _open_streams() -> None:
@@ -26,9 +31,28 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(fd, mode, encoding="utf-8", closefd=False))
 
 
-def _leave() -> NoReturn:
+class _Log(io.FileIO):
+    """Standard error, of which what cannot be written is lost: a full disk ends no work."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        """All of it, as far as the caller can tell."""
+        count = None
+        with suppress(OSError):
+            count = super().write(data)
+        return memoryview(data).nbytes if count is None else count
+
+
+def _keep_going() -> None:
+    """Let no message be the end of a command."""
+    if sys.platform != "win32":  # a console there is written by other means
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Log(2, "w", closefd=False)),
+                                      sys.stderr.encoding, "backslashreplace",
+                                      line_buffering=True)
+
+
+def _leave(code: int = 3) -> NoReturn:
     # The interpreter would try to write what is left in stdout's buffer, and say so.
-    os._exit(3)
+    os._exit(code)
 
 
 def main() -> None:
@@ -39,6 +63,7 @@ def main() -> None:
     Imports create many objects and no garbage, so the collector runs less often.
     """
     _open_streams()
+    _keep_going()
     gc.set_threshold(200_000, 20, 20)
     if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -56,6 +81,9 @@ def main() -> None:
     except MemoryError:
         sys.stderr.write("efm3: out of memory\n")
         _leave()
+    except KeyboardInterrupt:  # before there is a verb
+        sys.stderr.write("efm3: stopped\n")
+        _leave(130)
 
 
 if __name__ == "__main__":

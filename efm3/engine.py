@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from efm3 import format as fmt
 from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
 from efm3.arrays import Floats
+from efm3.findings import Efm3Error, refuse, shown
 from efm3.findings import error as failure
-from efm3.findings import refuse, shown
-from efm3.model import Model, dumps
+from efm3.model import Model, dumps, load
 from efm3.reading import scan_of
 from efm3.scan import Scan, scan
 from efm3.source import Source, Unreadable, name_of, path_of
@@ -33,6 +33,15 @@ _PIECE = 256
 
 RULE_OF_THUMB = 0.3
 """The original page's threshold of the similarity, for trained weights."""
+
+
+class Threshold(NamedTuple):
+    """Above `value` two faces are taken for one person; `origin` is "meta" or "rule_of_thumb"."""
+
+    value: float
+    origin: str
+    words: str
+
 
 MISSING = ("the C engine was not built: install a C compiler, then install efm3 again "
            "(every other part of efm3 works without it)")
@@ -112,6 +121,25 @@ def fma_peak(isa: str) -> float:
     """
     _, lib = _library()
     return float(lib.mfn_fma_peak(_word(isa)))
+
+
+def threshold(source: Source) -> Threshold:
+    """What the file's meta states, scores.held_out.threshold as `efm3 train` writes it, else 0.3.
+
+    The file is a stranger's: what is no number between -1 and 1 states nothing. Raises Unreadable.
+    """
+    try:
+        stated = load(source).mirror.get("meta")
+    except Efm3Error:
+        # The engine skips the mirror, so it takes files that are damaged there.
+        stated = None
+    for key in ("scores", "held_out", "threshold"):
+        stated = stated.get(key) if isinstance(stated, dict) else None
+    if isinstance(stated, (int, float)) and not isinstance(stated, bool) and -1 <= stated <= 1:
+        return Threshold(float(stated), "meta", "the threshold for one person that the file's "
+                         "meta states")
+    return Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; the "
+                     "file's meta states none")
 
 
 def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import efm3
 from efm3 import engine as engines
+from efm3.cli import needs_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,3 +34,11 @@ def test_engine_says_what_is_missing(monkeypatch):
             call()
     assert efm3.similarity([1, 0], [1, 0]) == 1
     assert efm3.validate(ROOT / "spec/vectors/odd_b.bin").ok
+
+
+def test_only_that_is_said_in_one_line():
+    """Another failure is not taken for a missing engine."""
+    with pytest.raises(click.ClickException, match="not there"), needs_engine():
+        raise engines.EngineMissing("not there")
+    with pytest.raises(RuntimeError, match="other"), needs_engine():
+        raise RuntimeError("other")

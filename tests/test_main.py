@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command where little is given: python -OO, closed streams, a system without threads."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -53,6 +54,33 @@ def test_closed_streams(name, closed, tmp_path):
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     for made in tmp_path.iterdir():
         assert made.suffix in (".npy", ".npz", ".bin") and b"efm3" not in made.read_bytes()[:4]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path):
+    """The exit code is the work's, and standard output is whole."""
+    found = []
+    for log in (os.devnull, "/dev/full"):
+        with open(log, "w") as f:
+            done = run(["embed", NANO, tmp_path / "none"], tmp_path, stdout=subprocess.PIPE,
+                       stderr=f)
+        found.append((done.returncode, done.stdout))
+    assert found[0] == found[1] and found[0][0] == 3 and '"IO001"' in found[0][1]
+
+
+def test_ctrl_c_is_a_line(cli, monkeypatch):
+    """In a verb, and before there is one."""
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(importlib.import_module("efm3.cli.layout").command, "callback", stop)
+    result = cli("layout", "nano")
+    assert (result.exit_code, result.stderr) == (130, "efm3: stopped\n")
+    code = ("from efm3 import __main__, cli\n"
+            "def stop(**_):\n    raise KeyboardInterrupt\n"
+            "cli.cli = stop\n__main__.main()\n")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, text=True,
+                          capture_output=True, timeout=600)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "efm3: stopped\n")
 
 
 def test_children_have_streams_too(tmp_path):

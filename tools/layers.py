@@ -20,7 +20,7 @@ from typing import NamedTuple
 from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("version", "codes", "arrays", "arithmetic", "pickles", "texts"),
+    ("version", "codes", "arrays", "arithmetic", "pickles", "machine", "texts"),
     ("findings",),
     ("extras", "source", "format"),
     ("arch", "sniff", "grammar"),
@@ -52,6 +52,7 @@ WORDS = {
     "arrays": "names of arrays in signatures",
     "arithmetic": "numbers that several rooms compute with",
     "pickles": "a machine that reads pickles and runs nothing",
+    "machine": "the cores that a program may use",
     "texts": "foreign text, safe for each output",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",

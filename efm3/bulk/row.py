@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ COLUMNS = ("path", "face", "embedding", "box", "points", "score", "error", "reas
 """The columns of a table, in their order; the fields of Row."""
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 """The five points, x and y each; left and right as in the picture."""
+_ESCAPED = re.compile(rb"\\x([89a-f][0-9a-f])")
+"""A byte that is no UTF-8, as `path_text` writes it."""
 
 
 class Row(NamedTuple):
@@ -52,3 +55,16 @@ class Job:
 def path_text(path: str) -> str:
     """The path as text that every form can hold: bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def path_of(text: str) -> str:
+    """The path that `path_text` gave this text for, as far as the disk can tell.
+
+    The text as it is, unless nothing is there and something is where its escapes are bytes: a
+    name may hold the letters of an escape.
+    """
+    if os.path.lexists(text):
+        return text
+    data = _ESCAPED.sub(lambda m: bytes([int(m[1], 16)]), text.encode("utf-8", "surrogatepass"))
+    path = os.fsdecode(data)
+    return path if os.path.lexists(path) else text

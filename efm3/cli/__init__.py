@@ -35,6 +35,9 @@ VERBS = {
     "compare": "print the similarities of two faces or more",
     "faces": "find the faces in photographs, and cut them out aligned",
     "eval": "measure accuracy and error rates on pairs of faces",
+    "search": "find the faces of a table that are most like a face",
+    "cluster": "sort the faces of a table by person",
+    "dedupe": "list pictures of a table that are nearly the same",
     "train": "train on labelled images, write a verified weight file",
     "draw": "draw pictures of identities, for training and evaluation",
     "verify": "check the engine against the reference, on every instruction set",
@@ -104,25 +107,25 @@ def _ends(ctx: click.Context, why: str) -> NoReturn:
 
 
 @contextmanager
-def _said_safely() -> Iterator[None]:
-    """What click says of an argument quotes it: a name must not steer a terminal or a log."""
+def _escaped() -> Iterator[None]:
+    """What click itself says repeats words of the command, which may be a stranger's names."""
     try:
         yield
     except click.ClickException as e:
-        vars(e)["message"] = printable(e.message) if e.message else e.message
+        vars(e).update(message=printable(e.message))  # typed as final
         raise
 
 
 class _Top(Verbs):
-    def make_context(self, *args: Any, **kw: Any) -> click.Context:
-        """See click.BaseCommand; messages are made safe."""
-        with _said_safely():
-            return super().make_context(*args, **kw)
+    def make_context(self, info_name: str | None, args: list[str],
+                     parent: click.Context | None = None, **extra: Any) -> click.Context:
+        with _escaped():
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
-            with _said_safely():
+            with _escaped():
                 return super().invoke(ctx)
         except efm3.Efm3Error as e:
             outside = e.code in ("IO001", "K016")  # nothing was judged
@@ -142,6 +145,9 @@ class _Top(Verbs):
             where = f"{e.filename}: " if e.filename else ""
             click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
+        except KeyboardInterrupt:  # in a verb that has nothing to end in order
+            click.echo("efm3: stopped", err=True)
+            ctx.exit(130)
 
 
 @click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,7 +169,9 @@ def source(file: str) -> Source:
 @contextmanager
 def needs_engine() -> Iterator[None]:
     """Turns "the engine was not built" into one line for the user."""
+    from efm3.engine import EngineMissing
+
     try:
         yield
-    except RuntimeError as e:
+    except EngineMissing as e:
         raise click.ClickException(str(e)) from None

@@ -24,14 +24,16 @@ LONGEST_STEM = 100
 """Characters of a photograph's name that are kept in the names of its crops."""
 
 
-def alignment(default: str) -> Callable[[Any], Any]:
-    """The options --align, --face and --detector; `default` is what --face is without them."""
+def alignment(default: str, *more: str) -> Callable[[Any], Any]:
+    """The options --align, --face and --detector; `default` is what --face is without them, and
+    `more` (all) is what it may be besides WHICH."""
     def add(f: Any) -> Any:
         for option in (
             DETECTOR,
-            click.option("--face", type=click.Choice(WHICH), default=default, show_default=True,
-                         help="with --align, of several faces: refuse them, the largest, or the "
-                         "one nearest the middle"),
+            click.option("--face", type=click.Choice((*WHICH, *more)), default=default,
+                         show_default=True, help="with --align, of several faces: refuse them, "
+                         "the largest, or the one nearest the middle"
+                         + "; or a row for each" * bool(more)),
             click.option("--align", is_flag=True, help="find the face in each photograph, and cut "
                          "it out aligned"),
         ):
@@ -50,35 +52,44 @@ def aligner(align: bool, resize: bool, face: Which, detector: str) -> Aligner | 
     from efm3.photos import Aligner, open_detector
     from efm3.pictures import pillow
 
+    opened = open_detector(detector)  # first: its extra brings Pillow too
     pillow()
-    return Aligner(open_detector(detector), face)
+    return Aligner(opened, face)
 
 
-def png(pixels: Pixels) -> bytes:
-    """The pixels as a PNG file."""
+def save(path: str, pixels: Pixels) -> None:
+    """Write the pixels as a PNG file. Raises OSError, with the path."""
     from efm3.pictures import pillow
+    from efm3.source import write_atomic
 
     buffer = io.BytesIO()
     pillow().fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    try:
+        write_atomic(path, [buffer.getvalue()])
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, path) from None
 
 
-def stems(paths: Iterable[str]) -> list[str]:
-    """A base name for what is made of each path: safe in every folder, and none twice, on
-    systems too that do not tell letters by case."""
-    taken: set[str] = set()
-    out = []
-    for path in paths:
+class Stems:
+    """Base names for what is made of photographs: safe in every folder, and none twice, on systems
+    too that do not tell letters by case."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, int] = {}
+
+    def of(self, path: str) -> str:
+        """The name for one path more."""
         base = os.path.splitext(os.path.basename(path))[0][:LONGEST_STEM]
         plain = "".join(c if c.isalnum() or c in "-_. ()+" else "_" for c in base)
         plain = plain.lstrip(".-").rstrip(". ") or "photo"
-        stem, number = plain, 1
-        while stem.casefold() in taken:
+        key, stem = plain.casefold(), plain
+        number = self._taken.get(key, 0)
+        while stem.casefold() in self._taken:
             number += 1
-            stem = f"{plain}_{number}"
-        taken.add(stem.casefold())
-        out.append(stem)
-    return out
+            stem = f"{plain}_{number + 1}"
+        self._taken[key] = number
+        self._taken.setdefault(stem.casefold(), 0)
+        return stem
 
 
 def free(paths: Iterable[str], force: bool) -> None:

@@ -83,7 +83,9 @@ def mosaic(pixels: Any, columns: int = 76) -> Lines:
     """A picture, uint8 RGB [H, W, 3], in half blocks: two pixels to a character; nothing where a
     terminal cannot show their colours."""
     out = console()
-    if out.color_system not in ("256", "truecolor") or not out.encoding.lower().startswith("utf"):
+    # rich keeps its color_system where NO_COLOR takes the colours away.
+    coloured = out.color_system in ("256", "truecolor") and not out.no_color
+    if not coloured or not out.encoding.lower().startswith("utf"):
         return
     height, width = pixels.shape[:2]
     step = -(-width // min(columns, out.width))

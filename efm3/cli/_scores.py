@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from textwrap import wrap
 
 from efm3.cli._render import LABEL, Cell, Lines, bars, grid, text
 from efm3.evaluation.scores import At, Scores
 from efm3.findings import printable
 
 WARN = "yellow"
+HEADING, LONGEST = 5, 16
+"""Letters of a heading, and most of them where more are needed to tell pictures apart."""
 
 
 def table(s: Scores) -> Lines:
@@ -63,18 +66,50 @@ def histograms(s: Scores) -> Lines:
 
 
 def matrix(names: Sequence[str], values: Sequence[Sequence[float]], threshold: float,
-           stated: str = "the rule of thumb for one person") -> Lines:
-    """Similarities of all pairs of pictures; those above the threshold are green.
+           stated: str = "the rule of thumb for one person", width: int = 80) -> Lines:
+    """Similarities of all pairs of pictures; those above the threshold have a star, and are green.
 
-    A dozen pictures fit a terminal of 80 columns.
+    A dozen pictures fit a terminal of 80 columns; where more do not, the columns come in parts.
     """
-    stems = [printable(PurePath(name).stem) for name in names]
-    wide = max(5, *map(len, stems))
-    yield text(" " * wide, *((f" {s[-5:]:>5}", LABEL) for s in stems))
-    for i, (stem, row) in enumerate(zip(stems, values, strict=True)):
-        cells: list[Cell] = [(f"{stem:<{wide}}", LABEL)]
-        for j, value in enumerate(row):
-            style = "dim" if i == j else "bold green" if value > threshold else "red"
-            cells.append((f" {value:5.2f}", style))
-        yield text(*cells)
-    yield text((f"green: above {threshold:.4g}, {stated}", LABEL))
+    rows, heads = _names(names, width)
+    fit = max(1, (width - _wide(rows) - 1) // (max(_wide(heads), HEADING) + 1))
+    for start in range(0, len(names), fit):
+        if start:
+            yield text()
+        part = slice(start, start + fit)
+        table: list[list[Cell]] = [["", *((f"{head:>{HEADING}} ", LABEL) for head in heads[part])]]
+        for i, (name, row) in enumerate(zip(rows, values, strict=True)):
+            table.append([(f"{name} ", LABEL)])
+            for j, value in enumerate(row[part], start):
+                above = value > threshold
+                style = "dim" if i == j else "bold green" if above else "red"
+                table[-1].append((f"{value:5.2f}{'*' if above and i != j else ' '}", style))
+        yield from grid(table, "<" + ">" * fit, 0)
+    for line in wrap(f"* above {threshold:.4g}, {stated}", max(20, width)):
+        yield text((line, LABEL))
+
+
+def _wide(words: Sequence[str]) -> int:
+    """Columns of a terminal that the widest takes."""
+    return max(text(word).cell_len for word in words)
+
+
+def _names(names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
+    """What stands before each row and above each column: the least ends of the names that tell the
+    pictures apart, where they fit, else numbers, which stand before the rows too."""
+    several = len(set(names))
+    shown = [PurePath(name).stem for name in names]
+    if len(set(shown)) < several:  # one name in two folders, or with two suffixes
+        shown = list(names)
+    shown = [printable(name) for name in shown]
+    room = max(10, width // 2)
+    rows = [name if len(name) <= room else "…" + name[1 - room:] for name in shown]
+    for letters in range(HEADING, LONGEST + 1):
+        heads = [name[-letters:] for name in shown]
+        fits = letters == HEADING or _wide(rows) + 1 + len(names) * (_wide(heads) + 1) <= width
+        if len(set(heads)) == several and fits:
+            return rows, heads
+    # A picture that is given twice has one number.
+    number = {name: str(n) for n, name in enumerate(dict.fromkeys(names), 1)}
+    heads = [number[name] for name in names]
+    return [f"{head} {name}" for head, name in zip(heads, rows, strict=True)], heads

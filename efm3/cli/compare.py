@@ -6,26 +6,20 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from efm3.cli import needs_engine, source
-from efm3.cli._photos import aligner, alignment, png
-from efm3.findings import Efm3Error
+from efm3.cli._photos import aligner, alignment, free, save
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
+    from efm3.engine import Threshold
     from efm3.photos import Which
-    from efm3.source import Source
 
-
-class _Threshold(NamedTuple):
-    """Above `value` two faces are taken for one person; `origin` is "meta" or "rule_of_thumb"."""
-
-    value: float
-    origin: str
-    words: str
+WHOLE = 1 << 16
+"""Columns of what is no terminal: nothing is broken there."""
 
 
 @click.command("compare")
@@ -35,9 +29,10 @@ class _Threshold(NamedTuple):
               help="write the pictures side by side, as the network saw them")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")
+@click.option("--force", is_flag=True, help="overwrite X.png where it is there already")
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
-            face: Which, detector: str, as_json: bool) -> None:
+            face: Which, detector: str, force: bool, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
 
     Two pictures give one number, more give a table of all pairs. Pictures are aligned faces of
@@ -50,12 +45,14 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
 
     from efm3.cli._images import load_image
     from efm3.engine import Engine, similarity
-    from efm3.source import read, write_atomic
+    from efm3.engine import threshold as stated
+    from efm3.source import read
 
     if len(pictures) < 2:
         raise click.UsageError("compare needs two pictures or more")
     if output and not output.lower().endswith(".png"):
         raise click.UsageError(f"{output}: the name must end in .png")
+    free([output] if output else [], force)
     weights = bytes(read(source(file))) if file == "-" else file
     with needs_engine():
         engine = Engine(weights)
@@ -63,9 +60,9 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)
     values = [[similarity(a, b) for b in faces] for a in faces]
-    threshold = _threshold(weights)
+    threshold = stated(weights)
     if output:
-        write_atomic(output, [png(_row(crops))])
+        save(output, _row(crops))
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}
@@ -74,7 +71,8 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     from efm3.cli import _render, _scores
 
     if len(pictures) > 2:
-        _render.show(_scores.matrix(pictures, values, threshold.value, threshold.words))
+        width = _render.console().width if sys.stdout.isatty() else WHOLE
+        _render.show(_scores.matrix(pictures, values, threshold.value, threshold.words, width))
         return
     if sys.stdout.isatty() and align:
         _render.show(_render.mosaic(_row(crops)))
@@ -83,33 +81,11 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     click.echo(f"similarity {value:.4f}: {side} {threshold.value:.4g}, {threshold.words}")
 
 
-def _facts(threshold: _Threshold) -> dict[str, object]:
+def _facts(threshold: Threshold) -> dict[str, object]:
     from efm3.engine import RULE_OF_THUMB
 
     return {"threshold": threshold.value, "threshold_from": threshold.origin,
             "rule_of_thumb": RULE_OF_THUMB}
-
-
-def _threshold(weights: Source) -> _Threshold:
-    """What the file's meta states, scores.held_out.threshold as `efm3 train` writes it, else 0.3.
-
-    The file is a stranger's: what is no number between -1 and 1 states nothing.
-    """
-    from efm3.engine import RULE_OF_THUMB
-    from efm3.model import load
-
-    try:
-        stated = load(weights).mirror.get("meta")
-    except Efm3Error:
-        # The engine skips the mirror, so it takes files that are damaged there.
-        stated = None
-    for key in ("scores", "held_out", "threshold"):
-        stated = stated.get(key) if isinstance(stated, dict) else None
-    if isinstance(stated, (int, float)) and not isinstance(stated, bool) and -1 <= stated <= 1:
-        return _Threshold(float(stated), "meta", "the threshold for one person that the file's "
-                          "meta states")
-    return _Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; the "
-                      "file's meta states none")
 
 
 def _row(crops: Pixels) -> Pixels:

@@ -16,6 +16,7 @@ from efm3.cli import needs_engine, source
 from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
+from efm3.machine import cores
 
 if TYPE_CHECKING:
     from efm3.evaluation.run import Embed, Measured, Progress
@@ -30,12 +31,6 @@ class _Network(NamedTuple):
     embed: Embed
     isa: str | None
     device: str
-
-
-def cores() -> int:
-    """Cores that this process may use, at most 64."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(64, usable or 1))
 
 
 @click.command("eval")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli._photos import DETECTOR, free, png, stems
-from efm3.findings import Efm3Error, printable
+from efm3.cli._photos import DETECTOR, Stems, free, save
+from efm3.findings import Efm3Error, Finding, printable
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
+    from efm3.bulk.inputs import Item
     from efm3.photos import Detector, Face
 
 
@@ -32,59 +33,72 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
             force: bool, detector: str, as_json: bool) -> None:
     """Find the faces in photographs, the largest first.
 
-    Each has a box, five points (eyes, tip of the nose, corners of the mouth), a score, and facts
+    A PHOTO is a picture, a folder, a pattern such as 'a/**/*.jpg', or an archive (.tar, .zip). Each
+    face has a box, five points (eyes, tip of the nose, corners of the mouth), a score, and facts
     of its quality. With -o each is cut out as the network takes it, 112x112 pixels, aligned by
-    the points. --draw writes into DIR too, or into the current folder.
+    the points. --draw writes into DIR too, or into the current folder: points on the left are
+    red, the others yellow; a photograph without a face is not drawn.
 
     Exit codes: 0 done, also where a photograph shows no face; 1 a photograph that is refused, a
     file that is there already, or a library that is missing; 2 usage; 3 unreadable.
     """
+    from efm3.bulk.inputs import Inputs
+    from efm3.bulk.run import nothing
     from efm3.photos import open_detector
     from efm3.pictures import pillow
 
+    finder = open_detector(detector)  # first: its extra brings Pillow too
     pillow()
-    finder = open_detector(detector)
-    if output:
-        os.makedirs(output, exist_ok=True)
-    rows, worst = [], 0
-    for path, stem in zip(photos, stems(photos), strict=True):
-        place = os.path.join(output or "", stem)
+    inputs, stems = Inputs(photos), Stems()
+    rows, worst, found = list[dict[str, Any]](), 0, False
+    for item in inputs.pictures():
+        found = True
+        if output:
+            os.makedirs(output, exist_ok=True)
+        path = item.source if isinstance(item.source, str) else item.name
+        place = os.path.join(output or "", stems.of(path))
         try:
-            row = _photo(path, finder, place if output else None, place if draw else None, force)
+            row = _photo(item, path, finder, place if output else None, place if draw else None,
+                         force)
         except (Efm3Error, OSError) as e:
             if isinstance(e, Efm3Error) and e.code in ("F015", "X002"):
                 raise
-            worst = max(worst, 1 if isinstance(e, Efm3Error) else 3)
+            code = e.code if isinstance(e, Efm3Error) else "IO001"
+            worst = max(worst, 3 if code == "IO001" else 1)
+            named = e if isinstance(e, OSError) and e.filename else None
+            said = f"{named.filename}: {named.strerror}" if named else str(e)
             row = {"photo": path, "width": None, "height": None, "notes": [], "drawn": None,
-                   "error": {"code": e.code if isinstance(e, Efm3Error) else "IO001",
-                             "message": str(e)}, "faces": []}
-            click.echo(f"efm3: {printable(str(e))}", err=True)
-        rows.append(row)
-        if not as_json and row["error"] is None:
+                   "error": {"code": code, "message": said}, "faces": []}
+            click.echo(f"efm3: {printable(said)}", err=True)
+        if as_json:
+            rows.append(row)
+        elif row["error"] is None:
             _tell(row)
+    if not found:
+        nothing(inputs)
     if as_json:
         click.echo(json.dumps({"detector": finder.name, "photos": rows}, indent=2))
     ctx.exit(worst)
 
 
-def _photo(path: str, detector: Detector, crops: str | None, drawn: str | None,
+def _photo(item: Item, path: str, detector: Detector, crops: str | None, drawn: str | None,
            force: bool) -> dict[str, Any]:
     """The row of one photograph; `crops` and `drawn` are where files of it begin."""
-    from efm3.photos import aligned, find
-    from efm3.pictures import read
-    from efm3.source import write_atomic
+    from efm3.photos import aligned, find, photograph
 
-    pixels, notes = read(path)
+    if isinstance(item.source, Finding):
+        raise Efm3Error(item.source)
+    pixels, notes = photograph(item.source, detector, path)
     faces = find(pixels, detector)
     cut = [aligned(pixels, f.points) for f in faces]
     names = [f"{crops}-{n}.png" if crops else None for n in range(1, len(faces) + 1)]
-    picture = f"{drawn}-faces.png" if drawn else None
+    picture = f"{drawn}-faces.png" if drawn and faces else None
     free(filter(None, [*names, picture]), force)
     for name, crop in zip(names, cut, strict=True):
         if name:
-            write_atomic(name, [png(crop)])
+            save(name, crop)
     if picture:
-        write_atomic(picture, [png(_marked(pixels, faces))])
+        save(picture, _marked(pixels, faces))
     return {"photo": path, "width": pixels.shape[1], "height": pixels.shape[0],
             "notes": list(notes), "drawn": picture, "error": None,
             "faces": [{**face.to_json(pixels, crop), "crop": name}
@@ -101,10 +115,11 @@ def _marked(pixels: Pixels, faces: list[Face]) -> Pixels:
     picture = pillow().fromarray(pixels)
     pen = need("PIL.ImageDraw", "images").Draw(picture)
     width = max(1, max(pixels.shape[:2]) // 400)
+    font = need("PIL.ImageFont", "images").load_default(10 + 8 * width)
     for number, face in enumerate(faces, 1):
         pen.rectangle([float(v) for v in face.box], outline=(0, 255, 0), width=width)
         pen.text((float(face.box[0]) + 2 * width, float(face.box[1]) + 2 * width), str(number),
-                 fill=(0, 255, 0))
+                 fill=(0, 255, 0), font=font, stroke_width=width, stroke_fill=(0, 0, 0))
         for k, (x, y) in enumerate(face.points):
             pen.ellipse([float(x) - width, float(y) - width, float(x) + width, float(y) + width],
                         fill=(255, 0, 0) if k in (0, 3) else (255, 255, 0))
@@ -123,7 +138,10 @@ def _tell(row: dict[str, Any]) -> None:
             f"  {number}: {right - left:.0f}x{bottom - top:.0f} at {left:.0f},{top:.0f}; score "
             f"{face['score']:.2f}; eyes {face['eyes']:.0f} pixels apart; sharpness "
             f"{face['sharpness']:.0f}; roll {face['roll']:.0f}, yaw {face['yaw']:.0f}, pitch "
-            f"{face['pitch']:.0f}" + "".join(f"; {printable(n)}" for n in face["notes"])
-            + (f" -> {printable(face['crop'])}" if face["crop"] else ""))
+            f"{face['pitch']:.0f}")
+        for note in face["notes"]:
+            click.echo(f"     {printable(note)}")
+        if face["crop"]:
+            click.echo(f"     -> {printable(face['crop'])}")
     if row["drawn"]:
         click.echo(f"  drawn: {printable(row['drawn'])}")

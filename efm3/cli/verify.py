@@ -77,7 +77,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
     used = mirror.meta_of(model.mirror).get("efm3.source_options")
     if against and not ok and used and not any(stated.values()):
         click.echo(f"     it was converted with {printable(str(used))}: give the same here")
-    end = f" against {against} ({framework})" if against else ""
+    end = f" against {printable(against)} ({framework})" if against else ""
     click.echo(style(f"{printable(file)}: {'verified' if ok else 'NOT verified'}{end} "
                      f"(tolerance {tolerance:g})", bold=True))
     sys.exit(not ok)

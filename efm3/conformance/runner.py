@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,14 +34,6 @@ def subject(command: str, protocol: str = "simple", timeout: float = 10.0, stdin
     if protocol == "lines":
         return Lines(command, timeout, tensors_form, log)
     return Simple(command, timeout, stdin, tensors_form, tested)
-
-
-def cores() -> int:
-    """How many processes can run at once here."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
 
 
 def cases_of(subject_class: str, words: Sequence[str] = ()) -> list[Case]:

@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import codecs
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ import numpy as np
 
 from efm3 import sniff
 from efm3.arrays import Bools, Indices, Pixels
-from efm3.evaluation import pickles
+from efm3.evaluation import _text, pickles
 from efm3.findings import Efm3Error, refuse
 from efm3.pictures import SIDE, BadPicture, decode
 from efm3.source import Source, name_of, read
@@ -28,12 +26,6 @@ if TYPE_CHECKING:
 Crop = Callable[[bytes], Pixels]
 """An encoded picture to uint8 [112, 112, 3]."""
 FOLDS = 10
-SUFFIXES = (".jpg", ".png", ".jpeg", ".webp", ".bmp")
-"""Tried in this order for a picture that the LFW form names without one."""
-_WHOLE = re.compile(r"[0-9]{1,9}")
-_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
-HEAD = 1 << 16
-"""Bytes that are looked at for what no text holds."""
 
 
 @dataclass(frozen=True)
@@ -63,52 +55,26 @@ def open_pairs(source: Source, images: str | None = None, resize: bool = False,
                align: Aligner | None = None) -> PairSet:
     """The set in a file: a pickle, or a pairs file whose pictures are below `images`.
 
-    `images` is the file's own folder where it is not given. A folder means its `pairs.txt`.
+    Where `images` is not given, the pictures are beside the file, or in a folder of LFW's name
+    there. A folder means the `pairs.txt` in it or beside it.
     Pictures of another size than 112x112 are scaled with `resize`, else refused when loaded;
     with `align` all are photographs, whose faces are found and aligned.
     Raises Efm3Error, IO001 or F001 to F005 and F007; Unreadable.
     """
+    roots: list[str] = []
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
-        source = os.path.join(source, "pairs.txt")
+        roots = [os.fspath(source)]
+        source = _text.within(roots[0])
     place, data = name_of(source), bytes(read(source))
+    roots += _text.roots(os.path.dirname(place) or ".")
 
     def crop(encoded: bytes) -> Pixels:
         return align(encoded, "").pixels if align else decode(encoded, resize)
 
-    text = None if place.endswith(".bin") else _text(data, place)
+    text = None if place.endswith(".bin") else _text.of(data, place)
     if text is not None:
-        folder = os.path.dirname(place) if images is None else images
-        return _folder(text, place, folder or ".", crop)
+        return _folder(text, place, roots if images is None else [images], crop)
     return _pickled(data, place, crop)
-
-
-def _text(data: bytes, place: str) -> str | None:
-    """The text of a pairs file, UTF-8 or, by its mark, UTF-16; None for what is no text.
-
-    Raises Efm3Error F004 for a text of another encoding.
-    """
-    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError as e:
-            refuse("F004", f"its mark says UTF-16, and byte {e.start} is not of that", place,
-                   expected="a text in UTF-8")
-    odd, even = data[1:HEAD:2], data[:HEAD:2]
-    if min(odd.count(0), even.count(0)) == 0 and 2 * max(odd.count(0), even.count(0)) > len(even):
-        refuse("F004", "this looks like UTF-16 without its mark", place,
-               expected="a text in UTF-8")
-    # A pickle begins with 0x80 or ends with a point.
-    if not data or data[:1] == b"\x80" or data[-1:] == b"." or _CONTROL.search(data[:HEAD]):
-        return None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as e:
-        if sniff.of_data(data) is not None:
-            return None
-        line = data.count(b"\n", 0, e.start) + 1
-        refuse("F004", f"byte 0x{data[e.start]:02x} of this text is not UTF-8 (Latin-1, or another "
-               "encoding of one byte a letter?)", f"{place}, line {line}", f"0x{data[e.start]:02x}",
-               "a text in UTF-8")
 
 
 def from_arrays(name: str, images: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike,
@@ -195,8 +161,8 @@ def _loaded(data: bytes, place: str) -> Any:
                kind.title, "a pickle of pictures and answers, or a text of pairs")
 
 
-def _folder(text: str, place: str, folder: str, crop: Crop) -> PairSet:
-    rows, fold = _parse(text, place)
+def _folder(text: str, place: str, folders: list[str], crop: Crop) -> PairSet:
+    rows, fold = _text.pairs(text, place)
     unique: dict[str, int] = {}
     lines: list[int] = []
     for number, names, _ in rows:
@@ -204,7 +170,8 @@ def _folder(text: str, place: str, folder: str, crop: Crop) -> PairSet:
             if name not in unique:
                 unique[name] = len(unique)
                 lines.append(number)
-    found = [_find(name, folder, f"{place}, line {line}")
+    folder = _text.root(unique, folders)
+    found = [_text.find(name, folder, f"{place}, line {line}")
              for name, line in zip(unique, lines, strict=True)]
 
     def load(i: int) -> Pixels:
@@ -217,63 +184,3 @@ def _folder(text: str, place: str, folder: str, crop: Crop) -> PairSet:
                 [unique[names[0]] for _, names, _ in rows],
                 [unique[names[1]] for _, names, _ in rows],
                 [same for _, _, same in rows], fold)
-
-
-Row = tuple[int, tuple[str, str], bool]
-
-
-def _parse(text: str, place: str) -> tuple[list[Row], Indices | None]:
-    """Rows of line number, two pictures and the answer; and the folds where the file has them."""
-    rows: list[Row] = []
-    header: tuple[int, int] | None = None
-    own: list[int] = []
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-        fields = line.split("\t") if line.count("\t") >= 2 else line.split()
-        fields = [f.strip() for f in fields]
-        if not line.strip() or line.startswith("#"):
-            continue
-        whole = [_WHOLE.fullmatch(f) is not None for f in fields]
-        if not rows and header is None and len(fields) <= 2 and all(whole):
-            header = (int(fields[0]), int(fields[1])) if len(fields) == 2 else (1, int(fields[0]))
-        elif len(fields) == 3 and whole[1] and whole[2]:
-            rows.append((number, (_lfw(fields[0], fields[1]), _lfw(fields[0], fields[2])), True))
-        elif len(fields) == 4 and whole[1] and whole[3]:
-            rows.append((number, (_lfw(fields[0], fields[1]), _lfw(fields[2], fields[3])), False))
-        elif len(fields) in (3, 4) and fields[2] in ("0", "1") and (len(fields) == 3 or whole[3]):
-            rows.append((number, (fields[0], fields[1]), fields[2] == "1"))
-            own += [int(f) for f in fields[3:]]
-        else:
-            refuse("F004", f"{line[:80]!r} is not a pair", f"{place}, line {number}", line[:80],
-                   "`name i j`, `name i other j`, or `path path 0|1 [fold]`")
-    return rows, _folds(place, len(rows), header, own)
-
-
-def _folds(place: str, pairs: int, header: tuple[int, int] | None,
-           own: Sequence[int]) -> Indices | None:
-    if own:
-        if len(own) != pairs:
-            refuse("F004", f"{len(own)} of {pairs} lines say a fold", place, len(own), pairs)
-        return np.array(own)
-    if header is None:
-        return None
-    folds, each = header
-    if 2 * folds * each != pairs:
-        refuse("F004", f"the first line says {folds} x {each} pairs of each kind, and "
-               f"{pairs} pairs follow", place, pairs, 2 * folds * each)
-    return np.repeat(np.arange(folds), 2 * each) if folds > 1 else None
-
-
-def _lfw(name: str, number: str) -> str:
-    """LFW's name of a picture, without its suffix."""
-    return f"{name}/{name}_{int(number):04d}"
-
-
-def _find(name: str, folder: str, place: str) -> str:
-    path: Any = os.path.normpath(os.path.join(folder, name))
-    if os.path.isabs(name) or os.path.relpath(path, folder).split(os.sep)[0] == os.pardir:
-        refuse("F005", f"{name} is not below {folder}", place, name,
-               "a path below the folder of pictures (--images)")
-    for candidate in (path, *(path + s for s in SUFFIXES)):
-        if os.path.isfile(candidate):
-            return str(candidate)
-    refuse("F005", f"no picture {name} in {folder}", place, name, "a picture, or --images")

@@ -20,31 +20,44 @@ from efm3.photos.find import find
 from efm3.pictures import BadPicture, Picture, read
 from efm3.source import Source, name_of
 
-__all__ = ["Aligner", "Detector", "Face", "Which", "aligned", "choose", "find", "open_detector"]
+__all__ = ["Aligner", "Detector", "Face", "Which", "aligned", "choose", "find", "open_detector",
+           "photograph"]
 
-Which = Literal["one", "largest", "central"]
-"""Which face of a photograph is taken: the only one, or else the photograph is refused; the
-largest; the one nearest the photograph's centre, as sets like LFW name it."""
+Which = Literal["one", "largest", "central", "all"]
+"""Which faces of a photograph are taken: the only one, or else the photograph is refused; the
+largest; the one nearest the photograph's centre, as sets like LFW name it; all."""
+DECODED = 112 << 20
+"""Bytes of decoding from which a JPEG is decoded smaller: a face of 112 pixels is in the smaller
+picture too, and the network has more left to look at it."""
 MOST_NAMED = 9
 """More faces than this are counted, but their sizes are not listed in a refusal."""
 
 
-def choose(faces: Sequence[Face], which: Which, width: int, height: int, place: str) -> Face:
-    """The face that `which` means. Raises BadPicture, F013 for none, F014 for several."""
+def photograph(source: Source, detector: Detector, place: str | None = None) -> Picture:
+    """The photograph as `pictures.read` gives it, a JPEG within DECODED, for a detector to look at,
+    which rests while a large one is decoded. Raises what `read` raises."""
+    return read(source, place, DECODED, lambda: detector.rest())
+
+
+def choose(faces: Sequence[Face], which: Which, width: int, height: int, place: str) -> list[Face]:
+    """The faces that `which` means, at least one: `faces` as they come for "all", else one face.
+    Raises BadPicture, F013 for none, F014 where "one" meets several."""
     if not faces:
         raise BadPicture(_none(place))
+    if which == "all":
+        return list(faces)
     if which == "largest":
-        return max(faces, key=lambda f: f.area)
+        return [max(faces, key=lambda f: f.area)]
     if which == "central":
         middle = complex(width - 1, height - 1) / 2
-        return min(faces, key=lambda f: abs(complex(*f.centre) - middle))
+        return [min(faces, key=lambda f: abs(complex(*f.centre) - middle))]
     if len(faces) > 1:
         sizes = ", ".join(f"{f.width:.0f}x{f.height:.0f}" for f in faces[:MOST_NAMED])
         raise BadPicture(error(
             "F014", f"{len(faces)} faces, of {sizes}{' ...' * (len(faces) > MOST_NAMED)} pixels; "
             "say which with --face largest or --face central, or cut them out with `efm3 faces`",
             place, f"{len(faces)} faces", "1 face").finding)
-    return faces[0]
+    return list(faces)
 
 
 def _none(place: str) -> Finding:
@@ -60,13 +73,24 @@ class Aligner:
     which: Which = "one"
 
     def __call__(self, source: Source, place: str | None = None) -> Picture:
-        """The crop, [112, 112, 3], and what to know of it. Raises BadPicture (F013: no face, F014:
-        several), Unreadable, and Efm3Error X002 without Pillow."""
+        """The crop, [112, 112, 3], and what to know of it; of several faces the first that `every`
+        gives. Raises what `every` raises."""
+        return self.every(source, place)[0][0]
+
+    def every(self, source: Source, place: str | None = None) -> list[tuple[Picture, Face]]:
+        """The crop of each face that `which` means, what to know of it, and the face: the largest
+        first, at least one. `place` names the photograph in messages.
+
+        Raises BadPicture (F009 to F011: no picture that is decoded; F013: no face; F014: several
+        where `which` is "one"), Unreadable, and Efm3Error X002 without Pillow, F015 where the
+        detector's network fails.
+        """
         place = name_of(source) if place is None else place
-        pixels, notes = read(source, place)
+        pixels, notes = photograph(source, self.detector, place)
         height, width = pixels.shape[:2]
         faces = find(pixels, self.detector)
-        face = choose(faces, self.which, width, height, place)
-        if len(faces) > 1:
+        chosen = choose(faces, self.which, width, height, place)
+        if len(faces) > len(chosen):
             notes += (f"the {self.which} of {len(faces)} faces",)
-        return Picture(aligned(pixels, face.points), notes + face.notes(width, height))
+        return [(Picture(aligned(pixels, f.points), notes + f.notes(width, height)), f)
+                for f in chosen]

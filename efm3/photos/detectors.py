@@ -7,6 +7,8 @@ A detector's network is run as it is, without the bounds that converters put on 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.metadata
 import os
 from collections.abc import Callable, Mapping
@@ -44,6 +46,9 @@ class Detector(Protocol):
 
     def detect(self, rgb: Pixels) -> list[Face]:
         """The faces in uint8 RGB [H, W, 3], the best first; `efm3.photos` says where (0, 0) is."""
+
+    def rest(self) -> None:
+        """Give back the memory that is kept for the next picture."""
 
 
 def open_detector(word: str = DEFAULT) -> Detector:
@@ -113,6 +118,17 @@ def _first(e: Exception) -> str:
     return str(e).strip().partition("\n")[0][:200] or type(e).__name__
 
 
+@functools.cache
+def _reserve_what_is_asked(runtime: Any) -> None:
+    """Let ONNX Runtime reserve no more memory than networks ask for: by default it doubles."""
+    kinds = runtime.OrtAllocatorType, runtime.OrtMemType
+    info = runtime.OrtMemoryInfo("Cpu", kinds[0].ORT_ARENA_ALLOCATOR, 0, kinds[1].DEFAULT)
+    # Another library in this process may have registered one: then that is used.
+    with contextlib.suppress(Exception):
+        runtime.create_and_register_allocator(
+            info, runtime.OrtArenaCfg({"arena_extend_strategy": 1}))
+
+
 class _Onnx:
     """A network in ONNX Runtime, with one input [1, 3, H, W] of pixel values 0 to 255."""
 
@@ -124,6 +140,7 @@ class _Onnx:
 
     def __init__(self, path: str, model: Any = None) -> None:
         self.name, self._path = self.NAME, path
+        self._fixed: list[int] | None = None
         model = _model(path) if model is None else model
         graph = model.graph
         weights = {w.name for w in graph.initializer}
@@ -144,15 +161,29 @@ class _Onnx:
 
     def _opened(self, model: Any) -> Any:
         runtime = need("onnxruntime", EXTRA)
+        # What it has to say is in its exceptions; it would write on standard error too.
+        runtime.set_default_logger_severity(4)
         options = runtime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
+        # Photographs differ in size: patterns of each would pile up.
+        options.enable_mem_pattern = False
+        _reserve_what_is_asked(runtime)
+        options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             return runtime.InferenceSession(model.SerializeToString(), options,
                                             providers=["CPUExecutionProvider"])
         except Exception as e:
             # ONNX Runtime's exceptions have no common class that it documents.
             self._refuse(f"ONNX Runtime does not load it: {_first(e)}")
+
+    def rest(self) -> None:
+        """See Detector."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._run(np.zeros((1, 3, *(self._fixed or (MULTIPLE, MULTIPLE))), np.float32), options)
 
     def _refuse(self, why: str) -> NoReturn:
         refuse("F015", why, self._path, "", f"a detector like {self.NAME}")
@@ -163,10 +194,10 @@ class _Onnx:
         out[0, :, :rgb.shape[0], :rgb.shape[1]] = rgb.transpose(2, 0, 1)
         return out
 
-    def _run(self, pixels: Floats) -> dict[str, Floats]:
+    def _run(self, pixels: Floats, options: Any = None) -> dict[str, Floats]:
         names = [*self.OUTPUTS]
         try:
-            found = self._session.run(names, {self._input: pixels})
+            found = self._session.run(names, {self._input: pixels}, options)
         except Exception as e:
             self._refuse(f"ONNX Runtime does not run it: {_first(e)}")
         return dict(zip(names, found, strict=True))

@@ -18,6 +18,8 @@ ASIDE = 40
 _DEPTH = (0.0, 0.0, 13.0, 1.0, 1.0)
 """How far the points stand out of the plane of the eyes, in the template's pixels, of which 35 lie
 between the eyes: the tip of the nose 23 mm, the corners of the mouth 2 mm."""
+_FIT = np.linalg.pinv(np.column_stack([TEMPLATE - np.mean(TEMPLATE, 0), _DEPTH, np.ones(5)]))[:3]
+"""Points to the camera that sees them so, by least squares; it makes up for every shift."""
 
 
 class Pose(NamedTuple):
@@ -107,9 +109,7 @@ def pose(points: Doubles) -> Pose:
     The five points have a plane and a nose that stands out of it: where the nose lies beside its
     place in the plane, the head is turned.
     """
-    template = np.array(TEMPLATE)
-    head = np.column_stack([template - template.mean(0), _DEPTH, np.ones(5)])
-    camera = np.linalg.lstsq(head, points, rcond=None)[0][:3].T
+    camera = (_FIT @ points).T
     u, _, v = np.linalg.svd(camera, full_matrices=False)
     across, down = u @ v
     roll = np.arctan2(down[0], across[0])

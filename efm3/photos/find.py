@@ -4,17 +4,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from efm3.arrays import Doubles, Pixels
-from efm3.photos.align import inverse, moved, shrunk, warp
+from efm3.photos.align import NEAR, inverse, moved, shrunk, warp
 from efm3.photos.detectors import Detector, suppressed
 from efm3.photos.face import Face
 
-LONGEST = 1024
-"""Pixels of the longer side at which faces are looked for; a larger photograph is made smaller."""
+FULL = 256
+"""Pixels of the longer side at which a face that fills a photograph is looked for."""
+MEMORY = 180 << 20
+"""Bytes of the photograph and of the network while it looks at it: a large one is made smaller
+for it, to about 1024x768 pixels, and one of more than 20 megapixels to fewer."""
+_NETWORK = 165
+"""Bytes that CenterFace takes for each pixel that it looks at, at most; measured."""
 WEAK = 0.8
-"""Where no face has this score, the photograph is looked at in three other directions too."""
+"""Where no face has this score, the best ones are looked at alone; and where none has it then,
+the photograph in three other directions."""
+FEW = 4
+"""Faces that are looked at alone because they are weak."""
 TURNED = 20
 """Degrees of roll from which a face is looked at again, upright: its points are inexact else."""
 AGAIN = 16
@@ -27,20 +37,27 @@ _SIDE, _BOX = 256, 112
 def find(pixels: Pixels, detector: Detector) -> list[Face]:
     """The faces in uint8 RGB [H, W, 3], the largest first. Raises Efm3Error F015, X002.
 
-    Three more attempts cost time only where they are needed: at a quarter of the size, for a face
-    that fills a large photograph; with the photograph on its sides and on its head; and each
-    turned face alone, upright.
+    More attempts cost time only where they are needed: at a quarter of the size, for a face that
+    fills a large photograph; weak faces alone; with the photograph on its sides and on its head;
+    and each turned face alone, upright.
     """
-    small, onto = shrunk(pixels, LONGEST, LONGEST)
+    height, width = pixels.shape[:2]
+    most = max(FULL ** 2, (MEMORY - pixels.nbytes) / _NETWORK / NEAR[1] ** 2)
+    over = math.sqrt(height * width / most)
+    small, onto = shrunk(pixels, width / over, height / over, True) if over > 1 else \
+        (pixels, np.eye(2, 3))
     faces = detector.detect(small)
     if not faces:
-        tiny, further = shrunk(small, LONGEST // 4, LONGEST // 4)
+        tiny, further = shrunk(small, FULL, FULL, True)
         if tiny is not small:
             faces = [_moved(inverse(further), f) for f in detector.detect(tiny)]
-    if max((f.score for f in faces), default=0) < WEAK:
-        faces = suppressed(faces + [f for turns in (1, 2, 3)
-                                    for f in _from_turned(small, detector, turns)])
     faces = [_moved(inverse(onto), f) for f in faces]
+    if all(f.score < WEAK for f in faces):
+        # A face that is upright indeed, or turned as it seems, is surer where it is seen alone.
+        faces = suppressed([_again(pixels, detector, f) for f in faces[:FEW]] + faces[FEW:])
+    if all(f.score < WEAK for f in faces):
+        faces = suppressed(faces + [_moved(inverse(onto), f) for turns in (1, 2, 3)
+                                    for f in _from_turned(small, detector, turns)])
     turned = [i for i, f in enumerate(faces) if abs(f.pose.roll) > TURNED][:AGAIN]
     for i in turned:
         faces[i] = _again(pixels, detector, faces[i])

@@ -9,6 +9,7 @@ decoding it takes is known before a pixel is decoded.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,6 +31,8 @@ SMALL = 1 << 20
 MAX_SIDE = 1 << 16
 MAX_MEMORY = 200 << 20
 """Bytes that decoding may take, besides the file: a picture that needs more is refused."""
+LARGE = 24 << 20
+"""Bytes of decoding for which a reader may give back memory that it keeps."""
 ALIGN = ("have the face found and aligned (--align, the extra `photos`), or the picture scaled as "
          "it is (--resize)")
 """What to do with a picture that is no aligned face of 112x112 pixels."""
@@ -61,13 +64,16 @@ def pillow() -> Any:
     return need("PIL.Image", "images")
 
 
-def read(source: Source, place: str | None = None) -> Picture:
+def read(source: Source, place: str | None = None, memory: int | None = None,
+         large: Callable[[], None] | None = None) -> Picture:
     """The picture in a file or in bytes, upright, in its own size; `place` names it in messages.
+    `large` is called before a picture is decoded that takes more than LARGE.
 
-    A JPEG that would take more than MAX_MEMORY is decoded at a half, a quarter or an eighth of
-    its size, and that is noted. Raises BadPicture, Unreadable, and Efm3Error X002 without Pillow.
+    A JPEG that would take more than `memory` bytes, MAX_MEMORY where that is not given, is decoded
+    at a half, a quarter or an eighth of its size, and that is noted. Raises BadPicture (F011 for
+    what takes more than MAX_MEMORY), Unreadable, and Efm3Error X002 without Pillow.
     """
-    return _read(source, place, None)
+    return _read(source, place, None, memory, large)
 
 
 def face(source: Source, resize: bool = False, side: int = SIDE,
@@ -103,7 +109,8 @@ def _bytes(source: Source) -> bytes:
             raise Unreadable(f"{os.fspath(source)}: {e.strerror or e}") from None
 
 
-def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) -> Picture:
+def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None,
+          memory: int | None = None, large: Callable[[], None] | None = None) -> Picture:
     image = pillow()
     place = name_of(source) if place is None else place
     data = _bytes(source)
@@ -121,7 +128,9 @@ def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) ->
             size = form.size(data)
         else:
             size = _forms.measured(form, data, picture)
-        scale = _scale(size, form, place, wanted)
+        scale = _scale(size, form, place, wanted, MAX_MEMORY if memory is None else memory)
+        if large and _cost(size, form, scale) > LARGE:
+            large()
         picture = picture or _forms.opened(form, data, image)
         with picture:
             if {*picture.size} != {size.width, size.height}:
@@ -140,7 +149,7 @@ def _read(source: Source, place: str | None, wanted: tuple[int, bool] | None) ->
 
 
 def _scale(size: Size, form: _forms.Form, place: str,
-           wanted: tuple[int, bool] | None) -> int:
+           wanted: tuple[int, bool] | None, memory: int) -> int:
     """1, or by how much the picture is made smaller as it is decoded. Raises BadPicture."""
     width, height = size.width, size.height
     least, scale = min(width, height), 1
@@ -152,7 +161,7 @@ def _scale(size: Size, form: _forms.Form, place: str,
     most = 8 if form.name == "JPEG" else 1
     while wanted and scale < most and 4 * scale * wanted[0] <= least:
         scale *= 2
-    while (costs := _cost(size, form, scale)) > MAX_MEMORY and scale < most:
+    while (costs := _cost(size, form, scale)) > memory and scale < most:
         scale *= 2
     if costs > MAX_MEMORY or max(width, height) > MAX_SIDE:
         _bad("F011", f"{width}x{height} pixels, which take {costs >> 20:,} MB to decode", place,

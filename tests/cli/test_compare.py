@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`efm3 compare`: the similarity of two faces."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import efm3
 from efm3 import mirror, reference, untrained
+from efm3.cli import _render, _scores
 from efm3.conformance import sample
 
 
@@ -40,7 +43,8 @@ def test_more_than_two_give_a_table(cli, scene):
     lines = cli("compare", scene / "w.bin", *pictures).stdout.splitlines()
     assert lines[0].split() == ["0", "1", "0"]
     assert [line.split()[0] for line in lines[1:4]] == ["0", "1", "0"]
-    assert lines[2].split()[1] == f"{values[1, 0]:.2f}" and "0.3" in lines[4]
+    assert lines[2].split()[1].rstrip("*") == f"{values[1, 0]:.2f}"
+    assert lines[1].split()[3] == "1.00*" and lines[4].startswith("* above 0.3, ")
 
 
 def test_a_dozen_fit_a_terminal(cli, scene):
@@ -48,6 +52,65 @@ def test_a_dozen_fit_a_terminal(cli, scene):
                 ).stdout.splitlines()
     assert len(lines) == 14 and max(map(len, lines)) <= 80
     assert len(lines[1].split()) == 13
+
+
+def told(names, width, above=0.5):
+    values = [[1.0 if i == j else (i + j) / 10 for j in range(len(names))]
+              for i in range(len(names))]
+    return [line.plain.rstrip() for line in _scores.matrix(names, values, above, width=width)]
+
+
+@pytest.mark.parametrize("names,width,heads", [
+    (["a/x.png", "a/y.png"], 80, ["x", "y"]),
+    (["astronaut.png", "cosmonaut.png"], 80, ["ronaut", "monaut"]),
+    (["a_0001.png", "b_0001.png"], 80, ["a_0001", "b_0001"]),
+    (["a_0001.png"] * 2 + ["b_0001.png"], 80, ["a_0001", "a_0001", "b_0001"]),
+    (["one/1.png", "two/1.png", "two/1.png"], 80, ["e/1.png", "o/1.png", "o/1.png"]),
+    ([f"{i}_of_all_the_faces_0001.png" for i in "abc"], 80, ["1", "2", "3"]),
+    ([f"{i}_0001.png" for i in "abcdefgh"], 60, list("12345678")),
+    (["1.jpg", "1.png"], 80, ["1.jpg", "1.png"]),
+])
+def test_headings_tell_pictures_apart(names, width, heads):
+    lines = told(names, width)
+    assert lines[0].split() == heads and max(map(len, lines)) <= width
+    if heads[0] == "1" and names[0] != "1.jpg":  # a number stands before each row too
+        assert [line.split()[0] for line in lines[1:1 + len(names)]] == heads
+
+
+def test_a_narrow_terminal_cuts_nothing():
+    lines = told([f"picture_{i:02}.png" for i in range(9)], 40, 0.55)
+    assert max(map(len, lines)) <= 40 and "…" not in "".join(lines)
+    cells = " ".join(" ".join(line.split()[1:]) for line in lines if line.startswith("picture"))
+    assert len(cells.split()) == 81
+    assert cells.count("*") == sum(i + j > 5.5 and i != j for i in range(9) for j in range(9))
+    assert " ".join(lines[-2:]) == "* above 0.55, the rule of thumb for one person"
+
+
+def test_a_name_is_safe_on_a_terminal():
+    assert "\x1b" not in "".join(told(["a\x1b[31m.png", "b\x1b[31m.png"], 80))
+
+
+def test_a_picture_that_is_there_is_not_overwritten(cli, scene):
+    words = ("compare", scene / "w.bin", scene / "0.npy", scene / "1.npy", "-o", scene / "x.png")
+    (scene / "x.png").write_text("mine")
+    done = cli(*words)
+    assert done.exit_code == 1 and "is there already; --force overwrites it" in done.stderr
+    assert (scene / "x.png").read_text() == "mine" and done.stdout == ""
+    pytest.importorskip("PIL", reason="Pillow not installed")
+    assert cli(*words, "--force").exit_code == 0
+    assert (scene / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_colours_no_picture(monkeypatch):
+    """Blocks without colours show nothing."""
+    picture = np.zeros((8, 8, 3), np.uint8)
+    monkeypatch.setattr(_render, "console", lambda: Console(
+        file=io.TextIOWrapper(io.BytesIO(), "utf-8"), force_terminal=True,
+        color_system="truecolor", width=80))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert len(list(_render.mosaic(picture))) == 4
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert list(_render.mosaic(picture)) == []
 
 
 def test_one_picture_is_usage(cli, scene):

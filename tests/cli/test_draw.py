@@ -39,7 +39,7 @@ def test_a_missing_library_is_named_with_its_extra(cli, monkeypatch, verb):
 
 @pytest.mark.parametrize("verb", ["sheet", "images", "pairs"])
 def test_files_need_pillow(cli, monkeypatch, verb):
-    pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+    pytest.importorskip("torch", reason="PyTorch is not installed: make test-extras runs this")
     monkeypatch.setitem(sys.modules, "PIL", None)
     done = cli("draw", verb, "x")
     assert done.exit_code == 1 and "needs Pillow; install the extra `train`" in done.stderr

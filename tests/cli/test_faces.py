@@ -4,6 +4,7 @@
 
 import json
 import os
+import zipfile
 from typing import get_args
 
 import numpy as np
@@ -50,23 +51,35 @@ def test_one_two_none(cli, room):
     assert np.allclose(one["faces"][0]["points"], points_at(76, 68), atol=0.01)
     assert one["faces"][0]["crop"] is None and one["faces"][0]["eyes"] == 17.62
     lines = cli("faces", "one.png", "none.png", *DETECTOR).stdout.splitlines()
-    assert lines[0] == "one.png: 1 face, 192x160 pixels" and "a small face" in lines[1]
-    assert lines[2] == "none.png: no face, 192x160 pixels" and len(lines) == 3
+    assert lines[0] == "one.png: 1 face, 192x160 pixels" and "a small face" in lines[2]
+    assert lines[3] == "none.png: no face, 192x160 pixels" and len(lines) == 4
     assert len([p for p in room.iterdir() if p.suffix == ".png"]) == 3
+
+
+def test_a_full_disk_is_told_with_the_file(cli, room, monkeypatch):
+    def full(path, parts):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr("efm3.source.write_atomic", full)
+    result = cli("faces", "one.png", "none.png", *DETECTOR, "-o", "out")
+    assert result.exit_code == 3
+    place = os.path.join("out", "one-1.png")
+    assert result.stderr == f"efm3: {place}: No space left on device\n"
+    assert result.stdout.startswith("none.png: no face")
+    result = cli("compare", "w.bin", "one.png", "one.png", "--align", *DETECTOR, "-o", "p.png")
+    assert result.exit_code == 3 and result.stderr.endswith(
+        "efm3: p.png: No space left on device\n")
 
 
 def test_crops_and_drawings(cli, room):
     words = ("faces", "two.png", "none.png", *DETECTOR, "-o", "out", "--draw")
     result = cli(*words)
     assert result.exit_code == 0, result.output
-    assert sorted(os.listdir("out")) == ["none-faces.png", "two-1.png", "two-2.png",
-                                         "two-faces.png"]
+    assert sorted(os.listdir("out")) == ["two-1.png", "two-2.png", "two-faces.png"]
     crop = pixels("out/two-1.png")
     assert crop.shape == (112, 112, 3) and (crop[49:63, 49:63, 0] > 250).all()
     drawn = pixels("out/two-faces.png")
     assert drawn.shape == (160, 192, 3)
     assert (drawn == (0, 255, 0)).all(-1).sum() > 2 * 200
-    assert not pixels("out/none-faces.png").any()
     again = cli(*words)
     assert again.exit_code == 1 and "is there already; --force overwrites it" in again.stderr
     assert cli(*words, "--force").exit_code == 0
@@ -89,9 +102,35 @@ def test_a_bad_photograph_does_not_end_the_run(cli, room):
 
 
 def test_names_are_safe_and_unique():
-    assert _photos.stems(["a/x.jpg", "b/X.png", "x_2.jpg", "-rf.png", ".hid.png", "a\n\x1b[1m.png",
-                          "\udcff.png", "", "n" * 300 + ".png", "a..png"]) == [
-        "x", "X_2", "x_2_2", "rf", "hid", "a__[1m".replace("[", "_"), "_", "photo", "n" * 100, "a"]
+    paths = ["a/x.jpg", "b/X.png", "x_2.jpg", "-rf.png", ".hid.png", "a\n\x1b[1m.png", "\udcff.png",
+             "", "n" * 300 + ".png", "a..png", "c/x.png"]
+    assert [*map(_photos.Stems().of, paths)] == [
+        "x", "X_2", "x_2_2", "rf", "hid", "a___1m", "_", "photo", "n" * 100, "a", "x_3"]
+
+
+def test_folders_patterns_and_archives(cli, room):
+    os.mkdir("in")
+    os.rename("one.png", "in/one.png")
+    os.rename("two.png", "in/two.png")
+    with zipfile.ZipFile("z.zip", "w") as archive:
+        archive.write("in/one.png", "deep/one.png")
+    for words, names in ((["in"], ["in/one.png", "in/two.png"]), (["in/t*.png"], ["in/two.png"]),
+                         (["z.zip"], ["z.zip::deep/one.png"])):
+        result = cli("faces", *words, *DETECTOR, "--json", "-o", "out", "--force")
+        photos = json.loads(result.stdout)["photos"]
+        assert result.exit_code == 0 and [p["photo"] for p in photos] == names
+        assert all(p["faces"] for p in photos)
+    assert sorted(os.listdir("out")) == ["one-1.png", "two-1.png", "two-2.png"]
+    os.mkdir("empty")
+    refused = cli("faces", "empty", *DETECTOR)
+    assert refused.exit_code == 1 and refused.stderr.startswith("efm3: B010 empty")
+
+
+def test_a_photograph_without_a_face_is_not_drawn(cli, room):
+    result = cli("faces", "none.png", "one.png", *DETECTOR, "--draw", "--json")
+    none, one = json.loads(result.stdout)["photos"]
+    assert none["drawn"] is None and not os.path.exists("none-faces.png")
+    assert one["drawn"] == "one-faces.png" and os.path.exists("one-faces.png")
 
 
 def test_a_hostile_name_is_escaped(cli, room):
@@ -142,7 +181,7 @@ def test_compare_says_what_it_holds_the_number_against(cli, room):
 
 def test_compare_shows_the_crops_on_a_terminal(monkeypatch):
     class Out:
-        color_system, encoding, width = "truecolor", "utf-8", 80
+        color_system, encoding, width, no_color = "truecolor", "utf-8", 80, False
     monkeypatch.setattr(_render, "console", lambda: Out)
     pixels = np.zeros((112, 232, 3), np.uint8)
     pixels[:4, :4] = (255, 0, 9)
@@ -172,7 +211,7 @@ def test_eval_aligns(cli, room):
 
 
 def test_the_choices_are_those_of_the_library():
-    assert get_args(Which) == _photos.WHICH
+    assert get_args(Which) == (*_photos.WHICH, "all")
 
 
 def test_without_the_extra_one_line_says_so(cli, room, monkeypatch):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch checkpoints. Without PyTorch these are skipped; `make test-torch` runs them."""
+"""PyTorch checkpoints. Without PyTorch these are skipped; `make test-extras` runs them."""
 
 
 import argparse

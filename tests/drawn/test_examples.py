@@ -18,7 +18,7 @@ FOLDER = ROOT / "examples"
 
 @pytest.fixture
 def main(monkeypatch):
-    pytest.importorskip("torch", reason="PyTorch is not installed: make test-torch runs this")
+    pytest.importorskip("torch", reason="PyTorch is not installed: make test-extras runs this")
     module = examples
     monkeypatch.setattr(sys, "argv", ["make_examples", "--check"])
     return module

@@ -199,6 +199,38 @@ def test_pictures_elsewhere(folder, tmp_path):
         got.load(0)
 
 
+@pytest.mark.parametrize("name", ["lfw", "lfw_funneled", "lfw-deepfunneled"])
+def test_lfw_as_it_is_unpacked(folder, tmp_path_factory, name):
+    """Its folder of people, with pairs.txt in it, beside it, and one folder further up."""
+    top = tmp_path_factory.mktemp("sets")
+    people = top / name
+    folder.rename(people)
+    (people / "Ann" / "Ann_0001.png").rename(people / "Ann" / "Ann_0001.JPG")
+    inside = write(people, LFW * 3)
+    for given in (inside, people):
+        assert open_pairs(str(given)).count == 4
+    write(top, LFW * 3)
+    (people / "pairs.txt").unlink()
+    for given in (people, f"{people}/", top, top / "pairs.txt"):
+        got = open_pairs(str(given))
+        assert np.array_equal(got.load(0), PICTURES[0]), given
+        assert [got.title(0)] == [str(people / "Ann" / "Ann_0001.JPG")]
+    assert open_pairs(write(top, ["6", *LFW * 3], "pairsDevTest.txt")).count == 4
+
+
+def test_a_folder_without_pairs(folder):
+    finding = refused("F005", str(folder))
+    for looked_for in (folder / "pairs.txt", folder.parent / "pairs.txt"):
+        assert str(looked_for) in finding.message
+    assert finding.path == str(folder) and "--images" in finding.message
+
+
+@pytest.mark.parametrize("lines", [["2", "3", "Ann\t1"], ["2", "Ann\t1"]])
+def test_a_list_of_people(folder, lines):
+    """LFW's people.txt, and peopleDevTest.txt."""
+    assert "lists people and no pairs" in refused("F004", write(folder, lines)).message
+
+
 def test_texts_of_other_encodings(folder):
     path = write(folder, LFW * 3)
     text = "\n".join([*LFW * 3, ""])

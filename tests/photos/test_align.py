@@ -68,12 +68,43 @@ def test_beyond_the_border_all_is_black():
 
 def test_smaller_and_back():
     pytest.importorskip("PIL", reason="Pillow is an extra")
-    picture = np.full((300, 401, 3), 7, np.uint8)
-    same, matrix = shrunk(picture, 401, 300)
+    picture = np.full((300, 440, 3), 7, np.uint8)
+    same, matrix = shrunk(picture, 440, 300)
     assert same is picture and np.array_equal(matrix, np.eye(2, 3))
     small, matrix = shrunk(picture, 100, 1000)
-    assert small.shape == (74, 100, 3) and (small == 7).all()
+    assert small.shape == (68, 100, 3) and (small == 7).all()
     # The corners of the pictures, half a pixel beyond the centres of their last pixels, meet.
-    assert np.allclose(moved(matrix, np.array([(-0.5, -0.5), (400.5, 299.5)])),
-                       [(-0.5, -0.5), (99.5, 73.5)])
+    assert np.allclose(moved(matrix, np.array([(-0.5, -0.5), (439.5, 299.5)])),
+                       [(-0.5, -0.5), (99.5, 67.5)])
     assert shrunk(np.zeros((1, 5000, 3), np.uint8), 100, 100)[0].shape == (1, 100, 3)
+    assert shrunk(np.zeros((70000, 2, 3), np.uint8), 100, 100)[0].shape == (100, 1, 3)
+
+
+@pytest.mark.parametrize(("over", "loosely", "side"), [
+    (0.9, True, 360), (1.1, True, 440), (1.4, True, 400), (1.7, True, 340), (2.1, True, 420),
+    (2.6, True, 346), (4.7, True, 376), (9.1, True, 404), (1.1, False, 400), (4.7, False, 400)])
+def test_made_smaller_a_slope_stays_a_slope(over, loosely, side):
+    """What is at a place in the small picture is what the transform says of it."""
+    pytest.importorskip("PIL", reason="Pillow is an extra")
+    length = round(400 * over)
+    y, x = np.mgrid[:length, :length]
+    slope = np.rint(np.stack([x, y, x + y], -1) * (255 / 2 / length)).astype(np.uint8)
+    small, matrix = shrunk(slope, 400, 400, loosely)
+    assert small.shape == (side, side, 3)
+    inner = np.arange(3, side - 3)
+    at = moved(inverse(matrix), np.stack(np.meshgrid(inner, inner), -1))
+    want = np.concatenate([at, at.sum(-1, keepdims=True)], -1) * (255 / 2 / length)
+    off = small[3:-3, 3:-3] - want
+    assert np.abs(off).max() <= 1.26 and abs(off.mean()) < 0.3
+
+
+def test_made_smaller_fine_texture_is_averaged():
+    pattern = np.repeat((np.indices((2000, 2000)).sum(0) % 2 * 255).astype(np.uint8)[..., None],
+                        3, 2)
+    for size in (1000, 400, 250):
+        assert np.abs(shrunk(pattern, size, size, True)[0].astype(int) - 127).max() < 30
+
+
+def test_sums_of_many_pixels_do_not_overflow():
+    white = np.full((1200, 1200, 3), 255, np.uint8)
+    assert (aligned(white, np.array(TEMPLATE) * 300 - 16000)[55:57, 55:57] == 255).all()

@@ -52,6 +52,14 @@ def test_yunet_of_one_size(tmp_path):
     assert np.abs(np.array(found.centre) - (207.5, 143.5)).max() < 2.5 * 8
 
 
+@pytest.mark.parametrize("side", [0, 160])
+def test_it_rests_and_goes_on(tmp_path, side):
+    detector = open_detector(yunet(tmp_path / "y.onnx", side=side))
+    before = detector.detect(scene(100, 70, (6, 4)))
+    detector.rest()
+    assert np.array_equal(detector.detect(scene(100, 70, (6, 4)))[0].box, before[0].box)
+
+
 def test_centerface(tmp_path):
     """Its cells count from the pixels' edges: half a pixel less from their centres."""
     detector = open_detector(centerface(tmp_path / "c.onnx"))

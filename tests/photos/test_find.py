@@ -7,7 +7,7 @@ import pytest
 
 from efm3.photos.align import TEMPLATE, inverse, moved
 from efm3.photos.face import Face
-from efm3.photos.find import AGAIN, LONGEST, TIMES, _from_turned, find
+from efm3.photos.find import AGAIN, FEW, TIMES, _from_turned, find
 
 NEEDS = ("PIL",)
 
@@ -99,12 +99,39 @@ def test_an_upright_face_is_looked_at_once():
     assert eye.asked == [(300, 400)]
 
 
+def test_a_weak_face_is_looked_at_alone():
+    """Where it is sure then, the photograph is not looked at on its sides."""
+    class Shy(Eye):
+        def detect(self, rgb):
+            sure = rgb.shape[0] == rgb.shape[1]
+            return [f._replace(score=0.9 if sure else 0.6) for f in super().detect(rgb)]
+    shy, (picture, points) = Shy(), photograph(400, 300, (210, 140))
+    (found,) = find(picture, shy)
+    assert shy.asked == [(300, 400), (256, 256)] and found.score == 0.9
+    assert np.abs(found.points - points).max() < 1
+
+
+def test_weak_faces_that_stay_weak():
+    """The best of them are looked at alone, and then the photograph in all directions."""
+    class Dim:
+        name, asked = "dim", ()
+
+        def detect(self, rgb):
+            self.asked += (rgb.shape[:2],)
+            return [Face(np.array([60.0 * k, 0, 60 * k + 50, 60]),
+                         np.array(TEMPLATE) / 2 + (60 * k, 0), 0.7 - k / 100)
+                    for k in range(9 * (len(self.asked) == 1))]
+    dim = Dim()
+    assert len(find(np.zeros((90, 700, 3), np.uint8), dim)) == 9
+    assert dim.asked == ((90, 700), *[(256, 256)] * FEW, (700, 90), (90, 700), (700, 90))
+
+
 def test_huge():
     """It is made smaller for the detector, and the points are those of the photograph."""
     picture, points = photograph(1600, 1200, (1000.3, 600.8), eyes=160)
     eye = Eye()
     (found,) = find(picture, eye)
-    assert eye.asked == [(768, LONGEST)] and np.abs(found.points - points).max() < 1.5
+    assert eye.asked == [(810, 1080)] and np.abs(found.points - points).max() < 1.5
 
 
 def test_a_face_that_fills_the_photograph():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from efm3 import photos
 from efm3.photos import Aligner, Face, choose
 from efm3.photos.align import TEMPLATE
 from efm3.pictures import BadPicture
@@ -28,7 +29,10 @@ class Known:
     name = "known"
 
     def __init__(self, *faces):
-        self.faces = list(faces)
+        self.faces, self.rests = list(faces), 0
+
+    def rest(self):
+        self.rests += 1
 
     def detect(self, rgb):
         return self.faces
@@ -69,11 +73,48 @@ def test_none_and_several():
     assert notes[0] == "the largest of 2 faces" and "cut by the border" in notes[1]
 
 
+def test_every_face():
+    """All, the largest first, each with its own crop and notes."""
+    many = Known(face(30, 75, 2), face(100, 75))
+    found = Aligner(many, "all").every(encoded(), "a.png")
+    assert [f.centre for _, f in found] == [(30, 75), (100, 75)]
+    assert [len(picture.notes) for picture, _ in found] == [1, 0]
+    assert np.array_equal(found[1][0].pixels, PICTURE[19:131, 44:156])
+    assert Aligner(many, "all")(encoded()).notes == found[0][0].notes
+    ((picture, one),) = Aligner(many, "central").every(encoded())
+    assert one.centre == (100, 75) and picture.notes == ("the central of 2 faces",)
+    for which, code, faces in (("all", "F013", ()), ("one", "F014", many.faces)):
+        with pytest.raises(BadPicture) as e:
+            Aligner(Known(*faces), which).every(encoded(), "a.png")
+        assert e.value.code == code and e.value.path == "a.png"
+
+
+def test_the_detector_rests_while_a_large_photograph_is_decoded():
+    known = Known(face(100, 75))
+    align = Aligner(known)
+    align(encoded())
+    assert known.rests == 0
+    align(encoded(np.zeros((1900, 1900, 3), np.uint8)))
+    assert known.rests == 1
+
+
+def test_a_jpeg_is_decoded_smaller_where_another_form_is_as_it_is(monkeypatch):
+    wide = np.zeros((200, 400, 3), np.uint8)
+    monkeypatch.setattr(photos, "DECODED", 400 * 200 * 7 - 1)
+    for form, size in (("JPEG", (100, 200)), ("PNG", (200, 400))):
+        data = io.BytesIO()
+        Image.fromarray(wide).save(data, form)
+        picture = photos.photograph(data.getvalue(), Known())
+        assert picture.pixels.shape[:2] == size
+        assert any("1/2" in note for note in picture.notes) == (form == "JPEG")
+
+
 def test_choice():
     left, right = face(30, 50), face(150, 60, 0.5)
-    assert choose([left, right], "largest", 200, 100, "") is left
-    assert choose([left, right], "central", 200, 100, "") is right
-    assert choose([left], "one", 200, 100, "") is left
+    assert choose([left, right], "largest", 200, 100, "") == [left]
+    assert choose([left, right], "central", 200, 100, "") == [right]
+    assert choose([left], "one", 200, 100, "") == [left]
+    assert choose([right, left], "all", 200, 100, "") == [right, left]
     crowd = [face(k, 0) for k in range(500)]
     with pytest.raises(BadPicture, match=r"500 faces.* \.\.\. pixels") as e:
         choose(crowd, "one", 200, 100, "")

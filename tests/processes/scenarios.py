@@ -188,6 +188,8 @@ class Pressing:
 
 def interrupt() -> None:
     """Ctrl-C in a long batch: KeyboardInterrupt before its end, and the engine stays usable."""
+    # A shell starts what runs in the background with Ctrl-C ignored, and Python leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     e = engine()
     want = e.embed(X)
     lib = e._lib = Pressing(e._lib)

@@ -5,9 +5,13 @@
     make bench                             the tool beside gguf-dump and onnx.checker
     python -m tools.bench engine --peers   the engine beside other runtimes
     python -m tools.bench conformance      the conformance kit
+    python -m tools.bench bulk             pictures a second of a bulk run, beside plain loops
+    python -m tools.bench daft             a bulk run on Daft, beside the default engine
+    python -m tools.bench search           the nearest of a million, beside numpy's product
     python -m tools.bench eval             6,000 pairs of faces
     python -m tools.bench train            a training step beside plain PyTorch
     python -m tools.bench start            cold start of the commands, beside python -c pass
+    python -m tools.bench faces            finding and cutting out faces, beside the detector alone
 
 Below 1 means that ours is faster or smaller. Peers: gguf-dump on the same tensors,
 onnx.checker with full_check and onnx.load on the same network.
@@ -37,7 +41,8 @@ from tools.bench._files import write_gguf, write_onnx
 XS = ROOT / "weights" / "facex_xs.bin"
 PY = sys.executable
 OTHERS = {"engine": "engine", "conformance": "conformance", "train": "train", "eval": "evaluation",
-          "start": "start"}
+          "start": "start", "faces": "faces", "search": "search", "bulk": "bulk",
+          "daft": "bulk_daft"}
 """Word to the module of this package that measures it."""
 
 

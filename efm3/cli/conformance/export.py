@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from efm3.texts import dumps
+from efm3.texts import dumps, printable
 
 
 @click.command("export")
@@ -36,5 +36,5 @@ def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) ->
                                f"({', '.join(kit.SUFFIXES)})")
     index = kit.archive(target, chosen) if packed else kit.write(target, chosen)
     click.echo(dumps(index, indent=2) if as_json else
-               f"{target}: {index['count']} cases ({index['negative']} negative), "
+               f"{printable(str(target))}: {index['count']} cases ({index['negative']} negative), "
                f"digest {index['digest']}")

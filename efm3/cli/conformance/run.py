@@ -17,8 +17,9 @@ from efm3.conformance import results
 from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Outcome
-from efm3.conformance.runner import cores, run_all, subject
+from efm3.conformance.runner import run_all, subject
 from efm3.findings import printable
+from efm3.machine import cores
 
 
 @click.command("run")

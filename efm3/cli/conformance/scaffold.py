@@ -42,4 +42,5 @@ def command(kind: str, lang: str, output: Path | None, force: bool, as_json: boo
         return
     for file in files:
         click.echo(f"wrote {printable(str(file))}")
-    click.echo("next:\n" + "\n".join(f"  {step}" for step in (f"cd {folder}", build, run) if step))
+    steps = (printable(step) for step in (f"cd {folder}", build, run) if step)
+    click.echo("next:\n" + "\n".join(f"  {step}" for step in steps))

@@ -47,7 +47,8 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
     """
     from efm3.conformance import statement as statements
     from efm3.conformance.rerun import chosen, rerun
-    from efm3.conformance.runner import cores, subject
+    from efm3.conformance.runner import subject
+    from efm3.machine import cores
 
     value = statements.read(source(statement))
     found, again = list(statements.problems(value)), None

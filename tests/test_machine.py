@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How many cores there are, as systems tell it."""
+
+import os
+
+import pytest
+
+from efm3 import machine
+
+
+@pytest.mark.parametrize("usable,count,cores", [
+    ({0}, 8, 1), ({2, 5}, 8, 2), (set(range(200)), 200, machine.MOST), (None, 8, 8),
+    (None, None, 1), (None, 500, machine.MOST),
+])
+def test_cores(monkeypatch, usable, count, cores):
+    """Of those that the process may use, where the system tells them; a machine has one."""
+    if usable is None:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    else:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: usable, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert machine.cores() == cores
