@@ -66,6 +66,29 @@ static MfnGemm gemm_of(const Pass *p, int layer, const float *a, float *out, siz
     return g;
 }
 
+// out = act(in * w) + residual for `m` pixels of a pointwise layer, `group` of them on a map's row.
+static void pointwise(const Pass *p, int layer, const float *in, size_t m, size_t group,
+                      const float *residual, float *out) {
+    const MfnLayer *l = &p->im->layers[layer];
+    const MfnIntegers *set = mfn_integers_of(p->im, l);
+    MfnGemm g = gemm_of(p, layer, in, out, m);
+    g.residual = residual;
+    if (!set) {
+        (l->kind == MFN_EMBED ? p->im->kernels.fc : p->im->kernels.gemm)(&g);
+        return;
+    }
+    unsigned char *levels = (unsigned char *)(void *)(p->scratch + p->plan->levels);
+    MfnQuantise q = {.in = in, .levels = levels, .scale = p->scratch + p->plan->scales, .m = m};
+    q.zero = (int32_t *)(void *)(p->scratch + p->plan->zeros);
+    q.group = group, q.channels = g.k, q.px = g.a_px;
+    set->quantise(&q);
+    MfnProduct i = {.levels = levels, .w = (const unsigned char *)(const void *)g.w, .out = out};
+    i.scale = q.scale, i.zero = q.zero, i.residual = residual;
+    i.m = m, i.group = group, i.k = g.k, i.n = g.n, i.a_px = g.a_px, i.out_px = g.out_px;
+    i.act = g.act;
+    set->product(&i);
+}
+
 static void produce_stem(const Pass *p, uint32_t from, uint32_t to, uint32_t ring, float *out) {
     const MfnLayer *l = &p->im->layers[0];
     float *rows = p->scratch + p->plan->input;
@@ -87,9 +110,8 @@ static void produce_expand(const Pass *p, int layer, const float *in, uint32_t f
     size_t side = l->side_out;
     while (from < to) {
         uint32_t slot = from % ring, n = to - from < ring - slot ? to - from : ring - slot;
-        MfnGemm g = gemm_of(p, layer, in + from * side * px_of(l->c_in),
-                            out + slot * side * px_of(l->c_out), n * side);
-        p->im->kernels.gemm(&g);
+        pointwise(p, layer, in + from * side * px_of(l->c_in), n * side, side, NULL,
+                  out + slot * side * px_of(l->c_out));
         from += n;
     }
 }
@@ -126,9 +148,8 @@ static void run_chain(const Pass *p, const MfnChain *c, const float *in, float *
         if (!c->projects) continue;
         const MfnLayer *project = dw + 1;
         size_t out_px = px_of(project->c_out);
-        MfnGemm g = gemm_of(p, c->first + 2, narrow, out + done * out_px, n * dw->side_out);
-        if (project->residual) g.residual = in + done * out_px;
-        p->im->kernels.gemm(&g);
+        pointwise(p, c->first + 2, narrow, n * dw->side_out, dw->side_out,
+                  project->residual ? in + done * out_px : NULL, out + done * out_px);
         if (p->hook) report(p, c->first + 2, out);
     }
 }
@@ -158,15 +179,13 @@ void mfn_forward_one(const MfnImpl *im, const MfnPlan *plan, float *scratch, con
     size_t pixels = (size_t)conv->side_out * conv->side_out;
     float *map = scratch + plan->wide, *pooled = scratch + plan->vector;
     float *raw = pooled + px_of(conv->c_out);
-    MfnGemm g = gemm_of(&p, last, in, map, pixels);
-    im->kernels.gemm(&g);
+    pointwise(&p, last, in, pixels, conv->side_out, NULL, map);
     report(&p, last, map);
     MfnGdc d = {.in = map, .w = im->weights + im->packed[last + 1], .out = pooled};
     d.channels = conv->c_out, d.px = px_of(conv->c_out), d.pixels = pixels;
     im->kernels.gdc(&d);
     report(&p, last + 1, pooled);
-    MfnGemm f = gemm_of(&p, last + 2, pooled, raw, 1);
-    im->kernels.fc(&f);
+    pointwise(&p, last + 2, pooled, 1, 1, NULL, raw);
     report(&p, last + 2, raw);
     normalise(raw, im->arch.embedding_dim, embedding);
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "integer.h"
+
 enum { MFN_BLOCK = 16, MFN_ALIGN = 64 };
 
 static inline size_t mfn_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -60,6 +62,8 @@ typedef struct MfnKernels {
     void (*dw3)(const MfnDw *);
     void (*gdc)(const MfnGdc *);
     void (*u8)(const uint8_t *in, float *out, size_t n);  // (p - 127.5) / 128
+    const MfnIntegers *fast;                               // of 8 bits, or more where as quick
+    const MfnIntegers *high;                               // of 16 bits
     double (*fma_probe)(uint64_t rounds);                  // runs and returns multiply-adds done
 } MfnKernels;
 

@@ -44,6 +44,76 @@ static size_t NAME(panel)(size_t left) {
 
 #include "simd.h"
 
+#define VI __m256i
+#define vizero() _mm256_setzero_si256()
+#define viload(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define vistore(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), v)
+#define viand(a, b) _mm256_and_si256(a, b)
+#define vimaxs(a, b) _mm256_max_epi32(a, b)
+#define vimaxu(a, b) _mm256_max_epu32(a, b)
+#define vifloat(v) _mm256_cvtepi32_ps(v)
+
+// Both numbers of bits by vpmaddwd: vpmaddubsw saturates with weights of 8 bits, and needs as many
+// multiplications. Pairs of levels; 6 x 2 sums, 2 weights, a level and a product of 16 registers.
+#define STEP 2
+#define LEVEL_BYTES 2
+#define INT_TALL 6
+#define INT_SHORT 4
+#define ilevels(p) _mm256_set1_epi32(NAME(pair)(p))
+#define idot(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
+#define istart(p, sum, m) _mm256_setzero_si256()
+#define ZERO_APART 0
+
+INLINE int32_t NAME(pair)(const unsigned char *p) {
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+// MFN_BLOCK levels, saturated to 16 bits.
+INLINE __m256i NAME(levels)(const float *x, const int32_t *keep, float inverse) {
+    V a = vload(x), b = vload(x + 8), by = vdup(&inverse);
+    if (keep) {
+        a = _mm256_and_ps(a, _mm256_castsi256_ps(viload(keep)));
+        b = _mm256_and_ps(b, _mm256_castsi256_ps(viload(keep + 8)));
+    }
+    __m256i v = _mm256_packs_epi32(_mm256_cvtps_epi32(vmul(a, by)), _mm256_cvtps_epi32(vmul(b, by)));
+    return _mm256_permute4x64_epi64(v, 0xd8);
+}
+
+static size_t NAME(int_panel)(size_t left) { return left <= 8 ? 8 : 16; }
+
+#define INT(x) x##_i8__avx2
+#define BITS 8
+#define WEIGHT_BYTES 1
+#define iweights(p) _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define panel_i8__avx2 NAME(int_panel)
+
+INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, MfnRange r) {
+    const __m256i floor = _mm256_set1_epi16((short)-r.zero);
+    const __m256i top = _mm256_set1_epi16((short)(MFN_TOP_8 - r.zero));
+    __m256i v = NAME(levels)(x, keep, r.inverse);
+    vistore(to, _mm256_min_epi16(_mm256_max_epi16(v, floor), top));
+}
+
+#include "simd_int.h"
+
+#undef INT
+#undef BITS
+#undef WEIGHT_BYTES
+#undef iweights
+#define INT(x) x##_i16__avx2
+#define BITS 16
+#define WEIGHT_BYTES 2
+#define iweights(p) viload(p)
+#define panel_i16__avx2 NAME(int_panel)
+
+INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, MfnRange r) {
+    vistore(to, NAME(levels)(x, keep, r.inverse));
+}
+
+#include "simd_int.h"
+
 static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
     const __m256 scale = _mm256_set1_ps(0.0078125f), offset = _mm256_set1_ps(-0.99609375f);
     size_t i = 0;
@@ -54,7 +124,8 @@ static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
     for (; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
 }
 
-const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32)};
+const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32), .fast = &set_i8__avx2,
+                                       .high = &set_i16__avx2};
 
 #if defined(__clang__)
 #pragma clang attribute pop
