@@ -12,6 +12,9 @@
 
 enum { MFN_IDLE_SLOTS = 64, MFN_MAX_THREADS = 64 };
 
+// Depthwise rows that become levels at once, where the projection runs in integers.
+enum { MFN_LEVEL_ROWS = 2 };
+
 // A producer (stem or expand), the depthwise layer that reads its rows through a ring, and for
 // blocks the projection. `first` is the producer's index; the others follow it.
 typedef struct MfnChain {

@@ -66,7 +66,8 @@ int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
         at_least(&rows, ((uint64_t)c->band - 1) * dw->stride + 3);
         at_least(&wide, px * dw->side_in * c->ring);
         if (c->projects) {
-            at_least(&narrow, px * dw->side_out * c->band);
+            bool few = !whole && c->band > MFN_LEVEL_ROWS && mfn_integers_of(im, dw + 1);
+            at_least(&narrow, px * dw->side_out * (few ? MFN_LEVEL_ROWS : c->band));
             size_levels(im, dw - 1, (uint64_t)dw->side_in * c->ring, &levels, &scales);
             size_levels(im, dw + 1, (uint64_t)dw->side_out * c->band, &levels, &scales);
         }

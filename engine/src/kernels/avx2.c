@@ -46,6 +46,7 @@ static size_t NAME(panel)(size_t left) {
 
 #define VI __m256i
 #define vizero() _mm256_setzero_si256()
+#define vidup(x) _mm256_set1_epi32(x)
 #define viload(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define vistore(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), v)
 #define viand(a, b) _mm256_and_si256(a, b)
@@ -53,64 +54,60 @@ static size_t NAME(panel)(size_t left) {
 #define vimaxu(a, b) _mm256_max_epu32(a, b)
 #define vifloat(v) _mm256_cvtepi32_ps(v)
 
-// Both numbers of bits by vpmaddwd: vpmaddubsw saturates with weights of 8 bits, and needs as many
-// multiplications. Pairs of levels; 6 x 2 sums, 2 weights, a level and a product of 16 registers.
-#define STEP 2
-#define LEVEL_BYTES 2
-#define INT_TALL 6
-#define INT_SHORT 4
-#define ilevels(p) _mm256_set1_epi32(NAME(pair)(p))
-#define idot(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
-#define istart(p, sum, m) _mm256_setzero_si256()
-#define ZERO_APART 0
-
-INLINE int32_t NAME(pair)(const unsigned char *p) {
-    int32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-// MFN_BLOCK levels, saturated to 16 bits.
-INLINE __m256i NAME(levels)(const float *x, const int32_t *keep, float inverse) {
-    V a = vload(x), b = vload(x + 8), by = vdup(&inverse);
-    if (keep) {
-        a = _mm256_and_ps(a, _mm256_castsi256_ps(viload(keep)));
-        b = _mm256_and_ps(b, _mm256_castsi256_ps(viload(keep + 8)));
-    }
-    __m256i v = _mm256_packs_epi32(_mm256_cvtps_epi32(vmul(a, by)), _mm256_cvtps_epi32(vmul(b, by)));
-    return _mm256_permute4x64_epi64(v, 0xd8);
-}
-
-static size_t NAME(int_panel)(size_t left) { return left <= 8 ? 8 : 16; }
-
-#define INT(x) x##_i8__avx2
-#define BITS 8
-#define WEIGHT_BYTES 1
-#define iweights(p) _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p)))
-#define panel_i8__avx2 NAME(int_panel)
-
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, MfnRange r) {
-    const __m256i floor = _mm256_set1_epi16((short)-r.zero);
-    const __m256i top = _mm256_set1_epi16((short)(MFN_TOP_8 - r.zero));
-    __m256i v = NAME(levels)(x, keep, r.inverse);
-    vistore(to, _mm256_min_epi16(_mm256_max_epi16(v, floor), top));
-}
-
-#include "simd_int.h"
-
-#undef INT
-#undef BITS
-#undef WEIGHT_BYTES
-#undef iweights
+// 16 bits by vpmaddwd, for both precisions: vpmaddubsw saturates with weights of 8 bits, and to widen
+// them takes longer. 6 x 2 sums, 2 weights, the levels and a product in 16 registers.
 #define INT(x) x##_i16__avx2
 #define BITS 16
+#define STEP 2
+#define LEVEL_BYTES 2
 #define WEIGHT_BYTES 2
+#define INT_TALL 6
+#define INT_SHORT 4
+#define ZERO_APART 0
 #define iweights(p) viload(p)
-#define panel_i16__avx2 NAME(int_panel)
+#define ilevels(p) INT(levels)(p)
+#define istart(p, sum, m) vizero()
+#define idot(sum, a, b) INT(dot)(sum, a, b)
 
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, MfnRange r) {
-    vistore(to, NAME(levels)(x, keep, r.inverse));
+// Two levels of a pixel in every pair of lanes.
+INLINE __m256i INT(levels)(const unsigned char *p) {
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm256_set1_epi32(pair);
 }
+
+// gcc schedules a tile's products before its sums and runs out of registers; as one statement a
+// product has its sum at once. The intrinsics are for compilers that do not know such statements.
+INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
+#ifdef MFN_NO_ASM
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#else
+    __m256i product;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"
+            : "+x"(sum), "=&x"(product)
+            : "x"(a), "x"(b));
+    return sum;
+#endif
+}
+
+INLINE V INT(quarters)(const float *x) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)), _mm_loadu_ps(x + 8), 1);
+}
+
+INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
+                         int32_t zero) {
+    // vpackssdw works within the halves of a register: each gets the quarters that belong there.
+    V a = INT(quarters)(x), b = INT(quarters)(x + 4);
+    (void)zero;
+    if (keep) {
+        a = _mm256_and_ps(a, INT(quarters)((const float *)(const void *)keep));
+        b = _mm256_and_ps(b, INT(quarters)((const float *)(const void *)(keep + 4)));
+    }
+    vistore(to, _mm256_packs_epi32(_mm256_cvtps_epi32(vmul(a, inverse)),
+                                   _mm256_cvtps_epi32(vmul(b, inverse))));
+}
+
+static size_t INT(panel)(size_t left) { return left <= 8 ? 8 : 16; }
 
 #include "simd_int.h"
 
@@ -124,7 +121,7 @@ static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
     for (; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
 }
 
-const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32), .fast = &set_i8__avx2,
+const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32), .fast = &set_i16__avx2,
                                        .high = &set_i16__avx2};
 
 #if defined(__clang__)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products in integers, written once over a row's vectors, after simd.h. The row's file defines
-//   VI (LANES int32), vizero(), viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat
+//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, INT_TALL, INT_SHORT (rows of a tile)
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
@@ -10,28 +10,43 @@
 //   idot(sum, levels, weights)
 //   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
-//   INT(convert)(to, x, keep, range) (MFN_BLOCK floats, under the mask `keep`, to levels)
+//   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
 // and includes this file.
 
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                   -1, -1, -1, -1, -1, -1, -1, -1};
 
-INLINE MfnRange INT(range)(const MfnQuantise *q, const float *in, size_t pixels) {
-    VI most = vizero(), least = vizero();
-    const size_t whole = q->channels / LANES * LANES;
-    for (size_t p = 0; p < pixels; p++, in += q->px) {
-        for (size_t c = 0; c < whole; c += LANES) {
-            VI x = viload(in + c);
-            most = vimaxs(most, x), least = vimaxu(least, x);
+// 8 bits need the least value too, 16 bits magnitudes alone.
+INLINE void INT(widen)(VI *most, VI *least, VI x) {
+    if (BITS == 8)
+        *most = vimaxs(*most, x), *least = vimaxu(*least, x);
+    else
+        *most = vimaxs(*most, viand(x, vidup(INT32_MAX)));
+}
+
+// The range of `pixels` pixels of `whole` floats, a multiple of MFN_BLOCK, and `rest` more.
+INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t whole, size_t rest) {
+    enum { VECS = MFN_BLOCK / LANES };
+    VI most[VECS], least[VECS];
+    UNROLL for (int i = 0; i < VECS; i++) most[i] = least[i] = vizero();
+    for (size_t p = 0; p < pixels; p++, in += px) {
+        for (size_t c = 0; c < whole; c += MFN_BLOCK) {
+            UNROLL for (int i = 0; i < VECS; i++)
+                INT(widen)(&most[i], &least[i], viload(in + c + i * LANES));
         }
-        if (whole == q->channels) continue;
-        VI x = viand(viload(in + whole), viload(INT(lanes) + MFN_BLOCK - (q->channels - whole)));
-        most = vimaxs(most, x), least = vimaxu(least, x);
+        if (!rest) continue;
+        UNROLL for (int i = 0; i < VECS; i++) {
+            VI keep = viload(INT(lanes) + MFN_BLOCK - rest + i * LANES);
+            INT(widen)(&most[i], &least[i], viand(viload(in + whole + i * LANES), keep));
+        }
     }
     int32_t m[LANES];
     uint32_t l[LANES];
-    vistore(m, most), vistore(l, least);
+    UNROLL for (int i = 1; i < VECS; i++) {
+        most[0] = vimaxs(most[0], most[i]), least[0] = vimaxu(least[0], least[i]);
+    }
+    vistore(m, most[0]), vistore(l, least[0]);
     for (int i = 1; i < LANES; i++) {
         if (m[i] > m[0]) m[0] = m[i];
         if (l[i] > l[0]) l[0] = l[i];
@@ -40,24 +55,49 @@ INLINE MfnRange INT(range)(const MfnQuantise *q, const float *in, size_t pixels)
 }
 
 static void INT(quantise)(const MfnQuantise *q) {
-    const size_t whole = q->channels / MFN_BLOCK * MFN_BLOCK, rest = q->channels - whole;
-    const size_t px = q->px;
+    const size_t px = q->px, rest = q->channels % MFN_BLOCK;
     for (size_t at = 0; at < q->m; at += q->group) {
         size_t n = q->m - at < q->group ? q->m - at : q->group;
+        // Without a rest the pixels are one run of floats.
+        size_t whole = rest ? q->channels - rest : n * px, pixels = rest ? n : 1;
         const float *in = q->in + at * px;
         unsigned char *to = q->levels + at * px * LEVEL_BYTES;
-        const MfnRange r = INT(range)(q, in, n);
+        const MfnRange r = INT(range)(in, pixels, px, whole, rest);
         for (size_t i = 0; i < n; i++) q->scale[at + i] = r.scale, q->zero[at + i] = r.zero;
         if (!r.finite) {
             memset(to, 0, n * px * LEVEL_BYTES);
             continue;
         }
-        for (size_t i = 0; i < n; i++, in += px, to += px * LEVEL_BYTES) {
+        const V inverse = vdup(&r.inverse);
+        const int32_t *keep = INT(lanes) + MFN_BLOCK - rest;
+        for (size_t i = 0; i < pixels; i++, in += px, to += px * LEVEL_BYTES) {
             for (size_t c = 0; c < whole; c += MFN_BLOCK)
-                INT(convert)(to + c * LEVEL_BYTES, in + c, NULL, r);
-            if (rest)
-                INT(convert)(to + whole * LEVEL_BYTES, in + whole, INT(lanes) + MFN_BLOCK - rest, r);
+                INT(convert)(to + c * LEVEL_BYTES, in + c, NULL, inverse, r.zero);
+            if (rest) INT(convert)(to + whole * LEVEL_BYTES, in + whole, keep, inverse, r.zero);
         }
+    }
+}
+
+// What follows the sums, as in simd.h.
+INLINE void INT(finish)(const MfnProduct *p, const float *slope, size_t at, V x[INT_TALL][3],
+                        const int rows, const int vecs) {
+    if (p->act) {
+        UNROLL for (int c = 0; c < vecs; c++) {
+            V s = vload(slope + c * LANES);
+            UNROLL for (int r = 0; r < rows; r++) x[r][c] = NAME(prelu)(x[r][c], s);
+        }
+    }
+    if (p->residual) {
+        const float *from = p->residual + at;
+        UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int c = 0; c < vecs; c++)
+                x[r][c] = vadd(x[r][c], vload(from + (size_t)r * p->out_px + c * LANES));
+        }
+    }
+    float *to = p->out + at;
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int c = 0; c < vecs; c++)
+            vstore(to + (size_t)r * p->out_px + c * LANES, x[r][c]);
     }
 }
 
@@ -84,17 +124,13 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
             UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
         }
     }
-    const size_t at = m * p->out_px + n;
+    V x[INT_TALL][3];
     UNROLL for (int c = 0; c < vecs; c++) {
-        V b = vload(bias + c * LANES), s = vload(slope + c * LANES), t = vload(weight + c * LANES);
-        UNROLL for (int r = 0; r < rows; r++) {
-            const size_t to = at + (size_t)r * p->out_px + (size_t)c * LANES;
-            V x = vfma(vmul(vifloat(acc[r][c]), vdup(p->scale + m + r)), t, b);
-            if (p->act) x = NAME(prelu)(x, s);
-            if (p->residual) x = vadd(x, vload(p->residual + to));
-            vstore(p->out + to, x);
-        }
+        V b = vload(bias + c * LANES), t = vload(weight + c * LANES);
+        UNROLL for (int r = 0; r < rows; r++)
+            x[r][c] = vfma(vmul(vifloat(acc[r][c]), vdup(p->scale + m + r)), t, b);
     }
+    INT(finish)(p, slope, m * p->out_px + n, x, rows, vecs);
 }
 
 // The pixels from m to `end` of one panel.
