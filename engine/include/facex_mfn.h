@@ -19,7 +19,7 @@
 //              the same after it. NaN and infinity in weights or input are not refused: they
 //              propagate by IEEE rules into the embedding (`efm3 validate` checks values). Below
 //              f32, a map's row that holds either before a pointwise layer, and an output channel
-//              whose weights do, are NaN after it, in every instruction set.
+//              whose weights or slope do, are NaN after it, in every instruction set.
 //   Folding    BatchNorm is folded into the convolutions in double, and each weight and bias is
 //              rounded once to float. What float cannot hold becomes an infinity, and computing goes
 //              on: such a file is not refused, and its embedding is NaN in the same components

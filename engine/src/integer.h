@@ -43,9 +43,11 @@ typedef struct MfnQuantise {
 } MfnQuantise;
 
 // out[m][n] = act(bias[n] + scale[m] * weight_scale[n] * sum_k level[m][k] * w[k][n]) +
-// residual[m][n], where a kernel may round each of these operations or none.
+// residual[m][n] with act(x) = x + bend[n] * min(x, 0), where a kernel may round each of these
+// operations or none.
 //
-// `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V], slope[V], weight_scale[V]
+// `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V], bend[V] (a PReLU's slope less
+// 1, which saves an operation), weight_scale[V]
 // and sum[V], the sum of a column's weights; then, for each `step` values of k (the last ones filled up
 // with zeros), V times the step weights of a column. Columns beyond N are zero.
 typedef struct MfnProduct {

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rounds a pointwise layer's folded weights to integers, each output channel by its own scale, and
-// lays them out for the chosen kernels. A channel of which something is not finite gets the scale
-// NaN: all that it gives is NaN.
+// lays them out for the chosen kernels. A channel of which a weight or the slope is not finite gets
+// the scale NaN: all that it gives is NaN.
 #include "platform.h"
 
 #include <math.h>
@@ -65,10 +65,11 @@ void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, siz
         size_t wide = set->panel(n - at), real = n - at < wide ? n - at : wide;
         unsigned char *weights = out + wide * MFN_INT_HEAD * sizeof(float);
         for (size_t j = 0; j < real; j++) {
-            float head[3] = {(float)f->bias[at + j], f->slope[at + j], 0};
+            float head[3] = {(float)f->bias[at + j], f->slope[at + j] - 1, 0};
             int32_t sum;
             head[2] = pack_column(set, f->w + (at + j) * k, f->scale[at + j], k, wide, j, weights,
                                   &sum);
+            if (!isfinite(head[1])) head[1] = 0, head[2] = NAN;
             for (size_t i = 0; i < 3; i++)
                 memcpy(out + (i * wide + j) * sizeof(float), &head[i], sizeof(float));
             memcpy(out + (3 * wide + j) * sizeof(float), &sum, sizeof sum);

@@ -52,6 +52,7 @@ static size_t NAME(panel)(size_t left) {
 #define viand(a, b) _mm256_and_si256(a, b)
 #define vimaxs(a, b) _mm256_max_epi32(a, b)
 #define vimaxu(a, b) _mm256_max_epu32(a, b)
+#define vmin0(x) _mm256_min_ps(_mm256_setzero_ps(), x)
 #define vifloat(v) _mm256_cvtepi32_ps(v)
 
 // 16 bits by vpmaddwd, for both precisions: vpmaddubsw saturates with weights of 8 bits, and to widen

@@ -151,7 +151,7 @@ static void product__scalar(const MfnProduct *p, int bits) {
     const size_t bytes = bits / 8, head = MFN_INT_HEAD * SCALAR_WIDE * sizeof(float);
     const unsigned char *w = p->w;
     for (size_t n0 = 0; n0 < p->n; n0 += SCALAR_WIDE) {
-        float bias[3 * SCALAR_WIDE], *slope = bias + SCALAR_WIDE, *weight = slope + SCALAR_WIDE;
+        float bias[3 * SCALAR_WIDE], *bend = bias + SCALAR_WIDE, *weight = bend + SCALAR_WIDE;
         memcpy(bias, w, sizeof bias);
         for (size_t m = 0; m < p->m; m++) {
             int32_t acc[SCALAR_WIDE] = {0};
@@ -165,7 +165,8 @@ static void product__scalar(const MfnProduct *p, int bits) {
             for (size_t j = 0; j < SCALAR_WIDE; j++) {
                 float sum = (float)acc[j], scaled = sum * p->scale[m], x = scaled * weight[j];
                 x += bias[j];
-                if (p->act) x = prelu__scalar(x, slope[j]);
+                float bent = bend[j] * (x > 0 ? 0 : x);
+                if (p->act) x += bent;
                 p->out[at + j] = p->residual ? x + p->residual[at + j] : x;
             }
         }

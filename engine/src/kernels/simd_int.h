@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products in integers, written once over a row's vectors, after simd.h. The row's file defines
-//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat
+//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat,
+//   vmin0(x) (a float, or 0 where x > 0; x where it is NaN)
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, INT_TALL, INT_SHORT (rows of a tile)
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
@@ -79,12 +80,12 @@ static void INT(quantise)(const MfnQuantise *q) {
 }
 
 // What follows the sums, as in simd.h.
-INLINE void INT(finish)(const MfnProduct *p, const float *slope, size_t at, V x[INT_TALL][3],
+INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[INT_TALL][3],
                         const int rows, const int vecs) {
     if (p->act) {
         UNROLL for (int c = 0; c < vecs; c++) {
-            V s = vload(slope + c * LANES);
-            UNROLL for (int r = 0; r < rows; r++) x[r][c] = NAME(prelu)(x[r][c], s);
+            V s = vload(bend + c * LANES);
+            UNROLL for (int r = 0; r < rows; r++) x[r][c] = vfma(vmin0(x[r][c]), s, x[r][c]);
         }
     }
     if (p->residual) {
@@ -107,8 +108,8 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
     const size_t depth = (p->k + STEP - 1) / STEP;
-    const float *bias = (const float *)(const void *)w, *slope = bias + wide;
-    const float *weight = slope + wide;
+    const float *bias = (const float *)(const void *)w, *bend = bias + wide;
+    const float *weight = bend + wide;
     const unsigned char *a = p->levels + m * line;
     w += wide * MFN_INT_HEAD * sizeof(float);
     UNROLL for (int c = 0; c < vecs; c++) {
@@ -130,7 +131,7 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
         UNROLL for (int r = 0; r < rows; r++)
             x[r][c] = vfma(vmul(vifloat(acc[r][c]), vdup(p->scale + m + r)), t, b);
     }
-    INT(finish)(p, slope, m * p->out_px + n, x, rows, vecs);
+    INT(finish)(p, bend, m * p->out_px + n, x, rows, vecs);
 }
 
 // The pixels from m to `end` of one panel.
