@@ -25,6 +25,10 @@ static unsigned look(void) {
     if (b & avx2) found |= MFN_CPU_AVX2;
     if ((saved & 0xe6) == 0xe6 && (b & (f | dq | bw | vl)) == (f | dq | bw | vl))
         found |= MFN_CPU_AVX512;
+    const unsigned avx512_vnni = 1u << 11, avx_vnni = 1u << 4, subleaves = a;
+    if ((found & MFN_CPU_AVX512) && (c & avx512_vnni)) found |= MFN_CPU_AVX512VNNI;
+    if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni))
+        found |= MFN_CPU_AVXVNNI;
     return found;
 }
 

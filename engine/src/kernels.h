@@ -71,8 +71,21 @@ typedef struct MfnKernels {
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_X86 1
 #endif
+// Older compilers do not know the newer sets.
+#if defined(MFN_HAVE_X86) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define MFN_HAVE_AVX512VNNI 1
+#define MFN_HAVE_AVXVNNI 1
+#endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_NEON 1
+#endif
+
+// What has a constant for an argument is inlined and unrolled.
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
 #endif
 
 #define ROW(name, needs) extern const MfnKernels mfn_kernels__##name;

@@ -14,18 +14,8 @@
 #pragma GCC target("avx2,fma")
 #endif
 
-typedef __m256 V__avx2;
-#define V V__avx2
 #define NAME(x) x##__avx2
-#define LANES 8
-#define vload(p) _mm256_loadu_ps(p)
-#define vstore(p, v) _mm256_storeu_ps(p, v)
-#define vdup(p) _mm256_broadcast_ss(p)
-#define vadd(a, b) _mm256_add_ps(a, b)
-#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define vmul(a, b) _mm256_mul_ps(a, b)
-#define vpick(x, a, b) \
-    _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
+#include "ymm.h"
 
 // 6 x 2 + 2 + 1 and 4 x 3 + 3 + 1 of 16 registers. Depthwise: 7 sums, a column; the taps come
 // from memory.
@@ -44,17 +34,6 @@ static size_t NAME(panel)(size_t left) {
 
 #include "simd.h"
 
-#define VI __m256i
-#define vizero() _mm256_setzero_si256()
-#define vidup(x) _mm256_set1_epi32(x)
-#define viload(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
-#define vistore(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), v)
-#define viand(a, b) _mm256_and_si256(a, b)
-#define vimaxs(a, b) _mm256_max_epi32(a, b)
-#define vimaxu(a, b) _mm256_max_epu32(a, b)
-#define vmin0(x) _mm256_min_ps(_mm256_setzero_ps(), x)
-#define vifloat(v) _mm256_cvtepi32_ps(v)
-
 // 16 bits by vpmaddwd, for both precisions: vpmaddubsw saturates with weights of 8 bits, and to widen
 // them takes longer. 6 x 2 sums, 2 weights, the levels and a product in 16 registers.
 #define INT(x) x##_i16__avx2
@@ -66,16 +45,9 @@ static size_t NAME(panel)(size_t left) {
 #define INT_SHORT 4
 #define ZERO_APART 0
 #define iweights(p) viload(p)
-#define ilevels(p) INT(levels)(p)
+#define convert_i16__avx2 NAME(convert_i16)
 #define istart(p, sum, m) vizero()
 #define idot(sum, a, b) INT(dot)(sum, a, b)
-
-// Two levels of a pixel in every pair of lanes.
-INLINE __m256i INT(levels)(const unsigned char *p) {
-    int32_t pair;
-    memcpy(&pair, p, sizeof pair);
-    return _mm256_set1_epi32(pair);
-}
 
 // gcc schedules a tile's products before its sums and runs out of registers; as one statement a
 // product has its sum at once. The intrinsics are for compilers that do not know such statements.
@@ -89,23 +61,6 @@ INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
             : "x"(a), "x"(b));
     return sum;
 #endif
-}
-
-INLINE V INT(quarters)(const float *x) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)), _mm_loadu_ps(x + 8), 1);
-}
-
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
-    // vpackssdw works within the halves of a register: each gets the quarters that belong there.
-    V a = INT(quarters)(x), b = INT(quarters)(x + 4);
-    (void)zero;
-    if (keep) {
-        a = _mm256_and_ps(a, INT(quarters)((const float *)(const void *)keep));
-        b = _mm256_and_ps(b, INT(quarters)((const float *)(const void *)(keep + 4)));
-    }
-    vistore(to, _mm256_packs_epi32(_mm256_cvtps_epi32(vmul(a, inverse)),
-                                   _mm256_cvtps_epi32(vmul(b, inverse))));
 }
 
 static size_t INT(panel)(size_t left) { return left <= 8 ? 8 : 16; }

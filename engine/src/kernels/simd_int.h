@@ -7,7 +7,7 @@
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, INT_TALL, INT_SHORT (rows of a tile)
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
-//   iweights(p) (a step's weights of LANES columns), ilevels(p) (a step's levels in all lanes)
+//   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
 //   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
@@ -121,7 +121,9 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
         UNROLL for (int c = 0; c < vecs; c++) b[c] = iweights(w + c * LANES * STEP * WEIGHT_BYTES);
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
-            VI v = ilevels(a + (size_t)r * line);
+            int32_t step;
+            memcpy(&step, a + (size_t)r * line, sizeof step);
+            VI v = vidup(step);
             UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
         }
     }
