@@ -61,10 +61,11 @@ typedef struct MfnProduct {
     bool act;
 } MfnProduct;
 
-// What a row of isa.def has for a number of bits. Levels of one byte are level + zero, unsigned;
-// levels of two bytes are the level itself.
+// What a row of isa.def has for a number of bits. A level of two bytes is the level itself; one byte
+// holds level + zero - offset, where the offset is 0 (unsigned bytes) or 128 (signed ones).
 typedef struct MfnIntegers {
     int bits;                              // 8 or 16
+    int offset;
     size_t step, weight_bytes, level_bytes;
     size_t (*panel)(size_t columns_left);
     void (*quantise)(const MfnQuantise *);

@@ -32,7 +32,8 @@ static void equal(double have, double want, const char *what) {
 
 static int32_t level_of(const MfnIntegers *set, const unsigned char *levels, size_t i, int32_t zero) {
     int16_t wide;
-    if (set->level_bytes == 1) return (int32_t)levels[i] - zero;
+    int32_t byte = set->offset ? (int8_t)levels[i] : levels[i];
+    if (set->level_bytes == 1) return byte + set->offset - zero;
     memcpy(&wide, levels + 2 * i, sizeof wide);
     return wide;
 }
@@ -158,7 +159,7 @@ static void product(const MfnIntegers *set, size_t m, size_t k, size_t n, size_t
                                         : (extreme ? (kind == 1 ? 0 : 255) : (int32_t)(draw() * draw() * 255.0f));
             if (set->bits == 8 && v < 0) v = -v;
             if (set->level_bytes == 1) {
-                levels.at[i * a_px + p] = (unsigned char)v;
+                levels.at[i * a_px + p] = (unsigned char)(v - set->offset);
             } else {
                 int16_t two = (int16_t)(v - origin[i]);
                 memcpy(levels.at + 2 * (i * a_px + p), &two, sizeof two);

@@ -40,6 +40,7 @@ static size_t NAME(panel)(size_t left) {
 #define BITS 16
 #define STEP 2
 #define LEVEL_BYTES 2
+#define LEVEL_OFFSET 0
 #define WEIGHT_BYTES 2
 #define INT_TALL 6
 #define INT_SHORT 4

@@ -116,6 +116,7 @@ static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
 #define BITS 16
 #define STEP 2
 #define LEVEL_BYTES 2
+#define LEVEL_OFFSET 0
 #define WEIGHT_BYTES 2
 #define INT_TALL 14
 #define INT_SHORT 7

@@ -20,6 +20,7 @@
 
 // 14 x 2 and 7 x 3 sums, the weights and the levels in 32 registers.
 #define INT_TALL 14
+#define LEVEL_OFFSET 0
 #define INT_SHORT 7
 #define iweights(p) viload(p)
 #define idot(sum, a, b) INT(dot)(sum, a, b)

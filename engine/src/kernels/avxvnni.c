@@ -21,6 +21,7 @@ static size_t NAME(int_panel)(size_t left) { return left <= 8 ? 8 : 16; }
 
 // 6 x 2 sums, the weights and the levels in 16 registers.
 #define INT_TALL 6
+#define LEVEL_OFFSET 0
 #define INT_SHORT 4
 #define iweights(p) viload(p)
 #define idot(sum, a, b) INT(dot)(sum, a, b)

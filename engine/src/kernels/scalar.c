@@ -109,8 +109,9 @@ static double fma_probe__scalar(uint64_t rounds) {
     return 32.0 * (double)rounds;
 }
 
-// `step` is 1 and a level has two bytes for both numbers of bits.
-static void quantise__scalar(const MfnQuantise *q, int bits) {
+// `step` is 1 and a level has two bytes for both numbers of bits, which must be a constant: gcc 12 for
+// AArch64 loads a weight of either size before it asks for the number, and so beyond the last byte.
+INLINE void quantise__scalar(const MfnQuantise *q, int bits) {
     for (size_t at = 0; at < q->m; at += q->group) {
         size_t n = q->m - at < q->group ? q->m - at : q->group;
         int32_t most = 0;
@@ -140,14 +141,14 @@ static void quantise__scalar(const MfnQuantise *q, int bits) {
     }
 }
 
-static int32_t weight__scalar(const unsigned char *w, int bits) {
+INLINE int32_t weight__scalar(const unsigned char *w, int bits) {
     if (bits == 8) return (int8_t)*w;
     int16_t v;
     memcpy(&v, w, sizeof v);
     return v;
 }
 
-static void product__scalar(const MfnProduct *p, int bits) {
+INLINE void product__scalar(const MfnProduct *p, int bits) {
     const size_t bytes = bits / 8, head = MFN_INT_HEAD * SCALAR_WIDE * sizeof(float);
     const unsigned char *w = p->w;
     for (size_t n0 = 0; n0 < p->n; n0 += SCALAR_WIDE) {
@@ -179,9 +180,9 @@ static void i16_quantise__scalar(const MfnQuantise *q) { quantise__scalar(q, 16)
 static void i8_product__scalar(const MfnProduct *p) { product__scalar(p, 8); }
 static void i16_product__scalar(const MfnProduct *p) { product__scalar(p, 16); }
 
-static const MfnIntegers i8__scalar = {8, 1, 1, 2, panel__scalar, i8_quantise__scalar,
+static const MfnIntegers i8__scalar = {8, 0, 1, 1, 2, panel__scalar, i8_quantise__scalar,
                                        i8_product__scalar};
-static const MfnIntegers i16__scalar = {16, 1, 2, 2, panel__scalar, i16_quantise__scalar,
+static const MfnIntegers i16__scalar = {16, 0, 1, 2, 2, panel__scalar, i16_quantise__scalar,
                                         i16_product__scalar};
 
 const MfnKernels mfn_kernels__scalar = {

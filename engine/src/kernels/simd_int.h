@@ -5,7 +5,7 @@
 //   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat,
 //   vmin0(x) (a float, or 0 where x > 0; x where it is NaN)
 // and for each number of bits
-//   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, INT_TALL, INT_SHORT (rows of a tile)
+//   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, LEVEL_OFFSET, INT_TALL, INT_SHORT (rows of a tile)
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
 //   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
@@ -66,7 +66,7 @@ static void INT(quantise)(const MfnQuantise *q) {
         const MfnRange r = INT(range)(in, pixels, px, whole, rest);
         for (size_t i = 0; i < n; i++) q->scale[at + i] = r.scale, q->zero[at + i] = r.zero;
         if (!r.finite) {
-            memset(to, 0, n * px * LEVEL_BYTES);
+            memset(to, (256 - LEVEL_OFFSET) % 256, n * px * LEVEL_BYTES);
             continue;
         }
         const V inverse = vdup(&r.inverse);
@@ -170,6 +170,6 @@ static void INT(product)(const MfnProduct *p) {
 }
 
 static const MfnIntegers INT(set) = {
-    .bits = BITS, .step = STEP, .weight_bytes = WEIGHT_BYTES, .level_bytes = LEVEL_BYTES,
+    .bits = BITS, .offset = LEVEL_OFFSET, .step = STEP, .weight_bytes = WEIGHT_BYTES, .level_bytes = LEVEL_BYTES,
     .panel = INT(panel), .quantise = INT(quantise), .product = INT(product),
 };
