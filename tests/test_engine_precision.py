@@ -54,7 +54,7 @@ def levels(x, arithmetic):
     q = np.rint(x * by[:, None]).astype(np.int64)
     if arithmetic == "i8":
         zero = np.rint(-lo * by).astype(np.int64)[:, None]
-        q = np.clip(q, -zero, 255 - zero)
+        q = np.minimum(q, 255 - zero)
     return q, width / top
 
 

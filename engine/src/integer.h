@@ -8,10 +8,11 @@
 // A group of pixels has one scale. lo <= 0 <= hi are its least and its largest value; then, every
 // operation rounded once to float32,
 //   8 bits    width = hi - lo        scale = width / 255    inverse = 255 / width
-//             zero = rint(-lo * inverse)    level = clamp(rint(x * inverse), -zero, 255 - zero)
+//             zero = rint(-lo * inverse)    level = min(rint(x * inverse), 255 - zero)
 //   16 bits   width = max(hi, -lo)   scale = width / 1023   inverse = 1023 / width
 //             zero = 0                      level = rint(x * inverse), at most 1023 by itself
-// and scale * level stands for x. A group that holds what is not finite, or whose width is beyond
+// and scale * level stands for x. No level is below -zero = rint(lo * inverse); 255 - zero can be passed
+// where both ends are rounded away from 0. A group that holds what is not finite, or whose width is beyond
 // float32, has the scale NaN and the level 0 everywhere: all that is made of it is NaN.
 #ifndef MFN_INTEGER_H
 #define MFN_INTEGER_H

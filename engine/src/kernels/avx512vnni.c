@@ -49,8 +49,7 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 
 INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
                          int32_t zero) {
-    __m512i v = _mm512_add_epi32(NAME(rounded)(x, keep, inverse), vidup(zero));
-    v = _mm512_max_epi32(v, vizero());
+    const __m512i v = _mm512_add_epi32(NAME(rounded)(x, keep, inverse), vidup(zero));
     _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtusepi32_epi8(v));
 }
 

@@ -131,7 +131,6 @@ INLINE void quantise__scalar(const MfnQuantise *q, int bits) {
                 if (r.finite && c < q->channels) {
                     float x = q->in[i * q->px + c] * r.inverse;
                     long v = lrintf(x);
-                    if (bits == 8 && v < -r.zero) v = -r.zero;
                     if (bits == 8 && v > MFN_TOP_8 - r.zero) v = MFN_TOP_8 - r.zero;
                     level = (int16_t)v;
                 }
