@@ -18,6 +18,7 @@ from efm3.arrays import Floats
 from efm3.findings import error as failure
 from efm3.findings import refuse
 from efm3.model import Model, dumps
+from efm3.precision import PRECISIONS
 from efm3.source import Source, Unreadable, name_of, path_of, read
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
 HWC = (SIDE, SIDE, fmt.INPUT_CHANNELS)
 # Images per call into C: Python can handle Ctrl-C between two calls.
 _PIECE = 256
-
-PRECISIONS = ("f32", "high", "fast")
-"""Of the pointwise layers: float32, integers of 16 bits, integers of 8 bits."""
 
 RULE_OF_THUMB = 0.3
 """The original page's threshold of the similarity, for trained weights."""
@@ -123,7 +121,7 @@ class Engine:
     `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
     spreads batches. Pictures and inputs are given upright: where the file's network takes them
     turned by 180 degrees (`turned`) they are turned here, unless `as_given` is true. `precision`
-    is one of `PRECISIONS`: the file is the same, its weights are rounded at load, and the result
+    is one of `efm3.precision.PRECISIONS`: the file is the same, its weights are rounded at load, and the result
     depends on its picture alone; `layers` says what each layer runs in. Raises
     Efm3Error (a ValueError) with the engine's status as code and the byte offset, TypeError, and
     EngineMissing where the extension was not built.

@@ -22,7 +22,7 @@ from tools import ROOT
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "codes", "arrays", "arithmetic", "pickles"),
     ("findings",),
-    ("extras", "source", "format"),
+    ("extras", "source", "format", "precision"),
     ("arch", "sniff"),
     ("network", "mirror", "pictures"),
     ("scan", "photos"),
@@ -54,6 +54,7 @@ WORDS = {
     "pickles": "a machine that reads pickles and runs nothing",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",
+    "precision": "the engine's precisions, and what they promise",
     "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",
     "photos": "faces in photographs, found and aligned",
     "arch": "the network's shape and its limits",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import aligner, alignment, png
 from efm3.findings import Efm3Error
 
@@ -35,9 +35,10 @@ class _Threshold(NamedTuple):
               help="write the pictures side by side, as the network saw them")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")
+@precision_option
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
-            face: Which, detector: str, as_json: bool) -> None:
+            face: Which, detector: str, precision: str, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
 
     Two pictures give one number, more give a table of all pairs. Pictures are aligned faces of
@@ -58,7 +59,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
         raise click.UsageError(f"{output}: the name must end in .png")
     weights = bytes(read(source(file))) if file == "-" else file
     with needs_engine():
-        engine = Engine(weights)
+        engine = Engine(weights, precision=precision)
     finder = aligner(align, resize, face, detector)
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)

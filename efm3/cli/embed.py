@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import aligner, alignment
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")
 @click.option("--isa", help="force an instruction set")
+@precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 def command(file: str, images: tuple[str, ...], output: str | None, resize: bool,
-            align: bool, face: Which, detector: str, isa: str | None, threads: int) -> None:
+            align: bool, face: Which, detector: str, isa: str | None, precision: str,
+            threads: int) -> None:
     """Embed IMAGES (photographs with --align; without it pictures of aligned faces, 112x112, or
     .npy of uint8) with FILE's network.
 
@@ -50,7 +52,7 @@ def command(file: str, images: tuple[str, ...], output: str | None, resize: bool
     from efm3.source import write_atomic
 
     with needs_engine():
-        engine = Engine(source(file), isa=isa, threads=threads)
+        engine = Engine(source(file), isa=isa, precision=precision, threads=threads)
     finder = aligner(align, resize, face, detector)
     pictures = [load_image(i, resize, finder) for i in images]
     found = engine.embed(np.stack([p.pixels for p in pictures]))
@@ -61,7 +63,7 @@ def command(file: str, images: tuple[str, ...], output: str | None, resize: bool
     elif kind == "csv":
         data = _csv(images, found)
     else:
-        value = {"file": file, "isa": engine.isa, "embeddings": [
+        value = {"file": file, "isa": engine.isa, "precision": precision, "embeddings": [
             {"image": name, "embedding": [float(v) for v in row], "notes": picture.notes}
             for name, picture, row in zip(images, pictures, found, strict=True)]}
         data = (json.dumps(value) + "\n").encode()

@@ -86,7 +86,8 @@ typedef struct MfnEngine {
 
 // All-zero means defaults.
 typedef struct MfnOptions {
-    const char *isa;  // "avx512", "avx2", "neon", "scalar"; NULL: MFN_ISA if set, else the best
+    const char *isa;  // "avx512vnni", "avx512", "avxvnni", "avx2", "neondot", "neon",
+                      // "scalar"; NULL: MFN_ISA if set, else the best
     int threads;      // 0 or 1: the caller alone; up to 64 for batches
     int as_given;     // 1: the input reaches the network as it is; see mfn_engine_turned()
     int precision;    // MFN_F32, MFN_HIGH or MFN_FAST, the least that is accepted: where a
