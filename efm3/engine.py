@@ -121,8 +121,8 @@ class Engine:
     `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
     spreads batches. Pictures and inputs are given upright: where the file's network takes them
     turned by 180 degrees (`turned`) they are turned here, unless `as_given` is true. `precision`
-    is one of `efm3.precision.PRECISIONS`: the file is the same, its weights are rounded at load, and the result
-    depends on its picture alone; `layers` says what each layer runs in. Raises
+    is one of `efm3.precision.PRECISIONS`: the file is the same, its weights are rounded at load,
+    and the result depends on its picture alone; `layers` says what each layer runs in. Raises
     Efm3Error (a ValueError) with the engine's status as code and the byte offset, TypeError, and
     EngineMissing where the extension was not built.
     """

@@ -113,6 +113,22 @@ def test_command_embeds(command, tmp_path):
     run(command, "embed", NANO, tmp_path / "x.raw", code=1)
 
 
+def test_command_and_precisions(command, tmp_path):
+    x = reference.prepare(untrained.images(3, 1))
+    x.tofile(tmp_path / "x.raw")
+    want = reference.forward(efm3.load(NANO), x)[0]
+    errors = []
+    for precision in ("f32", "high", "fast"):
+        lines = run(command, "--isa", "scalar", "--precision", precision, "embed", NANO,
+                    tmp_path / "x.raw").stdout.split()
+        errors.append(np.abs(np.array(lines, float) - want).max())
+    assert errors[0] < 1e-5 < errors[1] < errors[2] < 0.02
+    out = run(command, "--isa", "scalar", "--precision", "fast", "time", NANO).stdout
+    assert re.search(r"stage1.block0.expand +i8 ", out) and re.search(r"stem +f32 ", out)
+    assert "FAIL" not in run(command, "--precision", "fast", "check", NANO).stdout
+    assert "E_OPTION" in run(command, "--precision", "half", "header", NANO, code=1).stderr
+
+
 def test_command_refusals(command, tmp_path):
     run(command, code=2)
     run(command, "dance", NANO, code=2)

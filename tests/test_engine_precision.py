@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""efm3.Engine below float32: integers as they are specified, layer by layer, and what stays true."""
+"""efm3.Engine below float32: the integers that are specified, and what stays true."""
 
 from pathlib import Path
 
@@ -148,7 +148,7 @@ def test_any_arch_runs(arch, isa):
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("precision", LOWER)
 def test_a_result_depends_on_its_picture_alone(isa, precision):
-    """Alone, in a batch, on threads, as floats, and layer by layer with whole maps: the same bits."""
+    """Alone, in a batch, on threads, as floats, and layer by layer: the same bits."""
     u8 = pictures()
     e = efm3.Engine(NANO, isa=isa, precision=precision)
     want = np.stack([e.embed(p) for p in u8])

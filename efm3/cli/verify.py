@@ -19,7 +19,7 @@ from efm3.precision import LEAST, PRECISIONS
 
 if TYPE_CHECKING:
     from efm3.model import Model
-    from efm3.verification import Outcome
+    from efm3.verification import Grade, Outcome
 
 
 @click.command("verify")
@@ -62,7 +62,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
         else:
             found = verification.verify(model, isas, tolerance) if len(lower) != 1 else []
         graded = verification.grades(model, lower, isas) if lower else []
-    ok = all(o.ok for o in (*found, *graded))
+    ok = all(o.ok for o in found) and all(g.ok for g in graded)
     if as_json:
         value: dict[str, Any] = {"file": file, "ok": ok, "tolerance": tolerance}
         if against:
@@ -84,11 +84,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
             click.echo(f"     first differing layer: {o.stray.layer}, error "
                        f"{o.stray.max_error:.2e}, budget {o.stray.budget:.2e}; {o.stray.guess}")
     for g in graded:
-        click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:3} max error "
-                   f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
-                   f"one colour {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
-        if not g.ok:
-            click.echo(f"     below {LEAST[g.precision]:g}: use a better precision for this network")
+        _show(g)
     used = mirror.meta_of(model.mirror).get("efm3.source_options")
     if against and not ok and used and not any(stated.values()):
         click.echo(f"     it was converted with {printable(str(used))}: give the same here")
@@ -101,6 +97,14 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
 def _verdict(ok: bool) -> str:
     style = styler()
     return style("ok  ", fg="green") if ok else style("FAIL", fg="red", bold=True)
+
+
+def _show(g: Grade) -> None:
+    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:3} max error "
+               f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
+               f"one colour {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
+    if not g.ok:
+        click.echo(f"     below {LEAST[g.precision]:g}: use a better precision for this network")
 
 
 def _against(model: Model, path: str, stated: dict[str, Any], inputs: str | None,
