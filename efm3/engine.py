@@ -18,6 +18,7 @@ from efm3.arrays import Floats
 from efm3.findings import Efm3Error, refuse, shown
 from efm3.findings import error as failure
 from efm3.model import Model, dumps, load
+from efm3.precision import PRECISIONS
 from efm3.reading import scan_of
 from efm3.scan import Scan, scan
 from efm3.source import Source, Unreadable, name_of, path_of
@@ -84,7 +85,10 @@ def available() -> bool:
 
 @dataclass(frozen=True)
 class EngineLayer:
-    """A layer as the engine runs it, in the words of `network.Layer`; `macs` for one image."""
+    """A layer as the engine runs it, in the words of `network.Layer`; `macs` for one image.
+
+    `arithmetic` is "f32", "i16" or "i8"; `weight_bytes` what its weights take in memory.
+    """
 
     name: str
     in_channels: int
@@ -98,6 +102,8 @@ class EngineLayer:
     in_side: int
     out_side: int
     macs: int
+    arithmetic: str
+    weight_bytes: int
 
 
 def isas() -> dict[str, bool]:
@@ -155,7 +161,9 @@ class Engine:
 
     `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
     spreads batches. Pictures and inputs are given upright: where the file's network takes them
-    turned by 180 degrees (`turned`) they are turned here, unless `as_given` is true. Raises
+    turned by 180 degrees (`turned`) they are turned here, unless `as_given` is true. `precision`
+    is one of `efm3.precision.PRECISIONS`: the file is the same, its weights are rounded at load,
+    and the result depends on its picture alone; `layers` says what each layer runs in. Raises
     Efm3Error (a ValueError) with the engine's status as code and the byte offset, TypeError, and
     EngineMissing where the extension was not built.
     """
@@ -163,7 +171,7 @@ class Engine:
     _handle: Any = None
 
     def __init__(self, source: Source | Model, *, isa: str | None = None,
-                 threads: int = 1, as_given: bool = False) -> None:
+                 threads: int = 1, as_given: bool = False, precision: str = "f32") -> None:
         self._ffi, self._lib = _library()
         if isa is not None and not isinstance(isa, str):
             raise TypeError(f"isa is {isa!r}, not a name")
@@ -171,6 +179,8 @@ class Engine:
             raise TypeError(f"threads is {threads!r}, not an integer")
         if not 1 <= threads < 1 << 31:
             raise ValueError(f"threads is {threads}, not 1..64")
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}, not one of {', '.join(PRECISIONS)}")
         if isinstance(source, Model):
             turned = mirrors.picture(source.mirror) == fmt.TURNED if as_given else source.turned
             scanned = scan(dumps(source.arch, source.tensors, finite=False,
@@ -188,7 +198,8 @@ class Engine:
         ffi, lib = self._ffi, self._lib
         word = ffi.new("char[]", _word(isa)) if isa is not None else ffi.NULL
         options = ffi.new("MfnOptions *", {"isa": word, "threads": threads,
-                                            "as_given": bool(as_given)})
+                                            "as_given": bool(as_given),
+                                            "precision": PRECISIONS.index(precision)})
         error = ffi.new("MfnError *")
         handle = ffi.new("MfnEngine *")
         buffer = ffi.from_buffer(scanned.data)
@@ -242,6 +253,16 @@ class Engine:
         return int(self._info.threads)
 
     @property
+    def precision(self) -> str:
+        """The precision that was asked for."""
+        return PRECISIONS[self._info.precision]
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the weights take in memory."""
+        return int(self._info.weight_bytes)
+
+    @property
     def turned(self) -> bool:
         """True where the file's network takes its picture turned by 180 degrees.
 
@@ -279,7 +300,8 @@ class Engine:
             out.append(EngineLayer(
                 self._ffi.string(row.name).decode(), row.c_in, row.c_out, row.kernel, row.stride,
                 row.pad, row.groups, bool(row.has_act), bool(row.has_residual), row.h_in,
-                row.h_out, int(row.macs)))
+                row.h_out, int(row.macs), self._ffi.string(row.arithmetic).decode(),
+                int(row.weight_bytes)))
         return out
 
     def embed(self, images: npt.ArrayLike) -> Floats:

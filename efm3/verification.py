@@ -16,6 +16,7 @@ from efm3.arrays import Array, Floats
 from efm3.findings import refuse
 from efm3.model import Model
 from efm3.network import Layer, layers
+from efm3.precision import LEAST
 
 LAYER_BUDGET = 256 * 2.0**-24
 """Largest error of a layer, relative to its largest magnitude: 256 roundings of float32,
@@ -68,6 +69,61 @@ def verify(model: Model, isas: Iterable[str] | None = None,
         with engine.Engine(model, isa=isa) as e:
             have = e.embed(x).astype(np.float64)
             out.append(_outcome(model, e, x, want, have, tolerance))
+    return out
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A precision below f32 on one instruction set, beside the float64 reference.
+
+    `arithmetic` is what the pointwise layers run in. The cosines are those of drawn pictures;
+    `constant_cosine` is the least of pictures of one colour and of noise, which are no faces and
+    decide nothing.
+    """
+
+    isa: str
+    precision: str
+    arithmetic: str
+    weight_bytes: int
+    max_error: float
+    mean_cosine: float
+    min_cosine: float
+    constant_cosine: float
+    ok: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The grade as a JSON object."""
+        return asdict(self)
+
+
+DRAWN = 12
+"""Drawn pictures that a precision is graded on."""
+
+
+def grades(model: Model, precisions: Iterable[str],
+           isas: Iterable[str] | None = None) -> list[Grade]:
+    """Each of the precisions below f32 on every instruction set this machine has, or on `isas`.
+
+    Good is one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
+    Raises Efm3Error for an instruction set that is unknown or not supported.
+    """
+    wanted = [n for n, here in engine.isas().items() if here] if isas is None else list(isas)
+    flat = np.stack([np.full((engine.SIDE, engine.SIDE, 3), v, np.uint8) for v in (0, 128, 255)])
+    noise = np.random.default_rng(17).integers(0, 256, flat[:1].shape, np.uint8)
+    x = reference.prepare(np.concatenate([untrained.images(23, DRAWN), flat, noise]))
+    want = reference.forward(model, x)
+    out = []
+    for isa in wanted:
+        for precision in precisions:
+            with engine.Engine(model, isa=isa, precision=precision) as e:
+                have = e.embed(x).astype(np.float64)
+                # The last layer is pointwise, as all are that have another arithmetic.
+                arithmetic, size = e.layers[-1].arithmetic, e.weight_bytes
+            error, least = distance(have[:DRAWN], want[:DRAWN])
+            mean = float(np.mean([distance(have[i:i + 1], want[i:i + 1])[1] for i in range(DRAWN)]))
+            constant = distance(have[DRAWN:], want[DRAWN:])[1]
+            out.append(Grade(isa, precision, arithmetic, size, error, mean, least, constant,
+                             least >= LEAST[precision]))
     return out
 
 

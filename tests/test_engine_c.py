@@ -113,6 +113,22 @@ def test_command_embeds(command, tmp_path):
     run(command, "embed", NANO, tmp_path / "x.raw", code=1)
 
 
+def test_command_and_precisions(command, tmp_path):
+    x = reference.prepare(untrained.images(3, 1))
+    x.tofile(tmp_path / "x.raw")
+    want = reference.forward(efm3.load(NANO), x)[0]
+    errors = []
+    for precision in ("f32", "high", "fast"):
+        lines = run(command, "--isa", "scalar", "--precision", precision, "embed", NANO,
+                    tmp_path / "x.raw").stdout.split()
+        errors.append(np.abs(np.array(lines, float) - want).max())
+    assert errors[0] < 1e-5 < errors[1] < errors[2] < 0.02
+    out = run(command, "--isa", "scalar", "--precision", "fast", "time", NANO).stdout
+    assert re.search(r"stage1.block0.expand +i8 ", out) and re.search(r"stem +f32 ", out)
+    assert "FAIL" not in run(command, "--precision", "fast", "check", NANO).stdout
+    assert "E_OPTION" in run(command, "--precision", "half", "header", NANO, code=1).stderr
+
+
 def test_command_refusals(command, tmp_path):
     run(command, code=2)
     run(command, "dance", NANO, code=2)
@@ -142,13 +158,16 @@ def test_command_names_a_file_of_another_kind(command, tmp_path, kind):
 def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     program = compile_(tmp_path / "check", ROOT / "engine/tests/check_kernels.c", *sources())
     out = run(program).stdout
+    slots = {"gemm", "fc", "dw3", "gdc", "u8"}
     rows = re.findall(r"^ROW\((\w+),", (ROOT / "engine/src/isa.def").read_text(), re.MULTILINE)
     here = {line.split()[0] for line in out.splitlines()}
     assert here and here <= set(rows) and "scalar" in here
     for isa in here:
         if f"{isa} not supported" not in " ".join(out.split()):
-            assert {x.split()[1] for x in out.splitlines() if x.startswith(isa)} == {
-                "gemm", "fc", "dw3", "gdc", "u8"}
+            seen = {x.split()[1] for x in out.splitlines() if x.split()[0] == isa}
+            integers = {s for s in ("i8", "i16") if s in seen}
+            assert seen == slots | integers | {f"{s}-q" for s in integers}
+            assert integers == {"i8", "i16"} or isa != "scalar"
 
 
 @pytest.mark.parametrize("file,old,new", [
@@ -157,6 +176,17 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
      "#define vfma(a, b, c) _mm256_fmsub_ps(a, b, c)"),
     ("src/kernels/scalar.c", "- 127.5f", "- 127.0f"),
     ("src/kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1"),
+    ("src/kernels/scalar.c", "MFN_TOP_8 - r.zero) v", "MFN_TOP_8 + 1 - r.zero) v"),
+    ("src/kernels/scalar.c", "if (p->act) x += bent;", "x += bent;"),
+    ("src/integer.h", "if (width > FLT_MAX) return r;", ""),
+    ("src/integer.h", "(uint32_t)most >= infinity || ", ""),
+    ("src/kernels/simd_int.h", "+ MFN_BLOCK - rest;", "+ MFN_BLOCK - rest / 2;"),
+    ("src/kernels/simd_int.h", "for (; m + 2 <= end; m += 2)", "for (; m + 2 <= end; m += 3)"),
+    ("src/kernels/simd_int.h", "if (p->residual) {", "if (p->residual && p->act) {"),
+    ("src/kernels/simd_int.h", "vidup(INT32_MAX)", "vidup(-1)"),
+    ("src/kernels/simd_int.h", "const size_t depth = (p->k + STEP - 1) / STEP;",
+     "const size_t depth = p->k / STEP;"),
+    ("src/kernels/ymm.h", "viand(a, b) _mm256_and", "viand(a, b) _mm256_or"),
 ])
 def test_the_kernel_check_sees_a_broken_kernel(tmp_path, file, old, new):
     shutil.copytree(ROOT / "engine", tmp_path / "engine")

@@ -22,7 +22,7 @@ from tools import ROOT
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "codes", "arrays", "arithmetic", "pickles", "machine", "texts"),
     ("findings",),
-    ("extras", "source", "format"),
+    ("extras", "source", "format", "precision"),
     ("arch", "sniff", "grammar"),
     ("network", "mirror", "pictures"),
     ("scan", "photos"),
@@ -56,6 +56,7 @@ WORDS = {
     "texts": "foreign text, safe for each output",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",
+    "precision": "the engine's precisions, and what they promise",
     "format": "the declaration of every byte", "pictures": "encoded pictures to pixels",
     "photos": "faces in photographs, found and aligned",
     "arch": "the network's shape and its limits",

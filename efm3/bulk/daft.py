@@ -57,8 +57,8 @@ def embed(model: Source, inputs: str | os.PathLike[str] | Sequence[str | os.Path
           output: str | os.PathLike[str], *, align: bool = False, face: Which = "one",
           detector: str = "centerface", resize: bool = False, strict: bool = False,
           resume: bool = False, force: bool = False, jobs: int | None = None,
-          isa: str | None = None, threads: int = 1, told: Told | None = None,
-          ray: str | None = None) -> dict[str, Any]:
+          isa: str | None = None, precision: str = "f32", threads: int = 1,
+          told: Told | None = None, ray: str | None = None) -> dict[str, Any]:
     """As `efm3.bulk.embed`, by Daft; paths may be URLs of object storage and of the web too.
 
     `ray` is the address of a Ray cluster, "auto" for the one that this machine belongs to; without
@@ -69,7 +69,7 @@ def embed(model: Source, inputs: str | os.PathLike[str] | Sequence[str | os.Path
         raise ValueError("align finds the face, resize takes the picture as it is: one of them")
     if not isinstance(inputs, Places):
         inputs = Places([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)
-    with DaftRun(model, Plan(align, face, detector, resize, isa, threads), jobs, ray) as run:
+    with DaftRun(model, Plan(align, face, detector, resize, isa, threads, precision), jobs, ray) as run:
         return into(run, inputs, os.fspath(output), strict=strict, resume=resume, force=force,
                     told=told)
 

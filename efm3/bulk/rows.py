@@ -39,6 +39,7 @@ class Plan:
     resize: bool = False
     isa: str | None = None
     threads: int = 1
+    precision: str = "f32"
 
 
 class Made(NamedTuple):
@@ -56,7 +57,8 @@ class Maker:
     """
 
     def __init__(self, model: Source, plan: Plan) -> None:
-        self.engine = Engine(model, isa=plan.isa, threads=plan.threads)
+        self.engine = Engine(model, isa=plan.isa, threads=plan.threads,
+                             precision=plan.precision)
         self._aligner: Aligner | None = None
         if plan.align:
             from efm3.photos import Aligner, open_detector

@@ -50,10 +50,12 @@ class Run:
         except Unreadable as e:
             raise error("IO001", str(e), name) from e
         try:
-            opened = engine.Engine(self._model, isa=plan.isa, threads=plan.threads)
+            opened = engine.Engine(self._model, isa=plan.isa, threads=plan.threads,
+                                   precision=plan.precision)
         except Efm3Error as e:
             raise Efm3Error(replace(e.finding, path=name)) from None
         self.dim, self.isa = opened.embedding_dim, opened.isa
+        self.precision = plan.precision
         self.job = Job(_digest(self._model), self.dim, _options(plan, opened.turned))
         self._plan, self._jobs = plan, jobs
         self._pool: Pool | None = None
@@ -110,7 +112,7 @@ def _options(plan: Plan, turned: bool) -> dict[str, Any]:
             detector = {"name": os.path.basename(plan.detector),
                         "sha256": _file_digest(plan.detector)}
     return {"align": plan.align, "face": plan.face if plan.align else None, "detector": detector,
-            "resize": plan.resize, "turned": turned}
+            "resize": plan.resize, "turned": turned, "precision": plan.precision}
 
 
 def _file_digest(path: str) -> str:
@@ -125,7 +127,8 @@ def embed(model: Source, inputs: str | os.PathLike[str] | Sequence[str | os.Path
           output: str | os.PathLike[str], *, align: bool = False, face: Which = "one",
           detector: str = "centerface", resize: bool = False, strict: bool = False,
           resume: bool = False, force: bool = False, jobs: int | None = None,
-          isa: str | None = None, threads: int = 1, told: Told | None = None) -> dict[str, Any]:
+          isa: str | None = None, precision: str = "f32", threads: int = 1,
+          told: Told | None = None) -> dict[str, Any]:
     """Embed the pictures that `inputs` mean (paths, or Inputs) into the table `output`; the
     manifest.
 
@@ -141,7 +144,7 @@ def embed(model: Source, inputs: str | os.PathLike[str] | Sequence[str | os.Path
         raise ValueError("align finds the face, resize takes the picture as it is: one of them")
     if not isinstance(inputs, Inputs):
         inputs = Inputs([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)
-    plan = Plan(align, face, detector, resize, isa, threads)
+    plan = Plan(align, face, detector, resize, isa, threads, precision)
     with Run(model, plan, jobs) as run:
         return into(run, inputs, os.fspath(output), strict=strict, resume=resume, force=force,
                     told=told)

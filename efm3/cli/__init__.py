@@ -17,6 +17,7 @@ import click
 
 import efm3
 from efm3.findings import plain, printable
+from efm3.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from efm3.source import Source
@@ -58,6 +59,11 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
         return number
+
+
+precision_option = click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="f32", show_default=True,
+    help="of the pointwise layers; docs/precision.md")
 
 
 def restore_help(command: click.Command) -> None:

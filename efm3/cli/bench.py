@@ -8,24 +8,25 @@ import time
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import needs_engine, precision_option, source
 from efm3.texts import dumps, printable
 
 
 @click.command("bench")
 @click.argument("file")
 @click.option("--isa", help="force an instruction set")
+@precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)
 @click.option("--runs", type=click.IntRange(1, 1_000_000), default=200, show_default=True)
 @click.option("--layers", is_flag=True, help="also print a table of the layers")
 @click.option("--json", "as_json", is_flag=True)
-def command(file: str, isa: str | None, threads: int, batch: int, runs: int, layers: bool,
-            as_json: bool) -> None:
+def command(file: str, isa: str | None, precision: str, threads: int, batch: int, runs: int,
+            layers: bool, as_json: bool) -> None:
     """Time the forward pass of FILE's network: min, median and p99 of a batch.
 
-    The percentage is of this core's multiply-adds per second, measured before and after in the
-    same run (the better one), times the threads.
+    The percentage is of this core's multiply-adds of float32 per second, measured before and
+    after in the same run (the better one), times the threads; below f32 it may pass 100.
     """
     import numpy as np
 
@@ -34,7 +35,7 @@ def command(file: str, isa: str | None, threads: int, batch: int, runs: int, lay
     from efm3.reference import prepare
 
     with needs_engine():
-        e = engines.Engine(source(file), isa=isa, threads=threads)
+        e = engines.Engine(source(file), isa=isa, precision=precision, threads=threads)
     x = prepare(untrained.images(11, batch))
     peak = engines.fma_peak(e.isa)
     for _ in range(min(20, runs)):
@@ -48,7 +49,8 @@ def command(file: str, isa: str | None, threads: int, batch: int, runs: int, lay
     least, median, p99 = (float(np.percentile(times, q)) for q in (0, 50, 99))
     work = e.macs * batch
     out: dict[str, object] = {
-        "file": file, "isa": e.isa, "threads": threads, "batch": batch, "runs": runs,
+        "file": file, "isa": e.isa, "precision": precision, "threads": threads,
+        "batch": batch, "runs": runs,
         "min_ms": least * 1e3, "median_ms": median * 1e3, "p99_ms": p99 * 1e3,
         "peak_gmac_per_s": peak / 1e9, "percent_of_peak": 100 * work / least / peak}
     rows = []
@@ -57,15 +59,17 @@ def command(file: str, isa: str | None, threads: int, batch: int, runs: int, lay
         profile = e.profile(x[0])
         for layer in e.layers:
             seconds = profile[layer.name]
-            rows.append({"layer": layer.name, "macs": layer.macs, "us": seconds * 1e6,
+            rows.append({"layer": layer.name, "arithmetic": layer.arithmetic, "macs": layer.macs,
+                         "us": seconds * 1e6,
                          "percent_of_peak": 100 * layer.macs / max(seconds, 1e-9) / single})
         out["layers"] = rows
     if as_json:
         click.echo(dumps(out, indent=2))
         return
-    click.echo(f"{printable(file)}: {e.isa}, {threads} thread(s), batch {batch}, {runs} runs")
+    click.echo(f"{printable(file)}: {e.isa}, {precision}, {threads} thread(s), batch {batch}, "
+               f"{runs} runs")
     click.echo(f"  min {least * 1e3:.3f} ms  median {median * 1e3:.3f} ms  p99 {p99 * 1e3:.3f} ms"
                f"  {out['percent_of_peak']:.1f} % of {peak / 1e9:.1f} GMAC/s")
     for r in rows:
-        click.echo(f"  {r['layer']:24}{r['macs']:>12,}{r['us']:>10.1f} us"
+        click.echo(f"  {r['layer']:24}{r['arithmetic']:>4}{r['macs']:>12,}{r['us']:>10.1f} us"
                    f"{r['percent_of_peak']:>7.1f} %")

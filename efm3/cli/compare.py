@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import aligner, alignment, free, save
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ WHOLE = 1 << 16
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")
 @click.option("--force", is_flag=True, help="overwrite X.png where it is there already")
+@precision_option
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
-            face: Which, detector: str, force: bool, as_json: bool) -> None:
+            face: Which, detector: str, force: bool, precision: str, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
 
     Two pictures give one number, more give a table of all pairs. Pictures are aligned faces of
@@ -55,7 +56,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     free([output] if output else [], force)
     weights = bytes(read(source(file))) if file == "-" else file
     with needs_engine():
-        engine = Engine(weights)
+        engine = Engine(weights, precision=precision)
     finder = aligner(align, resize, face, detector)
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)

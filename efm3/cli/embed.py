@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import alignment
 from efm3.findings import printable
 
@@ -60,13 +60,14 @@ class _Terminated(BaseException):
               "auto is the one of this machine")
 @click.option("-q", "--quiet", is_flag=True, help="say no progress and no counts")
 @click.option("--isa", help="force an instruction set")
+@precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True,
               help="threads of each process's engine")
 @click.pass_context
 def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str | None,
             files_from: str | None, null: bool, resize: bool, align: bool, face: Which,
             detector: str, strict: bool, resume: bool, force: bool, jobs: int | None, engine: str,
-            ray: str | None, quiet: bool, isa: str | None, threads: int) -> None:
+            ray: str | None, quiet: bool, isa: str | None, precision: str, threads: int) -> None:
     """Embed pictures with FILE's network: photographs with --align; without it aligned faces of
     112x112 pixels, or .npy of uint8.
 
@@ -91,7 +92,7 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
         from efm3.cli._progress import Progress
 
         inputs, opened = _engine(engine, ray, paths, files_from, null)
-        plan = Plan(align, face, detector, resize, isa, threads)
+        plan = Plan(align, face, detector, resize, isa, threads, precision)
         with needs_engine(), opened(source(file), plan, jobs) as run, \
                 Progress(inputs, quiet or not output) as progress:
             if table:
@@ -214,9 +215,9 @@ def _stream(run: Run, inputs: Inputs, output: str | None, file: str, align: bool
         for one in made():
             _write(json_lines(one.rows, run.dim))
     elif output:
-        write_atomic(output, _document(made(), file, run.isa, align))
+        write_atomic(output, _document(made(), file, run, align))
     else:
-        for piece in _document(made(), file, run.isa, align):
+        for piece in _document(made(), file, run, align):
             _write(piece)
 
 
@@ -225,8 +226,9 @@ def _write(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _document(made: Iterable[Made], file: str, isa: str, align: bool) -> Iterator[bytes]:
-    head = json.dumps({"file": file, "isa": isa, "embeddings": []})[:-2]
+def _document(made: Iterable[Made], file: str, run: Run, align: bool) -> Iterator[bytes]:
+    head = json.dumps({"file": file, "isa": run.isa, "precision": run.precision,
+                       "embeddings": []})[:-2]
     separator = head
     for one in made:
         for row in one.rows:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
@@ -45,6 +45,7 @@ class _Network(NamedTuple):
               help="skip pairs with a picture that cannot be decoded")
 @click.option("--plots", metavar="DIR", help="write roc.png, det.png and histogram.png there")
 @click.option("--isa", help="force an instruction set of the engine")
+@precision_option
 @click.option("--device", default="auto", show_default=True,
               help="for runs and checkpoints: cpu, cuda, cuda:N or auto")
 @click.option("--threads", type=click.IntRange(1, 64), default=cores,
@@ -52,7 +53,7 @@ class _Network(NamedTuple):
 @click.option("--json", "as_json", is_flag=True)
 def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: bool, resize: bool,
             align: bool, face: Which, detector: str, skip_broken: bool, plots: str | None,
-            isa: str | None, device: str, threads: int, as_json: bool) -> None:
+            isa: str | None, precision: str, device: str, threads: int, as_json: bool) -> None:
     """Run networks on PAIRS and report how well they tell people apart.
 
     NETWORK is a weight file, which the C engine runs, or a run folder of `efm3 train` (its
@@ -73,7 +74,7 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
 
     results: dict[str, Measured] = {}
     with needs_engine():
-        chosen = [_network(n, isa, device, threads) for n in networks]
+        chosen = [_network(n, isa, precision, device, threads) for n in networks]
         found = pair_set(source(pairs), images, resize,
                          aligner(align, resize, face, detector))
         for word, network in zip(networks, chosen, strict=True):
@@ -99,12 +100,12 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
         show(table(results[word].scores))
 
 
-def _network(word: str, isa: str | None, device: str, threads: int) -> _Network:
+def _network(word: str, isa: str | None, precision: str, device: str, threads: int) -> _Network:
     """The network that NETWORK names. Raises Efm3Error, OSError, ClickException, EngineMissing."""
     if word == "-" or not (os.path.isdir(word) or word.lower().endswith(CHECKPOINTS)):
         from efm3.engine import Engine
 
-        engine = Engine(source(word), isa=isa, threads=threads)
+        engine = Engine(source(word), isa=isa, precision=precision, threads=threads)
         return _Network(engine.embed, engine.isa, "cpu")
     need("torch", "train").set_num_threads(threads)
     from efm3.train import checkpoint, scoring

@@ -18,6 +18,7 @@ from efm3.findings import refuse, shown
 from efm3.index.library import Library
 from efm3.index.top import BATCH, NONE, Hits, top
 from efm3.pictures import ALIGN
+from efm3.precision import PRECISIONS
 from efm3.source import Source, name_of
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def of_pictures(library: Library, pictures: Inputs, model: Source, detector: str
     from efm3.bulk.rows import Plan
     from efm3.bulk.run import Run
 
-    plan = Plan(*_options(library, detector), threads=threads)
+    plan = Plan(*_options(library, detector), threads=threads, precision=_precision(library))
     with Run(model, plan) as run:
         library.same(run.job.model, run.job.dim, name_of(model))
         for table in library.tables:
@@ -161,8 +162,17 @@ def _options(library: Library, detector: str | None) -> tuple[bool, Any, str, bo
     return True, face, detector or os.path.basename(str(name)), False
 
 
+def _precision(library: Library) -> str:
+    """The first table's; vectors of other precisions may be compared with it."""
+    stated = library.tables[0].options.get("precision", PRECISIONS[0])
+    if stated not in PRECISIONS:
+        refuse("B025", f"its options state the precision {shown(stated)}", library.tables[0].path,
+               shown(stated), ", ".join(PRECISIONS))
+    return str(stated)
+
+
 def _alike(now: dict[str, Any], there: dict[str, Any], place: str) -> None:
     differ = [f"{k} {shown(there.get(k))}, here {shown(now.get(k))}"
-              for k in sorted({*now, *there}) if now.get(k) != there.get(k)]
+              for k in sorted({*now, *there} - {"precision"}) if now.get(k) != there.get(k)]
     if differ:
         refuse("B025", f"its pictures were treated otherwise: {'; '.join(differ)}", place)

@@ -16,7 +16,7 @@
 enum { VALUES = 3 * 112 * 112 };
 
 static const char usage[] =
-    "usage: mfn-cli [--isa NAME] [--as-given] VERB WEIGHTS [INPUT]\n"
+    "usage: mfn-cli [--isa NAME] [--precision f32|high|fast] [--as-given] VERB WEIGHTS [INPUT]\n"
     "  header   the network's shape, and what the engine made of it\n"
     "  layers   a line for each layer\n"
     "  time     milliseconds of one forward pass, and each layer's share of the peak\n"
@@ -120,13 +120,14 @@ static int timing(const MfnEngine *engine, const float *x, float *out, double *s
     if (rc) return fail("profile", mfn_strerror(rc));
     MfnLayerInfo l;
     for (int i = 0; mfn_engine_layer(engine, i, &l) == MFN_OK; i++)
-        printf("  %-24s %8.1f us %6.1f %%\n", l.name, seconds[i] * 1e6,
+        printf("  %-24s %-3s %8.1f us %6.1f %%\n", l.name, l.arithmetic, seconds[i] * 1e6,
                100 * (double)l.macs / seconds[i] / peak);
     return 0;
 }
 
 static int check(const char *path, MfnOptions options, const float *x, float *out, int dim) {
     int bad = 0;
+    options.precision = MFN_F32;  // below it two sets need not run in the same arithmetic
     float *want = malloc((size_t)dim * sizeof *want);
     if (!want) return fail("check", "out of memory");
     for (int i = mfn_isa_count() - 1; i >= 0; i--) {
@@ -177,6 +178,13 @@ static int embed(const MfnEngine *engine, const char *path, float *x, float *out
 int main(int argc, char **argv) {
     MfnOptions options = {.isa = NULL};
     if (argc > 2 && strcmp(argv[1], "--isa") == 0) options.isa = argv[2], argc -= 2, argv += 2;
+    if (argc > 2 && strcmp(argv[1], "--precision") == 0) {
+        static const char *const names[] = {"f32", "high", "fast"};
+        options.precision = -1;
+        for (int i = 0; i < 3; i++)
+            if (strcmp(argv[2], names[i]) == 0) options.precision = i;
+        argc -= 2, argv += 2;
+    }
     if (argc > 1 && strcmp(argv[1], "--as-given") == 0) options.as_given = 1, argc--, argv++;
     bool embeds = argc == 4 && strcmp(argv[1], "embed") == 0;
     if (argc != 3 && !embeds) {

@@ -17,7 +17,9 @@
 //              Options may ask for the input as it is given: for programs that turn themselves.
 //   Float      Denormals are treated as zero during a call; the caller's floating-point state is
 //              the same after it. NaN and infinity in weights or input are not refused: they
-//              propagate by IEEE rules into the embedding (`efm3 validate` checks values).
+//              propagate by IEEE rules into the embedding (`efm3 validate` checks values). Below
+//              f32, a map's row that holds either before a pointwise layer, and an output channel
+//              whose weights or slope do, are NaN after it, in every instruction set.
 //   Folding    BatchNorm is folded into the convolutions in double, and each weight and bias is
 //              rounded once to float. What float cannot hold becomes an infinity, and computing goes
 //              on: such a file is not refused, and its embedding is NaN in the same components
@@ -67,6 +69,14 @@ enum {
     MFN_E_PICTURE = -22
 };
 
+// How accurately the pointwise layers are computed; all else is float32 in each. The file is the same,
+// its weights are rounded at load, and a result depends on its picture alone.
+enum {
+    MFN_F32 = 0,   // float32
+    MFN_HIGH = 1,  // integers of 16 bits: cosine to f32 at least 0.9999
+    MFN_FAST = 2   // integers of 8 bits: at least 0.999 with trained weights
+};
+
 // An engine handle. May live on the stack; needs no initialisation before mfn_engine_init().
 // The fields are private: do not copy a handle that is in use.
 typedef struct MfnEngine {
@@ -76,10 +86,13 @@ typedef struct MfnEngine {
 
 // All-zero means defaults.
 typedef struct MfnOptions {
-    const char *isa;  // "avx512", "avx2", "neon", "scalar"; NULL: MFN_ISA if set, else the best
+    const char *isa;  // "avx512vnni", "avx512", "avxvnni", "avx2", "neondot", "neon",
+                      // "scalar"; NULL: MFN_ISA if set, else the best
     int threads;      // 0 or 1: the caller alone; up to 64 for batches
     int as_given;     // 1: the input reaches the network as it is; see mfn_engine_turned()
-    int reserved[4];  // must be zero
+    int precision;    // MFN_F32, MFN_HIGH or MFN_FAST, the least that is accepted: where a
+                      // processor gains nothing by it, a better one is used
+    int reserved[3];  // must be zero
 } MfnOptions;
 
 typedef struct MfnError {
@@ -98,6 +111,7 @@ typedef struct MfnInfo {
     uint64_t weight_bytes;   // packed weights
     uint64_t scratch_bytes;  // working memory of one call (each concurrent call has its own)
     uint64_t trace_floats;   // length of mfn_engine_trace()'s output
+    int precision;           // as asked for; each layer says what it runs in
 } MfnInfo;
 
 typedef struct MfnLayerInfo {
@@ -106,6 +120,8 @@ typedef struct MfnLayerInfo {
     int h_in, w_in, h_out, w_out;
     int has_act, has_residual;
     uint64_t macs;
+    char arithmetic[8];     // what it runs in: "f32", "i16" or "i8"
+    uint64_t weight_bytes;  // packed weights
 } MfnLayerInfo;
 
 // Loads `path`. 0 or a negative status; on failure *engine holds nothing to free.

@@ -29,9 +29,13 @@ static int set_options(MfnImpl *im, const MfnOptions *options, MfnError *e) {
                         MFN_MAX_THREADS);
     if (o->as_given != 0 && o->as_given != 1)
         return mfn_fail(e, MFN_E_OPTION, -1, "as_given is %d, allowed are 0 and 1", o->as_given);
-    for (int i = 0; i < 4; i++)
+    if (o->precision < MFN_F32 || o->precision > MFN_FAST)
+        return mfn_fail(e, MFN_E_OPTION, -1, "precision is %d, allowed are %d to %d", o->precision,
+                        MFN_F32, MFN_FAST);
+    for (int i = 0; i < 3; i++)
         if (o->reserved[i]) return mfn_fail(e, MFN_E_OPTION, -1, "a reserved option is not zero");
     im->as_given = o->as_given == 1;
+    im->precision = o->precision;
     im->threads = o->threads ? o->threads : 1;
     im->isa = mfn_isa_resolve(o->isa, &im->kernels);
     if (im->isa < 0)

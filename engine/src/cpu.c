@@ -25,6 +25,10 @@ static unsigned look(void) {
     if (b & avx2) found |= MFN_CPU_AVX2;
     if ((saved & 0xe6) == 0xe6 && (b & (f | dq | bw | vl)) == (f | dq | bw | vl))
         found |= MFN_CPU_AVX512;
+    const unsigned avx512_vnni = 1u << 11, avx_vnni = 1u << 4, subleaves = a;
+    if ((found & MFN_CPU_AVX512) && (c & avx512_vnni)) found |= MFN_CPU_AVX512VNNI;
+    if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni))
+        found |= MFN_CPU_AVXVNNI;
     return found;
 }
 
@@ -40,8 +44,22 @@ unsigned mfn_cpu_features(void) {
     return found & ~(unsigned)KNOWN;
 }
 #elif defined(MFN_HAVE_NEON)
-// AdvSIMD is part of every AArch64 processor that runs code built with __ARM_NEON.
-unsigned mfn_cpu_features(void) { return MFN_CPU_NEON; }
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+// AdvSIMD is part of every AArch64 processor that runs code built with __ARM_NEON; the dot products
+// are part of every Apple one, and Linux says where they are.
+unsigned mfn_cpu_features(void) {
+#if defined(__APPLE__) || defined(__ARM_FEATURE_DOTPROD)
+    return MFN_CPU_NEON | MFN_CPU_NEONDOT;
+#elif defined(__linux__)
+    const unsigned long dot = 1ul << 20;  // HWCAP_ASIMDDP
+    return getauxval(AT_HWCAP) & dot ? MFN_CPU_NEON | MFN_CPU_NEONDOT : MFN_CPU_NEON;
+#else
+    return MFN_CPU_NEON;
+#endif
+}
 #else
 unsigned mfn_cpu_features(void) { return 0; }
 #endif

@@ -8,7 +8,10 @@
 enum {
     MFN_CPU_AVX2 = 1,    // AVX2 and FMA
     MFN_CPU_AVX512 = 2,  // F, VL, DQ, BW
-    MFN_CPU_NEON = 4
+    MFN_CPU_NEON = 4,
+    MFN_CPU_AVX512VNNI = 8,
+    MFN_CPU_AVXVNNI = 16,
+    MFN_CPU_NEONDOT = 32
 };
 
 unsigned mfn_cpu_features(void);

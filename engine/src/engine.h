@@ -12,6 +12,9 @@
 
 enum { MFN_IDLE_SLOTS = 64, MFN_MAX_THREADS = 64 };
 
+// Depthwise rows that become levels at once, where the projection runs in integers.
+enum { MFN_LEVEL_ROWS = 2 };
+
 // A producer (stem or expand), the depthwise layer that reads its rows through a ring, and for
 // blocks the projection. `first` is the producer's index; the others follow it.
 typedef struct MfnChain {
@@ -26,7 +29,7 @@ typedef struct MfnChain {
 typedef struct MfnPlan {
     MfnChain *chains;
     int n_chains;
-    size_t zero, input, rows, wide, narrow, plane[2], vector, total;
+    size_t zero, input, rows, wide, narrow, plane[2], vector, levels, scales, zeros, total;
 } MfnPlan;
 
 typedef struct MfnPool MfnPool;
@@ -36,6 +39,7 @@ typedef struct MfnImpl {
     MfnKernels kernels;
     int isa;
     int threads;
+    int precision;
     bool as_given;
     int picture;  // mfn_mirror_picture() of the file
     int n_layers;
@@ -71,8 +75,21 @@ void mfn_scratch_give(MfnImpl *impl, float *scratch);
 
 // pack.c: sizes, then fills, the packed weights of all layers.
 int mfn_pack_layout(MfnImpl *impl);
+size_t mfn_pack_floats(const MfnImpl *impl, const MfnLayer *layer);
 struct MfnImage;
 int mfn_pack_fill(MfnImpl *impl, const struct MfnImage *image);
+
+// One layer's tensors, copied out of the file; scale and bias are those of the folded BatchNorm.
+typedef struct MfnFolded {
+    float *w, *slope;
+    double *scale, *bias;
+} MfnFolded;
+
+// pack_int.c: the kernels that run a layer in integers, NULL where it runs in float32.
+const MfnIntegers *mfn_integers_of(const MfnImpl *impl, const MfnLayer *layer);
+size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n);
+void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *folded, size_t k, size_t n,
+                       unsigned char *out);
 
 // mirror.c: 1 where the mirror's text says that the picture is turned by 180 degrees, else 0;
 // MFN_E_PICTURE where it says something unknown.

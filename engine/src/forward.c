@@ -66,6 +66,39 @@ static MfnGemm gemm_of(const Pass *p, int layer, const float *a, float *out, siz
     return g;
 }
 
+// Makes levels of `m` pixels, `group` on a map's row, as the layer's input from pixel `at` on.
+static void quantise(const Pass *p, int layer, const float *in, size_t at, size_t m, size_t group) {
+    const MfnIntegers *set = mfn_integers_of(p->im, &p->im->layers[layer]);
+    MfnQuantise q = {.in = in, .m = m, .group = group, .channels = p->im->layers[layer].c_in};
+    q.px = px_of(p->im->layers[layer].c_in);
+    q.levels = (unsigned char *)(void *)(p->scratch + p->plan->levels) + at * q.px * set->level_bytes;
+    q.scale = p->scratch + p->plan->scales + at;
+    q.zero = (int32_t *)(void *)(p->scratch + p->plan->zeros) + at;
+    set->quantise(&q);
+}
+
+// out = act(in * w) + residual for `m` pixels of a pointwise layer, `group` on a map's row. A layer
+// that runs in integers takes its levels, where `in` is NULL.
+static void pointwise(const Pass *p, int layer, const float *in, size_t m, size_t group,
+                      const float *residual, float *out) {
+    const MfnLayer *l = &p->im->layers[layer];
+    const MfnIntegers *set = mfn_integers_of(p->im, l);
+    MfnGemm g = gemm_of(p, layer, in, out, m);
+    g.residual = residual;
+    if (!set) {
+        (l->kind == MFN_EMBED ? p->im->kernels.fc : p->im->kernels.gemm)(&g);
+        return;
+    }
+    if (in) quantise(p, layer, in, 0, m, group);
+    MfnProduct i = {.w = (const unsigned char *)(const void *)g.w, .m = m, .group = group};
+    i.levels = (const unsigned char *)(const void *)(p->scratch + p->plan->levels);
+    i.scale = p->scratch + p->plan->scales;
+    i.zero = (const int32_t *)(const void *)(p->scratch + p->plan->zeros);
+    i.residual = residual, i.out = out, i.act = g.act;
+    i.k = g.k, i.n = g.n, i.a_px = g.a_px, i.out_px = g.out_px;
+    set->product(&i);
+}
+
 static void produce_stem(const Pass *p, uint32_t from, uint32_t to, uint32_t ring, float *out) {
     const MfnLayer *l = &p->im->layers[0];
     float *rows = p->scratch + p->plan->input;
@@ -87,9 +120,8 @@ static void produce_expand(const Pass *p, int layer, const float *in, uint32_t f
     size_t side = l->side_out;
     while (from < to) {
         uint32_t slot = from % ring, n = to - from < ring - slot ? to - from : ring - slot;
-        MfnGemm g = gemm_of(p, layer, in + from * side * px_of(l->c_in),
-                            out + slot * side * px_of(l->c_out), n * side);
-        p->im->kernels.gemm(&g);
+        pointwise(p, layer, in + from * side * px_of(l->c_in), n * side, side, NULL,
+                  out + slot * side * px_of(l->c_out));
         from += n;
     }
 }
@@ -120,15 +152,22 @@ static void run_chain(const Pass *p, const MfnChain *c, const float *in, float *
         MfnDw d = {.rows = rows, .channels = dw->c_in, .px = px, .w_in = dw->side_in};
         d.w = p->im->weights + p->im->packed[c->first + 1];
         d.out = c->projects ? narrow : out + done * px;
-        d.w_out = dw->side_out, d.n_rows = n, d.stride = dw->stride;
-        p->im->kernels.dw3(&d);
+        d.w_out = dw->side_out, d.stride = dw->stride;
+        // A few rows at a time become levels while they are in the L1 cache; a trace sees them all.
+        const bool integers = c->projects && mfn_integers_of(p->im, dw + 1);
+        const uint32_t few = integers && !p->hook ? MFN_LEVEL_ROWS : n;
+        for (uint32_t r = 0; r < n; r += few, d.rows += few * d.stride) {
+            d.n_rows = n - r < few ? n - r : few;
+            p->im->kernels.dw3(&d);
+            if (integers)
+                quantise(p, c->first + 2, narrow, (size_t)r * d.w_out, d.n_rows * d.w_out, d.w_out);
+        }
         if (p->hook) report(p, c->first + 1, d.out);
         if (!c->projects) continue;
         const MfnLayer *project = dw + 1;
         size_t out_px = px_of(project->c_out);
-        MfnGemm g = gemm_of(p, c->first + 2, narrow, out + done * out_px, n * dw->side_out);
-        if (project->residual) g.residual = in + done * out_px;
-        p->im->kernels.gemm(&g);
+        pointwise(p, c->first + 2, integers ? NULL : narrow, n * dw->side_out, dw->side_out,
+                  project->residual ? in + done * out_px : NULL, out + done * out_px);
         if (p->hook) report(p, c->first + 2, out);
     }
 }
@@ -158,15 +197,13 @@ void mfn_forward_one(const MfnImpl *im, const MfnPlan *plan, float *scratch, con
     size_t pixels = (size_t)conv->side_out * conv->side_out;
     float *map = scratch + plan->wide, *pooled = scratch + plan->vector;
     float *raw = pooled + px_of(conv->c_out);
-    MfnGemm g = gemm_of(&p, last, in, map, pixels);
-    im->kernels.gemm(&g);
+    pointwise(&p, last, in, pixels, conv->side_out, NULL, map);
     report(&p, last, map);
     MfnGdc d = {.in = map, .w = im->weights + im->packed[last + 1], .out = pooled};
     d.channels = conv->c_out, d.px = px_of(conv->c_out), d.pixels = pixels;
     im->kernels.gdc(&d);
     report(&p, last + 1, pooled);
-    MfnGemm f = gemm_of(&p, last + 2, pooled, raw, 1);
-    im->kernels.fc(&f);
+    pointwise(&p, last + 2, pooled, 1, 1, NULL, raw);
     report(&p, last + 2, raw);
     normalise(raw, im->arch.embedding_dim, embedding);
 }

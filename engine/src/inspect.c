@@ -36,6 +36,7 @@ int mfn_engine_info(const MfnEngine *engine, MfnInfo *info) {
         info->trace_floats += map_floats(&im->layers[i]);
     }
     info->weight_bytes = (uint64_t)im->weight_floats * sizeof(float);
+    info->precision = im->precision;
     info->scratch_bytes = (uint64_t)im->fused.total * sizeof(float);
     return MFN_OK;
 }
@@ -53,6 +54,9 @@ int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *out) {
     out->h_out = out->w_out = (int)l->side_out;
     out->has_act = l->act, out->has_residual = l->residual;
     out->macs = mfn_layer_macs(l);
+    const MfnIntegers *set = mfn_integers_of(im, l);
+    strcpy(out->arithmetic, !set ? "f32" : set->bits == 8 ? "i8" : "i16");
+    out->weight_bytes = (uint64_t)mfn_pack_floats(im, l) * sizeof(float);
     return MFN_OK;
 }
 

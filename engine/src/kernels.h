@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "integer.h"
+
 enum { MFN_BLOCK = 16, MFN_ALIGN = 64 };
 
 static inline size_t mfn_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -60,6 +62,8 @@ typedef struct MfnKernels {
     void (*dw3)(const MfnDw *);
     void (*gdc)(const MfnGdc *);
     void (*u8)(const uint8_t *in, float *out, size_t n);  // (p - 127.5) / 128
+    const MfnIntegers *fast;                               // of 8 bits, or more where as quick
+    const MfnIntegers *high;                               // of 16 bits
     double (*fma_probe)(uint64_t rounds);                  // runs and returns multiply-adds done
 } MfnKernels;
 
@@ -67,8 +71,21 @@ typedef struct MfnKernels {
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_X86 1
 #endif
+// Older compilers do not know the newer sets.
+#if defined(MFN_HAVE_X86) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define MFN_HAVE_AVX512VNNI 1
+#define MFN_HAVE_AVXVNNI 1
+#endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_NEON 1
+#endif
+
+// What has a constant for an argument is inlined and unrolled.
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
 #endif
 
 #define ROW(name, needs) extern const MfnKernels mfn_kernels__##name;

@@ -26,9 +26,12 @@ static size_t gemm_floats(PanelFn panel, size_t k, size_t n) {
     return mfn_round_up(total, MFN_BLOCK);
 }
 
-static size_t layer_floats(const MfnImpl *im, const MfnLayer *l) {
+size_t mfn_pack_floats(const MfnImpl *im, const MfnLayer *l) {
     size_t area = (size_t)l->kernel * l->kernel;
     size_t wide = mfn_round_up(l->c_out, MFN_BLOCK);
+    const MfnIntegers *set = mfn_integers_of(im, l);
+    if (set)
+        return mfn_round_up(mfn_integers_bytes(set, l->c_in, l->c_out), MFN_ALIGN) / sizeof(float);
     switch (l->kind) {
     case MFN_DW: return wide * (area + 2);
     case MFN_GDC: return wide * (area + 1);
@@ -43,19 +46,13 @@ int mfn_pack_layout(MfnImpl *im) {
     if (!im->packed) return MFN_E_NOMEM;
     for (int i = 0; i < im->n_layers; i++) {
         im->packed[i] = im->weight_floats;
-        im->weight_floats += layer_floats(im, &im->layers[i]);
+        im->weight_floats += mfn_pack_floats(im, &im->layers[i]);
     }
     im->weights = mfn_arena_new(im->weight_floats);
     return im->weights ? MFN_OK : MFN_E_NOMEM;
 }
 
-// One layer's tensors, copied out of the file; scale and bias are those of the folded BatchNorm.
-typedef struct Folded {
-    float *w, *slope;
-    double *scale, *bias;
-} Folded;
-
-static void read_folded(MfnCursor *c, const MfnLayer *l, size_t n_weights, Folded *f) {
+static void read_folded(MfnCursor *c, const MfnLayer *l, size_t n_weights, MfnFolded *f) {
     size_t n = l->c_out;
     uint32_t bytes;
     float *v = f->slope;  // scratch until the slopes themselves are read
@@ -78,7 +75,7 @@ static void read_folded(MfnCursor *c, const MfnLayer *l, size_t n_weights, Folde
         memset(f->slope, 0, n * sizeof(float));
 }
 
-static void pack_gemm(PanelFn panel, const Folded *f, size_t k, size_t n, float *out) {
+static void pack_gemm(PanelFn panel, const MfnFolded *f, size_t k, size_t n, float *out) {
     for (size_t at = 0; at < n;) {
         size_t wide = panel(n - at), real = n - at < wide ? n - at : wide;
         for (size_t j = 0; j < real; j++) {
@@ -95,7 +92,7 @@ static void pack_gemm(PanelFn panel, const Folded *f, size_t k, size_t n, float 
 }
 
 // Per MFN_BLOCK channels: the taps, the bias and, where `slopes`, the slope.
-static void pack_depthwise(const Folded *f, size_t channels, size_t area, bool slopes, float *out) {
+static void pack_depthwise(const MfnFolded *f, size_t channels, size_t area, bool slopes, float *out) {
     size_t stride = (area + (slopes ? 2 : 1)) * MFN_BLOCK;
     for (size_t c = 0; c < channels; c++) {
         float *to = out + c / MFN_BLOCK * stride + c % MFN_BLOCK;
@@ -113,7 +110,7 @@ int mfn_pack_fill(MfnImpl *im, const struct MfnImage *image) {
         if (w > most_w) most_w = w;
         if (c > most_c) most_c = c;
     }
-    Folded f = {malloc(most_w * sizeof(float)), malloc(most_c * sizeof(float)),
+    MfnFolded f = {malloc(most_w * sizeof(float)), malloc(most_c * sizeof(float)),
                 malloc(most_c * sizeof(double)), malloc(most_c * sizeof(double))};
     bool ok = f.w && f.slope && f.scale && f.bias;
     MfnCursor c = {image->data, image->size, (size_t)image->count_at + 4};
@@ -124,6 +121,9 @@ int mfn_pack_fill(MfnImpl *im, const struct MfnImage *image) {
         read_folded(&c, l, (size_t)mfn_layer_weights(l), &f);
         if (l->kind == MFN_DW || l->kind == MFN_GDC)
             pack_depthwise(&f, l->c_out, area, l->kind == MFN_DW, out);
+        else if (mfn_integers_of(im, l))
+            mfn_integers_pack(mfn_integers_of(im, l), &f, l->c_in, l->c_out,
+                              (unsigned char *)(void *)out);
         else
             pack_gemm(l->kind == MFN_EMBED ? im->kernels.fc_panel : im->kernels.panel, &f,
                       l->c_in * area, l->c_out, out);

@@ -40,12 +40,21 @@ static void at_least(uint64_t *v, uint64_t floor) {
     if (*v < floor) *v = floor;
 }
 
+// Room for the levels of `pixels` pixels that a layer takes at once, where it runs in integers.
+static void size_levels(const MfnImpl *im, const MfnLayer *l, uint64_t pixels, uint64_t *levels,
+                        uint64_t *scales) {
+    const MfnIntegers *set = mfn_integers_of(im, l);
+    if (!set) return;
+    at_least(levels, pixels * padded(l->c_in) * set->level_bytes / sizeof(float));
+    at_least(scales, pixels);
+}
+
 int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
     const MfnLayer *l = im->layers, *last = &l[im->n_layers - 3];
     p->n_chains = 1 + (im->n_layers - 5) / 3;
     p->chains = calloc((size_t)p->n_chains, sizeof *p->chains);
     if (!p->chains) return MFN_E_NOMEM;
-    uint64_t zero = 0, rows = 0, wide = 0, narrow = 0, plane[2] = {0, 0};
+    uint64_t zero = 0, rows = 0, wide = 0, narrow = 0, plane[2] = {0, 0}, levels = 0, scales = 0;
     for (int i = 0; i < p->n_chains; i++) {
         MfnChain *c = &p->chains[i];
         c->first = i == 0 ? 0 : 2 + 3 * (i - 1);
@@ -56,20 +65,28 @@ int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
         at_least(&zero, px * dw->side_in);
         at_least(&rows, ((uint64_t)c->band - 1) * dw->stride + 3);
         at_least(&wide, px * dw->side_in * c->ring);
-        if (c->projects) at_least(&narrow, px * dw->side_out * c->band);
+        if (c->projects) {
+            bool few = !whole && c->band > MFN_LEVEL_ROWS && mfn_integers_of(im, dw + 1);
+            at_least(&narrow, px * dw->side_out * (few ? MFN_LEVEL_ROWS : c->band));
+            size_levels(im, dw - 1, (uint64_t)dw->side_in * c->ring, &levels, &scales);
+            size_levels(im, dw + 1, (uint64_t)dw->side_out * c->band, &levels, &scales);
+        }
         at_least(&plane[i % 2], padded(out->c_out) * out->side_out * out->side_out);
     }
     at_least(&wide, padded(last->c_out) * last->side_out * last->side_out);
+    size_levels(im, last, (uint64_t)last->side_out * last->side_out, &levels, &scales);
+    size_levels(im, last + 2, 1, &levels, &scales);
     // A pointer takes at most the space of two floats.
     rows = mfn_round_up((size_t)rows * 2, MFN_BLOCK);
     uint64_t side = MFN_INPUT_PADDED_SIDE;
     uint64_t input = side * im->arch.stem_kernel * MFN_FMT_INPUT_CHANNELS;
     uint64_t vector = padded(last->c_out) + padded(im->arch.embedding_dim) + 128;
-    const uint64_t sizes[] = {zero, input, rows, wide, narrow, plane[0], plane[1], vector};
-    size_t *const offsets[] = {&p->zero,   &p->input,    &p->rows,     &p->wide,
-                               &p->narrow, &p->plane[0], &p->plane[1], &p->vector};
+    const uint64_t sizes[] = {zero,     input,  rows,   wide,   narrow, plane[0],
+                              plane[1], vector, levels, scales, scales};
+    size_t *const offsets[] = {&p->zero,     &p->input,  &p->rows,   &p->wide,   &p->narrow, &p->plane[0],
+                               &p->plane[1], &p->vector, &p->levels, &p->scales, &p->zeros};
     uint64_t total = 0;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 11; i++) {
         *offsets[i] = (size_t)total;
         // A line of distance: a store beyond one buffer's last pixel cannot slow the next one.
         uint64_t size = (sizes[i] + 2 * MFN_BLOCK - 1) / MFN_BLOCK * MFN_BLOCK;

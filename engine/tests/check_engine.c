@@ -13,9 +13,12 @@ static int load_copy(const unsigned char *data, size_t size, bool run) {
     unsigned char *copy = malloc(size ? size : 1);
     CHECK(copy);
     if (size) memcpy(copy, data, size);
+    // Each precision in turn.
+    static int turn;
+    MfnOptions options = {.precision = turn++ % (MFN_FAST + 1)};
     MfnEngine e;
     MfnError error;
-    int rc = mfn_engine_init_memory(copy, size, NULL, &e, &error);
+    int rc = mfn_engine_init_memory(copy, size, &options, &e, &error);
     free(copy);
     CHECK(error.status == rc && memchr(error.text, 0, sizeof error.text));
     CHECK(rc == 0 || (error.text[0] && error.offset >= -1 && error.offset <= (int64_t)size));
@@ -58,7 +61,7 @@ static void any(const unsigned char *data, size_t size) {
 
 // One life of an engine; false where any step said that memory ran out.
 static bool life(const unsigned char *data, size_t size, float *out) {
-    MfnOptions options = {.threads = 3};
+    MfnOptions options = {.threads = 3, .precision = for_ever ? MFN_FAST : MFN_F32};
     MfnEngine e;
     bool well = true;
     int rc = mfn_engine_init_memory(data, size, &options, &e, NULL);
@@ -157,8 +160,9 @@ static void *worker(void *arg) {
 }
 
 // An engine of several threads, and the serial results of one that has a single thread.
-static void share(Shared *s, const unsigned char *data, size_t size, const char *isa) {
-    MfnOptions options = {.isa = isa, .threads = 1};
+static void share(Shared *s, const unsigned char *data, size_t size, const char *isa,
+                  int precision) {
+    MfnOptions options = {.isa = isa, .threads = 1, .precision = precision};
     CHECK(mfn_engine_init_memory(data, size, &options, &s->engine, NULL) == MFN_OK);
     int dim = mfn_embedding_dim(&s->engine);
     CHECK(dim > 0 && dim <= MAX_DIM);
@@ -183,14 +187,16 @@ static void crowd(Shared *s) {
 
 static void threads(const unsigned char *data, size_t size) {
     static Shared s;
-    for (int isa = 0; isa < mfn_isa_count(); isa++) {
+    for (int i = 0; i < mfn_isa_count() * (MFN_FAST + 1); i++) {
+        const int isa = i / (MFN_FAST + 1), precision = i % (MFN_FAST + 1);
         if (!mfn_isa_supported(isa)) continue;
         s.calls = s.images = s.turn = 0;
-        share(&s, data, size, mfn_isa_name(isa));
+        share(&s, data, size, mfn_isa_name(isa), precision);
         crowd(&s);
         CHECK(mfn_engine_free(&s.engine) == MFN_OK);
-        printf("threads: %d on one engine, %s, %ld calls, %ld images, bitwise equal to serial use\n",
-               MANY, mfn_isa_name(isa), (long)s.calls, (long)s.images);
+        printf("threads: %d on one engine, %s, precision %d, %ld calls, %ld images, bitwise equal to "
+               "serial use\n",
+               MANY, mfn_isa_name(isa), precision, (long)s.calls, (long)s.images);
     }
 }
 
@@ -236,7 +242,7 @@ enum { FORKS = 20 };
 
 static void forks(const unsigned char *data, size_t size) {
     static Shared s;
-    share(&s, data, size, NULL);
+    share(&s, data, size, NULL, MFN_HIGH);
     crowd(&s);
     descend(&s, 2);
     // Forks while other threads are inside a batch.
@@ -322,10 +328,10 @@ static void misuse(const unsigned char *data, size_t size) {
     CHECK(mfn_engine_init("/", &e) == MFN_E_NOT_REGULAR);
     CHECK(mfn_engine_init_memory(NULL, 5, NULL, &e, &error) == MFN_E_ARG);
     MfnOptions bad[] = {{.isa = "mmx"},   {.threads = -1},  {.threads = 65}, {.reserved = {0, 1}},
-                        {.as_given = -1}, {.as_given = 2}};
+                        {.as_given = -1}, {.as_given = 2}, {.precision = -1}, {.precision = 3}};
     int want[] = {MFN_E_ISA,    MFN_E_OPTION, MFN_E_OPTION, MFN_E_OPTION,
-                  MFN_E_OPTION, MFN_E_OPTION};
-    for (int i = 0; i < 6; i++)
+                  MFN_E_OPTION, MFN_E_OPTION, MFN_E_OPTION, MFN_E_OPTION};
+    for (int i = 0; i < 8; i++)
         CHECK(mfn_engine_init_memory(data, size, &bad[i], &e, &error) == want[i]);
     CHECK(mfn_engine_forward(&e, input, out) == MFN_E_STATE);
     CHECK(mfn_engine_init_memory(data, size, NULL, &e, NULL) == MFN_OK);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../src/cpu.h"
+#include "../src/engine.h"
 #include "../src/kernels.h"
 #include "facex_mfn.h"
 
@@ -196,11 +197,13 @@ static void u8(const MfnKernels *kn, size_t n) {
 }
 
 static void report(const char *isa, const char *slot) {
-    printf("%-8s %-5s %8ld values, worst %.3f of the bound\n", isa, slot, cases, worst);
+    printf("%-10s %-5s %8ld values, worst %.3f of the bound\n", isa, slot, cases, worst);
     worst = 0, cases = 0;
 }
 
 static size_t step = 1;  // through the sizes; odd, so that no width is always missed
+
+#include "check_integers.h"
 
 static void check(const char *isa, const MfnKernels *kn) {
     static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 33, 40, 48, 49, 56, 72};
@@ -223,6 +226,8 @@ static void check(const char *isa, const MfnKernels *kn) {
     report(isa, "gdc");
     for (size_t n = 1; n < 300; n++) u8(kn, n);
     report(isa, "u8");
+    if (kn->fast) integers(isa, kn->fast);
+    if (kn->high && kn->high != kn->fast) integers(isa, kn->high);
 }
 
 static double now(void) {
@@ -284,7 +289,7 @@ int main(int argc, char **argv) {
         MfnKernels kn;
         const char *name = mfn_isa_name(i);
         if (!mfn_isa_supported(i) || mfn_isa_resolve(name, &kn) < 0) {
-            printf("%-8s not supported here\n", name);
+            printf("%-10s not supported here\n", name);
             continue;
         }
         (timed ? bench : check)(name, &kn);

@@ -3,9 +3,13 @@
 """`efm3 verify`: exit codes and forms."""
 
 import json
+from pathlib import Path
 
 from efm3 import engine, mirror
 from efm3.conformance import sample
+from efm3.precision import LEAST
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_verify(cli, vector):
@@ -45,3 +49,36 @@ def test_a_turned_file_is_verified(cli, tmp_path):
     path.write_bytes(sample.with_mirror(lambda m: m | {"meta": {"picture": 1}})(sample.base()))
     result = cli("verify", path)
     assert result.exit_code == 1 and "M043" in result.stderr
+
+
+def test_precisions(cli, tmp_path):
+    """Each set and precision is graded; a network that falls below the promise fails."""
+    nano = ROOT / "weights" / "facex_nano.bin"
+    result = cli("verify", nano, "--precision", "all", "--isa", "scalar", "--json")
+    value = json.loads(result.stdout)
+    assert result.exit_code == 0 and value["ok"] and len(value["outcomes"]) == 1
+    high, fast = value["precisions"]
+    assert (high["precision"], high["arithmetic"]) == ("high", "i16")
+    assert (fast["precision"], fast["arithmetic"]) == ("fast", "i8")
+    for grade in (high, fast):
+        least = LEAST[grade["precision"]]
+        assert least <= grade["min_cosine"] <= grade["mean_cosine"] < 1
+    assert fast["min_cosine"] < high["min_cosine"] and fast["weight_bytes"] < high["weight_bytes"]
+    result = cli("verify", nano, "--precision", "high", "--isa", "scalar")
+    assert result.exit_code == 0 and " high in i16 " in result.stdout.splitlines()[0]
+
+
+def test_a_precision_below_its_promise_fails(cli, tmp_path):
+    """One weight a thousand times the others leaves no bits for them."""
+    data = sample.base()
+    for layer in ("stage1.block0.expand", "stage1.block0.project", "final_conv"):
+        for at in range(0, 64, 4):
+            data = sample.weights(f"{layer}.conv.w", 300.0, at=at)(data)
+    (tmp_path / "x.bin").write_bytes(data)
+    result = cli("verify", tmp_path / "x.bin", "--precision", "fast", "--isa", "scalar")
+    assert result.exit_code == 1 and "FAIL" in result.stdout
+    assert "below 0.999: use a better precision" in result.stdout
+
+
+def test_a_source_is_compared_in_f32(cli, vector):
+    assert cli("verify", vector, "--against", "x.onnx", "--precision", "all").exit_code == 2

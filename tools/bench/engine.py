@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,17 @@ import numpy as np
 import efm3
 from efm3 import engine as engines
 from efm3 import reference, untrained
+from efm3.precision import LEAST, PRECISIONS
+from efm3.verification import distance
 from tools import ROOT
 from tools.bench._files import write_ncnn, write_onnx
 
 Run = Callable[[], Any]
 
 
-def ours(path: Path, x: Any, isa: str) -> Run:
+def ours(path: Path, x: Any, isa: str, precision: str = "f32") -> Run:
     """Our engine on one instruction set."""
-    e = efm3.Engine(path, isa=isa)
+    e = efm3.Engine(path, isa=isa, precision=precision)
     return lambda: e.embed(x)
 
 
@@ -101,25 +103,28 @@ def main() -> None:
     """Print a table for each size, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--peers", action="store_true", help="the other runtimes too")
+    parser.add_argument("--precision", choices=(*PRECISIONS, "all"), default="f32",
+                        help="our engine below f32 too, on every instruction set")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    table = [bench(name, options.peers, options.rounds) for name in efm3.ARCHS]
+    lower = [p for p in LEAST if options.precision in (p, "all")]
+    table = [bench(name, options.peers, options.rounds, lower) for name in efm3.ARCHS]
     if options.json:
         print(json.dumps(table, indent=2))
         return
     for row in table:
         print(f"{row['arch']}: {row['percent_of_peak']:.1f} % of {row['peak_gmac']:.1f} GMAC/s")
         for k, r in row["engines"].items():
-            print(f"  {k:14} min {r['min_ms']:8.3f} ms  median {r['median_ms']:8.3f} ms"
+            print(f"  {k:16} min {r['min_ms']:8.3f} ms  median {r['median_ms']:8.3f} ms"
                   f"  ours/it {r['ratio_of_minima']:.2f} (medians {r['ratio_of_medians']:.2f})"
-                  f"  max error {r['max_error']:.1e}")
+                  f"  max error {r['max_error']:.1e}  cosine {r['cosine']:.6f}")
 
 
-def bench(name: str, peers: bool, rounds: int) -> dict[str, Any]:
-    """One size: every engine's times, and ours as a ratio to each."""
+def bench(name: str, peers: bool, rounds: int, lower: Sequence[str] = ()) -> dict[str, Any]:
+    """One size: every engine's times, and ours in f32 as a ratio to each."""
     path = ROOT / "weights" / f"facex_{name}.bin"
     model = efm3.load(path)
     x = reference.prepare(untrained.images(11, 1))
@@ -128,6 +133,7 @@ def bench(name: str, peers: bool, rounds: int) -> dict[str, Any]:
     runs = {best: ours(path, x, best)}
     runs |= {k: ours(path, x, k) for k, here in engines.isas().items()
              if here and k not in (best, "scalar")}
+    runs |= {f"{k} {p}": ours(path, x, k, p) for k in list(runs) for p in lower}
     with tempfile.TemporaryDirectory() as folder:
         if peers:
             onnx, base = Path(folder) / "m.onnx", Path(folder) / "m"
@@ -136,7 +142,7 @@ def bench(name: str, peers: bool, rounds: int) -> dict[str, Any]:
             runs |= {"onnxruntime": onnxruntime(onnx, x), "openvino": openvino(onnx, x),
                      "ncnn": ncnn(base, x, "embed_proj_y")}
         peak = engines.fma_peak(best)
-        errors = {k: float(np.abs(np.asarray(run()) - want).max()) for k, run in runs.items()}
+        found = {k: np.asarray(run(), np.float64) for k, run in runs.items()}
         times = measure(runs, rounds)
         peak = max(peak, engines.fma_peak(best))
     least, median = times[best]
@@ -144,7 +150,8 @@ def bench(name: str, peers: bool, rounds: int) -> dict[str, Any]:
             "percent_of_peak": 100 * efm3.Engine(path).macs / least / peak,
             "engines": {k: {"min_ms": a * 1e3, "median_ms": b * 1e3,
                             "ratio_of_minima": least / a, "ratio_of_medians": median / b,
-                            "max_error": errors[k]} for k, (a, b) in times.items()}}
+                            "max_error": float(np.abs(found[k] - want).max()),
+                            "cosine": distance(found[k], want)[1]} for k, (a, b) in times.items()}}
 
 
 if __name__ == "__main__":

@@ -14,18 +14,8 @@
 #pragma GCC target("avx2,fma")
 #endif
 
-typedef __m256 V__avx2;
-#define V V__avx2
 #define NAME(x) x##__avx2
-#define LANES 8
-#define vload(p) _mm256_loadu_ps(p)
-#define vstore(p, v) _mm256_storeu_ps(p, v)
-#define vdup(p) _mm256_broadcast_ss(p)
-#define vadd(a, b) _mm256_add_ps(a, b)
-#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define vmul(a, b) _mm256_mul_ps(a, b)
-#define vpick(x, a, b) \
-    _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
+#include "ymm.h"
 
 // 6 x 2 + 2 + 1 and 4 x 3 + 3 + 1 of 16 registers. Depthwise: 7 sums, a column; the taps come
 // from memory.
@@ -44,6 +34,40 @@ static size_t NAME(panel)(size_t left) {
 
 #include "simd.h"
 
+// 16 bits by vpmaddwd, for both precisions: vpmaddubsw saturates with weights of 8 bits, and to widen
+// them takes longer. 6 x 2 sums, 2 weights, the levels and a product in 16 registers.
+#define INT(x) x##_i16__avx2
+#define BITS 16
+#define STEP 2
+#define LEVEL_BYTES 2
+#define LEVEL_OFFSET 0
+#define WEIGHT_BYTES 2
+#define INT_TALL 6
+#define INT_SHORT 4
+#define ZERO_APART 0
+#define iweights(p) viload(p)
+#define convert_i16__avx2 NAME(convert_i16)
+#define istart(p, sum, m) vizero()
+#define idot(sum, a, b) INT(dot)(sum, a, b)
+
+// gcc schedules a tile's products before its sums and runs out of registers; as one statement a
+// product has its sum at once. The intrinsics are for compilers that do not know such statements.
+INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
+#ifdef MFN_NO_ASM
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#else
+    __m256i product;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"
+            : "+x"(sum), "=&x"(product)
+            : "x"(a), "x"(b));
+    return sum;
+#endif
+}
+
+static size_t INT(panel)(size_t left) { return left <= 8 ? 8 : 16; }
+
+#include "simd_int.h"
+
 static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
     const __m256 scale = _mm256_set1_ps(0.0078125f), offset = _mm256_set1_ps(-0.99609375f);
     size_t i = 0;
@@ -54,7 +78,8 @@ static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
     for (; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
 }
 
-const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32)};
+const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32), .fast = &set_i16__avx2,
+                                       .high = &set_i16__avx2};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -7,31 +7,14 @@
 #ifdef MFN_HAVE_NEON
 #include <arm_neon.h>
 
-typedef float32x4_t V__neon;
-#define V V__neon
 #define NAME(x) x##__neon
-#define LANES 4
-#define vload(p) vld1q_f32(p)
-#define vstore(p, v) vst1q_f32(p, v)
-#define vdup(p) vld1q_dup_f32(p)
-#define vadd(a, b) vaddq_f32(a, b)
-#define vfma(a, b, c) vfmaq_f32(c, a, b)
-#define vmul(a, b) vmulq_f32(a, b)
-#define vpick(x, a, b) vbslq_f32(vcgtq_f32(x, vdupq_n_f32(0)), a, b)
+#include "neon.h"
 
 // 8 x 2 + 2 + 1 and 6 x 3 + 3 + 1 of 32 registers. Depthwise: 7 sums, a column; taps from memory.
 #define TALL 8
 #define SHORT 6
 #define DW_ROWS 1
 #define DW_RUN 7
-
-static size_t NAME(panel)(size_t left) {
-    if (left <= 4) return 4;
-    if (left <= 8) return 8;
-    if (left <= 12) return 12;
-    if (left <= 16) return 8;
-    return 12;
-}
 
 #include "simd.h"
 

@@ -109,6 +109,81 @@ static double fma_probe__scalar(uint64_t rounds) {
     return 32.0 * (double)rounds;
 }
 
+// `step` is 1 and a level has two bytes for both numbers of bits, which must be a constant: gcc 12 for
+// AArch64 loads a weight of either size before it asks for the number, and so beyond the last byte.
+INLINE void quantise__scalar(const MfnQuantise *q, int bits) {
+    for (size_t at = 0; at < q->m; at += q->group) {
+        size_t n = q->m - at < q->group ? q->m - at : q->group;
+        int32_t most = 0;
+        uint32_t least = 0;
+        for (size_t i = at; i < at + n; i++)
+            for (size_t c = 0; c < q->channels; c++) {
+                int32_t x;
+                memcpy(&x, q->in + i * q->px + c, sizeof x);
+                if (x > most) most = x;
+                if ((uint32_t)x > least) least = (uint32_t)x;
+            }
+        const MfnRange r = mfn_range(bits, most, least);
+        for (size_t i = at; i < at + n; i++) {
+            q->scale[i] = r.scale, q->zero[i] = r.zero;
+            for (size_t c = 0; c < q->px; c++) {
+                int16_t level = 0;
+                if (r.finite && c < q->channels) {
+                    float x = q->in[i * q->px + c] * r.inverse;
+                    long v = lrintf(x);
+                    if (bits == 8 && v > MFN_TOP_8 - r.zero) v = MFN_TOP_8 - r.zero;
+                    level = (int16_t)v;
+                }
+                memcpy(q->levels + (i * q->px + c) * sizeof level, &level, sizeof level);
+            }
+        }
+    }
+}
+
+INLINE int32_t weight__scalar(const unsigned char *w, int bits) {
+    if (bits == 8) return (int8_t)*w;
+    int16_t v;
+    memcpy(&v, w, sizeof v);
+    return v;
+}
+
+INLINE void product__scalar(const MfnProduct *p, int bits) {
+    const size_t bytes = bits / 8, head = MFN_INT_HEAD * SCALAR_WIDE * sizeof(float);
+    const unsigned char *w = p->w;
+    for (size_t n0 = 0; n0 < p->n; n0 += SCALAR_WIDE) {
+        float bias[3 * SCALAR_WIDE], *bend = bias + SCALAR_WIDE, *weight = bend + SCALAR_WIDE;
+        memcpy(bias, w, sizeof bias);
+        for (size_t m = 0; m < p->m; m++) {
+            int32_t acc[SCALAR_WIDE] = {0};
+            for (size_t k = 0; k < p->k; k++) {
+                int16_t level;
+                memcpy(&level, p->levels + (m * p->a_px + k) * sizeof level, sizeof level);
+                for (size_t j = 0; j < SCALAR_WIDE; j++)
+                    acc[j] += level * weight__scalar(w + head + (k * SCALAR_WIDE + j) * bytes, bits);
+            }
+            size_t at = m * p->out_px + n0;
+            for (size_t j = 0; j < SCALAR_WIDE; j++) {
+                float sum = (float)acc[j], scaled = sum * p->scale[m], x = scaled * weight[j];
+                x += bias[j];
+                float bent = bend[j] * (x > 0 ? 0 : x);
+                if (p->act) x += bent;
+                p->out[at + j] = p->residual ? x + p->residual[at + j] : x;
+            }
+        }
+        w += head + p->k * SCALAR_WIDE * bytes;
+    }
+}
+
+static void i8_quantise__scalar(const MfnQuantise *q) { quantise__scalar(q, 8); }
+static void i16_quantise__scalar(const MfnQuantise *q) { quantise__scalar(q, 16); }
+static void i8_product__scalar(const MfnProduct *p) { product__scalar(p, 8); }
+static void i16_product__scalar(const MfnProduct *p) { product__scalar(p, 16); }
+
+static const MfnIntegers i8__scalar = {8, 0, 1, 1, 2, panel__scalar, i8_quantise__scalar,
+                                       i8_product__scalar};
+static const MfnIntegers i16__scalar = {16, 0, 1, 2, 2, panel__scalar, i16_quantise__scalar,
+                                        i16_product__scalar};
+
 const MfnKernels mfn_kernels__scalar = {
     .panel = panel__scalar,
     .fc_panel = panel__scalar,
@@ -117,6 +192,8 @@ const MfnKernels mfn_kernels__scalar = {
     .dw3 = f32_dw3__scalar,
     .gdc = f32_gdc__scalar,
     .u8 = u8_to_f32__scalar,
+    .fast = &i8__scalar,
+    .high = &i16__scalar,
     .fma_probe = fma_probe__scalar,
 };
 

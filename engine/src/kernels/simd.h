@@ -12,13 +12,6 @@
 // and includes this file. Everything that has a constant for an argument is inlined and unrolled.
 // Every sum runs over k in one chain from the bias on, so tile shapes do not change a result.
 
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
 // x > 0 keeps x, whatever the slope is; the rest is multiplied, and a NaN stays.
 INLINE V NAME(prelu)(V x, V slope) { return vpick(x, x, vmul(slope, x)); }
 

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The wrappers over registers of 8 floats that the rows of AVX2 share. The row's file defines NAME.
+#define V __m256
+#define LANES 8
+#define vload(p) _mm256_loadu_ps(p)
+#define vstore(p, v) _mm256_storeu_ps(p, v)
+#define vdup(p) _mm256_broadcast_ss(p)
+#define vadd(a, b) _mm256_add_ps(a, b)
+#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define vmul(a, b) _mm256_mul_ps(a, b)
+#define vpick(x, a, b) \
+    _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
+#define vmin0(x) _mm256_min_ps(_mm256_setzero_ps(), x)
+
+#define VI __m256i
+#define vizero() _mm256_setzero_si256()
+#define vidup(x) _mm256_set1_epi32(x)
+#define viload(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define vistore(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), v)
+#define viand(a, b) _mm256_and_si256(a, b)
+#define vimaxs(a, b) _mm256_max_epi32(a, b)
+#define vimaxu(a, b) _mm256_max_epu32(a, b)
+#define vifloat(v) _mm256_cvtepi32_ps(v)
+
+// vpackssdw works within the halves of a register: each gets the quarters that belong there.
+INLINE V NAME(quarters)(const float *x) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)), _mm_loadu_ps(x + 8), 1);
+}
+
+// MFN_BLOCK levels of two bytes, saturated.
+INLINE __m256i NAME(rounded)(const float *x, const int32_t *keep, V inverse) {
+    V a = NAME(quarters)(x), b = NAME(quarters)(x + 4);
+    if (keep) {
+        a = _mm256_and_ps(a, NAME(quarters)((const float *)(const void *)keep));
+        b = _mm256_and_ps(b, NAME(quarters)((const float *)(const void *)(keep + 4)));
+    }
+    return _mm256_packs_epi32(_mm256_cvtps_epi32(vmul(a, inverse)),
+                              _mm256_cvtps_epi32(vmul(b, inverse)));
+}
+
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
+                              int32_t zero) {
+    (void)zero;
+    vistore(to, NAME(rounded)(x, keep, inverse));
+}

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The wrappers over registers of 16 floats that the rows of AVX-512 share. The row's file defines NAME.
+#define V __m512
+#define LANES 16
+#define vload(p) _mm512_loadu_ps(p)
+#define vstore(p, v) _mm512_storeu_ps(p, v)
+#define vdup(p) _mm512_set1_ps(*(p))
+#define vadd(a, b) _mm512_add_ps(a, b)
+#define vfma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define vmul(a, b) _mm512_mul_ps(a, b)
+#define vpick(x, a, b) \
+    _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a)
+#define vmin0(x) _mm512_min_ps(_mm512_setzero_ps(), x)
+
+#define VI __m512i
+#define vizero() _mm512_setzero_si512()
+#define vidup(x) _mm512_set1_epi32(x)
+#define viload(p) _mm512_loadu_si512(p)
+#define vistore(p, v) _mm512_storeu_si512(p, v)
+#define viand(a, b) _mm512_and_si512(a, b)
+#define vimaxs(a, b) _mm512_max_epi32(a, b)
+#define vimaxu(a, b) _mm512_max_epu32(a, b)
+#define vifloat(v) _mm512_cvtepi32_ps(v)
+
+// MFN_BLOCK rounded values.
+INLINE __m512i NAME(rounded)(const float *x, const int32_t *keep, V inverse) {
+    V v = vload(x);
+    if (keep) v = _mm512_castsi512_ps(viand(_mm512_castps_si512(v), viload(keep)));
+    return _mm512_cvtps_epi32(vmul(v, inverse));
+}
+
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
+                              int32_t zero) {
+    (void)zero;
+    _mm256_storeu_si256((__m256i *)(void *)to,
+                        _mm512_cvtsepi32_epi16(NAME(rounded)(x, keep, inverse)));
+}
+
+// 48 columns need the fewest loads; a last panel never reaches beyond a multiple of MFN_BLOCK.
+static inline size_t NAME(int_panel)(size_t left) {
+    if (left <= 16) return 16;
+    if (left <= 32) return 32;
+    if (left <= 48) return 48;
+    if (left <= 64) return 32;
+    return 48;
+}
