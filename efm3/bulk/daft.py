@@ -69,7 +69,8 @@ def embed(model: Source, inputs: str | os.PathLike[str] | Sequence[str | os.Path
         raise ValueError("align finds the face, resize takes the picture as it is: one of them")
     if not isinstance(inputs, Places):
         inputs = Places([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)
-    with DaftRun(model, Plan(align, face, detector, resize, isa, threads, precision), jobs, ray) as run:
+    plan = Plan(align, face, detector, resize, isa, threads, precision)
+    with DaftRun(model, plan, jobs, ray) as run:
         return into(run, inputs, os.fspath(output), strict=strict, resume=resume, force=force,
                     told=told)
 
