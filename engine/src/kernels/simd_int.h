@@ -117,14 +117,18 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
     }
     for (size_t k = 0; k < depth; k++, a += STEP * LEVEL_BYTES) {
-        VI b[3];
-        UNROLL for (int c = 0; c < vecs; c++) b[c] = iweights(w + c * LANES * STEP * WEIGHT_BYTES);
+        // Not an array: clang would keep one of a single vector in memory.
+        const size_t next = LANES * STEP * WEIGHT_BYTES;
+        const VI b0 = iweights(w), b1 = vecs > 1 ? iweights(w + next) : b0;
+        const VI b2 = vecs > 2 ? iweights(w + 2 * next) : b0;
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t step;
             memcpy(&step, a + (size_t)r * line, sizeof step);
             VI v = vidup(step);
-            UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
+            acc[r][0] = idot(acc[r][0], v, b0);
+            if (vecs > 1) acc[r][1] = idot(acc[r][1], v, b1);
+            if (vecs > 2) acc[r][2] = idot(acc[r][2], v, b2);
         }
     }
     V x[INT_TALL][3];
