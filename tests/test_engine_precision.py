@@ -58,21 +58,27 @@ def levels(x, arithmetic):
     return q, width / top
 
 
+def bfloat16(x, above=False):
+    """The nearest value of 8 bits, ties to even; or the least that is not below x > 0."""
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    bits = bits + (0xFFFF if above else 0x7FFF + (bits >> 16 & 1))
+    return (bits & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
 def expected(model, layer, x, residual, arithmetic):
     """The layer's output in double from its input, and the magnitude of what was added."""
     w, bias = folded(model, layer)
-    most = np.abs(w).max(axis=1)
-    by = FIELDS[arithmetic][1] / most.astype(np.float64)
+    weight = bfloat16(np.abs(w).max(axis=1) / np.float32(FIELDS[arithmetic][1]), above=True)
+    by = 1 / weight.astype(np.float64)
     w = np.rint(w.astype(np.float64) * by[:, None]).astype(np.int64)
     q, scale = levels(x, arithmetic)
     sums = np.einsum("oc,chw->ohw", w, q).astype(np.float64)
-    weight = (most / np.float32(FIELDS[arithmetic][1])).astype(np.float64)[:, None, None]
-    y = sums * scale.astype(np.float64)[None, :, None] * weight
+    y = sums * scale.astype(np.float64)[None, :, None] * weight[:, None, None]
     magnitude = np.abs(y) + np.abs(bias)[:, None, None]
     y += bias[:, None, None]
     if layer.act:
-        slope = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
-        y = np.where(y > 0, y, slope * y)
+        slope = bfloat16(model.tensors[f"{layer.name}.act.w"].ravel())[:, None, None]
+        y = np.where(y > 0, y, slope.astype(np.float64) * y)
     if residual is not None:
         y, magnitude = y + residual, magnitude + np.abs(residual)
     return y, magnitude
