@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rounds a pointwise layer's folded weights to integers, each output channel by its own scale, and
-// lays them out for the chosen kernels. A channel of which a weight or the slope is not finite gets
-// the scale NaN: all that it gives is NaN.
+// Rounds a pointwise layer's folded weights to integers, each output channel by its own scale, or to
+// bfloat16, and lays them out for the chosen kernels. A channel of which a weight, the bias or the
+// slope is not finite has a NaN for one of the numbers that all it gives is made of.
 #include "platform.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ const MfnIntegers *mfn_integers_of(const MfnImpl *im, const MfnLayer *l) {
                              : im->precision == MFN_HIGH ? im->kernels.high
                                                          : NULL;
     if (!set || (l->kind != MFN_PW && l->kind != MFN_EMBED)) return NULL;
-    return set->bits == 16 && l->c_in > MFN_DEPTH_16 ? NULL : set;
+    return set->bits == 16 && !set->bf16 && l->c_in > MFN_DEPTH_16 ? NULL : set;
 }
 
 size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n) {
@@ -29,6 +29,19 @@ size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n) {
     return total;
 }
 
+// Where weight `i` of a column begins, after its panel's head.
+static size_t weight_at(const MfnIntegers *set, size_t i, size_t wide, size_t column) {
+    return ((i / set->step * wide + column) * set->step + i % set->step) * set->weight_bytes;
+}
+
+static void pack_floats(const MfnIntegers *set, const float *row, double fold, size_t k, size_t wide,
+                        size_t column, unsigned char *weights) {
+    for (size_t i = 0; i < k; i++) {
+        const uint16_t v = mfn_bf16((float)(row[i] * fold));
+        memcpy(weights + weight_at(set, i, wide, column), &v, sizeof v);
+    }
+}
+
 // A column of the panel at `panel`; gives its scale. The scale is the bfloat16 above most / top, and
 // weights are rounded by just that one: nothing is lost with its other half.
 static uint16_t pack_column(const MfnIntegers *set, const float *row, double fold, size_t k,
@@ -37,7 +50,7 @@ static uint16_t pack_column(const MfnIntegers *set, const float *row, double fol
     float most = 0;
     for (size_t i = 0; i < k; i++) {
         float x = fabsf((float)(row[i] * fold));
-        if (!isfinite(x)) return MFN_BF16_NAN;
+        if (!isfinite(x)) return mfn_bf16(NAN);
         if (x > most) most = x;
     }
     if (most < 0x1p-96f) most = 0x1p-96f;
@@ -45,13 +58,13 @@ static uint16_t pack_column(const MfnIntegers *set, const float *row, double fol
     const double inverse = 1 / (double)mfn_bf16_float(scale);
     for (size_t i = 0; i < k; i++) {
         int32_t v = (int32_t)lrint((float)(row[i] * fold) * inverse);
-        size_t at = (i / set->step * wide + column) * set->step + i % set->step;
+        size_t at = weight_at(set, i, wide, column);
         if (set->weight_bytes == 1) {
             int8_t narrow = (int8_t)v;
             memcpy(weights + at, &narrow, sizeof narrow);
         } else {
             int16_t narrow = (int16_t)v;
-            memcpy(weights + 2 * at, &narrow, sizeof narrow);
+            memcpy(weights + at, &narrow, sizeof narrow);
         }
     }
     return scale;
@@ -64,15 +77,18 @@ void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, siz
         size_t wide = set->panel(n - at), real = n - at < wide ? n - at : wide;
         unsigned char *weights = out + wide * MFN_INT_HEAD;
         for (size_t j = 0; j < real; j++) {
-            const float bias = (float)f->bias[at + j], slope = f->slope[at + j];
-            uint16_t half[2] = {MFN_BF16_NAN, 0};
-            if (isfinite(slope)) {
-                half[0] = pack_column(set, f->w + (at + j) * k, f->scale[at + j], k, wide, j, weights);
-                half[1] = mfn_bf16_nearest(slope);
-            }
+            const float *row = f->w + (at + j) * k;
+            const double fold = f->scale[at + j];
+            float bias = (float)f->bias[at + j];
+            uint16_t scale = 0, slope = mfn_bf16(f->slope[at + j]);
+            if (!isfinite(mfn_bf16_float(slope))) bias = NAN, slope = 0;
+            if (set->bf16)
+                pack_floats(set, row, fold, k, wide, j, weights);
+            else
+                scale = pack_column(set, row, fold, k, wide, j, weights);
             memcpy(out + j * sizeof bias, &bias, sizeof bias);
-            for (size_t i = 0; i < 2; i++)
-                memcpy(out + wide * (4 + 2 * i) + 2 * j, &half[i], sizeof half[i]);
+            memcpy(out + 4 * wide + 2 * j, &scale, sizeof scale);
+            memcpy(out + 6 * wide + 2 * j, &slope, sizeof slope);
         }
         out = weights + wide * deep;
         at += wide;

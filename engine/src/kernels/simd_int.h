@@ -9,15 +9,16 @@
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
 //   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
-//   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
+//   istart(p, head, at, m) (where sums of the columns from `at` on begin, by pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
 //   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
-// and includes this file.
+// and includes this file. Where sums are float32, it defines BF16, INT(range) and INT(scaled) too.
 
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                   -1, -1, -1, -1, -1, -1, -1, -1};
 
+#ifndef BF16
 // 8 bits need the least value too, 16 bits magnitudes alone.
 INLINE void INT(widen)(VI *most, VI *least, VI x) {
     if (BITS == 8)
@@ -54,6 +55,12 @@ INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t who
     }
     return mfn_range(BITS, m[0], l[0]);
 }
+
+// What a sum stands for.
+INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
+    return vfma(vmul(vifloat(sum), vdup(scale)), weight, bias);
+}
+#endif
 
 static void INT(quantise)(const MfnQuantise *q) {
     const size_t px = q->px, rest = q->channels % MFN_BLOCK;
@@ -135,7 +142,7 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
     const size_t depth = (p->k + STEP - 1) / STEP;
     const unsigned char *a = p->levels + m * line;
     UNROLL for (int c = 0; c < vecs; c++) {
-        VI start = istart(p, head->sum + c * LANES, m);
+        VI start = istart(p, head, c * LANES, m);
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
     }
     for (size_t k = 0; k < depth; k++, a += STEP * LEVEL_BYTES) {
@@ -153,7 +160,7 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
     UNROLL for (int c = 0; c < vecs; c++) {
         V b = vload(head->bias + c * LANES), t = vload(head->scale + c * LANES);
         UNROLL for (int r = 0; r < rows; r++)
-            x[r][c] = vfma(vmul(vifloat(acc[r][c]), vdup(p->scale + m + r)), t, b);
+            x[r][c] = INT(scaled)(acc[r][c], p->scale + m + r, t, b);
     }
     INT(finish)(p, head->bend, m * p->out_px + n, x, rows, vecs);
 }
@@ -195,6 +202,9 @@ static void INT(product)(const MfnProduct *p) {
 }
 
 static const MfnIntegers INT(set) = {
+#ifdef BF16
+    .bf16 = true,
+#endif
     .bits = BITS, .offset = LEVEL_OFFSET, .step = STEP, .weight_bytes = WEIGHT_BYTES, .level_bytes = LEVEL_BYTES,
     .panel = INT(panel), .quantise = INT(quantise), .product = INT(product),
 };
