@@ -165,7 +165,7 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     for isa in here:
         if f"{isa} not supported" not in " ".join(out.split()):
             seen = {x.split()[1] for x in out.splitlines() if x.split()[0] == isa}
-            integers = {s for s in ("i8", "i16") if s in seen}
+            integers = {s for s in ("i8", "i16", "bf16") if s in seen}
             assert seen == slots | integers | {f"{s}-q" for s in integers}
             assert integers == {"i8", "i16"} or isa != "scalar"
 
