@@ -12,13 +12,14 @@
 //   istart(p, head, at, m) (where sums of the columns from `at` on begin, by pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
 //   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
-// and includes this file. Where sums are float32, it defines BF16, INT(range) and INT(scaled) too.
+// and includes this file. Where sums are float32, it defines BF16, and instead of INT(convert) its own
+// INT(quantise) and INT(scaled).
 
+#ifndef BF16
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                   -1, -1, -1, -1, -1, -1, -1, -1};
 
-#ifndef BF16
 // 8 bits need the least value too, 16 bits magnitudes alone.
 INLINE void INT(widen)(VI *most, VI *least, VI x) {
     if (BITS == 8)
@@ -56,12 +57,6 @@ INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t who
     return mfn_range(BITS, m[0], l[0]);
 }
 
-// What a sum stands for.
-INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
-    return vfma(vmul(vifloat(sum), vdup(scale)), weight, bias);
-}
-#endif
-
 static void INT(quantise)(const MfnQuantise *q) {
     const size_t px = q->px, rest = q->channels % MFN_BLOCK;
     for (size_t at = 0; at < q->m; at += q->group) {
@@ -85,6 +80,12 @@ static void INT(quantise)(const MfnQuantise *q) {
         }
     }
 }
+
+// What a sum stands for.
+INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
+    return vfma(vmul(vifloat(sum), vdup(scale)), weight, bias);
+}
+#endif
 
 // What a panel holds before its weights as tiles read it, and each column's sum of weights. It is made
 // once for a panel and all its pixels; kept in memory it would be a tenth of the weights.

@@ -103,6 +103,17 @@ EMULATED __m256i emulated_cvtsepi32_epi16(__m512i v) {
     return _mm256_loadu_si256((const __m256i *)(const void *)out);
 }
 
+EMULATED __m512i emulated_cvtepu16_epi32(__m256i v) {
+    return (Emulated){.part = {_mm256_cvtepu16_epi32(_mm256_castsi256_si128(v)),
+                               _mm256_cvtepu16_epi32(_mm256_extracti128_si256(v, 1))}}
+        .integers;
+}
+EMULATED __m512i emulated_slli_epi32(__m512i v, int by) {
+    Emulated x = {.integers = v};
+    for (int i = 0; i < 2; i++) x.part[i] = _mm256_slli_epi32(x.part[i], by);
+    return x.integers;
+}
+
 #define emulated_cmp_ps_mask(a, b, how)                                                          \
     ((__mmask16)(_mm256_movemask_ps(_mm256_cmp_ps(emulated_half(a, 0), emulated_half(b, 0), how)) | \
                  _mm256_movemask_ps(_mm256_cmp_ps(emulated_half(a, 1), emulated_half(b, 1), how)) << 8))
@@ -202,6 +213,9 @@ EMULATED __m256i emulated_cvtneps_pbh(__m512 v) {
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
 #define _mm512_cvtusepi32_epi8 emulated_cvtusepi32_epi8
 #define _mm512_cvtsepi32_epi16 emulated_cvtsepi32_epi16
+#define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
+#undef _mm512_slli_epi32
+#define _mm512_slli_epi32 emulated_slli_epi32
 #undef _mm512_cmp_ps_mask
 #define _mm512_cmp_ps_mask emulated_cmp_ps_mask
 #define _mm512_mask_blend_ps emulated_mask_blend_ps
