@@ -17,11 +17,12 @@
 #define vizero() vdupq_n_s32(0)
 #define vidup(x) vdupq_n_s32(x)
 #define viload(p) vld1q_s32((const int32_t *)(const void *)(p))
-#define vistore(p, v) vst1q_s32((int32_t *)(void *)(p), v)
 #define viand(a, b) vandq_s32(a, b)
 #define vimaxs(a, b) vmaxq_s32(a, b)
 #define vimaxu(a, b) \
     vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)))
+#define vitops(v) vmaxvq_s32(v)
+#define vitopu(v) vmaxvq_u32(vreinterpretq_u32_s32(v))
 #define vifloat(v) vcvtq_f32_s32(v)
 
 // The width of the next panel.

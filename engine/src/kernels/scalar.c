@@ -163,7 +163,7 @@ INLINE void product__scalar(const MfnProduct *p, int bits) {
             }
             size_t at = m * p->out_px + n0;
             for (size_t j = 0; j < SCALAR_WIDE; j++) {
-                float sum = (float)acc[j], scaled = sum * p->scale[m], x = scaled * weight[j];
+                float sum = (float)acc[j], scale = p->scale[m] * weight[j], x = sum * scale;
                 x += bias[j];
                 float bent = bend[j] * (x > 0 ? 0 : x);
                 if (p->act) x += bent;

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products in integers, written once over a row's vectors, after simd.h. The row's file defines
-//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat,
+//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vitops, vitopu (the largest
+//   lane), vifloat,
 //   vmin0(x) (a float, or 0 where x > 0; x where it is NaN)
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, LEVEL_OFFSET, INT_TALL, INT_SHORT (rows of a tile)
@@ -10,9 +11,15 @@
 //   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
 //   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
-//   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
-//   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
+//   ZERO_APART (1: the start depends on the pixel's group)
+//   INT(convert)(to, x, inverse, zero) (MFN_BLOCK floats to levels)
+// and may define
+//   INT_UNROLL (a pragma before the loop over the steps)
 // and includes this file.
+
+#ifndef INT_UNROLL
+#define INT_UNROLL
+#endif
 
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
@@ -42,40 +49,30 @@ INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t who
             INT(widen)(&most[i], &least[i], viand(viload(in + whole + i * LANES), keep));
         }
     }
-    int32_t m[LANES];
-    uint32_t l[LANES];
     UNROLL for (int i = 1; i < VECS; i++) {
         most[0] = vimaxs(most[0], most[i]), least[0] = vimaxu(least[0], least[i]);
     }
-    vistore(m, most[0]), vistore(l, least[0]);
-    for (int i = 1; i < LANES; i++) {
-        if (m[i] > m[0]) m[0] = m[i];
-        if (l[i] > l[0]) l[0] = l[i];
-    }
-    return mfn_range(BITS, m[0], l[0]);
+    return mfn_range(BITS, vitops(most[0]), BITS == 8 ? vitopu(least[0]) : 0);
 }
 
 static void INT(quantise)(const MfnQuantise *q) {
     const size_t px = q->px, rest = q->channels % MFN_BLOCK;
     for (size_t at = 0; at < q->m; at += q->group) {
-        size_t n = q->m - at < q->group ? q->m - at : q->group;
-        // Without a rest the pixels are one run of floats.
-        size_t whole = rest ? q->channels - rest : n * px, pixels = rest ? n : 1;
+        size_t n = q->m - at < q->group ? q->m - at : q->group, run = n * px;
         const float *in = q->in + at * px;
         unsigned char *to = q->levels + at * px * LEVEL_BYTES;
-        const MfnRange r = INT(range)(in, pixels, px, whole, rest);
+        // Without a rest the pixels are one run of floats.
+        const MfnRange r = rest ? INT(range)(in, n, px, q->channels - rest, rest)
+                                : INT(range)(in, 1, px, run, 0);
         for (size_t i = 0; i < n; i++) q->scale[at + i] = r.scale, q->zero[at + i] = r.zero;
         if (!r.finite) {
-            memset(to, (256 - LEVEL_OFFSET) % 256, n * px * LEVEL_BYTES);
+            memset(to, (256 - LEVEL_OFFSET) % 256, run * LEVEL_BYTES);
             continue;
         }
+        // Padding becomes levels too, whatever they are.
         const V inverse = vdup(&r.inverse);
-        const int32_t *keep = INT(lanes) + MFN_BLOCK - rest;
-        for (size_t i = 0; i < pixels; i++, in += px, to += px * LEVEL_BYTES) {
-            for (size_t c = 0; c < whole; c += MFN_BLOCK)
-                INT(convert)(to + c * LEVEL_BYTES, in + c, NULL, inverse, r.zero);
-            if (rest) INT(convert)(to + whole * LEVEL_BYTES, in + whole, keep, inverse, r.zero);
-        }
+        for (size_t i = 0; i < run; i += MFN_BLOCK)
+            INT(convert)(to + i * LEVEL_BYTES, in + i, inverse, r.zero);
     }
 }
 
@@ -102,8 +99,22 @@ INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[I
     }
 }
 
-// rows x (vecs * LANES) outputs from pixel m and column n on; `w` is the panel.
-INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, size_t n,
+// The sums times their scales, and the bias. `one`: the pixels are of one group, so a column has one
+// factor; it is the same product as each pixel's own.
+INLINE void INT(scaled)(const float *scale, const float *bias, const float *weight,
+                        VI acc[INT_TALL][3], V x[INT_TALL][3], const int rows, const int vecs,
+                        const bool one) {
+    UNROLL for (int c = 0; c < vecs; c++) {
+        V b = vload(bias + c * LANES), t = vload(weight + c * LANES), s = vmul(vdup(scale), t);
+        UNROLL for (int r = 0; r < rows; r++) {
+            if (!one) s = vmul(vdup(scale + r), t);
+            x[r][c] = vfma(vifloat(acc[r][c]), s, b);
+        }
+    }
+}
+
+// rows x (vecs * LANES) outputs from pixel m and column n on; `w` is the panel. `one`: as above.
+INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, size_t n, bool one,
                       const int rows, const int vecs) {
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
@@ -115,42 +126,44 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
     UNROLL for (int c = 0; c < vecs; c++) {
         VI start = istart(p, weight + wide + c * LANES, m);
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
+        if (ZERO_APART && !one)
+            UNROLL for (int r = 1; r < rows; r++)
+                acc[r][c] = istart(p, weight + wide + c * LANES, m + (size_t)r);
     }
-    for (size_t k = 0; k < depth; k++, a += STEP * LEVEL_BYTES) {
+    INT_UNROLL for (size_t k = 0; k < depth; k++) {
+        const unsigned char *at = a + k * STEP * LEVEL_BYTES;
         VI b[3];
         UNROLL for (int c = 0; c < vecs; c++) b[c] = iweights(w + c * LANES * STEP * WEIGHT_BYTES);
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t step;
-            memcpy(&step, a + (size_t)r * line, sizeof step);
+            memcpy(&step, at + (size_t)r * line, sizeof step);
             VI v = vidup(step);
             UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
         }
     }
     V x[INT_TALL][3];
-    UNROLL for (int c = 0; c < vecs; c++) {
-        V b = vload(bias + c * LANES), t = vload(weight + c * LANES);
-        UNROLL for (int r = 0; r < rows; r++)
-            x[r][c] = vfma(vmul(vifloat(acc[r][c]), vdup(p->scale + m + r)), t, b);
-    }
+    if (one)
+        INT(scaled)(p->scale + m, bias, weight, acc, x, rows, vecs, true);
+    else
+        INT(scaled)(p->scale + m, bias, weight, acc, x, rows, vecs, false);
     INT(finish)(p, bend, m * p->out_px + n, x, rows, vecs);
 }
 
-// The pixels from m to `end` of one panel.
-INLINE void INT(tiles)(const MfnProduct *p, const unsigned char *w, size_t m, size_t end, size_t n,
-                       const int rows, const int vecs) {
-    for (; m + (size_t)rows <= end; m += (size_t)rows) INT(tile)(p, w, m, n, rows, vecs);
-    if (rows > INT_SHORT)
-        for (; m + INT_SHORT <= end; m += INT_SHORT) INT(tile)(p, w, m, n, INT_SHORT, vecs);
-    for (; m + 2 <= end; m += 2) INT(tile)(p, w, m, n, 2, vecs);
-    if (m < end) INT(tile)(p, w, m, n, 1, vecs);
-}
-
-INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
-                             const int vecs) {
-    const size_t group = ZERO_APART ? p->group : p->m;
-    for (size_t m = 0; m < p->m; m += group)
-        INT(tiles)(p, w, m, p->m - m < group ? p->m : m + group, n, rows, vecs);
+// All pixels of one panel.
+INLINE void INT(tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
+                       const int vecs) {
+    size_t m = 0, group = p->group;  // the end of m's group
+#define INT_TILES(height)                                                      \
+    for (; m + (height) <= p->m; m += (height)) {                              \
+        while (group <= m) group += p->group;                                  \
+        INT(tile)(p, w, m, n, m + (height) <= group, (int)(height), vecs);     \
+    }
+    INT_TILES((size_t)rows)
+    if (rows > INT_SHORT) INT_TILES(INT_SHORT)
+    INT_TILES(2)
+    INT_TILES(1)
+#undef INT_TILES
 }
 
 static void INT(product)(const MfnProduct *p) {
@@ -159,11 +172,11 @@ static void INT(product)(const MfnProduct *p) {
     for (size_t n = 0; n < p->n;) {
         size_t wide = INT(panel)(p->n - n);
         if (wide == 3 * LANES)
-            INT(panel_tiles)(p, w, n, INT_SHORT, 3);
+            INT(tiles)(p, w, n, INT_SHORT, 3);
         else if (wide == 2 * LANES)
-            INT(panel_tiles)(p, w, n, INT_TALL, 2);
+            INT(tiles)(p, w, n, INT_TALL, 2);
         else
-            INT(panel_tiles)(p, w, n, INT_TALL, 1);
+            INT(tiles)(p, w, n, INT_TALL, 1);
         w += wide * (MFN_INT_HEAD * sizeof(float) + depth * STEP * WEIGHT_BYTES);
         n += wide;
     }
