@@ -2,25 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products in integers, written once over a row's vectors, after simd.h. The row's file defines
-//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vitops, vitopu (the largest
-//   lane), vifloat,
-//   vmin0(x) (a float, or 0 where x > 0; x where it is NaN)
+//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned),
+//   vitops, vitopu (the largest lane), vifloat,
+//   vmin0(x) (a float, or 0 where x > 0; x where it is NaN), vbf16 (LANES floats from bfloat16)
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, LEVEL_OFFSET, INT_TALL, INT_SHORT (rows of a tile)
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
 //   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
-//   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
+//   istart(p, head, at, m) (where sums of the columns from `at` on begin, by pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group)
 //   INT(convert)(to, x, inverse, zero) (MFN_BLOCK floats to levels)
-// and may define
-//   INT_UNROLL (a pragma before the loop over the steps)
-// and includes this file.
+// and includes this file. Where sums are float32, it defines BF16, INT(quantise) and INT(scaled).
 
-#ifndef INT_UNROLL
-#define INT_UNROLL
-#endif
-
+#ifndef BF16
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                   -1, -1, -1, -1, -1, -1, -1, -1};
@@ -76,6 +71,35 @@ static void INT(quantise)(const MfnQuantise *q) {
     }
 }
 
+// What a sum stands for.
+INLINE V INT(scaled)(VI sum, V factor, V bias) { return vfma(vifloat(sum), factor, bias); }
+#endif
+
+// What a panel holds before its weights as tiles read it, and each column's sum of weights. It is made
+// once for a panel and all its pixels; kept in memory it would be a tenth of the weights.
+typedef struct INT(Head) {
+    float bias[3 * LANES], bend[3 * LANES], scale[3 * LANES];
+    int32_t sum[3 * LANES];
+} INT(Head);
+
+// Not inlined: a compiler that sees the values keeps them in registers, which the sums need.
+static __attribute__((noinline)) void INT(read_head)(INT(Head) *head, const MfnProduct *p,
+                                                     const unsigned char *w, size_t wide) {
+    const float less = -1;
+    const float *bias = (const float *)(const void *)w;
+    const uint16_t *scale = (const uint16_t *)(const void *)(bias + wide), *slope = scale + wide;
+    w += wide * MFN_INT_HEAD;
+    for (size_t c = 0; c < wide; c += LANES, w += LANES * STEP * WEIGHT_BYTES) {
+        vstore(head->bias + c, vload(bias + c));
+        vstore(head->bend + c, vadd(vbf16(slope + c), vdup(&less)));
+        vstore(head->scale + c, vbf16(scale + c));
+        VI sum = vizero();
+        for (size_t k = 0; ZERO_APART && k < p->k; k += STEP)
+            sum = idot(sum, vidup(0x01010101), iweights(w + k * wide * WEIGHT_BYTES));
+        vistore(head->sum + c, sum);
+    }
+}
+
 // What follows the sums, as in simd.h.
 INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[INT_TALL][3],
                         const int rows, const int vecs) {
@@ -101,65 +125,69 @@ INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[I
 
 // The sums times their scales, and the bias. `one`: the pixels are of one group, so a column has one
 // factor; it is the same product as each pixel's own.
-INLINE void INT(scaled)(const float *scale, const float *bias, const float *weight,
-                        VI acc[INT_TALL][3], V x[INT_TALL][3], const int rows, const int vecs,
-                        const bool one) {
+INLINE void INT(outputs)(const INT(Head) *head, const float *scale, VI acc[INT_TALL][3],
+                         V x[INT_TALL][3], const int rows, const int vecs, const bool one) {
     UNROLL for (int c = 0; c < vecs; c++) {
-        V b = vload(bias + c * LANES), t = vload(weight + c * LANES), s = vmul(vdup(scale), t);
+        V b = vload(head->bias + c * LANES), t = vload(head->scale + c * LANES);
+        V factor = vmul(vdup(scale), t);
         UNROLL for (int r = 0; r < rows; r++) {
-            if (!one) s = vmul(vdup(scale + r), t);
-            x[r][c] = vfma(vifloat(acc[r][c]), s, b);
+            if (!one) factor = vmul(vdup(scale + r), t);
+            x[r][c] = INT(scaled)(acc[r][c], factor, b);
         }
     }
 }
 
-// rows x (vecs * LANES) outputs from pixel m and column n on; `w` is the panel. `one`: as above.
-INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, size_t n, bool one,
-                      const int rows, const int vecs) {
+// rows x (vecs * LANES) outputs from pixel m and column n on; `w` are the panel's weights, `one` as
+// above.
+INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w, size_t m,
+                      size_t n, bool one, const int rows, const int vecs) {
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
     const size_t depth = (p->k + STEP - 1) / STEP;
-    const float *bias = (const float *)(const void *)w, *bend = bias + wide;
-    const float *weight = bend + wide;
     const unsigned char *a = p->levels + m * line;
-    w += wide * MFN_INT_HEAD * sizeof(float);
     UNROLL for (int c = 0; c < vecs; c++) {
-        VI start = istart(p, weight + wide + c * LANES, m);
+        VI start = istart(p, head, c * LANES, m);
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
         if (ZERO_APART && !one)
             UNROLL for (int r = 1; r < rows; r++)
-                acc[r][c] = istart(p, weight + wide + c * LANES, m + (size_t)r);
+                acc[r][c] = istart(p, head, c * LANES, m + (size_t)r);
     }
-    INT_UNROLL for (size_t k = 0; k < depth; k++) {
-        const unsigned char *at = a + k * STEP * LEVEL_BYTES;
-        VI b[3];
-        UNROLL for (int c = 0; c < vecs; c++) b[c] = iweights(w + c * LANES * STEP * WEIGHT_BYTES);
+    for (size_t k = 0; k < depth; k++, a += STEP * LEVEL_BYTES) {
+        // Not an array: clang would keep one of a single vector in memory.
+        const size_t next = LANES * STEP * WEIGHT_BYTES;
+        const VI b0 = iweights(w), b1 = vecs > 1 ? iweights(w + next) : b0;
+        const VI b2 = vecs > 2 ? iweights(w + 2 * next) : b0;
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t step;
-            memcpy(&step, at + (size_t)r * line, sizeof step);
+            memcpy(&step, a + (size_t)r * line, sizeof step);
             VI v = vidup(step);
-            UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
+            acc[r][0] = idot(acc[r][0], v, b0);
+            if (vecs > 1) acc[r][1] = idot(acc[r][1], v, b1);
+            if (vecs > 2) acc[r][2] = idot(acc[r][2], v, b2);
         }
     }
     V x[INT_TALL][3];
     if (one)
-        INT(scaled)(p->scale + m, bias, weight, acc, x, rows, vecs, true);
+        INT(outputs)(head, p->scale + m, acc, x, rows, vecs, true);
     else
-        INT(scaled)(p->scale + m, bias, weight, acc, x, rows, vecs, false);
-    INT(finish)(p, bend, m * p->out_px + n, x, rows, vecs);
+        INT(outputs)(head, p->scale + m, acc, x, rows, vecs, false);
+    INT(finish)(p, head->bend, m * p->out_px + n, x, rows, vecs);
 }
 
-// All pixels of one panel.
-INLINE void INT(tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
-                       const int vecs) {
-    size_t m = 0, group = p->group;  // the end of m's group
-#define INT_TILES(height)                                                      \
-    for (; m + (height) <= p->m; m += (height)) {                              \
-        while (group <= m) group += p->group;                                  \
-        INT(tile)(p, w, m, n, m + (height) <= group, (int)(height), vecs);     \
+// All pixels of one panel. `end` is where m's group ends.
+INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
+                             const int vecs) {
+    size_t m = 0, end = p->group;
+    INT(Head) head;
+    INT(read_head)(&head, p, w, (size_t)vecs * LANES);
+    w += (size_t)vecs * LANES * MFN_INT_HEAD;
+#define INT_TILES(height)                                                              \
+    for (; m + (size_t)(height) <= p->m; m += (size_t)(height)) {                      \
+        while (end <= m) end += p->group;                                              \
+        INT(tile)(p, &head, w, m, n, m + (size_t)(height) <= end, height, vecs);       \
     }
-    INT_TILES((size_t)rows)
+    INT_TILES(rows)
     if (rows > INT_SHORT) INT_TILES(INT_SHORT)
     INT_TILES(2)
     INT_TILES(1)
@@ -172,17 +200,20 @@ static void INT(product)(const MfnProduct *p) {
     for (size_t n = 0; n < p->n;) {
         size_t wide = INT(panel)(p->n - n);
         if (wide == 3 * LANES)
-            INT(tiles)(p, w, n, INT_SHORT, 3);
+            INT(panel_tiles)(p, w, n, INT_SHORT, 3);
         else if (wide == 2 * LANES)
-            INT(tiles)(p, w, n, INT_TALL, 2);
+            INT(panel_tiles)(p, w, n, INT_TALL, 2);
         else
-            INT(tiles)(p, w, n, INT_TALL, 1);
-        w += wide * (MFN_INT_HEAD * sizeof(float) + depth * STEP * WEIGHT_BYTES);
+            INT(panel_tiles)(p, w, n, INT_TALL, 1);
+        w += wide * (MFN_INT_HEAD + depth * STEP * WEIGHT_BYTES);
         n += wide;
     }
 }
 
 static const MfnIntegers INT(set) = {
+#ifdef BF16
+    .bf16 = true,
+#endif
     .bits = BITS, .offset = LEVEL_OFFSET, .step = STEP, .weight_bytes = WEIGHT_BYTES, .level_bytes = LEVEL_BYTES,
     .panel = INT(panel), .quantise = INT(quantise), .product = INT(product),
 };
