@@ -126,8 +126,9 @@ def test_the_check_sees_a_broken_kernel(built, tmp_path, file, old, new):
 
 def test_the_engine_and_its_precisions(built, tmp_path):
     """tests/test_engine_precision.py for these rows: packing, padding, NaN, threads, accuracy."""
-    shutil.copytree(ROOT / "efm3", tmp_path / "efm3", ignore=shutil.ignore_patterns("_engine*.so"))
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    left_out = shutil.ignore_patterns("_engine*.so", "__pycache__")
+    for name in ("efm3", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
     for name in ("weights", "spec"):
         (tmp_path / name).symlink_to(ROOT / name)
     _engine_build.builder().emit_c_code(str(tmp_path / "_engine.c"))

@@ -58,8 +58,8 @@ static void INT(quantise)(const MfnQuantise *q) {
             memset(q->levels + (i * px + q->channels) * LEVEL_BYTES, 0, LEVEL_BYTES);
 }
 
-INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
-    (void)scale, (void)weight, (void)bias;
+INLINE V INT(scaled)(VI sum, V factor, V bias) {
+    (void)factor, (void)bias;
     return _mm512_castsi512_ps(sum);
 }
 
