@@ -28,8 +28,8 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 
 # Other machines, failing calls, killed processes, checks taken out, every kernel compiled again and
 # again: minutes for themselves.
-LONG := tests/test_engine_foreign.py tests/test_engine_spills.py tests/test_engine_mistakes.py \
-	tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
+LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
+	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
 	tests/conformance/test_scaffold_bugs.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped

@@ -98,6 +98,9 @@ MISTAKES: list[Mistake] = [
             (*_P, "bf16"), _ALL),
     _shared("if (p->residual) {", "if (p->residual && p->act) {", (*_P, "bf16"), _ALL),
     _shared("vfma(vmin0(x[r][c]), s, x[r][c])", "vfma(x[r][c], s, x[r][c])", (*_P, "bf16"), _ALL),
+    _shared("INT_TILES(2)", "INT_TILES(3)", (*_P, "bf16"), _ALL),
+    _shared("m + (size_t)(height) <= end, height", "true, height", _P),
+    _shared("if (!one) factor", "if (one) factor", _P),
     _shared("line = p->a_px * LEVEL_BYTES", "line = p->k * LEVEL_BYTES", (*_P, "bf16"), _ALL),
     *(Mistake(f"kernels/{row}.c", "vidup(-(p)->zero[m])", "vidup((p)->zero[m])", (row,), ("i8",))
       for row in ("avx512vnni", "avxvnni")),
