@@ -98,7 +98,7 @@ MISTAKES: list[Mistake] = [
             (*_P, "bf16"), _ALL),
     _shared("if (p->residual) {", "if (p->residual && p->act) {", (*_P, "bf16"), _ALL),
     _shared("vfma(vmin0(x[r][c]), s, x[r][c])", "vfma(x[r][c], s, x[r][c])", (*_P, "bf16"), _ALL),
-    _shared("INT_TILES(2)", "INT_TILES(3)", (*_P, "bf16"), _ALL),
+    _shared("m += (size_t)(height))", "m += (size_t)(height) + 1)", (*_P, "bf16"), _ALL),
     _shared("m + (size_t)(height) <= end, height", "true, height", _P),
     _shared("if (!one) factor", "if (one) factor", _P),
     _shared("line = p->a_px * LEVEL_BYTES", "line = p->k * LEVEL_BYTES", (*_P, "bf16"), _ALL),
@@ -127,10 +127,11 @@ MISTAKES: list[Mistake] = [
     *_in("kernels/scalar.c", "scalar", ("i16",), ("    int16_t v;", "    uint16_t v;")),
     # bfloat16.
     *_in("kernels/avx512bf16.c", "avx512bf16", ("bf16-q",),
-         ("if (keep) v", "if (keep && !keep) v"), ("viload(keep)", "viload(keep + 1)"),
-         ("_mm512_cvtneps_pbh(v)", "_mm512_cvtepi32_epi16(_mm512_srli_epi32("
-          "_mm512_castps_si512(v), 16))"),
-         ("V v = vload(x)", "V v = vmul(vload(x), inverse)")),
+         ("if (q->channels % STEP)", "if (q->channels % STEP > 1)"),
+         ("i < q->m * px; i", "i + MFN_BLOCK < q->m * px; i"),
+         ("(i * px + q->channels) *", "(i * px + q->channels - 1) *"),
+         ("(__m256i)_mm512_cvtneps_pbh(vload(q->in + i))", "_mm512_cvtepi32_epi16("
+          "_mm512_srli_epi32(_mm512_castps_si512(vload(q->in + i)), 16))")),
     *_in("kernels/avx512bf16.c", "avx512bf16", ("bf16",),
          ("(head)->bias + at", "(head)->scale + at"), ("vdpbf16ps %2, %1", "vdpbf16ps %2, %2")),
 ]
