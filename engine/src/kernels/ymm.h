@@ -28,6 +28,11 @@
 #define vimaxu(a, b) _mm256_max_epu32(a, b)
 #define vifloat(v) _mm256_cvtepi32_ps(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    return vifloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
 // vpackssdw works within the halves of a register: each gets the quarters that belong there.
 INLINE V NAME(quarters)(const float *x) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)), _mm_loadu_ps(x + 8), 1);

@@ -28,6 +28,11 @@
 #define vimaxu(a, b) _mm512_max_epu32(a, b)
 #define vifloat(v) _mm512_cvtepi32_ps(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    return vifloat(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
 // MFN_BLOCK rounded values.
 INLINE __m512i NAME(rounded)(const float *x, const int32_t *keep, V inverse) {
     V v = vload(x);
