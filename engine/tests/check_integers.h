@@ -164,6 +164,7 @@ static void product(const MfnIntegers *set, size_t m, size_t k, size_t n, size_t
         const int kind = (int)(i / group % 3);
         origin[i] = set->bits == 16 ? 0 : kind == 0 ? 0 : kind == 1 ? 255 : 93;
         scale.at[i] = exact ? 1 : kind == 2 && group == 2 ? NAN : 0.01f + draw() * draw();
+        if (i % group) scale.at[i] = scale.at[i - 1];
         for (size_t p = 0; p < k; p++) {
             const bool extreme = i % 3 == 2;
             int32_t v = set->bits == 16 ? (extreme ? 1023 : (int32_t)(draw() * 1023.0f))

@@ -47,22 +47,19 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #endif
 }
 
-// A lane that is no channel must be 0, unlike one of integers: a NaN times the weight 0 is NaN.
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
-    V v = vload(x);
-    if (keep) v = _mm512_castsi512_ps(viand(_mm512_castps_si512(v), viload(keep)));
-    (void)inverse, (void)zero;
-    _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+static void INT(quantise)(const MfnQuantise *q) {
+    const size_t px = q->px;
+    unsigned char *to = q->levels;
+    for (size_t i = 0; i < q->m * px; i += MFN_BLOCK, to += MFN_BLOCK * LEVEL_BYTES)
+        _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(vload(q->in + i)));
+    // A last pair's second element that is no channel: a NaN would be one times the weight 0, too.
+    if (q->channels % STEP)
+        for (size_t i = 0; i < q->m; i++)
+            memset(q->levels + (i * px + q->channels) * LEVEL_BYTES, 0, LEVEL_BYTES);
 }
 
-INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t whole, size_t rest) {
-    (void)in, (void)pixels, (void)px, (void)whole, (void)rest;
-    return (MfnRange){1, 1, 0, true};
-}
-
-INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
-    (void)scale, (void)weight, (void)bias;
+INLINE V INT(scaled)(VI sum, V factor, V bias) {
+    (void)factor, (void)bias;
     return _mm512_castsi512_ps(sum);
 }
 

@@ -184,8 +184,7 @@ INLINE void product__scalar(const MfnProduct *p, int bits) {
             }
             size_t at = m * p->out_px + n0;
             for (size_t j = 0; j < SCALAR_WIDE; j++) {
-                float sum = (float)acc[j], scaled = sum * p->scale[m];
-                float x = scaled * mfn_bf16_float(scale[j]);
+                float factor = p->scale[m] * mfn_bf16_float(scale[j]), x = (float)acc[j] * factor;
                 x += bias[j];
                 float bend = mfn_bf16_float(slope[j]) - 1, bent = bend * (x > 0 ? 0 : x);
                 if (p->act) x += bent;
