@@ -25,7 +25,7 @@ SLOTS = {"avx512bf16": ("bf16",), "avx512vnni": ("i8", "i16"), "avx512": ("i16",
          "scalar": ("i8", "i16")}
 """Row of isa.def to the products below float32 that it has of its own."""
 
-FLOATS = ("gemm", "u8", "dw3")
+FLOATS = ("gemm", "u8", "dw3", "gdc")
 
 CHECKER = [ROOT / "engine/tests/check_kernels.c", SRC / "dispatch.c", SRC / "cpu.c",
            SRC / "pack_int.c"]
@@ -80,6 +80,8 @@ MISTAKES: list[Mistake] = [
     Mistake("kernels/simd.h", "vpick(x, x, vmul(slope, x))", "vmul(slope, x)", ("avx2", "avx512"),
             ("gemm",)),
     Mistake("kernels/ymm.h", "_mm256_fmadd_ps", "_mm256_fmsub_ps", ("avx2",), ("gemm",)),
+    Mistake("kernels/simd.h", "+ MFN_BLOCK, vbf16(half + MFN_BLOCK + lane)", ", vbf16(half + lane)",
+            ("avx2", "avx512"), ("gdc",)),
     Mistake("kernels/scalar.c", "- 127.5f", "- 127.0f", ("scalar",), ("u8",)),
     Mistake("kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1", ("scalar",), ("dw3",)),
     # The range of a group, the levels.
