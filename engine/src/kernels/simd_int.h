@@ -12,7 +12,7 @@
 //   idot(sum, levels, weights)
 //   istart(p, head, at, m) (where sums of the columns from `at` on begin, by pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group)
-//   INT(convert)(to, x, inverse, zero) (MFN_BLOCK floats to levels)
+//   INT(convert)(to, x, n, inverse, zero) (n floats, a multiple of MFN_BLOCK, to levels)
 // and includes this file. Where sums are float32, it defines BF16, INT(quantise) and INT(scaled).
 
 #ifndef BF16
@@ -65,9 +65,7 @@ static void INT(quantise)(const MfnQuantise *q) {
             continue;
         }
         // Padding becomes levels too, whatever they are.
-        const V inverse = vdup(&r.inverse);
-        for (size_t i = 0; i < run; i += MFN_BLOCK)
-            INT(convert)(to + i * LEVEL_BYTES, in + i, inverse, r.zero);
+        INT(convert)(to, in, run, vdup(&r.inverse), r.zero);
     }
 }
 
@@ -100,9 +98,10 @@ static __attribute__((noinline)) void INT(read_head)(INT(Head) *head, const MfnP
     }
 }
 
-// What follows the sums, as in simd.h.
+// What follows the sums, as in simd.h. `px` is a value of its own: a store could change p's.
 INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[INT_TALL][3],
                         const int rows, const int vecs) {
+    const size_t px = p->out_px;
     if (p->act) {
         UNROLL for (int c = 0; c < vecs; c++) {
             V s = vload(bend + c * LANES);
@@ -111,15 +110,13 @@ INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[I
     }
     if (p->residual) {
         const float *from = p->residual + at;
-        UNROLL for (int r = 0; r < rows; r++) {
-            UNROLL for (int c = 0; c < vecs; c++)
-                x[r][c] = vadd(x[r][c], vload(from + (size_t)r * p->out_px + c * LANES));
+        UNROLL for (int r = 0; r < rows; r++, from += px) {
+            UNROLL for (int c = 0; c < vecs; c++) x[r][c] = vadd(x[r][c], vload(from + c * LANES));
         }
     }
     float *to = p->out + at;
-    UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int c = 0; c < vecs; c++)
-            vstore(to + (size_t)r * p->out_px + c * LANES, x[r][c]);
+    UNROLL for (int r = 0; r < rows; r++, to += px) {
+        UNROLL for (int c = 0; c < vecs; c++) vstore(to + c * LANES, x[r][c]);
     }
 }
 

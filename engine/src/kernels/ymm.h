@@ -52,7 +52,8 @@ INLINE __m256i NAME(packed)(const float *x, V inverse) {
     return _mm256_permute4x64_epi64(v, 0xd8);
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, size_t n, V inverse,
+                              int32_t zero) {
     (void)zero;
-    vistore(to, NAME(packed)(x, inverse));
+    for (size_t i = 0; i < n; i += MFN_BLOCK) vistore(to + 2 * i, NAME(packed)(x + i, inverse));
 }
