@@ -108,6 +108,8 @@ PLANTED = [
     (BF16, "__m512bh)a, (__m512bh)b", "__m512bh)a, (__m512bh)(b + b)"),
     (VNNI, "#define ZERO_APART 1", "#define ZERO_APART 0"),
     (VNNI, "vidup(zero)", "vidup(-zero)"),
+    (VNNI, "epi16((short)zero)", "epi16((short)-zero)"),
+    (VNNI, "(0, 4, 8, 12, 1,", "(0, 4, 8, 12, 2,"),
     ("tests/emulated/immintrin.h", "half % 2);", "half % 2 == 0);"),
     ("tests/emulated/immintrin.h", "_mm256_slli_epi32(y.part[i], 16)", "y.part[i]"),
 ]
