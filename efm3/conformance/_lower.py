@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Diagnosis below float32: how far a layer may be off by its roundings, and what went wrong where it
-is further.
+"""Diagnosis below float32: how far a layer may be off by its roundings, and what went wrong where
+it is further.
 
 Each layer is computed from the engine's own input of it, so that its roundings alone count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +31,9 @@ GROUPS = (2, 4, 8, 16, 32, 64)
 def room(model: Model, layer: Layer, a: Array, precision: str) -> Array:
     """The most that roundings change each output [1, C, side, side] of an input [1, C, side, side].
 
-    Each value is off by half a step, each weight by half of its own: with |w| + s/2 for the weights
-    that is at most sum |w| t/2 + sum (|a| + t/2) s/2, and a PReLU's slope times that. Infinite where a
-    value of the row is not finite: there no level is.
+    Each value is off by half a step t, each weight by half of its own, s: together by at most
+    sum |w| t/2 + sum (|a| + t/2) s/2, and a PReLU's slope times that. Infinite where a value of
+    the row is not finite: there no level is.
     """
     w, _ = folded(layer, model)
     steps = STEPS[precision]
@@ -76,11 +76,11 @@ Sums = Callable[[Layer, Array, Array, str], Array]
 
 
 def _shifted(by: Callable[[Integers], Array], of: Callable[[Array], Array] = lambda s: s) -> Sums:
-    """Levels shifted by `by` of them in sums that are else right; `of` changes the weights' sums."""
+    """Right sums with levels shifted by `by` of them; `of` changes the weights' sums."""
     def sums(layer: Layer, w: Array, a: Array, precision: str) -> Array:
         i = _integers(w, a, precision)
-        return reference.convolve(layer, w, a) + by(i) * i.step * of(
-            w.sum(axis=(1, 2, 3)))[:, None, None]
+        own = of(w.sum(axis=(1, 2, 3)))[:, None, None]
+        return np.asarray(reference.convolve(layer, w, a) + by(i) * i.step * own)
     return sums
 
 
@@ -129,7 +129,8 @@ def _cut(n: int) -> Callable[[Array, float], Array]:
 
 def _bordered(layer: Layer, w: Array, a: Array, precision: str) -> Array:
     lo = min(float(a.min()), 0.0)
-    return reference.convolve(layer, w, a - lo) + lo * w.sum(axis=(1, 2, 3))[:, None, None]
+    own = w.sum(axis=(1, 2, 3))[:, None, None]
+    return np.asarray(reference.convolve(layer, w, a - lo) + lo * own)
 
 
 def _other_row(layer: Layer, w: Array, a: Array, precision: str) -> Array:

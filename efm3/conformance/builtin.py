@@ -133,7 +133,8 @@ class Reference(Subject):
 
 
 def builtin(name: str, precision: str = PRECISIONS[0]) -> Subject:
-    """The subject behind `@name`, our engine in a precision. Raises ValueError for an unknown one."""
+    """The subject behind `@name`, our engine in a precision. Raises ValueError for an unknown
+    name."""
     if name == "python":
         return Own()
     if name == "reference":

@@ -36,8 +36,8 @@ NAMED = 8
 CHANGES = ("; a second run of the same input gives another answer: something of an earlier run is "
            "kept, or memory is never set")
 
-LATER = (": another embedding after other inputs than before them, by the bit: levels, ranges or sums "
-         "depend on what was run")
+LATER = (": another embedding after other inputs than before them, by the bit: levels, ranges or "
+         "sums depend on what was run")
 
 
 @lru_cache(maxsize=256)

@@ -53,8 +53,8 @@ def chosen(statement: Mapping[str, Any], classes: Iterable[str],
            and (not precision or c.precision in ("", precision))]
     several = [c.precision for c in out if c.precision]
     if len(several) > 1:
-        raise ValueError(f"the statement is about an engine in {' and '.join(several)}: --precision "
-                         "says what the command computes in")
+        raise ValueError(f"the statement is about an engine in {' and '.join(several)}: "
+                         "--precision says what the command computes in")
     for claim in out:
         if claim.precision and claim.precision not in PRECISIONS:
             refuse("K014", "no case has a bound for this precision any more", claim.name)

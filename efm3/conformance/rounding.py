@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rounding the pointwise layers may cost: the bounds of engine cases below float32.
 
-An engine that rounds as spec/EFM3.md, section 13, says makes one of very many sets of errors: which,
-depends on where its levels lie. So a bound is not what one engine gives: the reference is computed
-with levels moved at random, `DRAWS` times, and what these are apart from it says how far a right
-engine is. All random numbers come from integers, and the rest is float64.
+An engine that rounds as spec/EFM3.md, section 13, says makes one of very many sets of errors:
+which, depends on where its levels lie. So a bound is not what one engine gives: the reference is
+computed with levels moved at random, `DRAWS` times, and what these are apart from it says how far a
+right engine is. All random numbers come from integers, and the rest is float64.
 """
 
 from __future__ import annotations
@@ -45,31 +45,34 @@ class Steps(NamedTuple):
     maps: Step
 
 
-def _bfloat16(a: Array) -> Array:
+def bfloat16(a: Array) -> Array:
     """The distance of bfloat16's values, whose significands have 8 bits."""
     return np.where(a == 0, 0.0, np.ldexp(1.0, np.frexp(a)[1] - 8))
 
 
-def _most(a: Array, axes: tuple[int, ...]) -> Array:
+def largest(a: Array, axes: tuple[int, ...]) -> Array:
+    """The largest magnitude along axes, which are kept."""
     return np.asarray(np.abs(a).max(axis=axes, keepdims=True))
 
 
-def _row_width(a: Array) -> Array:
-    """From the least to the largest value of each row of pixels, 0 among them."""
+def row_width(a: Array) -> Array:
+    """From the least to the largest value of each row of pixels of [N, C, side, side], 0 among
+    them."""
     axes = (1, 3)
     return np.asarray(a.max(axis=axes, keepdims=True, initial=0)
                       - a.min(axis=axes, keepdims=True, initial=0))
 
 
 LARGEST = {"high": (1023, 2047), "fast": (255, 127)}
-"""The levels of a row of pixels, of `high` on either side of zero, and a weight's largest integer."""
+"""The levels of a row of pixels, of `high` on either side of zero, and the largest integer of a
+weight."""
 
 _HIGH, _FAST = LARGEST["high"], LARGEST["fast"]
 
 STEPS = {
-    "high": Steps(lambda w: np.maximum(_most(w, (1, 2, 3)) / _HIGH[1], _bfloat16(w)),
-                  lambda a: np.maximum(_most(a, (1, 3)) / _HIGH[0], _bfloat16(a))),
-    "fast": Steps(lambda w: _most(w, (1, 2, 3)) / _FAST[1], lambda a: _row_width(a) / _FAST[0])}
+    "high": Steps(lambda w: np.maximum(largest(w, (1, 2, 3)) / _HIGH[1], bfloat16(w)),
+                  lambda a: np.maximum(largest(a, (1, 3)) / _HIGH[0], bfloat16(a))),
+    "fast": Steps(lambda w: largest(w, (1, 2, 3)) / _FAST[1], lambda a: row_width(a) / _FAST[0])}
 """The precisions below f32, and their steps. `high` has at each value the larger one of its two
 forms, integers and bfloat16."""
 
@@ -120,8 +123,8 @@ def moved(a: Array, step: Array, by: Array) -> Array:
 def drawn(model: Model, x: Array, precision: str, seed: int) -> Array:
     """Embeddings of inputs [N, 3, 112, 112] with levels that the seed moves.
 
-    A channel's levels are moved together: pixels of one value, as in a picture of one colour, have
-    one error. Each weight is moved by itself.
+    A channel's levels are moved together, and so are an output channel's weights: pixels of one
+    value, as in a picture of one colour, have one error.
     """
     rng, steps = Random(seed), STEPS[precision]
 
@@ -129,7 +132,7 @@ def drawn(model: Model, x: Array, precision: str, seed: int) -> Array:
         return rng.uniform(-0.5, 0.5, int(np.prod(shape))).reshape(shape)
 
     def weights(layer: Layer, w: Array) -> Array:
-        return moved(w, steps.weights(w), by(w.shape)) if pointwise(layer) else w
+        return moved(w, steps.weights(w), by((len(w), 1, 1, 1))) if pointwise(layer) else w
 
     def maps(layer: Layer, a: Array) -> Array:
         return moved(a, steps.maps(a), by((1, a.shape[1], 1, 1))) if pointwise(layer) else a

@@ -56,7 +56,8 @@ def judge_of(subject_class: str, level: str, precision: str) -> Callable[[Case, 
 
 
 def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = "structure",
-        precision: str = PRECISIONS[0], known: Iterable[str] = (), jobs: int = 1) -> Iterator[Outcome]:
+        precision: str = PRECISIONS[0], known: Iterable[str] = (),
+        jobs: int = 1) -> Iterator[Outcome]:
     """The outcome of each case, in order.
 
     `jobs` cases run concurrently; only a Simple subject supports this. Raises Efm3Error (K016) as

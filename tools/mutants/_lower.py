@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong engines below float32: the engine scaffold with pointwise layers in integers, and a mistake.
+"""Wrong engines below float32: the engine scaffold with pointwise layers in integers and a mistake.
 
 Without a mistake they are those of `BASE`, which conform.
 """
@@ -88,7 +88,7 @@ _ROWS: tuple[Row, ...] = (
      "input channels beyond a multiple of 4 are not summed"),
     ("has weights of 4 bits", "E001", "fast", "run-plain", _SCALE, _SCALE.replace("127", "7"),
      "first differing layer: stage1.block0.expand"),
-    ("has 8 bits for high", "E001", "high", "run-vector-nano", "", "",
+    ("has 8 bits for high", "E001", "high", "run-final-channels-5000", "", "",
      "as of arithmetic with about"),
     ("has sums of 32 bits that wrap", "E001", "high", "run-sums-aligned", *_sixteen(
         f"{_TOTAL}; total = (total + 2**31) % 2**32 - 2**31"), "sums wrap at 32 bits"),
@@ -105,9 +105,8 @@ _ROWS: tuple[Row, ...] = (
 def _product(old: Texts, new: Texts) -> str:
     """The product with texts replaced. Raises LookupError."""
     text = _PRODUCT
-    pairs = [(old, new)] if isinstance(old, str) or isinstance(new, str) else zip(
-        old, new, strict=True)
-    for before, after in pairs:
+    olds, news = ((t,) if isinstance(t, str) else t for t in (old, new))
+    for before, after in zip(olds, news, strict=True):
         if before not in text:
             raise LookupError(f"the product holds no {before!r}")
         text = text.replace(before, after, 1) if before else text

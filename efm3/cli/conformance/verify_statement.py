@@ -11,7 +11,7 @@ import click
 
 from efm3.cli import source, styler
 from efm3.conformance.requirements import CLASSES
-from efm3.findings import printable
+from efm3.findings import Efm3Error, printable
 from efm3.precision import PRECISIONS
 from efm3.texts import dumps
 
@@ -36,8 +36,8 @@ from efm3.texts import dumps
               help="simple cases at once; by default as many as there are cores")
 @click.option("--json", "as_json", is_flag=True)
 def command(statement: str, program: str | None, classes: tuple[str, ...],
-            precision: str | None, sample: int, seed: int | None, protocol: str, stdin: bool, tensors: str, timeout: float,
-            jobs: int | None, as_json: bool) -> None:
+            precision: str | None, sample: int, seed: int | None, protocol: str, stdin: bool,
+            tensors: str, timeout: float, jobs: int | None, as_json: bool) -> None:
     """Check that STATEMENT (- is standard input) is well-formed: it follows its schema, is as
     it was made, is about this kit's set of cases, and its counts support what it says.
 
