@@ -165,14 +165,14 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     for isa in here:
         if f"{isa} not supported" not in " ".join(out.split()):
             seen = {x.split()[1] for x in out.splitlines() if x.split()[0] == isa}
-            integers = {s for s in ("i8", "i16") if s in seen}
+            integers = {s for s in ("i8", "i16", "bf16") if s in seen}
             assert seen == slots | integers | {f"{s}-q" for s in integers}
             assert integers == {"i8", "i16"} or isa != "scalar"
 
 
 @pytest.mark.parametrize("file,old,new", [
     ("src/kernels/simd.h", "vpick(x, x, vmul(slope, x))", "vmul(slope, x)"),
-    ("src/kernels/avx2.c", "#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)",
+    ("src/kernels/ymm.h", "#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)",
      "#define vfma(a, b, c) _mm256_fmsub_ps(a, b, c)"),
     ("src/kernels/scalar.c", "- 127.5f", "- 127.0f"),
     ("src/kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1"),
@@ -181,7 +181,9 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     ("src/integer.h", "if (width > FLT_MAX) return r;", ""),
     ("src/integer.h", "(uint32_t)most >= infinity || ", ""),
     ("src/kernels/simd_int.h", "+ MFN_BLOCK - rest;", "+ MFN_BLOCK - rest / 2;"),
-    ("src/kernels/simd_int.h", "for (; m + 2 <= end; m += 2)", "for (; m + 2 <= end; m += 3)"),
+    ("src/kernels/simd_int.h", "INT_TILES(2)", "INT_TILES(3)"),
+    ("src/kernels/simd_int.h", "m + (size_t)(height) <= end, height", "true, height"),
+    ("src/kernels/simd_int.h", "if (!one) factor", "if (one) factor"),
     ("src/kernels/simd_int.h", "if (p->residual) {", "if (p->residual && p->act) {"),
     ("src/kernels/simd_int.h", "vidup(INT32_MAX)", "vidup(-1)"),
     ("src/kernels/simd_int.h", "const size_t depth = (p->k + STEP - 1) / STEP;",

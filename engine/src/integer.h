@@ -14,6 +14,10 @@
 // and scale * level stands for x. No level is below -zero = rint(lo * inverse); 255 - zero can be passed
 // where both ends are rounded away from 0. A group that holds what is not finite, or whose width is beyond
 // float32, has the scale NaN and the level 0 everywhere: all that is made of it is NaN.
+//
+// bfloat16 has no groups: levels are the values themselves and weights the folded ones, each rounded by
+// mfn_bf16, and sums are float32 in any order, where what is below 2^-126 may count as 0. The scale is 1
+// and zero is 0. What is not finite goes its way by IEEE 754.
 #ifndef MFN_INTEGER_H
 #define MFN_INTEGER_H
 
@@ -32,25 +36,26 @@ enum {
     // The largest sums must fit int32. 8 bits: 255 * 127 * 65535, more than any layer has, is below
     // 2^31. 16 bits: 1023 * 2047 * 1025 is, with 1026 it is not: such a layer stays in float32.
     MFN_DEPTH_16 = 1025,
-    MFN_INT_HEAD = 4       // words of a column before its weights
+    MFN_INT_HEAD = 8       // bytes of a column before its weights
 };
 
 typedef struct MfnQuantise {
     const float *in;        // m pixels of px floats, of which `channels` are read
-    unsigned char *levels;  // m pixels of px levels; beyond `channels` the value does not matter
+    unsigned char *levels;  // m pixels of px levels; beyond `channels` any, in bfloat16 0
     float *scale;           // of each pixel
     int32_t *zero;          // of each pixel
     size_t m, group, channels, px;
 } MfnQuantise;
 
-// out[m][n] = act(bias[n] + scale[m] * weight_scale[n] * sum_k level[m][k] * w[k][n]) +
+// out[m][n] = act(bias[n] + (scale[m] * weight_scale[n]) * sum_k level[m][k] * w[k][n]) +
 // residual[m][n] with act(x) = x + bend[n] * min(x, 0), where a kernel may round each of these
-// operations or none.
+// operations or none. The pixels of a group have one scale and one zero, so the product of the scales
+// is made once for a column and a group.
 //
-// `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V], bend[V] (a PReLU's slope less
-// 1, which saves an operation), weight_scale[V]
-// and sum[V], the sum of a column's weights; then, for each `step` values of k (the last ones filled up
-// with zeros), V times the step weights of a column. Columns beyond N are zero.
+// `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V] in float32, weight_scale[V] and
+// slope[V] in bfloat16; then, for each `step` values of k (the last ones filled up with zeros), V times
+// the step weights of a column. Columns beyond N are zero. bend is a PReLU's slope less 1, which saves
+// an operation. In bfloat16 a sum begins at the bias, and weight_scale[V] is 0.
 typedef struct MfnProduct {
     const unsigned char *levels;
     const unsigned char *w;
@@ -65,6 +70,7 @@ typedef struct MfnProduct {
 // What a row of isa.def has for a number of bits. A level of two bytes is the level itself; one byte
 // holds level + zero - offset, where the offset is 0 (unsigned bytes) or 128 (signed ones).
 typedef struct MfnIntegers {
+    bool bf16;                             // levels, weights and sums are floats
     int bits;                              // 8 or 16
     int offset;
     size_t step, weight_bytes, level_bytes;
@@ -72,6 +78,31 @@ typedef struct MfnIntegers {
     void (*quantise)(const MfnQuantise *);
     void (*product)(const MfnProduct *);
 } MfnIntegers;
+
+// Rounds to the nearest bfloat16, ties to even, as vcvtneps2bf16 does: what is below 2^-126 becomes a 0
+// of its sign, what is beyond the largest one (0x1.fep127) by half a step infinite, and a NaN stays one.
+static inline uint16_t mfn_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40);
+    if (magnitude < 0x00800000u) return (uint16_t)(bits >> 16 & 0x8000);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// The least bfloat16 that is not below `x`, a positive number of which twice is finite.
+static inline uint16_t mfn_bf16_above(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0xffff) >> 16);
+}
+
+static inline float mfn_bf16_float(uint16_t half) {
+    uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
 
 typedef struct MfnRange {
     float scale, inverse;

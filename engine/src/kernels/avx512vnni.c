@@ -33,7 +33,7 @@
 #define LEVEL_BYTES 1
 #define WEIGHT_BYTES 1
 #define ZERO_APART 1
-#define istart(p, sum, m) _mm512_mullo_epi32(viload(sum), vidup(-(p)->zero[m]))
+#define istart(p, head, at, m) _mm512_mullo_epi32(viload((head)->sum + at), vidup(-(p)->zero[m]))
 #define panel_i8__avx512vnni NAME(int_panel)
 
 // gcc 12 keeps copies of the intrinsic's sums and runs out of registers; a statement of one instruction
@@ -47,9 +47,8 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #endif
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
-    const __m512i v = _mm512_add_epi32(NAME(rounded)(x, keep, inverse), vidup(zero));
+INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+    const __m512i v = _mm512_add_epi32(NAME(rounded)(x, inverse), vidup(zero));
     _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtusepi32_epi8(v));
 }
 
@@ -68,7 +67,7 @@ INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep,
 #define LEVEL_BYTES 2
 #define WEIGHT_BYTES 2
 #define ZERO_APART 0
-#define istart(p, sum, m) vizero()
+#define istart(p, head, at, m) vizero()
 #define convert_i16__avx512vnni NAME(convert_i16)
 #define panel_i16__avx512vnni NAME(int_panel)
 

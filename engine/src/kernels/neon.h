@@ -13,6 +13,8 @@
 #define vpick(x, a, b) vbslq_f32(vcgtq_f32(x, vdupq_n_f32(0)), a, b)
 #define vmin0(x) vminq_f32(x, vdupq_n_f32(0))
 
+#define vbf16(p) vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))
+
 #define VI int32x4_t
 #define vizero() vdupq_n_s32(0)
 #define vidup(x) vdupq_n_s32(x)
@@ -22,6 +24,8 @@
 #define vimaxs(a, b) vmaxq_s32(a, b)
 #define vimaxu(a, b) \
     vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)))
+#define vitops(v) vmaxvq_s32(v)
+#define vitopu(v) vmaxvq_u32(vreinterpretq_u32_s32(v))
 #define vifloat(v) vcvtq_f32_s32(v)
 
 // The width of the next panel.
