@@ -48,6 +48,8 @@ typedef struct MfnImpl {
     float *weights;
     size_t weight_floats;
     int32_t *taps_chw, *taps_hwc;  // the stem's input offsets for the two input layouts
+    int32_t *taps_levels;          // those of levels; NULL where the stem is float32 for pixels too
+    size_t stem_levels;            // offset of the stem's weights for levels, in floats
     MfnPlan fused, whole;          // whole: every map of a chain complete, for trace and profile
     _Atomic(float *) idle[MFN_IDLE_SLOTS];
     _Atomic(MfnPool *) pool;
@@ -88,8 +90,17 @@ typedef struct MfnFolded {
 // pack_int.c: the kernels that run a layer in integers, NULL where it runs in float32.
 const MfnIntegers *mfn_integers_of(const MfnImpl *impl, const MfnLayer *layer);
 size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n);
+// `top`: the largest magnitude of a weight.
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *folded, size_t k, size_t n,
-                       unsigned char *out);
+                       int32_t top, unsigned char *out);
+
+// stem.c: the stem from pixels, for a set of 16 bits. mfn_stem_pack uses `folded` up.
+size_t mfn_stem_floats(const MfnIntegers *set, const MfnLayer *stem);
+int mfn_stem_taps(MfnImpl *impl);
+int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, MfnFolded *folded,
+                  unsigned char *out);
+// Row y of the stem's map; rows are asked for from 0 on, one after another, with the same `lines`.
+void mfn_stem_row(const MfnImpl *impl, const uint8_t *hwc, uint32_t y, int16_t *lines, float *out);
 
 // mirror.c: 1 where the mirror's text says that the picture is turned by 180 degrees, else 0;
 // MFN_E_PICTURE where it says something unknown.

@@ -11,6 +11,8 @@
 #include "engine.h"
 #include "loader.h"
 
+enum { PLANE = MFN_FMT_INPUT_SIDE * MFN_FMT_INPUT_SIDE };
+
 static uint64_t map_floats(const MfnLayer *l) {
     return (uint64_t)l->c_out * l->side_out * l->side_out;
 }
@@ -93,20 +95,38 @@ static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
     clock_gettime(CLOCK_MONOTONIC, &c->last);
 }
 
+// Whether every value is that of a pixel; then `hwc` has them.
+static bool as_pixels(const float *chw, uint8_t *hwc) {
+    for (size_t c = 0; c < MFN_FMT_INPUT_CHANNELS; c++)
+        for (size_t i = 0; i < PLANE; i++) {
+            float x;
+            memcpy(&x, (const unsigned char *)chw + (c * PLANE + i) * sizeof x, sizeof x);
+            const float p = x * 128 + 127.5f;
+            if (!(p >= 0 && p <= 255)) return false;
+            uint8_t *to = hwc + i * MFN_FMT_INPUT_CHANNELS + c;
+            *to = (uint8_t)p;
+            if (((float)*to - 127.5f) / 128 != x) return false;
+        }
+    return true;
+}
+
 static int whole_pass(const MfnImpl *im, const float *input, int repeats, MfnHook *hook,
                       struct timespec *start) {
     float *scratch = mfn_arena_new(im->whole.total);
     float *embedding = malloc(im->arch.embedding_dim * sizeof(float));
-    if (scratch && embedding) {
+    uint8_t *hwc = malloc((size_t)PLANE * MFN_FMT_INPUT_CHANNELS);
+    if (scratch && embedding && hwc) {
         MfnFpState fp = mfn_fp_enter();
+        const bool pixels = as_pixels(input, hwc);
         for (int i = 0; i < repeats; i++) {
             if (start) clock_gettime(CLOCK_MONOTONIC, start);
-            mfn_forward_one(im, &im->whole, scratch, input, NULL, embedding, hook);
+            mfn_forward_one(im, &im->whole, scratch, pixels ? NULL : input, pixels ? hwc : NULL,
+                            embedding, hook);
         }
         mfn_fp_leave(fp);
     }
-    int rc = scratch && embedding ? MFN_OK : MFN_E_NOMEM;
-    free(scratch), free(embedding);
+    int rc = scratch && embedding && hwc ? MFN_OK : MFN_E_NOMEM;
+    free(scratch), free(embedding), free(hwc);
     return rc;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rounds a pointwise layer's folded weights to integers, each output channel by its own scale, and
+// Rounds a layer's folded weights to integers, each output channel by its own scale, and
 // lays them out for the chosen kernels. A channel of which a weight or the slope is not finite gets
 // the scale NaN: all that it gives is NaN.
 #include "platform.h"
@@ -12,6 +12,7 @@
 #include "engine.h"
 
 const MfnIntegers *mfn_integers_of(const MfnImpl *im, const MfnLayer *l) {
+    if (l->kind == MFN_STEM) return im->precision == MFN_F32 ? NULL : im->kernels.stem;
     const MfnIntegers *set = im->precision == MFN_FAST   ? im->kernels.fast
                              : im->precision == MFN_HIGH ? im->kernels.high
                                                          : NULL;
@@ -32,8 +33,8 @@ size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n) {
 
 // A column of the panel at `panel`; gives its scale.
 static float pack_column(const MfnIntegers *set, const float *row, double fold, size_t k,
-                         size_t wide, size_t column, unsigned char *weights, int32_t *sum) {
-    const int top = set->bits == 8 ? MFN_WEIGHT_8 : MFN_WEIGHT_16;
+                         int32_t top, size_t wide, size_t column, unsigned char *weights,
+                         int32_t *sum) {
     float most = 0;
     *sum = 0;
     for (size_t i = 0; i < k; i++) {
@@ -59,7 +60,7 @@ static float pack_column(const MfnIntegers *set, const float *row, double fold, 
 }
 
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, size_t n,
-                       unsigned char *out) {
+                       int32_t top, unsigned char *out) {
     const size_t deep = mfn_round_up(k, set->step) * set->weight_bytes;
     for (size_t at = 0; at < n;) {
         size_t wide = set->panel(n - at), real = n - at < wide ? n - at : wide;
@@ -67,8 +68,8 @@ void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, siz
         for (size_t j = 0; j < real; j++) {
             float head[3] = {(float)f->bias[at + j], f->slope[at + j] - 1, 0};
             int32_t sum;
-            head[2] = pack_column(set, f->w + (at + j) * k, f->scale[at + j], k, wide, j, weights,
-                                  &sum);
+            head[2] = pack_column(set, f->w + (at + j) * k, f->scale[at + j], k, top, wide, j,
+                                  weights, &sum);
             if (!isfinite(head[1])) head[1] = 0, head[2] = NAN;
             for (size_t i = 0; i < 3; i++)
                 memcpy(out + (i * wide + j) * sizeof(float), &head[i], sizeof(float));

@@ -226,6 +226,7 @@ static void check(const char *isa, const MfnKernels *kn) {
     report(isa, "gdc");
     for (size_t n = 1; n < 300; n++) u8(kn, n);
     report(isa, "u8");
+    stems(isa, kn);
     if (kn->fast) integers(isa, kn->fast);
     if (kn->high && kn->high != kn->fast) integers(isa, kn->high);
 }

@@ -104,7 +104,7 @@ INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[I
 
 // rows x (vecs * LANES) outputs from pixel m and column n on; `w` is the panel.
 INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, size_t n,
-                      const int rows, const int vecs) {
+                      const int rows, const int vecs, const bool taps) {
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
     const size_t depth = (p->k + STEP - 1) / STEP;
@@ -116,13 +116,14 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
         VI start = istart(p, weight + wide + c * LANES, m);
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
     }
-    for (size_t k = 0; k < depth; k++, a += STEP * LEVEL_BYTES) {
+    for (size_t k = 0; k < depth; k++, a += taps ? 0 : STEP * LEVEL_BYTES) {
+        const unsigned char *x = taps ? a + (size_t)p->taps[k] * LEVEL_BYTES : a;
         VI b[3];
         UNROLL for (int c = 0; c < vecs; c++) b[c] = iweights(w + c * LANES * STEP * WEIGHT_BYTES);
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t step;
-            memcpy(&step, a + (size_t)r * line, sizeof step);
+            memcpy(&step, x + (size_t)r * line, sizeof step);
             VI v = vidup(step);
             UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
         }
@@ -130,8 +131,10 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
     V x[INT_TALL][3];
     UNROLL for (int c = 0; c < vecs; c++) {
         V b = vload(bias + c * LANES), t = vload(weight + c * LANES);
-        UNROLL for (int r = 0; r < rows; r++)
-            x[r][c] = vfma(vmul(vifloat(acc[r][c]), vdup(p->scale + m + r)), t, b);
+        UNROLL for (int r = 0; r < rows; r++) {
+            V sum = vifloat(acc[r][c]);
+            x[r][c] = vfma(taps ? sum : vmul(sum, vdup(p->scale + m + r)), t, b);
+        }
     }
     INT(finish)(p, bend, m * p->out_px + n, x, rows, vecs);
 }
@@ -139,34 +142,58 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
 // The pixels from m to `end` of one panel.
 INLINE void INT(tiles)(const MfnProduct *p, const unsigned char *w, size_t m, size_t end, size_t n,
                        const int rows, const int vecs) {
-    for (; m + (size_t)rows <= end; m += (size_t)rows) INT(tile)(p, w, m, n, rows, vecs);
+    for (; m + (size_t)rows <= end; m += (size_t)rows) INT(tile)(p, w, m, n, rows, vecs, false);
     if (rows > INT_SHORT)
-        for (; m + INT_SHORT <= end; m += INT_SHORT) INT(tile)(p, w, m, n, INT_SHORT, vecs);
-    for (; m + 2 <= end; m += 2) INT(tile)(p, w, m, n, 2, vecs);
-    if (m < end) INT(tile)(p, w, m, n, 1, vecs);
+        for (; m + INT_SHORT <= end; m += INT_SHORT) INT(tile)(p, w, m, n, INT_SHORT, vecs, false);
+    for (; m + 2 <= end; m += 2) INT(tile)(p, w, m, n, 2, vecs, false);
+    if (m < end) INT(tile)(p, w, m, n, 1, vecs, false);
+}
+
+// With taps. A last tile that would stick out starts earlier instead, as in simd.h.
+INLINE void INT(taps_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
+                            const int vecs) {
+    const size_t tall = (size_t)rows;
+    size_t m = 0;
+    for (; m + tall <= p->m; m += tall) INT(tile)(p, w, m, n, rows, vecs, true);
+    if (m == p->m) return;
+    if (p->m >= tall)
+        INT(tile)(p, w, p->m - tall, n, rows, vecs, true);
+    else
+        for (; m < p->m; m++) INT(tile)(p, w, m, n, 1, vecs, true);
 }
 
 INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
-                             const int vecs) {
+                             const int vecs, const bool taps) {
+    if (taps) {
+        INT(taps_tiles)(p, w, n, rows, vecs);
+        return;
+    }
     const size_t group = ZERO_APART ? p->group : p->m;
     for (size_t m = 0; m < p->m; m += group)
         INT(tiles)(p, w, m, p->m - m < group ? p->m : m + group, n, rows, vecs);
 }
 
-static void INT(product)(const MfnProduct *p) {
+INLINE void INT(panels)(const MfnProduct *p, const bool taps) {
     const unsigned char *w = p->w;
     const size_t depth = (p->k + STEP - 1) / STEP;
     for (size_t n = 0; n < p->n;) {
         size_t wide = INT(panel)(p->n - n);
         if (wide == 3 * LANES)
-            INT(panel_tiles)(p, w, n, INT_SHORT, 3);
+            INT(panel_tiles)(p, w, n, INT_SHORT, 3, taps);
         else if (wide == 2 * LANES)
-            INT(panel_tiles)(p, w, n, INT_TALL, 2);
+            INT(panel_tiles)(p, w, n, INT_TALL, 2, taps);
         else
-            INT(panel_tiles)(p, w, n, INT_TALL, 1);
+            INT(panel_tiles)(p, w, n, INT_TALL, 1, taps);
         w += wide * (MFN_INT_HEAD * sizeof(float) + depth * STEP * WEIGHT_BYTES);
         n += wide;
     }
+}
+
+static void INT(product)(const MfnProduct *p) {
+    if (BITS == 16 && p->taps)
+        INT(panels)(p, true);
+    else
+        INT(panels)(p, false);
 }
 
 static const MfnIntegers INT(set) = {
