@@ -44,7 +44,7 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
@@ -110,9 +110,9 @@ bench: $(BIN)/.installed ## the command beside gguf-dump and onnx.checker, as ra
 bench-start: $(BIN)/.installed ## cold start of the commands beside python -c pass, as ratios
 	$(BIN)/python -m tools.bench start
 
-bench-engine: $(BIN)/.installed ## the engine beside other runtimes, as ratios
+bench-engine: $(BIN)/.installed ## the engine beside other runtimes in every precision, as ratios
 	$(PIP) '.[peers]'
-	$(BIN)/python -m tools.bench engine --peers
+	$(BIN)/python -m tools.bench engine --peers --precision all
 
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
 

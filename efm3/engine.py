@@ -87,7 +87,7 @@ def available() -> bool:
 class EngineLayer:
     """A layer as the engine runs it, in the words of `network.Layer`; `macs` for one image.
 
-    `arithmetic` is "f32", "i16" or "i8"; `weight_bytes` what its weights take in memory.
+    `arithmetic` is "f32", "bf16", "i16" or "i8"; `weight_bytes` what its weights take in memory.
     """
 
     name: str

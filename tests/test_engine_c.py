@@ -165,15 +165,15 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     for isa in here:
         if f"{isa} not supported" not in " ".join(out.split()):
             seen = {x.split()[1] for x in out.splitlines() if x.split()[0] == isa}
-            integers = {s for s in ("i8", "i16") if s in seen}
-            stem = {"stem"} if "i16" in seen else set()
+            integers = {s for s in ("i8", "i16", "bf16") if s in seen}
+            stem = {"stem"} if {"i16", "bf16"} & seen else set()
             assert seen == slots | stem | integers | {f"{s}-q" for s in integers}
             assert integers == {"i8", "i16"} or isa != "scalar"
 
 
 @pytest.mark.parametrize("file,old,new", [
     ("src/kernels/simd.h", "vpick(x, x, vmul(slope, x))", "vmul(slope, x)"),
-    ("src/kernels/avx2.c", "#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)",
+    ("src/kernels/ymm.h", "#define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)",
      "#define vfma(a, b, c) _mm256_fmsub_ps(a, b, c)"),
     ("src/kernels/scalar.c", "- 127.5f", "- 127.0f"),
     ("src/kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1"),

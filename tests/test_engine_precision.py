@@ -21,7 +21,8 @@ ISAS = [k for k, ok in engines.isas().items() if ok] if engines.available() else
 LOWER = ("high", "fast")
 LEAST = {"high": 0.9999, "fast": 0.999}
 ROUNDINGS = 7
-"""As engine/tests/check_integers.h counts them; a slope below 1 adds none."""
+"""As engine/tests/check_integers.h counts them; a slope below 1 adds none. bfloat16 has one for
+each input channel too, see check_bf16.h."""
 
 FIELDS = {"i8": (255, 127), "i16": (1023, 2047)}
 
@@ -58,9 +59,22 @@ def levels(x, arithmetic):
     return q, width / top
 
 
-def expected(model, layer, x, residual, arithmetic):
-    """The layer's output in double from its input, and the magnitude of what was added."""
-    w, bias = folded(model, layer)
+def bfloat16(x):
+    """float32 to the nearest number with 8 bits, ties to even, as float64."""
+    fraction, exponent = np.frexp(x.astype(np.float64))
+    y = np.ldexp(np.rint(np.ldexp(fraction, 8)), exponent - 8)
+    return np.where(np.abs(x) < 2.0**-126, 0.0, y)
+
+
+def products(w, x):
+    """Of bfloat16, and their magnitude."""
+    w, x = bfloat16(w), bfloat16(x)
+    return (np.einsum("oc,chw->ohw", w, x, optimize=True),
+            np.einsum("oc,chw->ohw", np.abs(w), np.abs(x), optimize=True))
+
+
+def scaled_sums(w, x, arithmetic):
+    """Of integers, and their magnitude."""
     most = np.abs(w).max(axis=1)
     by = FIELDS[arithmetic][1] / most.astype(np.float64)
     w = np.rint(w.astype(np.float64) * by[:, None]).astype(np.int64)
@@ -68,7 +82,14 @@ def expected(model, layer, x, residual, arithmetic):
     sums = np.einsum("oc,chw->ohw", w, q).astype(np.float64)
     weight = (most / np.float32(FIELDS[arithmetic][1])).astype(np.float64)[:, None, None]
     y = sums * scale.astype(np.float64)[None, :, None] * weight
-    magnitude = np.abs(y) + np.abs(bias)[:, None, None]
+    return y, np.abs(y)
+
+
+def expected(model, layer, x, residual, arithmetic):
+    """The layer's output in double from its input, and the magnitude of what was added."""
+    w, bias = folded(model, layer)
+    y, magnitude = products(w, x) if arithmetic == "bf16" else scaled_sums(w, x, arithmetic)
+    magnitude = magnitude + np.abs(bias)[:, None, None]
     y += bias[:, None, None]
     if layer.act:
         slope = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
@@ -91,7 +112,8 @@ def test_every_pointwise_layer_is_the_specified_product(isa, precision):
             continue
         residual = maps[i - 3] if layer.residual else None
         want, magnitude = expected(model, layer, maps[i - 1], residual, layer.arithmetic)
-        assert (np.abs(maps[i] - want) <= ROUNDINGS * 2.0**-24 * magnitude).all(), layer.name
+        roundings = ROUNDINGS + (layer.in_channels if layer.arithmetic == "bf16" else 0)
+        assert (np.abs(maps[i] - want) <= roundings * 2.0**-24 * magnitude).all(), layer.name
         tried += 1
     assert tried == sum(map(pointwise, layers)) > 20
 
@@ -123,13 +145,14 @@ def test_fewer_bits_take_less_memory():
 
 @pytest.mark.parametrize("isa", ISAS)
 def test_sums_that_would_not_fit_stay_in_float32(isa):
-    """16 bits: 1023 * 2047 * 1025 is below 2**31, with 1026 it is not. 8 bits always fit."""
+    """16 bits: 1023 * 2047 * 1025 is below 2**31, with 1026 it is not. 8 bits always fit, and
+    sums in bfloat16 are float32."""
     arch = arch_of(stem_channels=27, block_channels=7, stages=(efm3.Stage(38, 2, 4),))
     model = efm3.load(sample.build(arch), level="structure")
     deep = {x.name: x for x in efm3.Engine(model, isa=isa, precision="high").layers}
     assert deep["stage1.block0.project"].in_channels == 1026
-    assert deep["stage1.block0.project"].arithmetic == "f32"
-    assert deep["stage1.block0.expand"].arithmetic == "i16"
+    assert (deep["stage1.block0.expand"].arithmetic, deep["stage1.block0.project"].arithmetic) in (
+        [("bf16", "bf16")] if isa == "avx512bf16" else [("i16", "f32"), ("f32", "f32")])
     fast = efm3.Engine(model, isa="scalar", precision="fast").layers
     assert {x.arithmetic for x in fast if pointwise(x)} == {"i8"}
 
@@ -203,4 +226,4 @@ def test_vectors_of_plain_integers_are_not_used_for_other_rows():
             kinds = {x.arithmetic for x in
                      efm3.Engine(NANO, isa=isa, precision=precision).layers if pointwise(x)}
             assert len(kinds) == 1
-            assert kinds <= ({"i16", "f32"} if precision == "high" else {"i8", "i16", "f32"})
+            assert kinds <= {"f32", "i16", "bf16" if precision == "high" else "i8"}

@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ROOT / "engine" / "src" / "kernels"
 LINE = re.compile(r"^\s+([0-9a-f]+):\s+(\S+)\s*(.*)$")
-DOT = re.compile(r"vpdp(busd|wssd)|vpmaddwd")
+DOT = re.compile(r"vdpbf16ps|vpdp(busd|wssd)|vpmaddwd")
 VECTOR_ON_STACK = re.compile(r"%[xyz]mm.*\(%r[sb]p|\(%r[sb]p.*%[xyz]mm")
 COMPILERS = [c for c in ("gcc", "clang") if shutil.which(c)]
-ROWS = {"avx2": 1, "avxvnni": 2, "avx512": 1, "avx512vnni": 2}
+ROWS = {"avx2": 1, "avxvnni": 2, "avx512": 1, "avx512vnni": 2, "avx512bf16": 1}
 """Row to the number of its products in integers."""
 
 pytestmark = pytest.mark.skipif(
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 def loops(text):
     """The innermost loops of the functions product_*, as lists of instructions."""
     out = []
-    for body in re.findall(r"<product_i\w+>:\n(.*?)(?:\n\n|\Z)", text, re.DOTALL):
+    for body in re.findall(r"<product_(?:i|bf)\w+>:\n(.*?)(?:\n\n|\Z)", text, re.DOTALL):
         rows = [m.groups() for m in map(LINE.match, body.splitlines()) if m]
         where = {address: i for i, (address, _, _) in enumerate(rows)}
         found = []

@@ -73,7 +73,7 @@ enum {
 // its weights are rounded at load, and a result depends on its picture alone.
 enum {
     MFN_F32 = 0,   // float32
-    MFN_HIGH = 1,  // integers of 16 bits: cosine to f32 at least 0.9999
+    MFN_HIGH = 1,  // integers of 16 bits, or bfloat16: cosine to f32 at least 0.9999
     MFN_FAST = 2   // integers of 8 bits: at least 0.999 with trained weights
 };
 
@@ -86,8 +86,8 @@ typedef struct MfnEngine {
 
 // All-zero means defaults.
 typedef struct MfnOptions {
-    const char *isa;  // "avx512vnni", "avx512", "avxvnni", "avx2", "neondot", "neon",
-                      // "scalar"; NULL: MFN_ISA if set, else the best
+    const char *isa;  // "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2", "neondot",
+                      // "neon", "scalar"; NULL: MFN_ISA if set, else the best
     int threads;      // 0 or 1: the caller alone; up to 64 for batches
     int as_given;     // 1: the input reaches the network as it is; see mfn_engine_turned()
     int precision;    // MFN_F32, MFN_HIGH or MFN_FAST, the least that is accepted: where a
@@ -120,7 +120,7 @@ typedef struct MfnLayerInfo {
     int h_in, w_in, h_out, w_out;
     int has_act, has_residual;
     uint64_t macs;
-    char arithmetic[8];     // what it runs in: "f32", "i16" or "i8"
+    char arithmetic[8];     // what it runs in: "f32", "bf16", "i16" or "i8"
     uint64_t weight_bytes;  // packed weights
 } MfnLayerInfo;
 

@@ -27,8 +27,10 @@ static unsigned look(void) {
         found |= MFN_CPU_AVX512;
     const unsigned avx512_vnni = 1u << 11, avx_vnni = 1u << 4, subleaves = a;
     if ((found & MFN_CPU_AVX512) && (c & avx512_vnni)) found |= MFN_CPU_AVX512VNNI;
-    if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni))
-        found |= MFN_CPU_AVXVNNI;
+    const unsigned avx512_bf16 = 1u << 5;
+    if (subleaves < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return found;
+    if (a & avx_vnni) found |= MFN_CPU_AVXVNNI;
+    if ((found & MFN_CPU_AVX512) && (a & avx512_bf16)) found |= MFN_CPU_AVX512BF16;
     return found;
 }
 

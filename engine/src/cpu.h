@@ -11,7 +11,8 @@ enum {
     MFN_CPU_NEON = 4,
     MFN_CPU_AVX512VNNI = 8,
     MFN_CPU_AVXVNNI = 16,
-    MFN_CPU_NEONDOT = 32
+    MFN_CPU_NEONDOT = 32,
+    MFN_CPU_AVX512BF16 = 64
 };
 
 unsigned mfn_cpu_features(void);

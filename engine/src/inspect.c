@@ -57,7 +57,7 @@ int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *out) {
     out->has_act = l->act, out->has_residual = l->residual;
     out->macs = mfn_layer_macs(l);
     const MfnIntegers *set = mfn_integers_of(im, l);
-    strcpy(out->arithmetic, !set ? "f32" : set->bits == 8 ? "i8" : "i16");
+    strcpy(out->arithmetic, !set ? "f32" : set->bf16 ? "bf16" : set->bits == 8 ? "i8" : "i16");
     out->weight_bytes = (uint64_t)mfn_pack_floats(im, l) * sizeof(float);
     return MFN_OK;
 }

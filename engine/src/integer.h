@@ -14,6 +14,10 @@
 // and scale * level stands for x. No level is below -zero = rint(lo * inverse); 255 - zero can be passed
 // where both ends are rounded away from 0. A group that holds what is not finite, or whose width is beyond
 // float32, has the scale NaN and the level 0 everywhere: all that is made of it is NaN.
+//
+// bfloat16 has no groups: levels are the values themselves and weights the folded ones, each rounded by
+// mfn_bf16, and sums are float32 in any order, where what is below 2^-126 may count as 0. The scale is 1
+// and zero is 0. What is not finite goes its way by IEEE 754.
 #ifndef MFN_INTEGER_H
 #define MFN_INTEGER_H
 
@@ -38,7 +42,7 @@ enum {
 
 typedef struct MfnQuantise {
     const float *in;        // m pixels of px floats, of which `channels` are read
-    unsigned char *levels;  // m pixels of px levels; beyond `channels` the value does not matter
+    unsigned char *levels;  // m pixels of px levels; beyond `channels` any, in bfloat16 0
     float *scale;           // of each pixel
     int32_t *zero;          // of each pixel
     size_t m, group, channels, px;
@@ -51,11 +55,12 @@ typedef struct MfnQuantise {
 // `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V], bend[V] (a PReLU's slope less
 // 1, which saves an operation), weight_scale[V]
 // and sum[V], the sum of a column's weights; then, for each `step` values of k (the last ones filled up
-// with zeros), V times the step weights of a column. Columns beyond N are zero.
+// with zeros), V times the step weights of a column. Columns beyond N are zero. In bfloat16 a sum
+// begins at the bias, which is in the place of sum[V] as a float; bias[V] and weight_scale[V] are 0.
 //
-// With `taps` (16 bits alone) the levels of step s are those from m * a_px + taps[s] on, all scales are
-// 1, and there is no residual: the stem is such a product of its picture's levels, without a copy of
-// each window.
+// With `taps` (integers of 16 bits alone) the levels of step s are those from m * a_px + taps[s] on, all
+// scales are 1, and there is no residual: the stem is such a product of its picture's levels, without a
+// copy of each window.
 typedef struct MfnProduct {
     const unsigned char *levels;
     const unsigned char *w;
@@ -71,6 +76,7 @@ typedef struct MfnProduct {
 // What a row of isa.def has for a number of bits. A level of two bytes is the level itself; one byte
 // holds level + zero - offset, where the offset is 0 (unsigned bytes) or 128 (signed ones).
 typedef struct MfnIntegers {
+    bool bf16;                             // levels, weights and sums are floats
     int bits;                              // 8 or 16
     int offset;
     size_t step, weight_bytes, level_bytes;
@@ -78,6 +84,17 @@ typedef struct MfnIntegers {
     void (*quantise)(const MfnQuantise *);
     void (*product)(const MfnProduct *);
 } MfnIntegers;
+
+// Rounds to the nearest bfloat16, ties to even, as vcvtneps2bf16 does: what is below 2^-126 becomes a 0
+// of its sign, what is beyond the largest one (0x1.fep127) by half a step infinite, and a NaN stays one.
+static inline uint16_t mfn_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40);
+    if (magnitude < 0x00800000u) return (uint16_t)(bits >> 16 & 0x8000);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
 
 typedef struct MfnRange {
     float scale, inverse;

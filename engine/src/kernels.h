@@ -65,7 +65,7 @@ typedef struct MfnKernels {
     void (*pixels)(const uint8_t *in, int16_t *out, size_t n);  // 2p - 255
     const MfnIntegers *stem;                               // of 16 bits
     const MfnIntegers *fast;                               // of 8 bits, or more where as quick
-    const MfnIntegers *high;                               // of 16 bits
+    const MfnIntegers *high;                               // of 16 bits, or in bfloat16
     double (*fma_probe)(uint64_t rounds);                  // runs and returns multiply-adds done
 } MfnKernels;
 
@@ -77,6 +77,9 @@ typedef struct MfnKernels {
 #if defined(MFN_HAVE_X86) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 #define MFN_HAVE_AVX512VNNI 1
 #define MFN_HAVE_AVXVNNI 1
+#endif
+#if defined(MFN_HAVE_X86) && (defined(__clang__) ? __clang_major__ >= 9 : __GNUC__ >= 10)
+#define MFN_HAVE_AVX512BF16 1
 #endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_NEON 1

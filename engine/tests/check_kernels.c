@@ -205,6 +205,8 @@ static size_t step = 1;  // through the sizes; odd, so that no width is always m
 
 #include "check_integers.h"
 
+#include "check_bf16.h"
+
 static void check(const char *isa, const MfnKernels *kn) {
     static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 33, 40, 48, 49, 56, 72};
     enum { N = sizeof sizes / sizeof *sizes };
@@ -228,7 +230,7 @@ static void check(const char *isa, const MfnKernels *kn) {
     report(isa, "u8");
     stems(isa, kn);
     if (kn->fast) integers(isa, kn->fast);
-    if (kn->high && kn->high != kn->fast) integers(isa, kn->high);
+    if (kn->high && kn->high != kn->fast) (kn->high->bf16 ? bf16_check : integers)(isa, kn->high);
 }
 
 static double now(void) {

@@ -60,4 +60,4 @@ def test_nothing_but_the_catalogue_is_loaded():
             "print(*sorted(m for m in sys.modules if m.startswith('efm3')), file=sys.stderr)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {m.split(".")[1] for m in done.stderr.split() if "." in m}
-    assert loaded <= {"cli", "codes", "findings", "texts", "version", "_engine"}
+    assert loaded <= {"cli", "codes", "findings", "precision", "texts", "version", "_engine"}

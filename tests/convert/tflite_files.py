@@ -256,8 +256,8 @@ class Writer:
 @dataclass(frozen=True)
 class Style:
     """How `network` writes: PReLU as PRELU, keras, abs, where or maximum; weights as float32,
-    float16 or int8 (one scale for each output); SAME at stride 2, which EFM3 has turned; the norm
-    as L2_NORMALIZATION, rsqrt or none."""
+    float16 or int8 (one scale for each output; "int8 pointwise" leaves wider kernels in float32);
+    SAME at stride 2, which EFM3 has turned; the norm as L2_NORMALIZATION, rsqrt or none."""
 
     batch: int = 1
     prelu: str = "PRELU"
@@ -299,7 +299,7 @@ def _layer(w: Writer, style: Style, model: efm3.Model, layer: Layer, x: int) -> 
         pads = w.const([[0, 0], [p, p], [p, p], [0, 0]])
         x = w.op("PAD", [x, pads], (style.batch, side, side, layer.in_channels), "pad")
         padding = VALID
-    if style.weights == "int8":
+    if style.weights == "int8" or (style.weights, layer.kind) == ("int8 pointwise", "pointwise"):
         weights = w.int8(kernel, 3 if depthwise else 0)
     else:
         weights = w.half(kernel) if style.weights == "float16" else w.const(kernel)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,11 @@ def write_gguf(model: efm3.Model, path: Path) -> None:
     writer.close()
 
 
-def write_onnx(model: efm3.Model, path: Path) -> None:
-    """The same network as ONNX, BatchNorm not folded, for one picture at a time."""
+def write_onnx(model: efm3.Model, path: Path, *, fold: bool = False) -> None:
+    """The same network as ONNX, for one picture at a time; BatchNorm is folded with `fold`."""
     import onnx
 
-    convert.write(model, path)
+    convert.write(model, path, fold=fold)
     proto = onnx.load(path)
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
@@ -38,8 +39,17 @@ def write_onnx(model: efm3.Model, path: Path) -> None:
     onnx.save(proto, path)
 
 
-def write_ncnn(model: efm3.Model, base: Path) -> None:
-    """The network as ncnn's .param and .bin, BatchNorm folded, weights in float32."""
+INT8_TAG = b"\x38\x4b\x0d\0"
+"""What ncnn's .bin has before weights of a byte; four zeros are before float32."""
+
+
+def write_ncnn(model: efm3.Model, base: Path, reach: Mapping[str, float] | None = None) -> None:
+    """The network as ncnn's .param and .bin, BatchNorm folded, weights in float32.
+
+    Layers in `reach` run in int8, with a scale an output channel; the number is the largest
+    magnitude of their input, which becomes 127.
+    """
+    reach = reach or {}
     rows, blobs, weights, name_of, x = [], 1, b"", {}, "data"
     rows.append("Input data 0 1 data")
     consumers = {layer.residual for layer in layers(model.arch) if layer.residual}
@@ -54,10 +64,16 @@ def write_ncnn(model: efm3.Model, base: Path) -> None:
         w = (t["conv.w"] * scale[:, None, None, None]).astype("<f4")
         bias = (t["bn.b"] - t["bn.mean"] * scale).astype("<f4")
         kind = "ConvolutionDepthWise" if layer.groups > 1 else "Convolution"
-        group = f" 7={layer.groups}" if layer.groups > 1 else ""
+        more = (f" 7={layer.groups}" if layer.groups > 1 else "") + " 8=1" * (layer.name in reach)
         rows.append(f"{kind} {layer.name} 1 1 {x} {layer.name}_y 0={layer.out_channels} "
-                    f"1={layer.kernel} 3={layer.stride} 4={layer.padding} 5=1 6={w.size}{group}")
-        weights += b"\0\0\0\0" + w.tobytes() + bias.tobytes()
+                    f"1={layer.kernel} 3={layer.stride} 4={layer.padding} 5=1 6={w.size}{more}")
+        if layer.name in reach:
+            up = 127 / np.maximum(np.abs(w).max(axis=(1, 2, 3)), 1e-30)
+            levels = np.rint(w * up[:, None, None, None]).astype(np.int8).tobytes()
+            weights += INT8_TAG + levels + bytes(-len(levels) % 4) + bias.tobytes()
+            weights += up.astype("<f4").tobytes() + np.float32(127 / reach[layer.name]).tobytes()
+        else:
+            weights += b"\0\0\0\0" + w.tobytes() + bias.tobytes()
         x, blobs = f"{layer.name}_y", blobs + 1
         if layer.act:
             rows.append(f"PReLU {layer.name}_act 1 1 {x} {layer.name}_a 0={layer.out_channels}")

@@ -185,9 +185,9 @@ static void i16_quantise__scalar(const MfnQuantise *q) { quantise__scalar(q, 16)
 static void i8_product__scalar(const MfnProduct *p) { product__scalar(p, 8); }
 static void i16_product__scalar(const MfnProduct *p) { product__scalar(p, 16); }
 
-static const MfnIntegers i8__scalar = {8, 0, 1, 1, 2, panel__scalar, i8_quantise__scalar,
+static const MfnIntegers i8__scalar = {false, 8, 0, 1, 1, 2, panel__scalar, i8_quantise__scalar,
                                        i8_product__scalar};
-static const MfnIntegers i16__scalar = {16, 0, 1, 2, 2, panel__scalar, i16_quantise__scalar,
+static const MfnIntegers i16__scalar = {false, 16, 0, 1, 2, 2, panel__scalar, i16_quantise__scalar,
                                         i16_product__scalar};
 
 const MfnKernels mfn_kernels__scalar = {

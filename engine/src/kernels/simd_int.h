@@ -12,12 +12,13 @@
 //   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
 //   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
-// and includes this file.
+// and includes this file. Where sums are float32, it defines BF16, INT(range) and INT(scaled) too.
 
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                   -1, -1, -1, -1, -1, -1, -1, -1};
 
+#ifndef BF16
 // 8 bits need the least value too, 16 bits magnitudes alone.
 INLINE void INT(widen)(VI *most, VI *least, VI x) {
     if (BITS == 8)
@@ -54,6 +55,12 @@ INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t who
     }
     return mfn_range(BITS, m[0], l[0]);
 }
+
+// What a sum stands for.
+INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
+    return vfma(vmul(vifloat(sum), vdup(scale)), weight, bias);
+}
+#endif
 
 static void INT(quantise)(const MfnQuantise *q) {
     const size_t px = q->px, rest = q->channels % MFN_BLOCK;
@@ -131,10 +138,9 @@ INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, siz
     V x[INT_TALL][3];
     UNROLL for (int c = 0; c < vecs; c++) {
         V b = vload(bias + c * LANES), t = vload(weight + c * LANES);
-        UNROLL for (int r = 0; r < rows; r++) {
-            V sum = vifloat(acc[r][c]);
-            x[r][c] = vfma(taps ? sum : vmul(sum, vdup(p->scale + m + r)), t, b);
-        }
+        UNROLL for (int r = 0; r < rows; r++)
+            x[r][c] = taps ? vfma(vifloat(acc[r][c]), t, b)
+                           : INT(scaled)(acc[r][c], p->scale + m + r, t, b);
     }
     INT(finish)(p, bend, m * p->out_px + n, x, rows, vecs);
 }
@@ -190,13 +196,19 @@ INLINE void INT(panels)(const MfnProduct *p, const bool taps) {
 }
 
 static void INT(product)(const MfnProduct *p) {
-    if (BITS == 16 && p->taps)
+#if BITS == 16 && !defined(BF16)
+    if (p->taps) {
         INT(panels)(p, true);
-    else
-        INT(panels)(p, false);
+        return;
+    }
+#endif
+    INT(panels)(p, false);
 }
 
 static const MfnIntegers INT(set) = {
+#ifdef BF16
+    .bf16 = true,
+#endif
     .bits = BITS, .offset = LEVEL_OFFSET, .step = STEP, .weight_bytes = WEIGHT_BYTES, .level_bytes = LEVEL_BYTES,
     .panel = INT(panel), .quantise = INT(quantise), .product = INT(product),
 };
