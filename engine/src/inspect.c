@@ -95,7 +95,7 @@ static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
     clock_gettime(CLOCK_MONOTONIC, &c->last);
 }
 
-// Whether every value is that of a pixel; then `hwc` has them.
+// Whether every value is that of a pixel; then `hwc` has them, and the pass shows what they run in.
 static bool as_pixels(const float *chw, uint8_t *hwc) {
     for (size_t c = 0; c < MFN_FMT_INPUT_CHANNELS; c++)
         for (size_t i = 0; i < PLANE; i++) {
