@@ -12,7 +12,7 @@ import numpy as np
 
 from efm3 import engine, reference, untrained
 from efm3.arithmetic import TOLERANCE
-from efm3.arrays import Array, Floats
+from efm3.arrays import Array, Doubles, Floats
 from efm3.findings import refuse
 from efm3.model import Model
 from efm3.network import Layer, layers
@@ -166,9 +166,13 @@ def distance(have: Array, want: Array) -> tuple[float, float]:
     if have.shape != want.shape:
         refuse("X011", f"one network gives embeddings of {have.shape[1]} values, the other of "
                        f"{want.shape[1]}", "embedding", have.shape[1], want.shape[1])
-    error = float(np.abs(have - want).max())
+    return float(np.abs(have - want).max()), float(cosines(have, want).min())
+
+
+def cosines(have: Array, want: Array) -> Doubles:
+    """The cosine of each two embeddings [N, D], as [N]; 0 where one has the length 0."""
     norms = np.linalg.norm(have, axis=1) * np.linalg.norm(want, axis=1)
-    return error, float((np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms)).min())
+    return np.asarray(np.sum(have * want, axis=1) / np.where(norms == 0, 1, norms), np.float64)
 
 
 APART = 10

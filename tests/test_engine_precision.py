@@ -66,6 +66,12 @@ def bfloat16(x):
     return np.where(np.abs(x) < 2.0**-126, 0.0, y)
 
 
+def scale_above(x):
+    """The least bfloat16 that is not below x > 0."""
+    bits = np.asarray(x, np.float32).view(np.uint32) + np.uint32(0xFFFF)
+    return (bits & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64)
+
+
 def products(w, x):
     """Of bfloat16, and their magnitude."""
     w, x = bfloat16(w), bfloat16(x)
@@ -75,13 +81,11 @@ def products(w, x):
 
 def scaled_sums(w, x, arithmetic):
     """Of integers, and their magnitude."""
-    most = np.abs(w).max(axis=1)
-    by = FIELDS[arithmetic][1] / most.astype(np.float64)
-    w = np.rint(w.astype(np.float64) * by[:, None]).astype(np.int64)
+    weight = scale_above(np.abs(w).max(axis=1) / np.float32(FIELDS[arithmetic][1]))
+    w = np.rint(w.astype(np.float64) * (1 / weight)[:, None]).astype(np.int64)
     q, scale = levels(x, arithmetic)
     sums = np.einsum("oc,chw->ohw", w, q).astype(np.float64)
-    weight = (most / np.float32(FIELDS[arithmetic][1])).astype(np.float64)[:, None, None]
-    y = sums * scale.astype(np.float64)[None, :, None] * weight
+    y = sums * scale.astype(np.float64)[None, :, None] * weight[:, None, None]
     return y, np.abs(y)
 
 
@@ -92,7 +96,7 @@ def expected(model, layer, x, residual, arithmetic):
     magnitude = magnitude + np.abs(bias)[:, None, None]
     y += bias[:, None, None]
     if layer.act:
-        slope = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
+        slope = bfloat16(model.tensors[f"{layer.name}.act.w"].ravel())[:, None, None]
         y = np.where(y > 0, y, slope * y)
     if residual is not None:
         y, magnitude = y + residual, magnitude + np.abs(residual)

@@ -12,7 +12,7 @@ from efm3 import engine as engines
 from efm3 import mirror, reference, untrained
 from efm3.conformance import sample
 from tests.test_engine import arch_of, faces
-from tests.test_engine_precision import LOWER, folded
+from tests.test_engine_precision import LOWER, bfloat16, folded, scale_above
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = ROOT / "weights" / "facex_nano.bin"
@@ -47,21 +47,23 @@ def expected(model, layer, picture):
     float32 operations on the sums, and the distance to the stem of unrounded weights."""
     w, bias = folded(model, layer)
     top = min(32767, (2**31 - 1) // (255 * w.shape[1]))
-    most = np.abs(w).max(axis=1)
-    rounded = np.rint(w.astype(np.float64) * (top / most.astype(np.float64))[:, None])
+    scale = scale_above(np.abs(w).max(axis=1) / np.float32(256) / np.float32(top))
+    rounded = np.rint(w.astype(np.float64) / 256 * (1 / scale)[:, None])
     levels = 2 * picture.transpose(2, 0, 1).astype(np.float64) - 255
     seen = windows(levels, layer)
     y = np.einsum("ot,thw->ohw", rounded, seen, optimize=True)
     assert np.abs(y).max() < 2**31
-    y *= (most / np.float32(top)).astype(np.float64)[:, None, None] / 256
+    y *= scale[:, None, None]
     magnitude = np.abs(y) + np.abs(bias)[:, None, None]
     y += bias[:, None, None]
-    slope = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
-    bent = np.maximum(1, np.abs(slope))
+    given = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
+    slope = bfloat16(given)
     few = ROUNDINGS * 2.0**-24 * magnitude * (1 + np.abs(slope - 1))
-    # Half a step of the integers, and the rounding of weights to float32 before, for each level.
-    step = most.astype(np.float64) * (0.5 / top + 2.0**-24)
-    far = few + bent * step[:, None, None] * np.abs(seen).sum(axis=0) / 256
+    # Half a step of the integers, and before that the rounding of weights to float32, for each level;
+    # then the rounding of the slope.
+    step = scale * 0.5 + np.abs(w).max(axis=1) / 256 * 2.0**-24
+    far = few + np.abs(slope - given) * np.abs(y) + (
+        np.maximum(1, np.abs(given)) * step[:, None, None] * np.abs(seen).sum(axis=0))
     return np.where(y > 0, y, slope * y), few, far
 
 
@@ -166,5 +168,5 @@ def test_a_channel_that_is_not_finite_is_nan(isa, part, value):
 
 def test_both_packings_are_counted():
     f32, fast = (efm3.Engine(NANO, isa="scalar", precision=p).layers[0] for p in ("f32", "fast"))
-    # 24 channels: 27 weights of two bytes and four words.
-    assert fast.weight_bytes - f32.weight_bytes == -(-24 * (27 * 2 + 16) // 64) * 64
+    # 24 channels: 27 weights of two bytes and eight bytes more.
+    assert fast.weight_bytes - f32.weight_bytes == -(-24 * (27 * 2 + 8) // 64) * 64

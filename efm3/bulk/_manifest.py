@@ -11,6 +11,7 @@ from typing import Any
 
 from efm3.bulk.row import FORMAT, Job
 from efm3.findings import printable, refuse, shown
+from efm3.precision import PRECISIONS
 from efm3.source import open_regular
 from efm3.version import __version__
 
@@ -18,6 +19,8 @@ MAX_TEXT = 1 << 20
 """Most bytes of a manifest."""
 MAX_DIM, MAX_ROWS = 1 << 16, 1 << 40
 _HEX = frozenset("0123456789abcdef")
+BEFORE = {"precision": PRECISIONS[0]}
+"""What an option was before tables stated it."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def same_job(there: Job, now: Job, place: str) -> None:
     known = json.loads(json.dumps(now.options))
     pairs: Iterable[tuple[str, Any, Any]] = [
         ("model", there.model, now.model), ("dim", there.dim, now.dim),
-        *((name, there.options.get(name), known.get(name))
+        *((name, *(options.get(name, BEFORE.get(name)) for options in (there.options, known)))
           for name in sorted({*there.options, *known}))]
     differ = [(name, a, b) for name, a, b in pairs if a != b or type(a) is not type(b)]
     if differ:

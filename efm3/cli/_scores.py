@@ -9,6 +9,7 @@ from pathlib import PurePath
 from textwrap import wrap
 
 from efm3.cli._render import LABEL, Cell, Lines, bars, grid, text
+from efm3.evaluation.paired import CONFIDENCE, Difference
 from efm3.evaluation.scores import At, Scores
 from efm3.findings import printable
 
@@ -40,6 +41,32 @@ def table(s: Scores) -> Lines:
     yield from grid(rows, "<><")
     yield text()
     yield from histograms(s)
+
+
+def compared(base: Scores, others: Sequence[tuple[str, Scores, Sequence[Difference]]]) -> Lines:
+    """Scores of f32, and of other precisions by name with what they differ by, in points."""
+    rows: list[list[Cell]] = []
+    for at, first in enumerate(others[0][2]):
+        label = "accuracy" if first.far is None else f"TAR at FAR {first.far:g}"
+        rows.append([label, "f32", (_percent(_rate(base, first.far)), "bold")])
+        for name, scores, differ in others:
+            d = differ[at]
+            ends = ", of too few people for an interval"
+            if d.low is not None and d.high is not None:
+                ends = f", {100 * CONFIDENCE:g} % {_points(d.low)} to {_points(d.high)}"
+            rows.append(["", name, _percent(_rate(scores, first.far)),
+                         (f"{_points(d.difference)} points{ends}", LABEL)])
+    yield from grid(rows, "<<><")
+
+
+def _rate(s: Scores, far: float | None) -> float:
+    """Accuracy, or TAR at this FAR."""
+    return s.accuracy if far is None else next(t.tar for t in s.tar_at_far if t.far == far)
+
+
+def _points(rate: float) -> str:
+    """Hundredths with their sign, without that of a zero."""
+    return f"{round(100 * rate, 2) + 0.0:+.2f}"
 
 
 def _percent(rate: float) -> str:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from efm3.evaluation.paired import Difference as Difference
+from efm3.evaluation.paired import differences as differences
 from efm3.evaluation.run import Measured as Measured
 from efm3.evaluation.run import evaluate as evaluate
 from efm3.evaluation.run import measure as measure

@@ -28,11 +28,14 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Measured:
-    """The scores, and what they come from: a similarity, answer and fold for each pair."""
+    """The scores, and what they come from: a similarity, answer and fold for each pair [P], and
+    the numbers of its pictures [P, 2]."""
 
     scores: Scores
     similarity: Doubles
     same: Bools
+    fold: Indices
+    pictures: Indices
 
 
 def evaluate(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bool = False,
@@ -77,7 +80,7 @@ def measure(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bo
                                      vectors[second[part]].astype(float))
     left_out = int((~keep).sum())
     return Measured(score(pairs.name, similarity, same, fold, left_out=left_out, flip=flip),
-                    similarity, same)
+                    similarity, same, fold, np.stack([first, second], axis=1))
 
 
 def _embedded(embed: Embed, pictures: Pixels, flip: bool, place: str) -> Floats:

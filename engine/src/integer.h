@@ -37,7 +37,7 @@ enum {
     // The largest sums must fit int32. 8 bits: 255 * 127 * 65535, more than any layer has, is below
     // 2^31. 16 bits: 1023 * 2047 * 1025 is, with 1026 it is not: such a layer stays in float32.
     MFN_DEPTH_16 = 1025,
-    MFN_INT_HEAD = 4       // words of a column before its weights
+    MFN_INT_HEAD = 8       // bytes of a column before its weights
 };
 
 typedef struct MfnQuantise {
@@ -52,11 +52,10 @@ typedef struct MfnQuantise {
 // residual[m][n] with act(x) = x + bend[n] * min(x, 0), where a kernel may round each of these
 // operations or none.
 //
-// `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V], bend[V] (a PReLU's slope less
-// 1, which saves an operation), weight_scale[V]
-// and sum[V], the sum of a column's weights; then, for each `step` values of k (the last ones filled up
-// with zeros), V times the step weights of a column. Columns beyond N are zero. In bfloat16 a sum
-// begins at the bias, which is in the place of sum[V] as a float; bias[V] and weight_scale[V] are 0.
+// `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V] in float32, weight_scale[V] and
+// slope[V] in bfloat16; then, for each `step` values of k (the last ones filled up with zeros), V times
+// the step weights of a column. Columns beyond N are zero. bend is a PReLU's slope less 1, which saves
+// an operation. In bfloat16 a sum begins at the bias, and weight_scale[V] is 0.
 //
 // With `taps` (integers of 16 bits alone) the levels of step s are those from m * a_px + taps[s] on, all
 // scales are 1, and there is no residual: the stem is such a product of its picture's levels, without a
@@ -94,6 +93,20 @@ static inline uint16_t mfn_bf16(float x) {
     if (magnitude > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40);
     if (magnitude < 0x00800000u) return (uint16_t)(bits >> 16 & 0x8000);
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// The least bfloat16 that is not below `x`, a positive number of which twice is finite.
+static inline uint16_t mfn_bf16_above(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0xffff) >> 16);
+}
+
+static inline float mfn_bf16_float(uint16_t half) {
+    uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
 typedef struct MfnRange {

@@ -21,8 +21,7 @@ const MfnIntegers *mfn_integers_of(const MfnImpl *im, const MfnLayer *l) {
 }
 
 size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n) {
-    size_t total = 0, column = MFN_INT_HEAD * sizeof(float) +
-                               mfn_round_up(k, set->step) * set->weight_bytes;
+    size_t total = 0, column = MFN_INT_HEAD + mfn_round_up(k, set->step) * set->weight_bytes;
     for (size_t at = 0; at < n;) {
         size_t wide = set->panel(n - at);
         total += wide * column;
@@ -44,23 +43,22 @@ static void pack_floats(const MfnIntegers *set, const float *row, double fold, s
     }
 }
 
-// A column of the panel at `panel`; gives its scale.
-static float pack_column(const MfnIntegers *set, const float *row, double fold, size_t k,
-                         int32_t top, size_t wide, size_t column, unsigned char *weights,
-                         int32_t *sum) {
+// A column of the panel at `panel`; gives its scale. The scale is the bfloat16 above most / top, and
+// weights are rounded by just that one: nothing is lost with its other half.
+static uint16_t pack_column(const MfnIntegers *set, const float *row, double fold, size_t k,
+                            int32_t top, size_t wide, size_t column, unsigned char *weights) {
     float most = 0;
-    *sum = 0;
     for (size_t i = 0; i < k; i++) {
         float x = fabsf((float)(row[i] * fold));
-        if (!isfinite(x)) return NAN;
+        if (!isfinite(x)) return mfn_bf16(NAN);
         if (x > most) most = x;
     }
     if (most < 0x1p-96f) most = 0x1p-96f;
-    const double inverse = top / (double)most;
+    const uint16_t scale = mfn_bf16_above(most / (float)top);
+    const double inverse = 1 / (double)mfn_bf16_float(scale);
     for (size_t i = 0; i < k; i++) {
         int32_t v = (int32_t)lrint((float)(row[i] * fold) * inverse);
         size_t at = weight_at(set, i, wide, column);
-        *sum += v;
         if (set->weight_bytes == 1) {
             int8_t narrow = (int8_t)v;
             memcpy(weights + at, &narrow, sizeof narrow);
@@ -69,7 +67,7 @@ static float pack_column(const MfnIntegers *set, const float *row, double fold, 
             memcpy(weights + at, &narrow, sizeof narrow);
         }
     }
-    return most / (float)top;
+    return scale;
 }
 
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, size_t n,
@@ -77,23 +75,20 @@ void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, siz
     const size_t deep = mfn_round_up(k, set->step) * set->weight_bytes;
     for (size_t at = 0; at < n;) {
         size_t wide = set->panel(n - at), real = n - at < wide ? n - at : wide;
-        unsigned char *weights = out + wide * MFN_INT_HEAD * sizeof(float);
+        unsigned char *weights = out + wide * MFN_INT_HEAD;
         for (size_t j = 0; j < real; j++) {
             const float *row = f->w + (at + j) * k;
             const double fold = f->scale[at + j];
-            float head[3] = {(float)f->bias[at + j], f->slope[at + j] - 1, 0};
-            int32_t sum;
-            if (!isfinite(head[1])) head[0] = NAN, head[1] = 0;
-            if (set->bf16) {
+            float bias = (float)f->bias[at + j];
+            uint16_t scale = 0, slope = mfn_bf16(f->slope[at + j]);
+            if (!isfinite(mfn_bf16_float(slope))) bias = NAN, slope = 0;
+            if (set->bf16)
                 pack_floats(set, row, fold, k, wide, j, weights);
-                memcpy(&sum, &head[0], sizeof sum);
-                head[0] = 0;
-            } else {
-                head[2] = pack_column(set, row, fold, k, top, wide, j, weights, &sum);
-            }
-            for (size_t i = 0; i < 3; i++)
-                memcpy(out + (i * wide + j) * sizeof(float), &head[i], sizeof(float));
-            memcpy(out + (3 * wide + j) * sizeof(float), &sum, sizeof sum);
+            else
+                scale = pack_column(set, row, fold, k, top, wide, j, weights);
+            memcpy(out + j * sizeof bias, &bias, sizeof bias);
+            memcpy(out + 4 * wide + 2 * j, &scale, sizeof scale);
+            memcpy(out + 6 * wide + 2 * j, &slope, sizeof slope);
         }
         out = weights + wide * deep;
         at += wide;

@@ -64,7 +64,7 @@ static void bf16_quantise(const MfnIntegers *set, size_t channels, size_t m, siz
 
 typedef struct Floats {
     float *weights;  // [n][k]
-    float *bias, *bend;
+    float *bias, *slope;
 } Floats;
 
 static void bf16_put(unsigned char *to, float x) {
@@ -78,15 +78,15 @@ static void bf16_lay_out(const MfnIntegers *set, const Floats *c, size_t k, size
                          unsigned char *out) {
     const size_t deep = mfn_round_up(k, 2);
     for (size_t at = 0; at < n;) {
-        const size_t wide = set->panel(n - at), head = wide * sizeof(float);
+        const size_t wide = set->panel(n - at);
         for (size_t j = 0; j < wide && at + j < n; j++) {
             for (size_t i = 0; i < k; i++)
-                bf16_put(out + 4 * head + 2 * ((i / 2 * wide + j) * 2 + i % 2),
+                bf16_put(out + MFN_INT_HEAD * wide + 2 * ((i / 2 * wide + j) * 2 + i % 2),
                          c->weights[(at + j) * k + i]);
-            memcpy(out + head + j * 4, &c->bend[at + j], 4);
-            memcpy(out + 3 * head + j * 4, &c->bias[at + j], 4);
+            memcpy(out + j * 4, &c->bias[at + j], 4);
+            bf16_put(out + 6 * wide + j * 2, c->slope[at + j]);
         }
-        out += 4 * head + wide * deep * 2;
+        out += wide * (MFN_INT_HEAD + deep * 2);
         at += wide;
     }
 }
@@ -106,12 +106,13 @@ static void bf16_product(const MfnIntegers *set, size_t m, size_t k, size_t n, i
     const size_t room = mfn_integers_bytes(set, k, n);
     Bytes levels = guarded_bytes(m * a_px * 2), w = guarded_bytes(room);
     Block scale = guarded(m), zero = guarded(m), out = guarded(m * out_px), r = guarded(m * out_px);
-    Block bias = guarded(n), bend = guarded(n), weights = guarded(n * k);
-    const Floats c = {weights.at, bias.at, bend.at};
+    Block bias = guarded(n), slope = guarded(n), weights = guarded(n * k);
+    const Floats c = {weights.at, bias.at, slope.at};
     memset(w.at, 0, room);
     for (size_t i = 0; i < n * k; i++) weights.at[i] = bf16_number(kind);
     for (size_t j = 0; j < n; j++) {
-        if (kind == BF16_WHOLE) bias.at[j] = truncf(bias.at[j] * 100), bend.at[j] = -0.75f;
+        if (kind == BF16_WHOLE) bias.at[j] = truncf(bias.at[j] * 100), slope.at[j] = 0.25f;
+        slope.at[j] = (float)bf16_near(slope.at[j]);
         if (kind == BF16_BELOW) bias.at[j] *= j % 2 ? 0 : 1e-37f;
     }
     bf16_lay_out(set, &c, k, n, w.at);
@@ -137,8 +138,9 @@ static void bf16_product(const MfnIntegers *set, size_t m, size_t k, size_t n, i
                                        weights.at[j * k + p];
                 x += product, magnitude += fabs(product);
             }
-            if (act) magnitude *= 1 + fabs(bend.at[j]), lost *= 1 + fabs(bend.at[j]);
-            if (act && !(x > 0)) x += x * bend.at[j];
+            const double bend = slope.at[j] - 1.0f;
+            if (act) magnitude *= 1 + fabs(bend), lost *= 1 + fabs(bend);
+            if (act && !(x > 0)) x += x * bend;
             if (residual) x += r.at[i * out_px + j], magnitude += fabs(r.at[i * out_px + j]);
             const float have = out.at[i * out_px + j];
             if (kind == BF16_WHOLE) {
@@ -148,7 +150,7 @@ static void bf16_product(const MfnIntegers *set, size_t m, size_t k, size_t n, i
             }
         }
     release(levels.block), release(w.block), release(scale), release(zero), release(out);
-    release(r), release(bias), release(bend), release(weights);
+    release(r), release(bias), release(slope), release(weights);
 }
 
 static void bf16_check(const char *isa, const MfnIntegers *set) {

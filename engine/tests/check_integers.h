@@ -104,30 +104,39 @@ static void quantise(const MfnIntegers *set, size_t channels, size_t m, size_t g
 
 typedef struct Columns {
     int32_t *weights;  // [n][k]
-    float *bias, *bend, *scale;
+    float *bias, *slope, *scale;  // the last two are bfloat16
 } Columns;
+
+static uint16_t upper_half(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)(bits >> 16);
+}
+
+static void cut(float *x) {
+    uint32_t bits = (uint32_t)upper_half(*x) << 16;
+    memcpy(x, &bits, sizeof bits);
+}
 
 static void lay_out(const MfnIntegers *set, const Columns *c, size_t k, size_t n, unsigned char *out) {
     const size_t deep = mfn_round_up(k, set->step);
     for (size_t at = 0; at < n;) {
-        const size_t wide = set->panel(n - at), head = wide * sizeof(float);
+        const size_t wide = set->panel(n - at);
         for (size_t j = 0; j < wide && at + j < n; j++) {
-            int32_t sum = 0;
             for (size_t i = 0; i < k; i++) {
                 int32_t w = c->weights[(at + j) * k + i];
                 int16_t two = (int16_t)w;
                 int8_t one = (int8_t)w;
                 size_t to = (i / set->step * wide + j) * set->step + i % set->step;
-                memcpy(out + MFN_INT_HEAD * head + to * set->weight_bytes,
+                memcpy(out + MFN_INT_HEAD * wide + to * set->weight_bytes,
                        set->weight_bytes == 1 ? (void *)&one : (void *)&two, set->weight_bytes);
-                sum += w;
             }
             memcpy(out + j * 4, &c->bias[at + j], 4);
-            memcpy(out + head + j * 4, &c->bend[at + j], 4);
-            memcpy(out + 2 * head + j * 4, &c->scale[at + j], 4);
-            memcpy(out + 3 * head + j * 4, &sum, 4);
+            const uint16_t scale = upper_half(c->scale[at + j]), slope = upper_half(c->slope[at + j]);
+            memcpy(out + 4 * wide + j * 2, &scale, 2);
+            memcpy(out + 6 * wide + j * 2, &slope, 2);
         }
-        out += MFN_INT_HEAD * head + wide * deep * set->weight_bytes;
+        out += wide * (MFN_INT_HEAD + deep * set->weight_bytes);
         at += wide;
     }
 }
@@ -140,14 +149,15 @@ static void product(const MfnIntegers *set, size_t m, size_t k, size_t n, size_t
     const size_t room = mfn_integers_bytes(set, k, n);
     Bytes levels = guarded_bytes(m * a_px * set->level_bytes), w = guarded_bytes(room);
     Block scale = guarded(m), zero = guarded(m), out = guarded(m * out_px), r = guarded(m * out_px);
-    Block bias = guarded(n), bend = guarded(n), by = guarded(n), ints = guarded(n * k);
-    Columns c = {(int32_t *)(void *)ints.at, bias.at, bend.at, by.at};
+    Block bias = guarded(n), slope = guarded(n), by = guarded(n), ints = guarded(n * k);
+    Columns c = {(int32_t *)(void *)ints.at, bias.at, slope.at, by.at};
     int32_t *origin = (int32_t *)(void *)zero.at;
     memset(w.at, 0, room);
     for (size_t j = 0; j < n; j++) {
         for (size_t i = 0; i < k; i++)
             c.weights[j * k + i] = j % 4 == 3 ? (j % 8 == 3 ? top : -top) : (int32_t)(draw() * (float)top);
         if (exact) bias.at[j] = 0, by.at[j] = 1;
+        cut(&slope.at[j]), cut(&by.at[j]);
     }
     lay_out(set, &c, k, n, w.at);
     for (size_t i = 0; i < m; i++) {
@@ -183,13 +193,14 @@ static void product(const MfnIntegers *set, size_t m, size_t k, size_t n, size_t
             }
             double x = (double)sum * scale.at[i] * by.at[j], magnitude = fabs(x) + fabs(bias.at[j]);
             x += bias.at[j];
-            if (act) magnitude *= 1 + fabs(bend.at[j]);
-            if (act && !(x > 0)) x += x * bend.at[j];
+            const double bend = slope.at[j] - 1.0f;
+            if (act) magnitude *= 1 + fabs(bend);
+            if (act && !(x > 0)) x += x * bend;
             if (residual) x += r.at[i * out_px + j], magnitude += fabs(r.at[i * out_px + j]);
             compare(have, x, magnitude, 3, "product");  // 3 + 4 roundings
         }
     release(levels.block), release(w.block), release(scale), release(zero), release(out);
-    release(r), release(bias), release(bend), release(by), release(ints);
+    release(r), release(bias), release(slope), release(by), release(ints);
 }
 
 // The stem's: levels of pixels, from offsets that lie in any order and share levels, and weights that
@@ -200,8 +211,8 @@ static void stem(const MfnIntegers *set, size_t m, size_t k, size_t n, bool exac
     const int64_t most = INT32_MAX / (255 * (int64_t)k), top = most < 32767 ? most : 32767;
     Bytes levels = guarded_bytes(many * sizeof(int16_t)), w = guarded_bytes(room);
     Block taps = guarded(steps), out = guarded(m * out_px);
-    Block bias = guarded(n), bend = guarded(n), by = guarded(n), ints = guarded(n * k);
-    Columns c = {(int32_t *)(void *)ints.at, bias.at, bend.at, by.at};
+    Block bias = guarded(n), slope = guarded(n), by = guarded(n), ints = guarded(n * k);
+    Columns c = {(int32_t *)(void *)ints.at, bias.at, slope.at, by.at};
     int32_t *tap = (int32_t *)(void *)taps.at;
     memset(w.at, 0, room);
     for (size_t s = 0; s < steps; s++) tap[s] = (int32_t)((s * 7 + steps - 1) % steps);
@@ -210,6 +221,7 @@ static void stem(const MfnIntegers *set, size_t m, size_t k, size_t n, bool exac
             c.weights[j * k + i] = (int32_t)(j % 4 == 3 ? (j % 8 == 3 ? top : -top)
                                                         : (int64_t)(draw() * (float)top));
         if (exact) bias.at[j] = 0, by.at[j] = 1;
+        cut(&slope.at[j]), cut(&by.at[j]);
     }
     lay_out(set, &c, k, n, w.at);
     for (size_t i = 0; i < many; i++) {
@@ -233,12 +245,13 @@ static void stem(const MfnIntegers *set, size_t m, size_t k, size_t n, bool exac
             }
             double x = (double)sum * by.at[j], magnitude = fabs(x) + fabs(bias.at[j]);
             x += bias.at[j];
-            if (act) magnitude *= 1 + fabs(bend.at[j]);
-            if (act && !(x > 0)) x += x * bend.at[j];
+            const double bend = slope.at[j] - 1.0f;
+            if (act) magnitude *= 1 + fabs(bend);
+            if (act && !(x > 0)) x += x * bend;
             compare(have, x, magnitude, 1, "stem");  // 1 + 4 roundings
         }
     release(levels.block), release(w.block), release(taps), release(out);
-    release(bias), release(bend), release(by), release(ints);
+    release(bias), release(slope), release(by), release(ints);
 }
 
 static void pixels(const MfnKernels *kn, size_t n) {

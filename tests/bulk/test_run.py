@@ -12,6 +12,8 @@ import efm3
 from efm3 import Efm3Error, bulk, mirror, untrained
 from efm3.bulk import _frames, _pool, run
 from efm3.bulk.inputs import Inputs, Item
+from efm3.bulk.output import open_output
+from efm3.bulk.row import Job
 from efm3.bulk.rows import Maker, Plan
 from efm3.bulk.tables import open_table
 from efm3.conformance import sample
@@ -255,7 +257,8 @@ def test_the_job(tmp_path):
     job = run.Run(MODEL).job
     assert job.model == stated and job.dim == DIM
     assert job.options == {"align": False, "face": None, "detector": None, "resize": False,
-                           "turned": False}
+                           "turned": False, "precision": "f32"}
+    assert run.Run(MODEL, Plan(precision="fast")).job.options["precision"] == "fast"
     turned = efm3.dumps(model.arch, model.tensors, mirror_extra=mirror.as_turned({}))
     other = run.Run(turned, Plan(face="all")).job
     assert other.model == job.model and other.options == job.options | {"turned": True}
@@ -271,6 +274,27 @@ def test_the_job(tmp_path):
     assert e.value.path == str(tmp_path / "bad.bin")
     with pytest.raises(Efm3Error, match="IO001"):
         run.Run(str(tmp_path / "none"))
+
+
+def test_a_table_is_of_one_precision(folder, tmp_path):
+    """Another one is not resumed; a table from before there were any is of f32."""
+    pictures = [folder / "01.npy", folder / "02.npy"]
+    out = tmp_path / "x.npz"
+    manifest = bulk.embed(MODEL, pictures[:1], out, precision="high", isa="scalar")
+    assert manifest["options"]["precision"] == "high"
+    with open_table(out) as table, efm3.Engine(MODEL, isa="scalar", precision="high") as engine:
+        (found,) = table.columns(("embedding",), 8)
+        assert np.array_equal(found["embedding"], engine.embed(PICTURES[1:2]))
+    for other in ("f32", "fast"):
+        with pytest.raises(Efm3Error, match=rf"B004.*precision: 'high' there, '{other}' now"):
+            bulk.embed(MODEL, pictures, out, precision=other, resume=True)
+    assert bulk.embed(MODEL, pictures, out, precision="high", resume=True)["faces"] == 2
+    older = {k: v for k, v in run.Run(MODEL).job.options.items() if k != "precision"}
+    with open_output(str(tmp_path / "y.npz"), Job(run.Run(MODEL).job.model, DIM, older)) as made:
+        made.finish({})
+    assert bulk.embed(MODEL, pictures, tmp_path / "y.npz", resume=True)["faces"] == 2
+    with pytest.raises(Efm3Error, match=r"B004.*precision: 'f32' there, 'fast' now"):
+        bulk.embed(MODEL, pictures, tmp_path / "y.npz", resume=True, precision="fast")
 
 
 def test_rows_as_lines(want):

@@ -65,10 +65,46 @@ def test_the_page_of_keys_is_what_comes_out(cli, scene):
     """docs/evaluation.md names every key of the JSON form."""
     text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     got = json.loads(cli("eval", scene / "w.bin", scene / "set.bin", "--json").stdout)
-    keys = {*got, *got["best"], *got["tar_at_far"][0]}
+    both = json.loads(cli("eval", scene / "w.bin", scene / "set.bin", "--json", "--precision", "all"
+                          ).stdout)["networks"]
+    keys = {*got, *got["best"], *got["tar_at_far"][0], *both[1], *both[1]["to_f32"][0]}
     assert not [k for k in keys if f"`{k}`" not in text]
     own = [c for c in CODES.values() if c.group == "evaluation"]
     assert len(own) == 15 and all(f"| {c.code} | {c.what} |" in text for c in own)
+
+
+def test_precisions_are_compared_in_one_run(cli, scene):
+    """Those that are asked for, and f32; each of them is what it is alone."""
+    args = "eval", scene / "w.bin", scene / "set.bin", "--isa", "scalar"
+    rows = json.loads(cli(*args, "--json", "--precision", "all").stdout)["networks"]
+    assert [(r["precision"], r["arithmetic"]) for r in rows] == [
+        ("f32", "f32"), ("high", "i16"), ("fast", "i8")]
+    alone = [json.loads(cli(*args, "--json", "--precision", r["precision"]).stdout) for r in rows]
+    differ = [r.pop("to_f32", None) for r in rows]
+    assert rows == alone and rows[0]["best"]["threshold"] != rows[2]["best"]["threshold"]
+    assert differ[0] is None
+    for row, ((d,)) in zip(rows[1:], differ[1:], strict=True):
+        assert d["score"] == "accuracy" and d["low"] is d["high"] is None  # eight pictures
+        assert d["difference"] == row["accuracy"] - rows[0]["accuracy"]
+    two = ("--json", "--precision", "fast", "--precision", "fast", "--precision", "high")
+    assert [r["precision"] for r in json.loads(cli(*args, *two).stdout)["networks"]] == [
+        "f32", "high", "fast"]
+    twice = json.loads(cli(*args, *two[:5]).stdout)
+    assert twice["precision"] == "fast" and "to_f32" not in twice
+    assert cli(*args, "--precision", "f16").exit_code == 2
+
+
+def test_precisions_as_text(cli, scene):
+    words = "eval", scene / "w.bin", scene / "set.bin", "--isa", "scalar", "--precision", "all"
+    result = cli(*words)
+    assert result.exit_code == 0 and result.stdout.count("rule of thumb") == 1
+    for line in ("fast in i8 ", "high in i16", "points, of too few people for an interval"):
+        assert line in result.stdout, line
+    model = (scene / "w.bin").read_bytes()
+    piped = cli("eval", "-", *words[2:], input=model)
+    assert piped.exit_code == 0 and piped.stdout == result.stdout
+    several = cli("eval", scene / "w.bin", *words[1:])
+    assert several.exit_code == 0 and several.stdout.count(result.stdout) == 2
 
 
 def test_table(cli, scene):

@@ -19,7 +19,9 @@ NEEDS = ("matplotlib",)
 def measured(shift, name="set.bin"):
     same = np.arange(400) % 2 == 0
     s = np.random.default_rng(3).normal(np.where(same, shift, 0.0), 0.1)
-    return Measured(score(name, s, same, np.arange(400) // 40), s, same)
+    fold = np.arange(400) // 40
+    pictures = np.arange(800).reshape(-1, 2)
+    return Measured(score(name, s, same, fold), s, same, fold, pictures)
 
 
 def test_files(tmp_path):

@@ -140,6 +140,33 @@ def test_a_detector_that_the_user_names(library):
     assert module._options(library, "mine/y.onnx") == (True, "all", "mine/y.onnx", False)
 
 
+def test_pictures_are_embedded_in_the_precision_of_the_table(scene):
+    """The first table's; one that states none is older, and of f32. Others may differ."""
+    model = scene / "w.bin"
+    embed(model, [scene / "1.npy"], scene / "h.npz", precision="high")
+    asked = Inputs([str(scene / "0.npy")])
+    found = []
+    for names in (("h.npz", "x.npz"), ("x.npz", "h.npz")):
+        with Library([str(scene / name) for name in names]) as library:
+            (row,) = of_pictures(library, asked, str(model))
+            found.append(row.embedding)
+            del library.tables[0].options["precision"]
+            (row,) = of_pictures(library, asked, str(model))
+            assert np.array_equal(row.embedding, found[-1]) == (names[0] == "x.npz")
+    for precision, row in zip(("high", "f32"), found, strict=True):
+        with efm3.Engine(model, precision=precision) as engine:
+            assert np.array_equal(engine.embed(np.load(scene / "0.npy")), row)
+    assert not np.array_equal(*found) and np.allclose(*found, atol=0.02)
+
+
+@pytest.mark.parametrize("stated", ["f16", "", None, 1, True, ["fast"], {"fast": 1}])
+def test_a_precision_that_is_none_refuses_pictures(scene, stated):
+    with Library([str(scene / "x.npz")]) as library:
+        library.tables[0].options["precision"] = stated
+        with pytest.raises(Efm3Error, match=r"B025.*precision"):
+            list(of_pictures(library, Inputs([str(scene / "0.npy")]), str(scene / "w.bin")))
+
+
 def test_tables_that_were_made_otherwise_refuse_pictures(scene):
     model = efm3.load(scene / "w.bin")
     model.mirror = efm3.mirror.as_turned(model.mirror)

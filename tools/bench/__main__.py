@@ -9,6 +9,7 @@
     python -m tools.bench daft             a bulk run on Daft, beside the default engine
     python -m tools.bench search           the nearest of a million, beside numpy's product
     python -m tools.bench eval             6,000 pairs of faces
+    python -m tools.bench accuracy         cosines and TAR of the engine's precisions
     python -m tools.bench train            a training step beside plain PyTorch
     python -m tools.bench start            cold start of the commands, beside python -c pass
     python -m tools.bench faces            finding and cutting out faces, beside the detector alone
@@ -42,7 +43,7 @@ XS = ROOT / "weights" / "facex_xs.bin"
 PY = sys.executable
 OTHERS = {"engine": "engine", "conformance": "conformance", "train": "train", "eval": "evaluation",
           "start": "start", "faces": "faces", "search": "search", "bulk": "bulk",
-          "daft": "bulk_daft"}
+          "daft": "bulk_daft", "accuracy": "accuracy"}
 """Word to the module of this package that measures it."""
 
 

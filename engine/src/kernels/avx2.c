@@ -47,7 +47,7 @@ static size_t NAME(panel)(size_t left) {
 #define ZERO_APART 0
 #define iweights(p) viload(p)
 #define convert_i16__avx2 NAME(convert_i16)
-#define istart(p, sum, m) vizero()
+#define istart(p, head, at, m) vizero()
 #define idot(sum, a, b) INT(dot)(sum, a, b)
 
 // gcc schedules a tile's products before its sums and runs out of registers; as one statement a

@@ -122,7 +122,7 @@ static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
 #define INT_SHORT 7
 #define ZERO_APART 0
 #define iweights(p) viload(p)
-#define istart(p, sum, m) vizero()
+#define istart(p, head, at, m) vizero()
 #define idot(sum, a, b) INT(dot)(sum, a, b)
 #define convert_i16__avx512 NAME(convert_i16)
 #define panel_i16__avx512 NAME(int_panel)

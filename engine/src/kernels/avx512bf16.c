@@ -31,7 +31,7 @@
 #define INT_SHORT 7
 #define ZERO_APART 0
 #define iweights(p) viload(p)
-#define istart(p, sum, m) viload(sum)
+#define istart(p, head, at, m) viload((head)->bias + at)
 #define idot(sum, a, b) INT(dot)(sum, a, b)
 #define panel_bf16__avx512bf16 NAME(int_panel)
 

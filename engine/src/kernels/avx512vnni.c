@@ -33,7 +33,7 @@
 #define LEVEL_BYTES 1
 #define WEIGHT_BYTES 1
 #define ZERO_APART 1
-#define istart(p, sum, m) _mm512_mullo_epi32(viload(sum), vidup(-(p)->zero[m]))
+#define istart(p, head, at, m) _mm512_mullo_epi32(viload((head)->sum + at), vidup(-(p)->zero[m]))
 #define panel_i8__avx512vnni NAME(int_panel)
 
 // gcc 12 keeps copies of the intrinsic's sums and runs out of registers; a statement of one instruction
@@ -68,7 +68,7 @@ INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep,
 #define LEVEL_BYTES 2
 #define WEIGHT_BYTES 2
 #define ZERO_APART 0
-#define istart(p, sum, m) vizero()
+#define istart(p, head, at, m) vizero()
 #define convert_i16__avx512vnni NAME(convert_i16)
 #define panel_i16__avx512vnni NAME(int_panel)
 

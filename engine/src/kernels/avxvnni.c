@@ -34,7 +34,7 @@ static size_t NAME(int_panel)(size_t left) { return left <= 8 ? 8 : 16; }
 #define LEVEL_BYTES 1
 #define WEIGHT_BYTES 1
 #define ZERO_APART 1
-#define istart(p, sum, m) _mm256_mullo_epi32(viload(sum), vidup(-(p)->zero[m]))
+#define istart(p, head, at, m) _mm256_mullo_epi32(viload((head)->sum + at), vidup(-(p)->zero[m]))
 #define panel_i8__avxvnni NAME(int_panel)
 
 // As in avx512vnni.c. The prefix asks for the encoding of AVX-VNNI, not of AVX-512.
@@ -69,7 +69,7 @@ INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep,
 #define LEVEL_BYTES 2
 #define WEIGHT_BYTES 2
 #define ZERO_APART 0
-#define istart(p, sum, m) vizero()
+#define istart(p, head, at, m) vizero()
 #define convert_i16__avxvnni NAME(convert_i16)
 #define panel_i16__avxvnni NAME(int_panel)
 

@@ -13,6 +13,8 @@
 #define vpick(x, a, b) vbslq_f32(vcgtq_f32(x, vdupq_n_f32(0)), a, b)
 #define vmin0(x) vminq_f32(x, vdupq_n_f32(0))
 
+#define vbf16(p) vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))
+
 #define VI int32x4_t
 #define vizero() vdupq_n_s32(0)
 #define vidup(x) vdupq_n_s32(x)

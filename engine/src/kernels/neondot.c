@@ -30,7 +30,8 @@
 #define INT_SHORT 6
 #define ZERO_APART 1
 #define iweights(p) viload(p)
-#define istart(p, sum, m) vmulq_n_s32(viload(sum), LEVEL_OFFSET - (p)->zero[m])
+#define istart(p, head, at, m) \
+    vmulq_n_s32(viload((head)->sum + at), LEVEL_OFFSET - (p)->zero[m])
 #define idot(sum, a, b) \
     vdotq_s32(sum, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b))
 #define panel_i8__neondot NAME(panel)

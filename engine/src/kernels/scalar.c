@@ -152,11 +152,14 @@ INLINE int32_t weight__scalar(const unsigned char *w, int bits) {
 }
 
 INLINE void product__scalar(const MfnProduct *p, int bits) {
-    const size_t bytes = bits / 8, head = MFN_INT_HEAD * SCALAR_WIDE * sizeof(float);
+    const size_t bytes = bits / 8, head = MFN_INT_HEAD * SCALAR_WIDE;
     const unsigned char *w = p->w;
     for (size_t n0 = 0; n0 < p->n; n0 += SCALAR_WIDE) {
-        float bias[3 * SCALAR_WIDE], *bend = bias + SCALAR_WIDE, *weight = bend + SCALAR_WIDE;
+        float bias[SCALAR_WIDE];
+        uint16_t scale[SCALAR_WIDE], slope[SCALAR_WIDE];
         memcpy(bias, w, sizeof bias);
+        memcpy(scale, w + sizeof bias, sizeof scale);
+        memcpy(slope, w + sizeof bias + sizeof scale, sizeof slope);
         for (size_t m = 0; m < p->m; m++) {
             int32_t acc[SCALAR_WIDE] = {0};
             for (size_t k = 0; k < p->k; k++) {
@@ -169,9 +172,9 @@ INLINE void product__scalar(const MfnProduct *p, int bits) {
             size_t at = m * p->out_px + n0;
             for (size_t j = 0; j < SCALAR_WIDE; j++) {
                 float sum = (float)acc[j], scaled = p->taps ? sum : sum * p->scale[m];
-                float x = scaled * weight[j];
+                float x = scaled * mfn_bf16_float(scale[j]);
                 x += bias[j];
-                float bent = bend[j] * (x > 0 ? 0 : x);
+                float bend = mfn_bf16_float(slope[j]) - 1, bent = bend * (x > 0 ? 0 : x);
                 if (p->act) x += bent;
                 p->out[at + j] = p->residual ? x + p->residual[at + j] : x;
             }

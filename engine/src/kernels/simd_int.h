@@ -3,13 +3,13 @@
 //
 // Products in integers, written once over a row's vectors, after simd.h. The row's file defines
 //   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat,
-//   vmin0(x) (a float, or 0 where x > 0; x where it is NaN)
+//   vmin0(x) (a float, or 0 where x > 0; x where it is NaN), vbf16 (LANES floats from bfloat16)
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, LEVEL_OFFSET, INT_TALL, INT_SHORT (rows of a tile)
 //   int_panel (the width of the next panel: 1, 2 or 3 vectors)
 //   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
-//   istart(p, sum, m) (where sums begin, from the columns' sums and pixel m's zero)
+//   istart(p, head, at, m) (where sums of the columns from `at` on begin, by pixel m's zero)
 //   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
 //   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
 // and includes this file. Where sums are float32, it defines BF16, INT(range) and INT(scaled) too.
@@ -86,6 +86,31 @@ static void INT(quantise)(const MfnQuantise *q) {
     }
 }
 
+// What a panel holds before its weights as tiles read it, and each column's sum of weights. It is made
+// once for a panel and all its pixels; kept in memory it would be a tenth of the weights.
+typedef struct INT(Head) {
+    float bias[3 * LANES], bend[3 * LANES], scale[3 * LANES];
+    int32_t sum[3 * LANES];
+} INT(Head);
+
+// Not inlined: a compiler that sees the values keeps them in registers, which the sums need.
+static __attribute__((noinline)) void INT(read_head)(INT(Head) *head, const MfnProduct *p,
+                                                     const unsigned char *w, size_t wide) {
+    const float less = -1;
+    const float *bias = (const float *)(const void *)w;
+    const uint16_t *scale = (const uint16_t *)(const void *)(bias + wide), *slope = scale + wide;
+    w += wide * MFN_INT_HEAD;
+    for (size_t c = 0; c < wide; c += LANES, w += LANES * STEP * WEIGHT_BYTES) {
+        vstore(head->bias + c, vload(bias + c));
+        vstore(head->bend + c, vadd(vbf16(slope + c), vdup(&less)));
+        vstore(head->scale + c, vbf16(scale + c));
+        VI sum = vizero();
+        for (size_t k = 0; ZERO_APART && k < p->k; k += STEP)
+            sum = idot(sum, vidup(0x01010101), iweights(w + k * wide * WEIGHT_BYTES));
+        vistore(head->sum + c, sum);
+    }
+}
+
 // What follows the sums, as in simd.h.
 INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[INT_TALL][3],
                         const int rows, const int vecs) {
@@ -109,74 +134,76 @@ INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[I
     }
 }
 
-// rows x (vecs * LANES) outputs from pixel m and column n on; `w` is the panel.
-INLINE void INT(tile)(const MfnProduct *p, const unsigned char *w, size_t m, size_t n,
-                      const int rows, const int vecs, const bool taps) {
+// rows x (vecs * LANES) outputs from pixel m and column n on; `w` are the panel's weights.
+INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w, size_t m,
+                      size_t n, const int rows, const int vecs, const bool taps) {
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
     const size_t depth = (p->k + STEP - 1) / STEP;
-    const float *bias = (const float *)(const void *)w, *bend = bias + wide;
-    const float *weight = bend + wide;
     const unsigned char *a = p->levels + m * line;
-    w += wide * MFN_INT_HEAD * sizeof(float);
     UNROLL for (int c = 0; c < vecs; c++) {
-        VI start = istart(p, weight + wide + c * LANES, m);
+        VI start = istart(p, head, c * LANES, m);
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
     }
     for (size_t k = 0; k < depth; k++, a += taps ? 0 : STEP * LEVEL_BYTES) {
         const unsigned char *x = taps ? a + (size_t)p->taps[k] * LEVEL_BYTES : a;
-        VI b[3];
-        UNROLL for (int c = 0; c < vecs; c++) b[c] = iweights(w + c * LANES * STEP * WEIGHT_BYTES);
+        // Not an array: clang would keep one of a single vector in memory.
+        const size_t next = LANES * STEP * WEIGHT_BYTES;
+        const VI b0 = iweights(w), b1 = vecs > 1 ? iweights(w + next) : b0;
+        const VI b2 = vecs > 2 ? iweights(w + 2 * next) : b0;
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t step;
             memcpy(&step, x + (size_t)r * line, sizeof step);
             VI v = vidup(step);
-            UNROLL for (int c = 0; c < vecs; c++) acc[r][c] = idot(acc[r][c], v, b[c]);
+            acc[r][0] = idot(acc[r][0], v, b0);
+            if (vecs > 1) acc[r][1] = idot(acc[r][1], v, b1);
+            if (vecs > 2) acc[r][2] = idot(acc[r][2], v, b2);
         }
     }
     V x[INT_TALL][3];
     UNROLL for (int c = 0; c < vecs; c++) {
-        V b = vload(bias + c * LANES), t = vload(weight + c * LANES);
+        V b = vload(head->bias + c * LANES), t = vload(head->scale + c * LANES);
         UNROLL for (int r = 0; r < rows; r++)
             x[r][c] = taps ? vfma(vifloat(acc[r][c]), t, b)
                            : INT(scaled)(acc[r][c], p->scale + m + r, t, b);
     }
-    INT(finish)(p, bend, m * p->out_px + n, x, rows, vecs);
+    INT(finish)(p, head->bend, m * p->out_px + n, x, rows, vecs);
 }
 
 // The pixels from m to `end` of one panel.
-INLINE void INT(tiles)(const MfnProduct *p, const unsigned char *w, size_t m, size_t end, size_t n,
-                       const int rows, const int vecs) {
-    for (; m + (size_t)rows <= end; m += (size_t)rows) INT(tile)(p, w, m, n, rows, vecs, false);
+INLINE void INT(tiles)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w, size_t m,
+                       size_t end, size_t n, const int rows, const int vecs) {
+    for (; m + (size_t)rows <= end; m += (size_t)rows) INT(tile)(p, head, w, m, n, rows, vecs, false);
     if (rows > INT_SHORT)
-        for (; m + INT_SHORT <= end; m += INT_SHORT) INT(tile)(p, w, m, n, INT_SHORT, vecs, false);
-    for (; m + 2 <= end; m += 2) INT(tile)(p, w, m, n, 2, vecs, false);
-    if (m < end) INT(tile)(p, w, m, n, 1, vecs, false);
+        for (; m + INT_SHORT <= end; m += INT_SHORT) INT(tile)(p, head, w, m, n, INT_SHORT, vecs, false);
+    for (; m + 2 <= end; m += 2) INT(tile)(p, head, w, m, n, 2, vecs, false);
+    if (m < end) INT(tile)(p, head, w, m, n, 1, vecs, false);
 }
 
 // With taps. A last tile that would stick out starts earlier instead, as in simd.h.
-INLINE void INT(taps_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
-                            const int vecs) {
+INLINE void INT(taps_tiles)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w,
+                            size_t n, const int rows, const int vecs) {
     const size_t tall = (size_t)rows;
     size_t m = 0;
-    for (; m + tall <= p->m; m += tall) INT(tile)(p, w, m, n, rows, vecs, true);
+    for (; m + tall <= p->m; m += tall) INT(tile)(p, head, w, m, n, rows, vecs, true);
     if (m == p->m) return;
     if (p->m >= tall)
-        INT(tile)(p, w, p->m - tall, n, rows, vecs, true);
+        INT(tile)(p, head, w, p->m - tall, n, rows, vecs, true);
     else
-        for (; m < p->m; m++) INT(tile)(p, w, m, n, 1, vecs, true);
+        for (; m < p->m; m++) INT(tile)(p, head, w, m, n, 1, vecs, true);
 }
 
 INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
                              const int vecs, const bool taps) {
-    if (taps) {
-        INT(taps_tiles)(p, w, n, rows, vecs);
-        return;
-    }
     const size_t group = ZERO_APART ? p->group : p->m;
-    for (size_t m = 0; m < p->m; m += group)
-        INT(tiles)(p, w, m, p->m - m < group ? p->m : m + group, n, rows, vecs);
+    INT(Head) head;
+    INT(read_head)(&head, p, w, (size_t)vecs * LANES);
+    w += (size_t)vecs * LANES * MFN_INT_HEAD;
+    if (taps)
+        INT(taps_tiles)(p, &head, w, n, rows, vecs);
+    for (size_t m = 0; !taps && m < p->m; m += group)
+        INT(tiles)(p, &head, w, m, p->m - m < group ? p->m : m + group, n, rows, vecs);
 }
 
 INLINE void INT(panels)(const MfnProduct *p, const bool taps) {
@@ -190,7 +217,7 @@ INLINE void INT(panels)(const MfnProduct *p, const bool taps) {
             INT(panel_tiles)(p, w, n, INT_TALL, 2, taps);
         else
             INT(panel_tiles)(p, w, n, INT_TALL, 1, taps);
-        w += wide * (MFN_INT_HEAD * sizeof(float) + depth * STEP * WEIGHT_BYTES);
+        w += wide * (MFN_INT_HEAD + depth * STEP * WEIGHT_BYTES);
         n += wide;
     }
 }

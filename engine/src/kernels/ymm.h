@@ -14,6 +14,10 @@
     _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
 #define vmin0(x) _mm256_min_ps(_mm256_setzero_ps(), x)
 
+#define vbf16(p)                                        \
+    _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32( \
+        _mm_loadu_si128((const __m128i *)(const void *)(p))), 16))
+
 #define VI __m256i
 #define vizero() _mm256_setzero_si256()
 #define vidup(x) _mm256_set1_epi32(x)

@@ -14,6 +14,10 @@
     _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a)
 #define vmin0(x) _mm512_min_ps(_mm512_setzero_ps(), x)
 
+#define vbf16(p)                                        \
+    _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32( \
+        _mm256_loadu_si256((const __m256i *)(const void *)(p))), 16))
+
 #define VI __m512i
 #define vizero() _mm512_setzero_si512()
 #define vidup(x) _mm512_set1_epi32(x)
