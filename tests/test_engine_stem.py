@@ -59,8 +59,8 @@ def expected(model, layer, picture):
     given = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
     slope = bfloat16(given)
     few = ROUNDINGS * 2.0**-24 * magnitude * (1 + np.abs(slope - 1))
-    # Half a step of the integers, and before that the rounding of weights to float32, for each level;
-    # then the rounding of the slope.
+    # Half a step of the integers, and before that the rounding of weights to float32, for each
+    # level; then the rounding of the slope.
     step = scale * 0.5 + np.abs(w).max(axis=1) / 256 * 2.0**-24
     far = few + np.abs(slope - given) * np.abs(y) + (
         np.maximum(1, np.abs(given)) * step[:, None, None] * np.abs(seen).sum(axis=0))

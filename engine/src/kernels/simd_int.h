@@ -185,13 +185,18 @@ INLINE void INT(tiles)(const MfnProduct *p, const INT(Head) *head, const unsigne
 INLINE void INT(taps_tiles)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w,
                             size_t n, const int rows, const int vecs) {
     const size_t tall = (size_t)rows;
-    size_t m = 0;
-    for (; m + tall <= p->m; m += tall) INT(tile)(p, head, w, m, n, rows, vecs, true);
-    if (m == p->m) return;
-    if (p->m >= tall)
-        INT(tile)(p, head, w, p->m - tall, n, rows, vecs, true);
-    else
-        for (; m < p->m; m++) INT(tile)(p, head, w, m, n, 1, vecs, true);
+    if (p->m < tall) {
+        for (size_t m = 0; m < p->m; m++) INT(tile)(p, head, w, m, n, 1, vecs, true);
+        return;
+    }
+    for (size_t m = 0; m < p->m; m += tall) {
+        const size_t at = m + tall <= p->m ? m : p->m - tall;
+#ifndef MFN_NO_ASM
+        // A compiler that sees the same head each time keeps it in registers, which the sums need.
+        __asm__("" : "+r"(head));
+#endif
+        INT(tile)(p, head, w, at, n, rows, vecs, true);
+    }
 }
 
 INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
