@@ -47,13 +47,13 @@ def expected(model, layer, picture):
     float32 operations on the sums, and the distance to the stem of unrounded weights."""
     w, bias = folded(model, layer)
     top = min(32767, (2**31 - 1) // (255 * w.shape[1]))
-    scale = scale_above(np.abs(w).max(axis=1) / np.float32(256) / np.float32(top))
-    rounded = np.rint(w.astype(np.float64) / 256 * (1 / scale)[:, None])
+    scale = scale_above(np.abs(w).max(axis=1) / np.float32(top))
+    rounded = np.rint(w.astype(np.float64) * (1 / scale)[:, None])
     levels = 2 * picture.transpose(2, 0, 1).astype(np.float64) - 255
     seen = windows(levels, layer)
     y = np.einsum("ot,thw->ohw", rounded, seen, optimize=True)
     assert np.abs(y).max() < 2**31
-    y *= scale[:, None, None]
+    y *= scale[:, None, None] / 256
     magnitude = np.abs(y) + np.abs(bias)[:, None, None]
     y += bias[:, None, None]
     given = model.tensors[f"{layer.name}.act.w"].astype(np.float64).ravel()[:, None, None]
@@ -61,9 +61,9 @@ def expected(model, layer, picture):
     few = ROUNDINGS * 2.0**-24 * magnitude * (1 + np.abs(slope - 1))
     # Half a step of the integers, and before that the rounding of weights to float32, for each
     # level; then the rounding of the slope.
-    step = scale * 0.5 + np.abs(w).max(axis=1) / 256 * 2.0**-24
+    step = scale * 0.5 + np.abs(w).max(axis=1) * 2.0**-24
     far = few + np.abs(slope - given) * np.abs(y) + (
-        np.maximum(1, np.abs(given)) * step[:, None, None] * np.abs(seen).sum(axis=0))
+        np.maximum(1, np.abs(given)) * step[:, None, None] * np.abs(seen).sum(axis=0) / 256)
     return np.where(y > 0, y, slope * y), few, far
 
 

@@ -94,10 +94,10 @@ size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n);
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *folded, size_t k, size_t n,
                        int32_t top, unsigned char *out);
 
-// stem.c: the stem from pixels, for a set of 16 bits. mfn_stem_pack uses `folded` up.
+// stem.c: the stem from pixels, for a set of 16 bits.
 size_t mfn_stem_floats(const MfnIntegers *set, const MfnLayer *stem);
 int mfn_stem_taps(MfnImpl *impl);
-int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, MfnFolded *folded,
+int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, const MfnFolded *folded,
                   unsigned char *out);
 // Row y of the stem's map; rows are asked for from 0 on, one after another, with the same `lines`.
 void mfn_stem_row(const MfnImpl *impl, const uint8_t *hwc, uint32_t y, int16_t *lines, float *out);

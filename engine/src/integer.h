@@ -48,9 +48,10 @@ typedef struct MfnQuantise {
     size_t m, group, channels, px;
 } MfnQuantise;
 
-// out[m][n] = act(bias[n] + scale[m] * weight_scale[n] * sum_k level[m][k] * w[k][n]) +
+// out[m][n] = act(bias[n] + (scale[m] * weight_scale[n]) * sum_k level[m][k] * w[k][n]) +
 // residual[m][n] with act(x) = x + bend[n] * min(x, 0), where a kernel may round each of these
-// operations or none.
+// operations or none. The pixels of a group have one scale and one zero, so the product of the scales
+// is made once for a column and a group.
 //
 // `w` is a row of panels as in MfnGemm. A panel of width V holds bias[V] in float32, weight_scale[V] and
 // slope[V] in bfloat16; then, for each `step` values of k (the last ones filled up with zeros), V times
@@ -58,8 +59,8 @@ typedef struct MfnQuantise {
 // an operation. In bfloat16 a sum begins at the bias, and weight_scale[V] is 0.
 //
 // With `taps` (integers of 16 bits alone) the levels of step s are those from m * a_px + taps[s] on, all
-// scales are 1, and there is no residual: the stem is such a product of its picture's levels, without a
-// copy of each window.
+// pixels have the scale at `scale`, and there is no residual: the stem is such a product of its picture's
+// levels, without a copy of each window.
 typedef struct MfnProduct {
     const unsigned char *levels;
     const unsigned char *w;

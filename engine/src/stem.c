@@ -47,7 +47,8 @@ int mfn_stem_taps(MfnImpl *im) {
 }
 
 // From [c][y][x] to the order of the levels, [y][x][c] and the zeros.
-int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, MfnFolded *f, unsigned char *out) {
+int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, const MfnFolded *f,
+                  unsigned char *out) {
     const size_t side = stem->kernel, deep = window(set, stem), area = side * side;
     MfnFolded ordered = *f;
     ordered.w = calloc(stem->c_out * side * deep, sizeof(float));
@@ -57,7 +58,6 @@ int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, MfnFolded *f, un
         for (size_t i = 0; i < CHANNELS * area; i++)
             to[i % area / side * deep + i % side * CHANNELS + i / area] =
                 f->w[n * CHANNELS * area + i];
-        f->scale[n] /= 256;  // of a level
     }
     // A sum is at most the window's levels times the largest of each.
     const int32_t room = INT32_MAX / (int32_t)(MFN_TOP_PIXEL * CHANNELS * area);
@@ -85,6 +85,7 @@ static void load_line(const MfnImpl *im, const uint8_t *hwc, int64_t row, int16_
 }
 
 void mfn_stem_row(const MfnImpl *im, const uint8_t *hwc, uint32_t y, int16_t *lines, float *out) {
+    static const float unit = 1.0f / 256;
     const MfnLayer *stem = &im->layers[0];
     const MfnIntegers *set = mfn_integers_of(im, stem);
     const size_t deep = window(set, stem), kernel = stem->kernel, first = (size_t)y * stem->stride;
@@ -92,8 +93,8 @@ void mfn_stem_row(const MfnImpl *im, const uint8_t *hwc, uint32_t y, int16_t *li
     size_t line = y ? first - stem->stride + kernel : 0;
     for (line = line > first ? line : first; line < first + kernel; line++)
         load_line(im, hwc, (int64_t)line, lines + line % kernel * LINE);
-    MfnProduct p = {.levels = (const unsigned char *)(const void *)lines, .out = out};
-    p.w = (const unsigned char *)(const void *)(im->weights + im->stem_levels);
+    MfnProduct p = {.levels = (const unsigned char *)(const void *)lines, .scale = &unit};
+    p.out = out, p.w = (const unsigned char *)(const void *)(im->weights + im->stem_levels);
     p.taps = im->taps_levels + first % kernel * (deep / set->step);
     p.m = p.group = stem->side_out, p.k = kernel * deep, p.n = stem->c_out, p.act = stem->act;
     p.a_px = (size_t)stem->stride * CHANNELS, p.out_px = mfn_round_up(stem->c_out, MFN_BLOCK);

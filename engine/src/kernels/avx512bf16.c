@@ -48,21 +48,22 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 }
 
 // A lane that is no channel must be 0, unlike one of integers: a NaN times the weight 0 is NaN.
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
-    V v = vload(x);
-    if (keep) v = _mm512_castsi512_ps(viand(_mm512_castps_si512(v), viload(keep)));
-    (void)inverse, (void)zero;
-    _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+static void INT(quantise)(const MfnQuantise *q) {
+    const size_t rest = q->channels % MFN_BLOCK;
+    const __mmask16 last = (__mmask16)(rest ? (1u << rest) - 1 : 0xffffu);
+    const float *in = q->in;
+    unsigned char *to = q->levels;
+    for (size_t i = 0; i < q->m; i++) {
+        q->scale[i] = 1, q->zero[i] = 0;
+        for (size_t c = 0; c < q->px; c += MFN_BLOCK, in += MFN_BLOCK, to += MFN_BLOCK * LEVEL_BYTES) {
+            const V v = _mm512_maskz_loadu_ps(c + MFN_BLOCK < q->px ? 0xffffu : last, in);
+            _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+        }
+    }
 }
 
-INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t whole, size_t rest) {
-    (void)in, (void)pixels, (void)px, (void)whole, (void)rest;
-    return (MfnRange){1, 1, 0, true};
-}
-
-INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
-    (void)scale, (void)weight, (void)bias;
+INLINE V INT(scaled)(VI sum, V factor, V bias) {
+    (void)factor, (void)bias;
     return _mm512_castsi512_ps(sum);
 }
 

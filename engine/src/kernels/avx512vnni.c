@@ -47,9 +47,8 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #endif
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
-    const __m512i v = _mm512_add_epi32(NAME(rounded)(x, keep, inverse), vidup(zero));
+INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+    const __m512i v = _mm512_add_epi32(NAME(rounded)(x, inverse), vidup(zero));
     _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtusepi32_epi8(v));
 }
 

@@ -47,9 +47,8 @@ INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
 #endif
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
-    __m256i v = _mm256_add_epi16(NAME(rounded)(x, keep, inverse), _mm256_set1_epi16((short)zero));
+INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+    __m256i v = _mm256_add_epi16(NAME(packed)(x, inverse), _mm256_set1_epi16((short)zero));
     v = _mm256_permute4x64_epi64(_mm256_packus_epi16(v, v), 0xd8);
     _mm_storeu_si128((__m128i *)(void *)to, _mm256_castsi256_si128(v));
 }

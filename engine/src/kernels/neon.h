@@ -24,6 +24,8 @@
 #define vimaxs(a, b) vmaxq_s32(a, b)
 #define vimaxu(a, b) \
     vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)))
+#define vitops(v) vmaxvq_s32(v)
+#define vitopu(v) vmaxvq_u32(vreinterpretq_u32_s32(v))
 #define vifloat(v) vcvtq_f32_s32(v)
 
 // The width of the next panel.

@@ -36,23 +36,19 @@
     vdotq_s32(sum, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b))
 #define panel_i8__neondot NAME(panel)
 
-INLINE int16x4_t INT(rounded)(const float *x, const int32_t *keep, V inverse) {
-    VI v = vreinterpretq_s32_f32(vload(x));
-    if (keep) v = viand(v, viload(keep));
-    return vqmovn_s32(vcvtnq_s32_f32(vmul(vreinterpretq_f32_s32(v), inverse)));
+INLINE int16x4_t INT(rounded)(const float *x, V inverse) {
+    return vqmovn_s32(vcvtnq_s32_f32(vmul(vload(x), inverse)));
 }
 
-INLINE int8x8_t INT(half)(const float *x, const int32_t *keep, V inverse, int16x8_t add) {
-    int16x8_t v = vcombine_s16(INT(rounded)(x, keep, inverse),
-                               INT(rounded)(x + 4, keep ? keep + 4 : NULL, inverse));
+INLINE int8x8_t INT(half)(const float *x, V inverse, int16x8_t add) {
+    int16x8_t v = vcombine_s16(INT(rounded)(x, inverse), INT(rounded)(x + 4, inverse));
     return vqmovn_s16(vaddq_s16(v, add));
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                         int32_t zero) {
+INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
     const int16x8_t add = vdupq_n_s16((int16_t)(zero - LEVEL_OFFSET));
-    vst1q_s8((int8_t *)(void *)to, vcombine_s8(INT(half)(x, keep, inverse, add),
-                                               INT(half)(x + 8, keep ? keep + 8 : NULL, inverse, add)));
+    vst1q_s8((int8_t *)(void *)to,
+             vcombine_s8(INT(half)(x, inverse, add), INT(half)(x + 8, inverse, add)));
 }
 
 #include "simd_int.h"

@@ -171,8 +171,8 @@ INLINE void product__scalar(const MfnProduct *p, int bits) {
             }
             size_t at = m * p->out_px + n0;
             for (size_t j = 0; j < SCALAR_WIDE; j++) {
-                float sum = (float)acc[j], scaled = p->taps ? sum : sum * p->scale[m];
-                float x = scaled * mfn_bf16_float(scale[j]);
+                float factor = p->scale[p->taps ? 0 : m] * mfn_bf16_float(scale[j]);
+                float x = (float)acc[j] * factor;
                 x += bias[j];
                 float bend = mfn_bf16_float(slope[j]) - 1, bent = bend * (x > 0 ? 0 : x);
                 if (p->act) x += bent;

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Products in integers, written once over a row's vectors, after simd.h. The row's file defines
-//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned), vifloat,
+//   VI (LANES int32), vizero(), vidup, viload, vistore, viand, vimaxs, vimaxu (signed, unsigned),
+//   vitops, vitopu (the largest lane), vifloat,
 //   vmin0(x) (a float, or 0 where x > 0; x where it is NaN), vbf16 (LANES floats from bfloat16)
 // and for each number of bits
 //   INT(x), BITS, STEP, WEIGHT_BYTES, LEVEL_BYTES, LEVEL_OFFSET, INT_TALL, INT_SHORT (rows of a tile)
@@ -10,15 +11,15 @@
 //   iweights(p) (a step's weights of LANES columns)
 //   idot(sum, levels, weights)
 //   istart(p, head, at, m) (where sums of the columns from `at` on begin, by pixel m's zero)
-//   ZERO_APART (1: the start depends on the pixel's group, and a tile stays within one)
-//   INT(convert)(to, x, keep, inverse, zero) (MFN_BLOCK floats, under the mask `keep`, to levels)
-// and includes this file. Where sums are float32, it defines BF16, INT(range) and INT(scaled) too.
+//   ZERO_APART (1: the start depends on the pixel's group)
+//   INT(convert)(to, x, inverse, zero) (MFN_BLOCK floats to levels)
+// and includes this file. Where sums are float32, it defines BF16, INT(quantise) and INT(scaled).
 
+#ifndef BF16
 // The first `n` of MFN_BLOCK lanes: from MFN_BLOCK - n on.
 static const int32_t INT(lanes)[2 * MFN_BLOCK] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                   -1, -1, -1, -1, -1, -1, -1, -1};
 
-#ifndef BF16
 // 8 bits need the least value too, 16 bits magnitudes alone.
 INLINE void INT(widen)(VI *most, VI *least, VI x) {
     if (BITS == 8)
@@ -43,48 +44,36 @@ INLINE MfnRange INT(range)(const float *in, size_t pixels, size_t px, size_t who
             INT(widen)(&most[i], &least[i], viand(viload(in + whole + i * LANES), keep));
         }
     }
-    int32_t m[LANES];
-    uint32_t l[LANES];
     UNROLL for (int i = 1; i < VECS; i++) {
         most[0] = vimaxs(most[0], most[i]), least[0] = vimaxu(least[0], least[i]);
     }
-    vistore(m, most[0]), vistore(l, least[0]);
-    for (int i = 1; i < LANES; i++) {
-        if (m[i] > m[0]) m[0] = m[i];
-        if (l[i] > l[0]) l[0] = l[i];
-    }
-    return mfn_range(BITS, m[0], l[0]);
+    return mfn_range(BITS, vitops(most[0]), BITS == 8 ? vitopu(least[0]) : 0);
 }
-
-// What a sum stands for.
-INLINE V INT(scaled)(VI sum, const float *scale, V weight, V bias) {
-    return vfma(vmul(vifloat(sum), vdup(scale)), weight, bias);
-}
-#endif
 
 static void INT(quantise)(const MfnQuantise *q) {
     const size_t px = q->px, rest = q->channels % MFN_BLOCK;
     for (size_t at = 0; at < q->m; at += q->group) {
-        size_t n = q->m - at < q->group ? q->m - at : q->group;
-        // Without a rest the pixels are one run of floats.
-        size_t whole = rest ? q->channels - rest : n * px, pixels = rest ? n : 1;
+        size_t n = q->m - at < q->group ? q->m - at : q->group, run = n * px;
         const float *in = q->in + at * px;
         unsigned char *to = q->levels + at * px * LEVEL_BYTES;
-        const MfnRange r = INT(range)(in, pixels, px, whole, rest);
+        // Without a rest the pixels are one run of floats.
+        const MfnRange r = rest ? INT(range)(in, n, px, q->channels - rest, rest)
+                                : INT(range)(in, 1, px, run, 0);
         for (size_t i = 0; i < n; i++) q->scale[at + i] = r.scale, q->zero[at + i] = r.zero;
         if (!r.finite) {
-            memset(to, (256 - LEVEL_OFFSET) % 256, n * px * LEVEL_BYTES);
+            memset(to, (256 - LEVEL_OFFSET) % 256, run * LEVEL_BYTES);
             continue;
         }
+        // Padding becomes levels too, whatever they are.
         const V inverse = vdup(&r.inverse);
-        const int32_t *keep = INT(lanes) + MFN_BLOCK - rest;
-        for (size_t i = 0; i < pixels; i++, in += px, to += px * LEVEL_BYTES) {
-            for (size_t c = 0; c < whole; c += MFN_BLOCK)
-                INT(convert)(to + c * LEVEL_BYTES, in + c, NULL, inverse, r.zero);
-            if (rest) INT(convert)(to + whole * LEVEL_BYTES, in + whole, keep, inverse, r.zero);
-        }
+        for (size_t i = 0; i < run; i += MFN_BLOCK)
+            INT(convert)(to + i * LEVEL_BYTES, in + i, inverse, r.zero);
     }
 }
+
+// What a sum stands for.
+INLINE V INT(scaled)(VI sum, V factor, V bias) { return vfma(vifloat(sum), factor, bias); }
+#endif
 
 // What a panel holds before its weights as tiles read it, and each column's sum of weights. It is made
 // once for a panel and all its pixels; kept in memory it would be a tenth of the weights.
@@ -134,9 +123,24 @@ INLINE void INT(finish)(const MfnProduct *p, const float *bend, size_t at, V x[I
     }
 }
 
-// rows x (vecs * LANES) outputs from pixel m and column n on; `w` are the panel's weights.
+// The sums times their scales, and the bias. `one`: the pixels are of one group, so a column has one
+// factor; it is the same product as each pixel's own.
+INLINE void INT(outputs)(const INT(Head) *head, const float *scale, VI acc[INT_TALL][3],
+                         V x[INT_TALL][3], const int rows, const int vecs, const bool one) {
+    UNROLL for (int c = 0; c < vecs; c++) {
+        V b = vload(head->bias + c * LANES), t = vload(head->scale + c * LANES);
+        V factor = vmul(vdup(scale), t);
+        UNROLL for (int r = 0; r < rows; r++) {
+            if (!one) factor = vmul(vdup(scale + r), t);
+            x[r][c] = INT(scaled)(acc[r][c], factor, b);
+        }
+    }
+}
+
+// rows x (vecs * LANES) outputs from pixel m and column n on; `w` are the panel's weights, `one` as
+// above.
 INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w, size_t m,
-                      size_t n, const int rows, const int vecs, const bool taps) {
+                      size_t n, bool one, const int rows, const int vecs, const bool taps) {
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
     const size_t depth = (p->k + STEP - 1) / STEP;
@@ -144,6 +148,9 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
     UNROLL for (int c = 0; c < vecs; c++) {
         VI start = istart(p, head, c * LANES, m);
         UNROLL for (int r = 0; r < rows; r++) acc[r][c] = start;
+        if (ZERO_APART && !one)
+            UNROLL for (int r = 1; r < rows; r++)
+                acc[r][c] = istart(p, head, c * LANES, m + (size_t)r);
     }
     for (size_t k = 0; k < depth; k++, a += taps ? 0 : STEP * LEVEL_BYTES) {
         const unsigned char *x = taps ? a + (size_t)p->taps[k] * LEVEL_BYTES : a;
@@ -162,31 +169,19 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
         }
     }
     V x[INT_TALL][3];
-    UNROLL for (int c = 0; c < vecs; c++) {
-        V b = vload(head->bias + c * LANES), t = vload(head->scale + c * LANES);
-        UNROLL for (int r = 0; r < rows; r++)
-            x[r][c] = taps ? vfma(vifloat(acc[r][c]), t, b)
-                           : INT(scaled)(acc[r][c], p->scale + m + r, t, b);
-    }
+    if (one)
+        INT(outputs)(head, p->scale + (taps ? 0 : m), acc, x, rows, vecs, true);
+    else
+        INT(outputs)(head, p->scale + m, acc, x, rows, vecs, false);
     INT(finish)(p, head->bend, m * p->out_px + n, x, rows, vecs);
 }
 
-// The pixels from m to `end` of one panel.
-INLINE void INT(tiles)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w, size_t m,
-                       size_t end, size_t n, const int rows, const int vecs) {
-    for (; m + (size_t)rows <= end; m += (size_t)rows) INT(tile)(p, head, w, m, n, rows, vecs, false);
-    if (rows > INT_SHORT)
-        for (; m + INT_SHORT <= end; m += INT_SHORT) INT(tile)(p, head, w, m, n, INT_SHORT, vecs, false);
-    for (; m + 2 <= end; m += 2) INT(tile)(p, head, w, m, n, 2, vecs, false);
-    if (m < end) INT(tile)(p, head, w, m, n, 1, vecs, false);
-}
-
-// With taps. A last tile that would stick out starts earlier instead, as in simd.h.
+// All pixels of one panel, with taps. A last tile that would stick out starts earlier, as in simd.h.
 INLINE void INT(taps_tiles)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w,
                             size_t n, const int rows, const int vecs) {
     const size_t tall = (size_t)rows;
     if (p->m < tall) {
-        for (size_t m = 0; m < p->m; m++) INT(tile)(p, head, w, m, n, 1, vecs, true);
+        for (size_t m = 0; m < p->m; m++) INT(tile)(p, head, w, m, n, true, 1, vecs, true);
         return;
     }
     for (size_t m = 0; m < p->m; m += tall) {
@@ -195,20 +190,31 @@ INLINE void INT(taps_tiles)(const MfnProduct *p, const INT(Head) *head, const un
         // A compiler that sees the same head each time keeps it in registers, which the sums need.
         __asm__("" : "+r"(head));
 #endif
-        INT(tile)(p, head, w, at, n, rows, vecs, true);
+        INT(tile)(p, head, w, at, n, true, rows, vecs, true);
     }
 }
 
+// All pixels of one panel. `end` is where m's group ends.
 INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
                              const int vecs, const bool taps) {
-    const size_t group = ZERO_APART ? p->group : p->m;
+    size_t m = 0, end = p->group;
     INT(Head) head;
     INT(read_head)(&head, p, w, (size_t)vecs * LANES);
     w += (size_t)vecs * LANES * MFN_INT_HEAD;
-    if (taps)
+    if (taps) {
         INT(taps_tiles)(p, &head, w, n, rows, vecs);
-    for (size_t m = 0; !taps && m < p->m; m += group)
-        INT(tiles)(p, &head, w, m, p->m - m < group ? p->m : m + group, n, rows, vecs);
+        return;
+    }
+#define INT_TILES(height)                                                              \
+    for (; m + (size_t)(height) <= p->m; m += (size_t)(height)) {                      \
+        while (end <= m) end += p->group;                                              \
+        INT(tile)(p, &head, w, m, n, m + (size_t)(height) <= end, height, vecs, false); \
+    }
+    INT_TILES(rows)
+    if (rows > INT_SHORT) INT_TILES(INT_SHORT)
+    INT_TILES(2)
+    INT_TILES(1)
+#undef INT_TILES
 }
 
 INLINE void INT(panels)(const MfnProduct *p, const bool taps) {

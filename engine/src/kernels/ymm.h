@@ -27,25 +27,32 @@
 #define vimaxs(a, b) _mm256_max_epi32(a, b)
 #define vimaxu(a, b) _mm256_max_epu32(a, b)
 #define vifloat(v) _mm256_cvtepi32_ps(v)
+#define vitops(v) NAME(tops)(v)
+#define vitopu(v) NAME(topu)(v)
 
-// vpackssdw works within the halves of a register: each gets the quarters that belong there.
-INLINE V NAME(quarters)(const float *x) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)), _mm_loadu_ps(x + 8), 1);
+INLINE int32_t NAME(tops)(__m256i v) {
+    __m128i x = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
 }
 
-// MFN_BLOCK levels of two bytes, saturated.
-INLINE __m256i NAME(rounded)(const float *x, const int32_t *keep, V inverse) {
-    V a = NAME(quarters)(x), b = NAME(quarters)(x + 4);
-    if (keep) {
-        a = _mm256_and_ps(a, NAME(quarters)((const float *)(const void *)keep));
-        b = _mm256_and_ps(b, NAME(quarters)((const float *)(const void *)(keep + 4)));
-    }
-    return _mm256_packs_epi32(_mm256_cvtps_epi32(vmul(a, inverse)),
-                              _mm256_cvtps_epi32(vmul(b, inverse)));
+INLINE uint32_t NAME(topu)(__m256i v) {
+    __m128i x = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    x = _mm_max_epu32(x, _mm_shuffle_epi32(x, 0x4e));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_max_epu32(x, _mm_shuffle_epi32(x, 0xb1)));
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                              int32_t zero) {
+INLINE __m256i NAME(rounded)(const float *x, V inverse) {
+    return _mm256_cvtps_epi32(vmul(vload(x), inverse));
+}
+
+// MFN_BLOCK levels of two bytes, saturated. vpackssdw works within the halves of a register.
+INLINE __m256i NAME(packed)(const float *x, V inverse) {
+    __m256i v = _mm256_packs_epi32(NAME(rounded)(x, inverse), NAME(rounded)(x + 8, inverse));
+    return _mm256_permute4x64_epi64(v, 0xd8);
+}
+
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
     (void)zero;
-    vistore(to, NAME(rounded)(x, keep, inverse));
+    vistore(to, NAME(packed)(x, inverse));
 }

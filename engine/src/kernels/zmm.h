@@ -27,19 +27,17 @@
 #define vimaxs(a, b) _mm512_max_epi32(a, b)
 #define vimaxu(a, b) _mm512_max_epu32(a, b)
 #define vifloat(v) _mm512_cvtepi32_ps(v)
+#define vitops(v) _mm512_reduce_max_epi32(v)
+#define vitopu(v) _mm512_reduce_max_epu32(v)
 
 // MFN_BLOCK rounded values.
-INLINE __m512i NAME(rounded)(const float *x, const int32_t *keep, V inverse) {
-    V v = vload(x);
-    if (keep) v = _mm512_castsi512_ps(viand(_mm512_castps_si512(v), viload(keep)));
-    return _mm512_cvtps_epi32(vmul(v, inverse));
+INLINE __m512i NAME(rounded)(const float *x, V inverse) {
+    return _mm512_cvtps_epi32(vmul(vload(x), inverse));
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, const int32_t *keep, V inverse,
-                              int32_t zero) {
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
     (void)zero;
-    _mm256_storeu_si256((__m256i *)(void *)to,
-                        _mm512_cvtsepi32_epi16(NAME(rounded)(x, keep, inverse)));
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtsepi32_epi16(NAME(rounded)(x, inverse)));
 }
 
 // 48 columns need the fewest loads; a last panel never reaches beyond a multiple of MFN_BLOCK.
