@@ -27,7 +27,7 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
 # Other machines, failing calls, killed processes, checks taken out: minutes for themselves.
-LONG := tests/test_engine_foreign.py tests/test_engine_spills.py tests/faults tests/processes tests/test_checks_see.py \
+LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py tests/faults tests/processes tests/test_checks_see.py \
 	tests/conformance/runners tests/conformance/test_scaffold_bugs.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped

@@ -357,7 +357,7 @@ class Engine:
         return out
 
     def profile(self, image: npt.ArrayLike, repeats: int = 20) -> dict[str, float]:
-        """Minimum seconds of each layer over `repeats` layer-by-layer passes, by name.
+        """Least seconds of each layer in `repeats` passes, by name; its bands of rows are added.
 
         Where every value of `image` is that of a pixel, they are the times of those pixels.
         """

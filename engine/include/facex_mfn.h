@@ -179,8 +179,10 @@ int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *layer);
 // pixel, it is the pass of those pixels.
 int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out, size_t capacity);
 
-// Debugging: minimum seconds of each layer over `repeats` layer-by-layer passes; `capacity` in
-// doubles, at least MfnInfo.n_layers. Pixels as above.
+// Debugging: least seconds of each layer in `repeats` passes, which run as any other does: chains
+// of layers in bands of rows, whose times are added. Below f32 a layer's levels are made by the one
+// before it where that is depthwise, else by itself. `capacity` is in doubles, at least
+// MfnInfo.n_layers. Pixels as above.
 int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
                        double *seconds, size_t capacity);
 

@@ -12,6 +12,9 @@
 
 enum { MFN_IDLE_SLOTS = 64, MFN_MAX_THREADS = 64 };
 
+// Channels of the last pooling whose weights are widened at once: they stay in the L1 cache.
+enum { MFN_POOL_CHANNELS = 64 };
+
 // Depthwise rows that become levels at once, where the projection runs in integers.
 enum { MFN_LEVEL_ROWS = 2 };
 
@@ -29,7 +32,7 @@ typedef struct MfnChain {
 typedef struct MfnPlan {
     MfnChain *chains;
     int n_chains;
-    size_t zero, input, rows, wide, narrow, plane[2], vector, levels, scales, zeros, total;
+    size_t zero, input, rows, wide, narrow, plane[2], vector, taps, levels, scales, zeros, total;
 } MfnPlan;
 
 typedef struct MfnPool MfnPool;
@@ -50,7 +53,7 @@ typedef struct MfnImpl {
     int32_t *taps_chw, *taps_hwc;  // the stem's input offsets for the two input layouts
     int32_t *taps_levels;          // those of levels; NULL where the stem is float32 for pixels too
     size_t stem_levels;            // offset of the stem's weights for levels, in floats
-    MfnPlan fused, whole;          // whole: every map of a chain complete, for trace and profile
+    MfnPlan fused, whole;          // whole: every map of a chain complete, for a trace
     _Atomic(float *) idle[MFN_IDLE_SLOTS];
     _Atomic(MfnPool *) pool;
 } MfnImpl;
@@ -93,6 +96,10 @@ size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n);
 // `top`: the largest magnitude of a weight.
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *folded, size_t k, size_t n,
                        int32_t top, unsigned char *out);
+// Whether a depthwise layer's weights are kept as bytes and widened before use.
+bool mfn_is_narrow(const MfnImpl *impl, const MfnLayer *layer);
+void mfn_narrow_pack(const MfnFolded *folded, size_t channels, size_t area, bool slopes,
+                     unsigned char *out);
 
 // stem.c: the stem from pixels, for a set of 16 bits.
 size_t mfn_stem_floats(const MfnIntegers *set, const MfnLayer *stem);

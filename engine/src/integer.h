@@ -16,8 +16,8 @@
 // float32, has the scale NaN and the level 0 everywhere: all that is made of it is NaN.
 //
 // bfloat16 has no groups: levels are the values themselves and weights the folded ones, each rounded by
-// mfn_bf16, and sums are float32 in any order, where what is below 2^-126 may count as 0. The scale is 1
-// and zero is 0. What is not finite goes its way by IEEE 754.
+// mfn_bf16, and sums are float32 in any order, where what is below 2^-126 may count as 0. Beyond
+// `channels` a level is 0 up to a multiple of the step. What is not finite goes its way by IEEE 754.
 #ifndef MFN_INTEGER_H
 #define MFN_INTEGER_H
 
@@ -42,9 +42,9 @@ enum {
 
 typedef struct MfnQuantise {
     const float *in;        // m pixels of px floats, of which `channels` are read
-    unsigned char *levels;  // m pixels of px levels; beyond `channels` any, in bfloat16 0
-    float *scale;           // of each pixel
-    int32_t *zero;          // of each pixel
+    unsigned char *levels;  // m pixels of px levels; beyond `channels` any
+    float *scale;           // of each pixel, and its zero; bfloat16 has neither
+    int32_t *zero;
     size_t m, group, channels, px;
 } MfnQuantise;
 

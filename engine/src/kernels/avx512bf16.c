@@ -47,19 +47,15 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #endif
 }
 
-// A lane that is no channel must be 0, unlike one of integers: a NaN times the weight 0 is NaN.
 static void INT(quantise)(const MfnQuantise *q) {
-    const size_t rest = q->channels % MFN_BLOCK;
-    const __mmask16 last = (__mmask16)(rest ? (1u << rest) - 1 : 0xffffu);
-    const float *in = q->in;
+    const size_t px = q->px;
     unsigned char *to = q->levels;
-    for (size_t i = 0; i < q->m; i++) {
-        q->scale[i] = 1, q->zero[i] = 0;
-        for (size_t c = 0; c < q->px; c += MFN_BLOCK, in += MFN_BLOCK, to += MFN_BLOCK * LEVEL_BYTES) {
-            const V v = _mm512_maskz_loadu_ps(c + MFN_BLOCK < q->px ? 0xffffu : last, in);
-            _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
-        }
-    }
+    for (size_t i = 0; i < q->m * px; i += MFN_BLOCK, to += MFN_BLOCK * LEVEL_BYTES)
+        _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(vload(q->in + i)));
+    // A last pair's second element that is no channel: a NaN would be one times the weight 0, too.
+    if (q->channels % STEP)
+        for (size_t i = 0; i < q->m; i++)
+            memset(q->levels + (i * px + q->channels) * LEVEL_BYTES, 0, LEVEL_BYTES);
 }
 
 INLINE V INT(scaled)(VI sum, V factor, V bias) {
