@@ -30,6 +30,11 @@
 #define vitops(v) NAME(tops)(v)
 #define vitopu(v) NAME(topu)(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    return vifloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
 INLINE int32_t NAME(tops)(__m256i v) {
     __m128i x = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
@@ -52,7 +57,8 @@ INLINE __m256i NAME(packed)(const float *x, V inverse) {
     return _mm256_permute4x64_epi64(v, 0xd8);
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, size_t n, V inverse,
+                              int32_t zero) {
     (void)zero;
-    vistore(to, NAME(packed)(x, inverse));
+    for (size_t i = 0; i < n; i += MFN_BLOCK) vistore(to + 2 * i, NAME(packed)(x + i, inverse));
 }

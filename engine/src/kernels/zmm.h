@@ -31,14 +31,33 @@
 #define vitops(v) _mm512_reduce_max_epi32(v)
 #define vitopu(v) _mm512_reduce_max_epu32(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    return vifloat(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
 // MFN_BLOCK rounded values.
 INLINE __m512i NAME(rounded)(const float *x, V inverse) {
     return _mm512_cvtps_epi32(vmul(vload(x), inverse));
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+// Two registers' levels of two bytes, saturated. vpackssdw works within the quarters of a register:
+// the result has a quarter of the first and one of the second by turns.
+INLINE __m512i NAME(packed)(const float *x, V inverse) {
+    return _mm512_packs_epi32(NAME(rounded)(x, inverse), NAME(rounded)(x + LANES, inverse));
+}
+
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, size_t n, V inverse,
+                              int32_t zero) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    size_t i = 0;
     (void)zero;
-    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtsepi32_epi16(NAME(rounded)(x, inverse)));
+    // A register by itself is narrowed by two operations, two of them by two in all.
+    for (; i + 2 * LANES <= n; i += 2 * LANES)
+        vistore(to + 2 * i, _mm512_permutexvar_epi64(order, NAME(packed)(x + i, inverse)));
+    if (i < n)
+        _mm256_storeu_si256((__m256i *)(void *)(to + 2 * i),
+                            _mm512_cvtsepi32_epi16(NAME(rounded)(x + i, inverse)));
 }
 
 // 48 columns need the fewest loads; a last panel never reaches beyond a multiple of MFN_BLOCK.
