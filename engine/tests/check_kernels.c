@@ -261,6 +261,7 @@ static void floats(const char *isa, const MfnKernels *kn) {
     report(isa, "widen");
     for (size_t n = 1; n < 300; n++) u8(kn, n);
     report(isa, "u8");
+    stems(isa, kn);
 }
 
 static const char *only_row, *only_slot;

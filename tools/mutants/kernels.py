@@ -25,7 +25,7 @@ SLOTS = {"avx512bf16": ("bf16",), "avx512vnni": ("i8", "i16"), "avx512": ("i16",
          "scalar": ("i8", "i16")}
 """Row of isa.def to the products below float32 that it has of its own."""
 
-FLOATS = ("gemm", "u8", "dw3", "gdc")
+FLOATS = ("gemm", "u8", "dw3", "widen", "stem")
 
 CHECKER = [ROOT / "engine/tests/check_kernels.c", SRC / "dispatch.c", SRC / "cpu.c",
            SRC / "pack_int.c"]
@@ -77,11 +77,13 @@ def _in(file: str, row: str, slots: tuple[str, ...], *pairs: tuple[str, str]) ->
 
 MISTAKES: list[Mistake] = [
     # float32
-    Mistake("kernels/simd.h", "vpick(x, x, vmul(slope, x))", "vmul(slope, x)", ("avx2", "avx512"),
+    Mistake("kernels/simd.h", "return vprelu(x, slope)", "return vmul(slope, x)", ("avx2", "avx512"),
             ("gemm",)),
     Mistake("kernels/ymm.h", "_mm256_fmadd_ps", "_mm256_fmsub_ps", ("avx2",), ("gemm",)),
     Mistake("kernels/simd.h", "+ MFN_BLOCK, vbf16(half + MFN_BLOCK + lane)", ", vbf16(half + lane)",
-            ("avx2", "avx512"), ("gdc",)),
+            ("avx2", "avx512"), ("widen",)),
+    Mistake("kernels/avx2.c", "for (; i + 16 <= n; i += 16) {", "for (; i < n; i += 16) {", ("avx2",),
+            ("u8",)),
     Mistake("kernels/scalar.c", "- 127.5f", "- 127.0f", ("scalar",), ("u8",)),
     Mistake("kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1", ("scalar",), ("dw3",)),
     # The range of a group, the levels.
@@ -104,6 +106,9 @@ MISTAKES: list[Mistake] = [
     _shared("m + (size_t)(height) <= end, height", "true, height", _P),
     _shared("if (!one) factor", "if (one) factor", _P),
     _shared("line = p->a_px * LEVEL_BYTES", "line = p->k * LEVEL_BYTES", (*_P, "bf16"), _ALL),
+    _shared("p->taps[k] * LEVEL_BYTES", "p->taps[k / 2] * LEVEL_BYTES", ("stem",), ("avx2",)),
+    _shared("if (p->m < tall) {", "if (p->m < 2) {", ("stem",), ("avx2",)),
+    _shared("m + tall <= p->m ? m : p->m - tall", "m", ("stem",), ("avx2",)),
     *(Mistake(f"kernels/{row}.c", "vidup(-(p)->zero[m])", "vidup((p)->zero[m])", (row,), ("i8",))
       for row in ("avx512vnni", "avxvnni")),
     *(Mistake(f"kernels/{row}.c", "vpdpbusd %2, %1", "vpdpbusd %1, %2", (row,), ("i8",))
