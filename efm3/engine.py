@@ -353,7 +353,7 @@ class Engine:
         return out
 
     def profile(self, image: npt.ArrayLike, repeats: int = 20) -> dict[str, float]:
-        """Minimum seconds of each layer over `repeats` layer-by-layer passes, by name."""
+        """Least seconds of each layer in `repeats` passes, by name; its bands of rows are added."""
         x = np.ascontiguousarray(image, np.float32)
         if x.shape != CHW or not 1 <= repeats < 1 << 31:
             raise ValueError(f"image is {list(x.shape)}, repeats {repeats}")

@@ -18,6 +18,7 @@ import efm3
 from efm3 import engine as engines
 from efm3 import reference
 from efm3.conformance import sample
+from efm3.precision import PRECISIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = 1e-5
@@ -342,6 +343,13 @@ def test_profile_and_peak(nano):
     times = nano.profile(reference.prepare(faces(1))[0], repeats=2)
     assert list(times) == [x.name for x in nano.layers] and min(times.values()) > 0
     assert engines.fma_peak("scalar") > 0 and engines.fma_peak("abacus") == 0
+    # xs runs in bands of rows; nothing of a profile stays behind.
+    x = reference.prepare(faces(1))
+    for precision in PRECISIONS:
+        with efm3.Engine(ROOT / "weights/facex_xs.bin", precision=precision) as e:
+            before = e.embed(x)
+            assert min(e.profile(x[0], repeats=1).values()) > 0
+            np.testing.assert_array_equal(e.embed(x), before)
 
 
 def test_similarity(nano):

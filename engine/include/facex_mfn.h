@@ -176,8 +176,10 @@ int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *layer);
 // `capacity` is in floats and must be at least MfnInfo.trace_floats.
 int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out, size_t capacity);
 
-// Debugging: minimum seconds of each layer over `repeats` layer-by-layer passes; `capacity` in
-// doubles, at least MfnInfo.n_layers.
+// Debugging: least seconds of each layer in `repeats` passes, which run as any other does: chains
+// of layers in bands of rows, whose times are added. Below f32 a layer's levels are made by the one
+// before it where that is depthwise, else by itself. `capacity` is in doubles, at least
+// MfnInfo.n_layers.
 int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
                        double *seconds, size_t capacity);
 

@@ -48,7 +48,7 @@ typedef struct MfnImpl {
     float *weights;
     size_t weight_floats;
     int32_t *taps_chw, *taps_hwc;  // the stem's input offsets for the two input layouts
-    MfnPlan fused, whole;          // whole: every map of a chain complete, for trace and profile
+    MfnPlan fused, whole;          // whole: every map of a chain complete, for a trace
     _Atomic(float *) idle[MFN_IDLE_SLOTS];
     _Atomic(MfnPool *) pool;
 } MfnImpl;

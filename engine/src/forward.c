@@ -131,12 +131,13 @@ static void run_chain(const Pass *p, const MfnChain *c, const float *in, float *
     float *ring = p->scratch + p->plan->wide, *narrow = p->scratch + p->plan->narrow;
     const float **rows = (const float **)(void *)(p->scratch + p->plan->rows);
     size_t px = px_of(dw->c_in), row_floats = px * dw->side_in;
+    const bool whole = p->plan == &p->im->whole;
     uint32_t made = 0;
     for (uint32_t y = 0; y < dw->side_out; y += c->band) {
         uint32_t n = dw->side_out - y < c->band ? dw->side_out - y : c->band;
         uint32_t need = (y + n - 1) * dw->stride + 2;
         // A stride above 2 leaves the last rows unread; a trace shows them all the same.
-        if (need > dw->side_in || (p->hook && y + n == dw->side_out)) need = dw->side_in;
+        if (need > dw->side_in || (whole && y + n == dw->side_out)) need = dw->side_in;
         if (c->projects)
             produce_expand(p, c->first, in, made, need, c->ring, ring);
         else
@@ -155,7 +156,7 @@ static void run_chain(const Pass *p, const MfnChain *c, const float *in, float *
         d.w_out = dw->side_out, d.stride = dw->stride;
         // A few rows at a time become levels while they are in the L1 cache; a trace sees them all.
         const bool integers = c->projects && mfn_integers_of(p->im, dw + 1);
-        const uint32_t few = integers && !p->hook ? MFN_LEVEL_ROWS : n;
+        const uint32_t few = integers && !whole ? MFN_LEVEL_ROWS : n;
         for (uint32_t r = 0; r < n; r += few, d.rows += few * d.stride) {
             d.n_rows = n - r < few ? n - r : few;
             p->im->kernels.dw3(&d);

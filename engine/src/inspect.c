@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Introspection, and the two debugging passes that run layer by layer with whole maps.
+// Introspection, and the two passes that are looked at: a trace, on whole maps, and a profile, of a
+// pass as any other is.
 #include "platform.h"
 
 #include <stdlib.h>
@@ -79,7 +80,7 @@ static void copy_map(MfnHook *hook, int layer, const float *map, size_t px) {
 typedef struct Clock {
     MfnHook hook;
     struct timespec last;
-    double *seconds;
+    double *pass, *least;  // seconds of each layer: in this pass over all its bands, in any pass
 } Clock;
 
 static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
@@ -87,21 +88,25 @@ static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
     struct timespec now;
     (void)map, (void)px;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    double took = (double)(now.tv_sec - c->last.tv_sec) +
-                  1e-9 * (double)(now.tv_nsec - c->last.tv_nsec);
-    if (took < c->seconds[layer]) c->seconds[layer] = took;
+    c->pass[layer] += (double)(now.tv_sec - c->last.tv_sec) +
+                      1e-9 * (double)(now.tv_nsec - c->last.tv_nsec);
     clock_gettime(CLOCK_MONOTONIC, &c->last);
 }
 
-static int whole_pass(const MfnImpl *im, const float *input, int repeats, MfnHook *hook,
-                      struct timespec *start) {
-    float *scratch = mfn_arena_new(im->whole.total);
+static int hooked_passes(const MfnImpl *im, const MfnPlan *plan, const float *input, int repeats,
+                         MfnHook *hook, Clock *clock) {
+    float *scratch = mfn_arena_new(plan->total);
     float *embedding = malloc(im->arch.embedding_dim * sizeof(float));
     if (scratch && embedding) {
         MfnFpState fp = mfn_fp_enter();
         for (int i = 0; i < repeats; i++) {
-            if (start) clock_gettime(CLOCK_MONOTONIC, start);
-            mfn_forward_one(im, &im->whole, scratch, input, NULL, embedding, hook);
+            if (clock) {
+                for (int l = 0; l < im->n_layers; l++) clock->pass[l] = 0;
+                clock_gettime(CLOCK_MONOTONIC, &clock->last);
+            }
+            mfn_forward_one(im, plan, scratch, input, NULL, embedding, hook);
+            for (int l = 0; clock && l < im->n_layers; l++)
+                if (clock->pass[l] < clock->least[l]) clock->least[l] = clock->pass[l];
         }
         mfn_fp_leave(fp);
     }
@@ -119,7 +124,7 @@ int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out
     if (capacity < info.trace_floats) return MFN_E_CAPACITY;
     Trace t = {{copy_map}, engine->impl, (unsigned char *)out};
     if (mfn_turns(t.im) < 0) return mfn_turns(t.im);
-    return whole_pass(t.im, input_chw, 1, &t.hook, NULL);
+    return hooked_passes(t.im, &t.im->whole, input_chw, 1, &t.hook, NULL);
 }
 
 int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
@@ -129,6 +134,10 @@ int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repe
     if (!input_chw || !seconds || repeats < 1) return MFN_E_ARG;
     if (capacity < (size_t)im->n_layers) return MFN_E_CAPACITY;
     for (int i = 0; i < im->n_layers; i++) seconds[i] = 1e30;
-    Clock c = {{note_time}, {0, 0}, seconds};
-    return whole_pass(im, input_chw, repeats, &c.hook, &c.last);
+    double *pass = malloc((size_t)im->n_layers * sizeof *pass);
+    if (!pass) return MFN_E_NOMEM;
+    Clock c = {{note_time}, {0, 0}, pass, seconds};
+    int rc = hooked_passes(im, &im->fused, input_chw, repeats, &c.hook, &c);
+    free(pass);
+    return rc;
 }
