@@ -158,7 +158,7 @@ def test_command_names_a_file_of_another_kind(command, tmp_path, kind):
 def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     program = compile_(tmp_path / "check", ROOT / "engine/tests/check_kernels.c", *sources())
     out = run(program).stdout
-    slots = {"gemm", "fc", "dw3", "gdc", "u8"}
+    slots = {"gemm", "fc", "dw3", "gdc", "widen", "u8"}
     rows = re.findall(r"^ROW\((\w+),", (ROOT / "engine/src/isa.def").read_text(), re.MULTILINE)
     here = {line.split()[0] for line in out.splitlines()}
     assert here and here <= set(rows) and "scalar" in here
@@ -178,6 +178,7 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
     ("src/kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1"),
     ("src/kernels/scalar.c", "MFN_TOP_8 - r.zero) v", "MFN_TOP_8 + 1 - r.zero) v"),
     ("src/kernels/scalar.c", "if (p->act) x += bent;", "x += bent;"),
+    ("src/kernels/simd.h", "+ MFN_BLOCK, vbf16(half + MFN_BLOCK + lane)", ", vbf16(half + lane)"),
     ("src/integer.h", "if (width > FLT_MAX) return r;", ""),
     ("src/integer.h", "(uint32_t)most >= infinity || ", ""),
     ("src/kernels/simd_int.h", "+ MFN_BLOCK - rest;", "+ MFN_BLOCK - rest / 2;"),

@@ -9,7 +9,7 @@ import pytest
 
 import efm3
 from efm3 import engine as engines
-from efm3 import reference, untrained
+from efm3 import network, reference, untrained
 from efm3.conformance import sample
 from tests.test_engine import ARCHS, arch_of
 
@@ -89,6 +89,17 @@ def scaled_sums(w, x, arithmetic):
     return y, np.abs(y)
 
 
+def taps(w):
+    """Weights [channels, taps] of 8 bits, the last one's loss carried on, as float64."""
+    scale = scale_above(np.abs(w).max(axis=1) / np.float32(127))
+    out, lost = np.empty(w.shape), np.zeros(len(w))
+    for i, column in enumerate(w.astype(np.float64).T):
+        x = column * (1 / scale) + lost
+        out[:, i] = np.clip(np.rint(x), -127, 127)
+        lost = x - out[:, i]
+    return (out * scale[:, None]).astype(np.float32).astype(np.float64)
+
+
 def expected(model, layer, x, residual, arithmetic):
     """The layer's output in double from its input, and the magnitude of what was added."""
     w, bias = folded(model, layer)
@@ -120,6 +131,43 @@ def test_every_pointwise_layer_is_the_specified_product(isa, precision):
         assert (np.abs(maps[i] - want) <= roundings * 2.0**-24 * magnitude).all(), layer.name
         tried += 1
     assert tried == sum(map(pointwise, layers)) > 20
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_depthwise_weights_of_fast_are_bytes(isa):
+    """Sums in float32 of weights that are specified, where pointwise layers have 8 bits."""
+    model = efm3.load(NANO)
+    with efm3.Engine(NANO, isa=isa, precision="fast") as e:
+        layers, maps = e.layers, list(e.activations(reference.prepare(pictures(1))[0]).values())
+    narrow = any(x.arithmetic == "i8" for x in layers)
+    for i, layer in enumerate(layers):
+        if layer.groups == 1 or layer.stride > 1:
+            continue
+        w, bias = folded(model, layer)
+        assert (layer.weight_bytes < 4 * w.size) == narrow
+        w = taps(w) if narrow else w.astype(np.float64)
+        x = np.pad(maps[i - 1].astype(np.float64), ((0, 0), *[(layer.padding,) * 2] * 2))
+        windows = np.lib.stride_tricks.sliding_window_view(x, (layer.kernel,) * 2, axis=(1, 2))
+        w = w.reshape(-1, 1, 1, layer.kernel, layer.kernel)
+        y = (windows * w).sum(axis=(3, 4)) + bias[:, None, None]
+        magnitude = (np.abs(windows) * np.abs(w)).sum(axis=(3, 4)) + np.abs(bias)[:, None, None]
+        if layer.act:
+            slope = model.tensors[f"{layer.name}.act.w"].ravel()
+            slope = (bfloat16(slope) if narrow else slope)[:, None, None]
+            y = np.where(y > 0, y, slope * y)
+        error = np.abs(maps[i].reshape(y.shape) - y)
+        assert (error <= (layer.kernel**2 + 4) * 2.0**-24 * magnitude).all(), layer.name
+
+
+@pytest.mark.parametrize("arch", efm3.ARCHS)
+def test_fast_takes_a_byte_a_parameter_and_15_percent(arch):
+    """On every set here that has 8 bits."""
+    path = ROOT / "weights" / f"facex_{arch}.bin"
+    parameters = network.parameters(efm3.ARCHS[arch])
+    for isa in ISAS:
+        with efm3.Engine(path, isa=isa, precision="fast") as e:
+            if any(x.arithmetic == "i8" for x in e.layers):
+                assert e.weight_bytes <= 1.15 * parameters
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -28,6 +28,7 @@ static void fall_through(MfnKernels *out, const MfnKernels *next) {
     }
     if (!out->dw3) out->dw3 = next->dw3;
     if (!out->gdc) out->gdc = next->gdc;
+    if (!out->widen) out->widen = next->widen;
     if (!out->u8) out->u8 = next->u8;
     if (!out->fma_probe) out->fma_probe = next->fma_probe;
     // Plain integers are slower than a vector row's floats, which then are used instead.

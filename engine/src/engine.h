@@ -12,6 +12,9 @@
 
 enum { MFN_IDLE_SLOTS = 64, MFN_MAX_THREADS = 64 };
 
+// Channels of the last pooling whose weights are widened at once: they stay in the L1 cache.
+enum { MFN_POOL_CHANNELS = 64 };
+
 // Depthwise rows that become levels at once, where the projection runs in integers.
 enum { MFN_LEVEL_ROWS = 2 };
 
@@ -29,7 +32,7 @@ typedef struct MfnChain {
 typedef struct MfnPlan {
     MfnChain *chains;
     int n_chains;
-    size_t zero, input, rows, wide, narrow, plane[2], vector, levels, scales, zeros, total;
+    size_t zero, input, rows, wide, narrow, plane[2], vector, taps, levels, scales, zeros, total;
 } MfnPlan;
 
 typedef struct MfnPool MfnPool;
@@ -90,6 +93,10 @@ const MfnIntegers *mfn_integers_of(const MfnImpl *impl, const MfnLayer *layer);
 size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n);
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *folded, size_t k, size_t n,
                        unsigned char *out);
+// Whether a depthwise layer's weights are kept as bytes and widened before use.
+bool mfn_is_narrow(const MfnImpl *impl, const MfnLayer *layer);
+void mfn_narrow_pack(const MfnFolded *folded, size_t channels, size_t area, bool slopes,
+                     unsigned char *out);
 
 // mirror.c: 1 where the mirror's text says that the picture is turned by 180 degrees, else 0;
 // MFN_E_PICTURE where it says something unknown.

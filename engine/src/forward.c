@@ -99,6 +99,19 @@ static void pointwise(const Pass *p, int layer, const float *in, size_t m, size_
     set->product(&i);
 }
 
+// A depthwise layer's weights from channel `at` on, a multiple of MFN_BLOCK, as the kernels take them.
+static const float *taps_of(const Pass *p, int layer, size_t at, size_t channels) {
+    const MfnLayer *l = &p->im->layers[layer];
+    const float *w = p->im->weights + p->im->packed[layer];
+    const size_t area = (size_t)l->kernel * l->kernel;
+    if (!mfn_is_narrow(p->im, l)) return w + at * (area + (l->act ? 2 : 1));
+    MfnWiden n = {.out = p->scratch + p->plan->taps, .channels = channels, .area = area};
+    n.w = (const unsigned char *)(const void *)w + at / MFN_BLOCK * mfn_narrow_block(area, l->act);
+    n.slopes = l->act;
+    p->im->kernels.widen(&n);
+    return n.out;
+}
+
 static void produce_stem(const Pass *p, uint32_t from, uint32_t to, uint32_t ring, float *out) {
     const MfnLayer *l = &p->im->layers[0];
     float *rows = p->scratch + p->plan->input;
@@ -131,6 +144,7 @@ static void run_chain(const Pass *p, const MfnChain *c, const float *in, float *
     float *ring = p->scratch + p->plan->wide, *narrow = p->scratch + p->plan->narrow;
     const float **rows = (const float **)(void *)(p->scratch + p->plan->rows);
     size_t px = px_of(dw->c_in), row_floats = px * dw->side_in;
+    const float *taps = taps_of(p, c->first + 1, 0, dw->c_in);
     const bool whole = p->plan == &p->im->whole;
     uint32_t made = 0;
     for (uint32_t y = 0; y < dw->side_out; y += c->band) {
@@ -151,7 +165,7 @@ static void run_chain(const Pass *p, const MfnChain *c, const float *in, float *
         }
         size_t done = (size_t)y * dw->side_out;
         MfnDw d = {.rows = rows, .channels = dw->c_in, .px = px, .w_in = dw->side_in};
-        d.w = p->im->weights + p->im->packed[c->first + 1];
+        d.w = taps;
         d.out = c->projects ? narrow : out + done * px;
         d.w_out = dw->side_out, d.stride = dw->stride;
         // A few rows at a time become levels while they are in the L1 cache; a trace sees them all.
@@ -200,9 +214,13 @@ void mfn_forward_one(const MfnImpl *im, const MfnPlan *plan, float *scratch, con
     float *raw = pooled + px_of(conv->c_out);
     pointwise(&p, last, in, pixels, conv->side_out, NULL, map);
     report(&p, last, map);
-    MfnGdc d = {.in = map, .w = im->weights + im->packed[last + 1], .out = pooled};
-    d.channels = conv->c_out, d.px = px_of(conv->c_out), d.pixels = pixels;
-    im->kernels.gdc(&d);
+    const size_t few = mfn_is_narrow(im, conv + 1) ? MFN_POOL_CHANNELS : conv->c_out;
+    for (size_t c = 0; c < conv->c_out; c += few) {
+        MfnGdc d = {.in = map + c, .out = pooled + c, .px = px_of(conv->c_out), .pixels = pixels};
+        d.channels = conv->c_out - c < few ? conv->c_out - c : few;
+        d.w = taps_of(&p, last + 1, c, d.channels);
+        im->kernels.gdc(&d);
+    }
     report(&p, last + 1, pooled);
     pointwise(&p, last + 2, pooled, 1, 1, NULL, raw);
     report(&p, last + 2, raw);

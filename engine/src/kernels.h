@@ -53,6 +53,20 @@ typedef struct MfnGdc {
     size_t channels, px, pixels;
 } MfnGdc;
 
+// A depthwise layer's weights from bytes, for MfnDw with `slopes`, else for MfnGdc. `w` holds, for each
+// MFN_BLOCK channels, `area` rows of int8, the bias in float32, and in bfloat16 the scale and, with
+// `slopes`, the slope: weight = scale * int8, rounded once, so every instruction set has the same ones.
+typedef struct MfnWiden {
+    const unsigned char *w;
+    float *out;
+    size_t channels, area;
+    bool slopes;
+} MfnWiden;
+
+static inline size_t mfn_narrow_block(size_t area, bool slopes) {
+    return MFN_BLOCK * (area + (slopes ? 8 : 6));
+}
+
 // One slot per operation. gemm, fc and panel share a packing, so a row fills all three or none.
 typedef struct MfnKernels {
     size_t (*panel)(size_t columns_left);
@@ -61,6 +75,7 @@ typedef struct MfnKernels {
     void (*fc)(const MfnGemm *);  // m == 1, no act, panels from fc_panel
     void (*dw3)(const MfnDw *);
     void (*gdc)(const MfnGdc *);
+    void (*widen)(const MfnWiden *);
     void (*u8)(const uint8_t *in, float *out, size_t n);  // (p - 127.5) / 128
     const MfnIntegers *fast;                               // of 8 bits, or more where as quick
     const MfnIntegers *high;                               // of 16 bits, or in bfloat16

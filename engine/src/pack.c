@@ -32,6 +32,8 @@ size_t mfn_pack_floats(const MfnImpl *im, const MfnLayer *l) {
     const MfnIntegers *set = mfn_integers_of(im, l);
     if (set)
         return mfn_round_up(mfn_integers_bytes(set, l->c_in, l->c_out), MFN_ALIGN) / sizeof(float);
+    if (mfn_is_narrow(im, l))
+        return mfn_round_up(wide / MFN_BLOCK * mfn_narrow_block(area, l->act), MFN_ALIGN) / sizeof(float);
     switch (l->kind) {
     case MFN_DW: return wide * (area + 2);
     case MFN_GDC: return wide * (area + 1);
@@ -119,7 +121,9 @@ int mfn_pack_fill(MfnImpl *im, const struct MfnImage *image) {
         float *out = im->weights + im->packed[i];
         size_t area = (size_t)l->kernel * l->kernel;
         read_folded(&c, l, (size_t)mfn_layer_weights(l), &f);
-        if (l->kind == MFN_DW || l->kind == MFN_GDC)
+        if (mfn_is_narrow(im, l))
+            mfn_narrow_pack(&f, l->c_out, area, l->act, (unsigned char *)(void *)out);
+        else if (l->kind == MFN_DW || l->kind == MFN_GDC)
             pack_depthwise(&f, l->c_out, area, l->kind == MFN_DW, out);
         else if (mfn_integers_of(im, l))
             mfn_integers_pack(mfn_integers_of(im, l), &f, l->c_in, l->c_out,

@@ -54,7 +54,7 @@ int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
     p->n_chains = 1 + (im->n_layers - 5) / 3;
     p->chains = calloc((size_t)p->n_chains, sizeof *p->chains);
     if (!p->chains) return MFN_E_NOMEM;
-    uint64_t zero = 0, rows = 0, wide = 0, narrow = 0, plane[2] = {0, 0}, levels = 0, scales = 0;
+    uint64_t zero = 0, rows = 0, wide = 0, narrow = 0, plane[2] = {0, 0}, taps = 0, levels = 0, scales = 0;
     for (int i = 0; i < p->n_chains; i++) {
         MfnChain *c = &p->chains[i];
         c->first = i == 0 ? 0 : 2 + 3 * (i - 1);
@@ -62,6 +62,7 @@ int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
         size_chain(im, c, whole);
         const MfnLayer *dw = &l[c->first + 1], *out = c->projects ? dw + 1 : dw;
         uint64_t px = padded(dw->c_in);
+        if (mfn_is_narrow(im, dw)) at_least(&taps, px * 11);
         at_least(&zero, px * dw->side_in);
         at_least(&rows, ((uint64_t)c->band - 1) * dw->stride + 3);
         at_least(&wide, px * dw->side_in * c->ring);
@@ -76,17 +77,21 @@ int mfn_plan_make(const MfnImpl *im, bool whole, MfnPlan *p) {
     at_least(&wide, padded(last->c_out) * last->side_out * last->side_out);
     size_levels(im, last, (uint64_t)last->side_out * last->side_out, &levels, &scales);
     size_levels(im, last + 2, 1, &levels, &scales);
+    if (mfn_is_narrow(im, last + 1)) {
+        const uint64_t most = padded(last->c_out), few = MFN_POOL_CHANNELS;
+        at_least(&taps, (uint64_t)(most < few ? most : few) * (last->side_out * last->side_out + 1));
+    }
     // A pointer takes at most the space of two floats.
     rows = mfn_round_up((size_t)rows * 2, MFN_BLOCK);
     uint64_t side = MFN_INPUT_PADDED_SIDE;
     uint64_t input = side * im->arch.stem_kernel * MFN_FMT_INPUT_CHANNELS;
     uint64_t vector = padded(last->c_out) + padded(im->arch.embedding_dim) + 128;
     const uint64_t sizes[] = {zero,     input,  rows,   wide,   narrow, plane[0],
-                              plane[1], vector, levels, scales, scales};
+                              plane[1], vector, taps,   levels, scales, scales};
     size_t *const offsets[] = {&p->zero,     &p->input,  &p->rows,   &p->wide,   &p->narrow, &p->plane[0],
-                               &p->plane[1], &p->vector, &p->levels, &p->scales, &p->zeros};
+                               &p->plane[1], &p->vector, &p->taps,   &p->levels, &p->scales, &p->zeros};
     uint64_t total = 0;
-    for (int i = 0; i < 11; i++) {
+    for (int i = 0; i < 12; i++) {
         *offsets[i] = (size_t)total;
         // A line of distance: a store beyond one buffer's last pixel cannot slow the next one.
         uint64_t size = (sizes[i] + 2 * MFN_BLOCK - 1) / MFN_BLOCK * MFN_BLOCK;

@@ -184,6 +184,34 @@ static void gdc(const MfnKernels *kn, size_t channels, size_t pixels) {
     release(in), release(w), release(out);
 }
 
+// The same bits in every set: a product is rounded once, all else is copied.
+static void widen(const MfnKernels *kn, size_t channels, size_t area, bool slopes) {
+    const size_t px = mfn_round_up(channels, MFN_BLOCK), stride = area + (slopes ? 2 : 1);
+    const size_t bytes = px * (area + (slopes ? 8 : 6));
+    Block w = guarded(bytes / sizeof(float)), out = guarded(px * stride);
+    unsigned char *at = (unsigned char *)(void *)w.at;
+    MfnWiden n = {.w = at, .out = out.at, .channels = channels, .area = area, .slopes = slopes};
+    kn->widen(&n);
+    for (size_t c = 0; c < channels; c++) {
+        const size_t lane = c % MFN_BLOCK;
+        const unsigned char *block = at + c / MFN_BLOCK * (bytes / (px / MFN_BLOCK));
+        const unsigned char *bias = block + area * MFN_BLOCK, *half = bias + 4 * MFN_BLOCK;
+        const float *have = out.at + c / MFN_BLOCK * stride * MFN_BLOCK + lane;
+        uint16_t upper[2] = {0, 0};
+        memcpy(&upper[0], half + 2 * lane, 2);
+        if (slopes) memcpy(&upper[1], half + 2 * (MFN_BLOCK + lane), 2);
+        for (size_t i = 0; i < stride; i++, cases++) {
+            float want;
+            uint32_t bits = (uint32_t)upper[i > area] << 16;
+            memcpy(&want, &bits, sizeof want);
+            if (i < area) want *= (float)(int8_t)block[i * MFN_BLOCK + lane];
+            if (i == area) memcpy(&want, bias + 4 * lane, sizeof want);
+            compare(have[i * MFN_BLOCK], want, 0, 0, "widen");
+        }
+    }
+    release(w), release(out);
+}
+
 // Exact: every (p - 127.5) / 128 is a float32.
 static void u8(const MfnKernels *kn, size_t n) {
     Block out = guarded(n), in = guarded((n + 3) / 4);
@@ -226,6 +254,10 @@ static void check(const char *isa, const MfnKernels *kn) {
     for (size_t c = 1; c < 60; c += 3)
         for (size_t p = 1; p < 60; p += 3) gdc(kn, c, p);
     report(isa, "gdc");
+    for (size_t c = 1; c < 60; c += 3)
+        for (size_t area = 1; area < 60; area += area < 12 ? 1 : 7)
+            for (int slopes = 0; slopes < 2; slopes++) widen(kn, c, area, slopes);
+    report(isa, "widen");
     for (size_t n = 1; n < 300; n++) u8(kn, n);
     report(isa, "u8");
     if (kn->fast) integers(isa, kn->fast);

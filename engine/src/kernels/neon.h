@@ -28,6 +28,13 @@
 #define vitopu(v) vmaxvq_u32(vreinterpretq_u32_s32(v))
 #define vifloat(v) vcvtq_f32_s32(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return vifloat(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
+}
+
 // The width of the next panel.
 static inline size_t NAME(panel)(size_t left) {
     if (left <= 4) return 4;

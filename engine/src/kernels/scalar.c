@@ -95,6 +95,24 @@ static void f32_gdc__scalar(const MfnGdc *g) {
     }
 }
 
+static void widen__scalar(const MfnWiden *n) {
+    const size_t stride = n->area + (n->slopes ? 2 : 1), block = mfn_narrow_block(n->area, n->slopes);
+    for (size_t c = 0; c < n->channels; c++) {
+        const size_t lane = c % MFN_BLOCK;
+        const unsigned char *w = n->w + c / MFN_BLOCK * block;
+        const unsigned char *bias = w + n->area * MFN_BLOCK, *half = bias + 4 * MFN_BLOCK;
+        float *to = n->out + c / MFN_BLOCK * stride * MFN_BLOCK + lane;
+        uint16_t scale, slope;
+        memcpy(&scale, half + 2 * lane, sizeof scale);
+        for (size_t i = 0; i < n->area; i++, to += MFN_BLOCK)
+            *to = (float)(int8_t)w[i * MFN_BLOCK + lane] * mfn_bf16_float(scale);
+        memcpy(to, bias + 4 * lane, sizeof *to);
+        if (!n->slopes) continue;
+        memcpy(&slope, half + 2 * (MFN_BLOCK + lane), sizeof slope);
+        to[MFN_BLOCK] = mfn_bf16_float(slope);
+    }
+}
+
 static void u8_to_f32__scalar(const uint8_t *in, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
 }
@@ -194,6 +212,7 @@ const MfnKernels mfn_kernels__scalar = {
     .fc = f32_gemm__scalar,
     .dw3 = f32_dw3__scalar,
     .gdc = f32_gdc__scalar,
+    .widen = widen__scalar,
     .u8 = u8_to_f32__scalar,
     .fast = &i8__scalar,
     .high = &i16__scalar,

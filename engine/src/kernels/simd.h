@@ -246,6 +246,22 @@ static void NAME(f32_gdc)(const MfnGdc *g) {
     for (; c < n; c += LANES) NAME(gdc_columns)(g, g->w, c, 1);
 }
 
+static void NAME(f32_widen)(const MfnWiden *n) {
+    const size_t stride = n->area + (n->slopes ? 2 : 1), block = mfn_narrow_block(n->area, n->slopes);
+    for (size_t c = 0; c < n->channels; c += LANES) {
+        const size_t lane = c % MFN_BLOCK;
+        const unsigned char *w = n->w + c / MFN_BLOCK * block;
+        const float *bias = (const float *)(const void *)(w + n->area * MFN_BLOCK);
+        const uint16_t *half = (const uint16_t *)(const void *)(bias + MFN_BLOCK);
+        float *to = n->out + c / MFN_BLOCK * stride * MFN_BLOCK + lane;
+        V scale = vbf16(half + lane);
+        for (size_t i = 0; i < n->area; i++, to += MFN_BLOCK)
+            vstore(to, vmul(NAME(bytes)(w + i * MFN_BLOCK + lane), scale));
+        vstore(to, vload(bias + lane));
+        if (n->slopes) vstore(to + MFN_BLOCK, vbf16(half + MFN_BLOCK + lane));
+    }
+}
+
 // Independent chains that need nothing but the multipliers.
 static double NAME(fma_probe)(uint64_t rounds) {
     // Volatile: what a compiler knows of the chains' values it may use to leave one out.
@@ -267,4 +283,5 @@ static double NAME(fma_probe)(uint64_t rounds) {
 
 #define MFN_KERNEL_SLOTS                                                                      \
     .panel = NAME(panel), .fc_panel = NAME(fc_panel), .gemm = NAME(f32_gemm),                 \
-    .fc = NAME(f32_fc), .dw3 = NAME(f32_dw3), .gdc = NAME(f32_gdc), .fma_probe = NAME(fma_probe)
+    .fc = NAME(f32_fc), .dw3 = NAME(f32_dw3), .gdc = NAME(f32_gdc), .widen = NAME(f32_widen),   \
+    .fma_probe = NAME(fma_probe)

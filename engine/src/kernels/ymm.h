@@ -30,6 +30,11 @@
 #define vitops(v) NAME(tops)(v)
 #define vitopu(v) NAME(topu)(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    return vifloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
 INLINE int32_t NAME(tops)(__m256i v) {
     __m128i x = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));

@@ -30,6 +30,11 @@
 #define vitops(v) _mm512_reduce_max_epi32(v)
 #define vitopu(v) _mm512_reduce_max_epu32(v)
 
+// LANES int8 as floats.
+INLINE V NAME(bytes)(const unsigned char *p) {
+    return vifloat(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
 // MFN_BLOCK rounded values.
 INLINE __m512i NAME(rounded)(const float *x, V inverse) {
     return _mm512_cvtps_epi32(vmul(vload(x), inverse));
