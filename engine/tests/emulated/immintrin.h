@@ -21,6 +21,7 @@ typedef union Emulated {
     float lane[16];
     int32_t word[16];
     uint32_t count[16];
+    int64_t large[8];
     int8_t byte[64];
     uint8_t raw[64];
 } Emulated;
@@ -44,6 +45,9 @@ BY_HALVES(mullo_epi32, __m512i, integers, part, _mm256_mullo_epi32)
 BY_HALVES(max_epi32, __m512i, integers, part, _mm256_max_epi32)
 BY_HALVES(max_epu32, __m512i, integers, part, _mm256_max_epu32)
 BY_HALVES(madd_epi16, __m512i, integers, part, _mm256_madd_epi16)
+BY_HALVES(add_epi16, __m512i, integers, part, _mm256_add_epi16)
+BY_HALVES(packs_epi32, __m512i, integers, part, _mm256_packs_epi32)
+BY_HALVES(packus_epi16, __m512i, integers, part, _mm256_packus_epi16)
 
 EMULATED __m512 emulated_load(const void *p) {
     Emulated x;
@@ -63,6 +67,16 @@ EMULATED __m512 emulated_set1_ps(float v) {
 }
 EMULATED __m512i emulated_set1_epi32(int32_t v) {
     return (Emulated){.part = {_mm256_set1_epi32(v), _mm256_set1_epi32(v)}}.integers;
+}
+EMULATED __m512i emulated_permutexvar_epi32(__m512i at, __m512i v) {
+    Emulated x = {.integers = at}, y = {.integers = v};
+    for (int i = 0; i < 16; i++) x.word[i] = y.word[x.word[i] & 15];
+    return x.integers;
+}
+EMULATED __m512i emulated_permutexvar_epi64(__m512i at, __m512i v) {
+    Emulated x = {.integers = at}, y = {.integers = v};
+    for (int i = 0; i < 8; i++) x.large[i] = y.large[x.large[i] & 7];
+    return x.integers;
 }
 EMULATED __m512 emulated_fmadd_ps(__m512 a, __m512 b, __m512 c) {
     Emulated x = {.whole = a}, y = {.whole = b}, z = {.whole = c};
@@ -87,6 +101,10 @@ EMULATED __m512i emulated_cvtps_epi32(__m512 v) {
 }
 EMULATED __m512i emulated_cvtepu8_epi32(__m128i v) {
     return (Emulated){.part = {_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(_mm_srli_si128(v, 8))}}
+        .integers;
+}
+EMULATED __m512i emulated_cvtepi8_epi32(__m128i v) {
+    return (Emulated){.part = {_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))}}
         .integers;
 }
 EMULATED __m128i emulated_cvtusepi32_epi8(__m512i v) {
@@ -194,12 +212,22 @@ EMULATED __m256i emulated_cvtneps_pbh(__m512 v) {
 #define _mm512_max_epi32 emulated_max_epi32
 #define _mm512_max_epu32 emulated_max_epu32
 #define _mm512_madd_epi16 emulated_madd_epi16
+#define _mm512_add_epi16 emulated_add_epi16
+#define _mm512_packs_epi32 emulated_packs_epi32
+#define _mm512_packus_epi16 emulated_packus_epi16
+#define _mm512_permutexvar_epi32 emulated_permutexvar_epi32
+#define _mm512_permutexvar_epi64 emulated_permutexvar_epi64
 #define _mm512_loadu_ps(p) emulated_load(p)
 #define _mm512_loadu_si512(p) emulated_load_integers(p)
 #define _mm512_storeu_ps(p, v) emulated_store(p, v)
 #define _mm512_storeu_si512(p, v) emulated_store_integers(p, v)
 #define _mm512_set1_ps emulated_set1_ps
 #define _mm512_set1_epi32 emulated_set1_epi32
+#define _mm512_set1_epi16(v) emulated_set1_epi32((int32_t)((uint16_t)(v)*0x10001u))
+#undef _mm512_setr_epi32
+#define _mm512_setr_epi32(...) ((Emulated){.word = {__VA_ARGS__}}.integers)
+#undef _mm512_setr_epi64
+#define _mm512_setr_epi64(...) ((Emulated){.large = {__VA_ARGS__}}.integers)
 #define _mm512_setzero_ps() emulated_set1_ps(0)
 #define _mm512_setzero_si512() emulated_set1_epi32(0)
 #define _mm512_fmadd_ps emulated_fmadd_ps
@@ -210,6 +238,7 @@ EMULATED __m256i emulated_cvtneps_pbh(__m512 v) {
 #define _mm512_broadcast_f32x8 emulated_twice
 #define _mm512_cvtepi32_ps emulated_cvtepi32_ps
 #define _mm512_cvtps_epi32 emulated_cvtps_epi32
+#define _mm512_cvtepi8_epi32 emulated_cvtepi8_epi32
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
 #define _mm512_cvtusepi32_epi8 emulated_cvtusepi32_epi8
 #define _mm512_cvtsepi32_epi16 emulated_cvtsepi32_epi16
