@@ -50,6 +50,8 @@ conformance: $(BIN)/.installed ## run our programs on the corpus, check expectat
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
 	  --engine @engine --level coherence
 	$(BIN)/efm3 conformance run --reader @engine --engine @reference
+	for p in high fast; do $(BIN)/efm3 conformance run --engine @engine --precision $$p && \
+	  $(BIN)/efm3 conformance run --engine @scalar --precision $$p || exit 1; done
 	[ ! -d build/kaitai/node_modules ] || $(BIN)/efm3 conformance run --protocol lines \
 	  --reader "$(BIN)/python -m tools.foreign.kaitai_reader --lines"
 	[ ! -d build/kaitai/node_modules/kaitai-struct ] || $(BIN)/efm3 conformance run \

@@ -40,7 +40,7 @@ def claim(subject: str, level: str = "", precision: str = "", selected: tuple[st
     ok = not any(must[v] for v in LISTED if v != "known") and not should["broken"] + \
         should["unexpected"]
     return {"class": subject, "level": level or ("structure" if subject == "reader" else ""),
-            "precision": precision or ("fp32" if subject == "engine" else ""), "ok": ok,
+            "precision": precision or ("f32" if subject == "engine" else ""), "ok": ok,
             "complete": not selected, "selected": list(selected), "cases": listed,
             "must": must, "should": should}
 

@@ -13,9 +13,9 @@ from efm3 import format as fmt
 from efm3 import mirror as mirrors
 from efm3.arch import last_side
 from efm3.arithmetic import TOLERANCE
+from efm3.conformance import rounding
 from efm3.conformance import sample as s
 from efm3.conformance.cases import corpus
-from efm3.conformance.engines import COSINES
 from efm3.conformance.requirements import REQUIREMENTS
 from efm3.network import file_size
 from efm3.rules import load_rules, portability, values
@@ -157,9 +157,16 @@ def test_numbers_are_those_of_the_declaration(code, numbers):
 
 def test_epsilons_and_the_bound_are_those_of_the_declaration():
     assert (fmt.BN_EPS, fmt.L2_EPS, TOLERANCE) == (1e-5, 1e-12, 1e-5)
-    assert "| fp32 | f32 | no component differs by more than 1e-5 |" in TEXT
-    told = dict(re.findall(r"^\| (\w+) \| .* at least (\S+) \|$", TEXT, re.M))
-    assert {k: float(v) for k, v in told.items()} == COSINES
+    assert "| f32 | f32 | no component differs by more than 1e-5 |" in TEXT
+    told = dict(re.findall(r"^\| (\w+) \| .* at most the case's `gaps\.(\w+)` \|$", TEXT, re.M))
+    assert told == {p: p for p in rounding.STEPS}
+    for (levels, weight), words in zip(
+            (rounding.LARGEST["fast"], rounding.LARGEST["high"]),
+            ((r"max\|w\| / (\d+) \(`fast`\)", r"\(largest . least\) / (\d+)"),
+             (r"max\|w\| / (\d+) \(`high`\)", r"max\|x\| / (\d+)")), strict=True):
+        assert [re.findall(w, TEXT) for w in words] == [[str(weight)], [str(levels)]]
+    assert f"computed {rounding.DRAWS} times" in TEXT
+    assert f"{rounding.REACH ** 2:g} d² / 2" in TEXT and rounding.REACH == 4
 
 
 ODD = [s.ARCH, Arch("one", 1.0, 1, 1, 1, 1, 7, (Stage(1, 1, 4),), 1, 4),

@@ -185,4 +185,8 @@ ROWS = (
      "computes on by IEEE 754 where a value leaves the range of float32",
      "Whether a file is accepted must not depend on its values.",
      "round to infinity; neither trap nor refuse"),
+    ("E016", "error", "Engine", "alone",
+     "gives below f32 the same bits for an input, whatever was run before it",
+     "A stored embedding must not depend on the pictures of the day.",
+     "take each input's ranges from that input alone, and sum integers"),
 )

@@ -9,6 +9,7 @@ from an earlier layer, or which grew from layer to layer, blames none that is ri
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,23 +37,37 @@ STRANGERS = 3
 
 
 class Stray(NamedTuple):
-    """The layer, what is wrong with it in words, its flat output, and a guess at the cause."""
+    """The layer, what is wrong with it in words, its flat output, and a guess at the cause.
+
+    `taken` is the input that it was judged by and `want` its right output, [1, C, H, W] both.
+    """
 
     layer: str
     words: str
     have: Array
     guess: str
+    taken: Array = np.zeros(0)
+    want: Array = np.zeros(0)
 
 
-def first(model: Model, x: Array, given: dict[str, Any]) -> Stray | None:
-    """The first of the layers given (flat, by name) that does not follow from its input."""
+Room = Callable[[Layer, Array], Array]
+"""How far each output of a layer may be off besides `BUDGET`, from its input; both [1, C, H, W]."""
+
+
+def first(model: Model, x: Array, given: dict[str, Any],
+          room: Room | None = None) -> Stray | None:
+    """The first of the layers given (flat, by name) that does not follow from its input.
+
+    With `room` a layer may round its input: what is not finite may then be another value that is
+    not finite, and spread over a row; a layer after one that was not given is not judged.
+    """
     a = np.asarray(x, np.float64)[None]
     block, absent = a, list[str]()
     with np.errstate(all="ignore"):
         for layer in layers(model.arch):
             if layer.name.endswith(".expand"):
                 block = a
-            want = reference.apply(layer, model.tensors, a)
+            taken, want = a, reference.apply(layer, model.tensors, a)
             if layer.residual:
                 want = want + block
             a = want
@@ -60,32 +75,45 @@ def first(model: Model, x: Array, given: dict[str, Any]) -> Stray | None:
                 absent.append(layer.name)
                 continue
             have = np.asarray(given[layer.name], np.float64).reshape(-1)
-            stray = _compared(layer, have, want[0])
+            if room is not None and absent and have.size == want.size:
+                # What the absent one rounded is not known.
+                absent.clear()
+                a = have.reshape(want.shape)
+                continue
+            stray = _compared(layer, have, want[0], None if room is None else room(layer, taken)[0])
             if stray is not None:
                 missing = f" (the layer before it, {absent[-1]}, was not given)" if absent else ""
-                return stray._replace(words=stray.words + missing)
+                return stray._replace(words=stray.words + missing, taken=taken, want=want)
             absent.clear()
             a = have.reshape(want.shape)
     return None
 
 
-def _compared(layer: Layer, have: Array, want: Array) -> Stray | None:
+def _compared(layer: Layer, have: Array, want: Array, room: Array | None) -> Stray | None:
     if have.size != want.size:
         return Stray(layer.name, f"{layer.name}, {_sizes(layer, have.size)}", have, "")
     have = have.reshape(want.shape)
     finite = np.isfinite(want)
-    if not np.array_equal(have[~finite], want[~finite], equal_nan=True):
+    if np.isfinite(have[~finite]).any() if room is not None else not np.array_equal(
+            have[~finite], want[~finite], equal_nan=True):
         return Stray(layer.name, f"{layer.name}, where NaN and infinities are others than they "
                                  "must be", have.reshape(-1), "")
     budget = BUDGET * float(np.abs(want[finite]).max(initial=0))
+    if room is not None:
+        finite &= np.isfinite(room)
     error = np.abs(have[finite] - want[finite])
-    worst = float(error.max(initial=0))
-    if worst <= budget:
+    over = error if room is None else error - room[finite]
+    if float(over.max(initial=0)) <= budget:
         return None
+    at = int(np.argmax(over))
+    worst, budget = float(error[at]), budget if room is None else budget + float(room[finite][at])
     if not np.isfinite(worst):
         return Stray(layer.name, f"{layer.name}, with values that are not finite", have.reshape(-1),
                      "overflow, or memory never set")
-    guess = _precision(have, want) or verification.guess(layer, have, want, budget)
+    guess = _precision(have, want)
+    if guess and room is None:
+        guess += ": was a precision to be stated?"
+    guess = guess or verification.guess(layer, have, want, budget)
     return Stray(layer.name, f"{layer.name}, off by {worst:.2e}, allowed {budget:.2e}",
                  have.reshape(-1), guess)
 
@@ -100,7 +128,7 @@ def _precision(have: Array, want: Array) -> str:
     if abs(along) > 0.5:
         return ""
     return (f"an error without a pattern, as of arithmetic with about {round(-math.log2(size))} "
-            "bits (float32 has 24, binary16 11, bfloat16 8): was a precision to be stated?")
+            "bits (float32 has 24, binary16 11, bfloat16 8)")
 
 
 def _sizes(layer: Layer, count: int) -> str:

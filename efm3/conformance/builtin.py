@@ -21,6 +21,7 @@ from efm3.conformance.subject import Subject
 from efm3.engine import Engine
 from efm3.findings import Efm3Error, refuse
 from efm3.model import dumps, load
+from efm3.precision import PRECISIONS
 from efm3.validator import validate
 from efm3.version import __version__
 
@@ -74,18 +75,19 @@ def arch_of(text: str) -> Arch:
 
 
 class Loader(Subject):
-    """The C engine; as a Reader it gives its verdict and no document."""
+    """The C engine in a precision; as a Reader it gives its verdict and no document."""
 
-    def __init__(self, isa: str | None = None) -> None:
+    def __init__(self, isa: str | None = None, precision: str = PRECISIONS[0]) -> None:
         super().__init__()
-        self._isa = isa
+        self._isa, self._precision = isa, precision
         self._model: tuple[bytes, Engine] | None = None
         self.implementation = {"name": f"facex_mfn {isa or ''}".strip(), "language": "c",
                                "version": __version__, "classes": ["engine"]}
 
     def _load(self, data: bytes) -> Engine:
         if self._model is None or self._model[0] != data:
-            self._model = data, Engine(data, isa=self._isa, as_given=True)
+            self._model = data, Engine(data, isa=self._isa, as_given=True,
+                                       precision=self._precision)
         return self._model[1]
 
     def read(self, data: bytes, level: str) -> Answer:
@@ -107,7 +109,7 @@ class Loader(Subject):
 
 
 class Reference(Subject):
-    """The numpy reference in float32, as an engine."""
+    """The numpy reference in float32, as an engine; that is right for every precision."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,14 +132,15 @@ class Reference(Subject):
         return Answer("ok", value=(out[0], acts))
 
 
-def builtin(name: str) -> Subject:
-    """The subject behind `@name`. Raises ValueError for an unknown one."""
+def builtin(name: str, precision: str = PRECISIONS[0]) -> Subject:
+    """The subject behind `@name`, our engine in a precision. Raises ValueError for an unknown
+    name."""
     if name == "python":
         return Own()
     if name == "reference":
         return Reference()
     if name == "engine":
-        return Loader()
+        return Loader(precision=precision)
     from efm3.engine import EngineMissing, isas
 
     try:
@@ -147,4 +150,4 @@ def builtin(name: str) -> Subject:
     if not here.get(name):
         raise ValueError(f"there is no @{name} here; there are @python, @reference, @engine, "
                          + ", ".join(f"@{n}" for n, ok in here.items() if ok))
-    return Loader(name)
+    return Loader(name, precision)

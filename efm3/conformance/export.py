@@ -50,7 +50,7 @@ def _files(case: Case, full: bool) -> dict[str, bytes]:
         if name := expected_name(case):
             out[name] = edited(data, edit_text(case))
     if case.kind == "engine" and full:
-        for i, row in enumerate(_runs(case)):
+        for i, row in enumerate(runs(case)):
             out[input_name(row["input"])] = floats(weights.picture(row["input"]))
             out[expected_name(case, i)] = floats(np.array(row["embedding"], np.float64))
     if case.kind == "reader" and full:
@@ -119,7 +119,7 @@ def floats(value: Any) -> bytes:
     return np.ascontiguousarray(value, "<f4").tobytes()
 
 
-def _runs(case: Case) -> list[dict[str, Any]]:
+def runs(case: Case) -> list[dict[str, Any]]:
     """The inputs of an engine case, with what is expected."""
     from efm3.conformance.engines import expected
 
@@ -157,7 +157,7 @@ def describe(case: Case, full: bool = True) -> dict[str, Any]:
     elif case.kind == "editor":
         out |= {"edit": edit_text(case), "refuse": case.refuse}
     elif case.kind == "engine":
-        out["inputs"] = [row | {"file": input_name(row["input"])} for row in _runs(case)]
+        out["inputs"] = [row | {"file": input_name(row["input"])} for row in runs(case)]
     if full:
         out |= _named(case)
     return out
@@ -168,7 +168,7 @@ def _named(case: Case) -> dict[str, Any]:
     if case.kind == "reader":
         return {"documents": {lv: document_name(case, lv) for lv in DOCUMENTS if case.valid(lv)}}
     if case.kind == "engine":
-        return {"expected": [expected_name(case, i) for i in range(len(_runs(case)))]}
+        return {"expected": [expected_name(case, i) for i in range(len(runs(case)))]}
     shown = {"expected": expected_name(case)} if expected_name(case) else {}
     return shown | ({"tensors": tensors_name(case)} if case.kind == "writer" else {})
 

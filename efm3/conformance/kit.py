@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from efm3.codes import LEVELS
-from efm3.conformance import export, weights
+from efm3.conformance import export, rounding, weights
 from efm3.conformance.cases import Case, corpus
 from efm3.conformance.home import HOME
 from efm3.findings import refuse
@@ -36,7 +36,8 @@ SUFFIXES = (".tar.gz", ".tgz", ".zip")
 """How the name of an archive ends."""
 
 TABLE = "index.tsv"
-COLUMNS = ("class", "case", "strength", "level", "want", "file", "second", "expected")
+COLUMNS = ("class", "case", "strength", "level", "want", "file", "second", "expected",
+           *rounding.STEPS)
 _WORDS = {True: "refuse", False: "accept", "either": "either"}
 _PLAIN = f"engine/{export.input_name('constant 0')}"
 """The input of an Engine that is only asked whether it loads a file."""
@@ -48,7 +49,8 @@ def rows(case: Case) -> Iterator[tuple[str, ...]]:
     """What a program is asked for a case: rows of `COLUMNS`, "-" for what there is not."""
     def row(tested: str, level: str, want: str, *names: str) -> tuple[str, ...]:
         paths = [name and f"{case.kind}/{name}" for name in names]
-        return tested, case.id, case.level, level, want, *(path or "-" for path in paths)
+        return (tested, case.id, case.level, level, want, *(path or "-" for path in paths),
+                *("-" for _ in rounding.STEPS))
     name = f"{case.id}.bin"
     if case.kind == "reader":
         for level in LEVELS:
@@ -56,11 +58,14 @@ def rows(case: Case) -> Iterator[tuple[str, ...]]:
             valid = case.valid(level)
             yield row("reader", level, "either" if case.either else _WORDS[not valid], name, "",
                       export.document_name(case, shown) if valid else "")
-        yield (*row("engine", "-", _WORDS[case.status != "OK"], name), _PLAIN, "-")
+        plain = row("engine", "-", _WORDS[case.status != "OK"], name, "", "")
+        yield (*plain[:6], _PLAIN, *plain[7:])
     elif case.kind == "engine":
-        for i, word in enumerate(case.recipe["inputs"]):
-            yield row("engine", "-", "accept", name, export.input_name(word),
-                      export.expected_name(case, i))
+        for i, run in enumerate(export.runs(case)):
+            asked = row("engine", "-", "accept", name, export.input_name(run["input"]),
+                        export.expected_name(case, i))
+            yield (*asked[:-len(rounding.STEPS)],
+                   *(f"{run['gaps'][p]:g}" if p in run["gaps"] else "-" for p in rounding.STEPS))
     else:
         given = (name, f"{case.id}.edit.json") if case.kind == "editor" else (
             f"{case.id}.arch.json", export.tensors_name(case))

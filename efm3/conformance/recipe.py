@@ -172,6 +172,13 @@ def _fill(data: bytes, a: Mapping[str, Any]) -> bytes:
     return sample.payload(a["tensor"], lambda d: one * (len(d) // 4))(data)
 
 
+def _shift(data: bytes, a: Mapping[str, Any]) -> bytes:
+    def change(old: bytes) -> bytes:
+        floats = struct.unpack(f"<{len(old) // 4}f", old)
+        return b"".join(struct.pack("<f", v + a["value"]) for v in floats)
+    return _payload(data, a["tensor"], change)
+
+
 def _recode(data: bytes, a: Mapping[str, Any]) -> bytes:
     def change(old: bytes) -> bytes:
         count = len(old) // 4
@@ -204,6 +211,7 @@ OPS: dict[str, tuple[Op, str, str]] = {
     "resize": (_resize, "tensor bytes", "a payload cut or lengthened; its size follows"),
     "values": (_values, "tensor values", "values from index `at` on; bits:HEX for a pattern"),
     "fill": (_fill, "tensor value", "all values of the tensors whose name ends in `tensor`"),
+    "shift": (_shift, "tensor value", "a value added to all of a tensor"),
     "recode": (_recode, "to", "all payloads as f16, f64, or big (big-endian)"),
     "seal": (lambda d, _: sample.digest_of(d), "", "the table's digest into meta.sha256"),
 }

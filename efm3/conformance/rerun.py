@@ -15,6 +15,7 @@ from efm3.conformance.results import Outcome
 from efm3.conformance.statement import Claim, claims
 from efm3.conformance.subject import Subject
 from efm3.findings import Finding, error, refuse
+from efm3.precision import PRECISIONS
 
 
 @dataclass
@@ -39,12 +40,24 @@ class Rerun:
                                               "implementation")}
 
 
-def chosen(statement: Mapping[str, Any], classes: Iterable[str]) -> list[Claim]:
-    """The claims of these classes, of all where none is named. Raises Efm3Error for one that
-    does not say of each case what became of it."""
+def chosen(statement: Mapping[str, Any], classes: Iterable[str],
+           precision: str = "") -> list[Claim]:
+    """The claims of these classes, of all where none is named; an Engine's in this precision, ""
+    for the one that there is.
+
+    Raises Efm3Error for one that does not say of each case what became of it, ValueError for an
+    Engine in several precisions: a command runs in one.
+    """
     wanted = set(classes)
-    out = [c for c in claims(statement) if not wanted or c.subject in wanted]
+    out = [c for c in claims(statement) if (not wanted or c.subject in wanted)
+           and (not precision or c.precision in ("", precision))]
+    several = [c.precision for c in out if c.precision]
+    if len(several) > 1:
+        raise ValueError(f"the statement is about an engine in {' and '.join(several)}: "
+                         "--precision says what the command computes in")
     for claim in out:
+        if claim.precision and claim.precision not in PRECISIONS:
+            refuse("K014", "no case has a bound for this precision any more", claim.name)
         if not claim.named:
             refuse("K014", "it counts cases that failed, or is of a part, and names neither",
                    claim.name)
@@ -65,17 +78,17 @@ def sample(claim: Claim, digest: str, seed: int, size: int) -> list[Case]:
 
 
 def rerun(statement: Mapping[str, Any], of: Subject, size: int, seed: int = 0,
-          classes: Iterable[str] = (), jobs: int = 1) -> Rerun:
+          classes: Iterable[str] = (), jobs: int = 1, precision: str = "") -> Rerun:
     """The sample of each claim run on `of`, judged as the kit judges, beside the statement's
     verdicts. The statement is one in which `problems` found nothing. Raises Efm3Error."""
     out, silent = Rerun(seed), 0
-    for claim in chosen(statement, classes):
+    for claim in chosen(statement, classes, precision):
         cases = sample(claim, statement["digest"], seed, size)
         listed = claim.stated()
         out.claims.append(claim.name)
         out.cases += claim.must["total"] + claim.should["total"]
         for o in runner.run(claim.subject, of, cases, level=claim.level or "structure",
-                            precision=claim.precision or "fp32", jobs=jobs,
+                            precision=claim.precision or PRECISIONS[0], jobs=jobs,
                             known=[i for i, v in listed.items() if v in ("known", "unexpected")]):
             out.ran += 1
             for found in _contradiction(claim, o, listed.get(o.case, "pass")):

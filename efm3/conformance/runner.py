@@ -16,6 +16,7 @@ from efm3.conformance.lines import Lines
 from efm3.conformance.results import Outcome, Run, expire
 from efm3.conformance.subject import Simple, Subject
 from efm3.findings import refuse
+from efm3.precision import PRECISIONS
 
 FIRST = 4
 """A program that gives no answer to so many first cases, nor to one that it must accept, and
@@ -24,13 +25,14 @@ always says the same, is given no more of them."""
 
 def subject(command: str, protocol: str = "simple", timeout: float = 10.0, stdin: bool = False,
             tensors_form: str = "npy", log: Callable[[str], None] = lambda _: None,
-            tested: str = "") -> Subject:
+            tested: str = "", precision: str = PRECISIONS[0]) -> Subject:
     """The subject of a command, or of `@name`; `tested` is its class, "" for any.
 
-    Raises ValueError.
+    `precision` is what an engine of ours computes in; a command says that itself. Raises
+    ValueError.
     """
     if command.startswith("@"):
-        return builtin(command[1:])
+        return builtin(command[1:], precision)
     if protocol == "lines":
         return Lines(command, timeout, tensors_form, log)
     return Simple(command, timeout, stdin, tensors_form, tested)
@@ -54,7 +56,8 @@ def judge_of(subject_class: str, level: str, precision: str) -> Callable[[Case, 
 
 
 def run(subject_class: str, of: Subject, cases: Iterable[Case], *, level: str = "structure",
-        precision: str = "fp32", known: Iterable[str] = (), jobs: int = 1) -> Iterator[Outcome]:
+        precision: str = PRECISIONS[0], known: Iterable[str] = (),
+        jobs: int = 1) -> Iterator[Outcome]:
     """The outcome of each case, in order.
 
     `jobs` cases run concurrently; only a Simple subject supports this. Raises Efm3Error (K016) as
@@ -96,13 +99,13 @@ def _words(found: Outcome) -> str:
 
 
 def run_all(subject_class: str, command: str, words: Sequence[str] = (), *,
-            level: str = "structure", precision: str = "fp32", known: Iterable[str] = (),
+            level: str = "structure", precision: str = PRECISIONS[0], known: Iterable[str] = (),
             jobs: int = 1, of: Subject | None = None,
             progress: Callable[[Iterator[Outcome], int], Iterator[Outcome]] | None = None) -> Run:
     """A whole run of `command` (over the protocol `of`, by default the simple one)."""
     chosen = cases_of(subject_class, words)
     made = of is None
-    of = of or subject(command, tested=subject_class)
+    of = of or subject(command, tested=subject_class, precision=precision)
     result = Run(subject_class, level if subject_class == "reader" else "", command, set_digest(),
                  precision if subject_class == "engine" else "", tuple(words), of.implementation)
     try:

@@ -20,12 +20,12 @@ from unicodedata import category
 from efm3 import mirror
 from efm3.codes import LEVELS
 from efm3.conformance.cases import Case, corpus, digest_of
-from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import RUN_VERSION, VERDICTS
 from efm3.conformance.results import schema as run_schema
 from efm3.conformance.runner import cases_of, set_digest
 from efm3.findings import Finding, error, refuse, shown
+from efm3.precision import PRECISIONS
 from efm3.source import Source, name_of, open_regular
 from efm3.version import __version__
 
@@ -35,6 +35,10 @@ STATEMENT_VERSION = 2
 MAX_STATEMENT, MAX_VALUES = 1 << 20, 20_000
 """Most bytes of a statement, and most values in it: of nine claims in which all cases fail there
 are half as many."""
+
+OLDER = ("fp32", "fp16", "bf16", "int8")
+"""What precisions were called before cases had bounds of their own. The first is f32, as is none at
+all; the others are no names of today's, and stay what they are."""
 
 LISTED = VERDICTS[1:]
 """The verdicts whose cases a statement names: every other case passed."""
@@ -67,8 +71,9 @@ def _claim(version: int) -> dict[str, Any]:
         "selected": _ref("words"), "cases": _object(**dict.fromkeys(LISTED, _ref("ids")))}
     made = _object(**{
         "class": {"enum": list(CLASSES)}, "level": {"enum": ["", *LEVELS]},
-        "precision": {"enum": ["", *PRECISIONS]}, "complete": {"type": "boolean"},
+        "precision": {"enum": ["", *PRECISIONS, *OLDER]}, "complete": {"type": "boolean"},
         "ok": {"type": "boolean"}, "must": _ref("counts"), "should": _ref("counts")} | own)
+    made["required"].remove("precision")
     return made | {"allOf": [_only("level", "reader"), _only("precision", "engine")]}
 
 
@@ -142,7 +147,7 @@ class Claim:
         """What is claimed to conform: the class, with its level and precision."""
         what = {"structure": "Reader", "": self.subject.title()}.get(
             self.level, f"strict Reader ({self.level})")
-        return what + (f" {self.precision}" if self.precision not in ("", "fp32") else "")
+        return what + (f" {self.precision}" if self.precision not in ("", PRECISIONS[0]) else "")
 
     @property
     def words(self) -> str:
@@ -163,7 +168,9 @@ def claims(statement: Mapping[str, Any]) -> list[Claim]:
             counts[v] for counts in (c["must"], c["should"]) for v in LISTED if v != "known"))
         # A JSON Schema takes 7.0 for an integer.
         must, should = ({k: int(n) for k, n in c[key].items()} for key in ("must", "should"))
-        out.append(Claim(c["class"], c["level"], c["precision"], c["complete"], c["ok"],
+        stated = c.get("precision", OLDER[0] if c["class"] == "engine" else "")
+        out.append(Claim(c["class"], c["level"],
+                         PRECISIONS[0] if stated == OLDER[0] else stated, c["complete"], c["ok"],
                          tuple(c.get("selected", ())),
                          {v: tuple(cases.get(v, ())) for v in LISTED}, named, must, should))
     return out

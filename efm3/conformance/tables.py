@@ -18,11 +18,11 @@ from typing import Any
 from efm3.codes import LEVELS
 from efm3.conformance.badges import cut
 from efm3.conformance.cases import corpus
-from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.runner import set_digest
-from efm3.conformance.statement import ABOUT, Claim, claims, problems
+from efm3.conformance.statement import ABOUT, OLDER, Claim, claims, problems
 from efm3.findings import refuse
+from efm3.precision import PRECISIONS
 
 TABLE_VERSION = 1
 MAX_STATEMENTS = 1000
@@ -64,7 +64,7 @@ class Set:
     @property
     def columns(self) -> list[tuple[Column, str]]:
         """What any row claims, with its name: by class, level and precision."""
-        order = (CLASSES, ("", *LEVELS), ("", *PRECISIONS))
+        order = (CLASSES, ("", *LEVELS), ("", *PRECISIONS, *OLDER))
         found = {k: c.name for row in self.rows for k, c in row.claims.items()}
         return sorted(found.items(), key=lambda kv: [
             o.index(k) for o, k in zip(order, kv[0], strict=True)])

@@ -260,6 +260,7 @@ static void check(const char *isa, const MfnKernels *kn) {
     report(isa, "widen");
     for (size_t n = 1; n < 300; n++) u8(kn, n);
     report(isa, "u8");
+    stems(isa, kn);
     if (kn->fast) integers(isa, kn->fast);
     if (kn->high && kn->high != kn->fast) (kn->high->bf16 ? bf16_check : integers)(isa, kn->high);
 }

@@ -71,3 +71,10 @@ def test_write_and_edit():
 def test_an_arch_that_is_none_is_refused(text, words):
     answer = builtin("python").write(text, {})
     assert answer.kind == "refused" and "W014" in answer.reason and words in answer.reason
+
+
+def test_the_engine_computes_in_a_precision():
+    x = np.random.default_rng(3).normal(size=(3, 112, 112)).astype(np.float32)
+    f32, fast = (builtin("scalar", p).embed(BASE, x).value[0] for p in ("f32", "fast"))
+    assert np.array_equal(builtin("scalar").embed(BASE, x).value[0], f32)
+    assert 1e-6 < np.abs(fast - f32).max() < 0.2

@@ -32,7 +32,7 @@ class Bent(Reference):
         return Answer("ok", value=(self.bend(e.astype(np.float64)), self.layers(layers)))
 
 
-def judged(case, subject, precision="fp32"):
+def judged(case, subject, precision="f32"):
     return engines.judge(CASES[case], subject, precision)
 
 
@@ -41,28 +41,9 @@ def judged(case, subject, precision="fp32"):
     (lambda e: e + 2e-5, "fail", "off by"),
     (lambda e: e[:-1], "fail", "7 values, not 8"), (lambda e: e * np.nan, "fail", "not finite"),
     (lambda e: e * 3, "fail", "off by")])
-def test_fp32(bend, verdict, words):
+def test_f32(bend, verdict, words):
     found = judged("run-plain", Bent(bend))
     assert found.verdict == verdict and words in found.detail
-
-
-@pytest.mark.parametrize("precision,angle,verdict", [
-    ("fp16", 0.013, "pass"), ("fp16", 0.015, "fail"), ("bf16", 0.044, "pass"),
-    ("bf16", 0.046, "fail"), ("int8", 0.14, "pass"), ("int8", 0.143, "fail")])
-def test_reduced_precision_is_judged_by_the_cosine(precision, angle, verdict):
-    def turn(e):
-        other = np.roll(e, 1) - e * (e @ np.roll(e, 1))
-        return np.cos(angle) * e + np.sin(angle) * other / np.linalg.norm(other)
-    assert judged("run-plain", Bent(turn), precision).verdict == verdict
-
-
-def test_reduced_precision_still_needs_length_one():
-    assert judged("run-plain", Bent(lambda e: e * 2), "fp16").verdict == "fail"
-
-
-def test_the_zero_vector_has_no_direction_and_passes_as_zeros_only():
-    assert judged("run-zero-vector", Bent(), "fp16").verdict == "pass"
-    assert judged("run-zero-vector", Bent(lambda e: e + 1e-3), "fp16").verdict == "fail"
 
 
 def test_nan_must_reach_every_component():

@@ -26,7 +26,8 @@ def test_every_path_of_the_table_is_a_file_or_a_folder_of_the_kit():
     folders = {str(Path(name).parent) for name in FILES}
     for row in ROWS:
         assert len(row) == len(kit.COLUMNS)
-        assert all(path == "-" or path in FILES or path in folders for path in row[5:])
+        assert all(path == "-" or path in FILES or path in folders for path in row[5:8])
+        assert all(gap == "-" or (row[0] == "engine" and 0 < float(gap) < 0.2) for gap in row[8:])
     head, *lines = FILES[kit.TABLE].decode().splitlines()
     assert head == "# " + "\t".join(kit.COLUMNS) and [tuple(s.split("\t")) for s in lines] == ROWS
 
@@ -104,3 +105,12 @@ def test_tensors_that_cases_share_are_written_once():
         for p, d in files.items():
             known.update(f"{Path(p).name} {len(d)} ".encode() + d)
         assert known.hexdigest().startswith(name.split("/")[1]), case.id
+
+
+def test_an_engines_rows_have_the_bounds_of_each_input():
+    from efm3.conformance.engines import expected
+
+    have = [tuple(map(float, r[8:])) for r in ROWS if r[:2] == ("engine", "run-plain")]
+    assert have == [(row["gaps"]["high"], row["gaps"]["fast"])
+                    for row in expected("run-plain")["inputs"]] and len(have) == 2
+    assert all(r[8:] == ("-", "-") for r in ROWS if r[0] != "engine" or r[7] == "-")

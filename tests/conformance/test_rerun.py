@@ -110,3 +110,27 @@ def test_json():
     assert result.to_json() == {
         "seed": 7, "ran": 2, "cases": len(runner.cases_of("editor")), "broken": False,
         "claims": ["Editor"], "implementation": OWN.implementation}
+
+
+FEW = ("run-minimal", "run-gdc-1")
+
+
+def test_an_engine_is_run_again_in_the_precision_that_is_claimed():
+    lie = stated(*(claim("engine", precision=p, selected=FEW) for p in ("high", "fast")))
+    fast = builtin("scalar", "fast")
+    assert again(lie, of=fast, precision="fast").findings == []
+    assert again(lie, of=fast, precision="high").claims == ["Engine high"]
+    only = stated(claim("engine", precision="f32", selected=FEW))
+    assert set(verdicts(again(only, of=fast))) == set(FEW)
+    assert again(only, of=builtin("scalar")).findings == []
+
+
+def test_a_command_runs_in_one_precision():
+    both = stated(*(claim("engine", precision=p, selected=FEW) for p in ("high", "fast")))
+    with pytest.raises(ValueError, match="in high and fast: --precision says"):
+        rerun.chosen(both, ())
+    assert [c.precision for c in rerun.chosen(both, (), "fast")] == ["fast"]
+    old = stated(claim("engine", precision="int8", selected=FEW))
+    with pytest.raises(efm3.Efm3Error) as e:
+        rerun.chosen(old, ())
+    assert e.value.code == "K014"

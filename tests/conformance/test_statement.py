@@ -57,7 +57,7 @@ def failing(value):
     (lambda s: s["claims"].append(s["claims"][0]), "K008"),
     (lambda s: s.pop("kit"), "K005"), (lambda s: s.update(extra=1), "K005"),
     (lambda s: s["claims"][0].update(level="structure"), "K005"),
-    (lambda s: s["claims"][0].update(precision="fp32"), "K005"),
+    (lambda s: s["claims"][0].update(precision="f32"), "K005"),
     (lambda s: s["claims"][0].update({"class": "reader"}), "K005"),
     (lambda s: s["claims"][0]["cases"].update(fail=[7]), "K005"),
     (lambda s: s["claims"][0]["must"].update(total="3"), "K005"),
@@ -134,9 +134,9 @@ def test_words():
     ids = [c.id for c in runner.cases_of("reader") if c.level == "MUST"]
     assert words(stated(
         claim("reader", known=ids[:1]), claim("reader", "values", fail=ids[:1]),
-        claim("engine", precision="bf16", known=ids[:2]))) == [
+        claim("engine", precision="fast", known=ids[:2]))) == [
             "Reader (1 known failure)", "not strict Reader (values)",
-            "Engine bf16 (2 known failures)"]
+            "Engine fast (2 known failures)"]
 
 
 def test_version_1_is_read(made):
@@ -255,3 +255,45 @@ def test_the_schema_takes_what_problems_takes(made):
     check = mirror.checker(statement.schema())
     assert check(made) == check(version_1(made)) == ""
     assert check(made | {"statement_version": 1}) and check({})
+
+
+def engine_claim(precision):
+    value = stated(claim("engine", precision="f32"))
+    if precision is None:
+        del value["claims"][0]["precision"]
+    else:
+        value["claims"][0]["precision"] = precision
+    return sealed(value)
+
+
+@pytest.mark.parametrize("precision,column,name", [
+    (None, "f32", "Engine"), ("fp32", "f32", "Engine"), ("f32", "f32", "Engine"),
+    ("high", "high", "Engine high"), ("fast", "fast", "Engine fast"),
+    ("fp16", "fp16", "Engine fp16"), ("bf16", "bf16", "Engine bf16"),
+    ("int8", "int8", "Engine int8")])
+def test_a_claim_has_its_precision_by_its_name_of_today_or_of_then(precision, column, name):
+    value = engine_claim(precision)
+    for each in (value, version_1(value)):
+        (one,) = statement.claims(each)
+        assert codes(each) == [] and one.precision == column and one.name == name
+
+
+@pytest.mark.parametrize("precision", ["", "FAST", "f16", 8, None])
+def test_what_is_no_precision_of_an_engine(precision):
+    value = engine_claim("fast")
+    value["claims"][0]["precision"] = precision
+    assert codes(sealed(value)) == ["K005"]
+
+
+def test_one_engine_may_be_stated_in_each_precision_once():
+    claims = [claim("engine", precision=p) for p in ("f32", "high", "fast")]
+    assert words(stated(*claims)) == ["Engine", "Engine high", "Engine fast"]
+    assert codes(stated(*claims)) == []
+    assert codes(stated(*claims, claim("engine", precision="fp32"))) == ["K008"]
+
+
+def test_a_run_states_the_precision_that_was_asked_for():
+    run = runner.run_all("engine", "@scalar", ["run-minimal"], precision="fast")
+    made = statement.make(json.loads(results.as_json([run])))
+    assert made["claims"][0]["precision"] == "fast" and codes(made) == []
+    assert words(made) == ["Engine fast (part)"]

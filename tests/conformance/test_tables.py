@@ -64,10 +64,10 @@ def markdown(sets):
 def test_rows_and_columns():
     (one,) = table(
         stated(claim("writer"), name="b"), stated(claim("reader", "values"), name="a"),
-        stated(claim("reader"), claim("engine", precision="bf16"), name="a"))
+        stated(claim("reader"), claim("engine", precision="fast"), name="a"))
     assert one.own and [r.about["name"] for r in one.rows] == ["a", "b"]
     assert [name for _, name in one.columns] == [
-        "Reader", "strict Reader (values)", "Writer", "Engine bf16"]
+        "Reader", "strict Reader (values)", "Writer", "Engine fast"]
     assert [len(r.claims) for r in one.rows] == [3, 1] and len(one.rows[0].digests) == 2
 
 

@@ -1,101 +1,93 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What storing a network in fewer bits costs: the figures behind spec/EFM3.md, section 13.
+"""How far ways to round are from the reference: the figures behind spec/EFM3.md, section 13.
 
-Folds BatchNorm in float64, rounds weights and slopes (and feature maps, where a row says so),
-computes in float32, and compares with the float64 reference on every engine case of the kit.
+Pointwise layers of every engine case are rounded in float64, and the distance is given in parts of
+the case's bound: its root mean square and its largest, and how many inputs lie within.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from efm3 import Model, layers, load, reference
-from efm3 import format as fmt
-from efm3.conformance import weights as kit
+from efm3 import load
+from efm3.arrays import Array
+from efm3.conformance import rounding, weights
 from efm3.conformance.cases import corpus
-
-Round = Callable[[Any], Any]
-
-
-def f32(a: Any) -> Any:
-    """float32."""
-    return np.asarray(a, np.float32)
+from efm3.conformance.engines import expected
+from efm3.conformance.rounding import LARGEST, Step, bfloat16, largest, row_width
+from efm3.model import Model
+from efm3.network import Layer
 
 
-def f16(a: Any) -> Any:
-    """binary16, ties to even."""
-    return np.asarray(a, np.float16).astype(np.float32)
+class Way(NamedTuple):
+    """A way to round, and the precision whose bounds it is held to."""
+
+    name: str
+    precision: str
+    weights: Step
+    maps: Step
 
 
-def bf16(a: Any) -> Any:
-    """bfloat16, ties to even."""
-    bits = f32(a).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+def _channel(bits: int) -> Step:
+    return lambda w: largest(w, (1, 2, 3)) / (2 ** (bits - 1) - 1)
 
 
-def int8(a: Any) -> Any:
-    """Symmetric 8 bits, one scale for each index of the first axis; vectors stay float32."""
-    if a.ndim < 2:
-        return f32(a)
-    scale = np.abs(a).max(axis=tuple(range(1, a.ndim)), keepdims=True) / 127
-    scale[scale == 0] = 1
-    return f32(np.rint(a / scale) * scale)
+def _float16(a: Array) -> Array:
+    """The distance of binary16's values, subnormal ones included."""
+    return np.where(a == 0, 0.0, np.ldexp(1.0, np.maximum(np.frexp(a)[1], -13) - 11))
 
 
-def int8_map(a: Any) -> Any:
-    """Symmetric 8 bits, one scale for each image."""
-    return int8(np.asarray(a))
+def _width(a: Array, axes: tuple[int, ...]) -> Array:
+    return np.asarray(a.max(axis=axes, keepdims=True, initial=0)
+                      - a.min(axis=axes, keepdims=True, initial=0))
 
 
-ROWS: tuple[tuple[str, Round, Round], ...] = (
-    ("fp32", f32, f32), ("fp16", f16, f32), ("fp16, maps too", f16, f16),
-    ("bf16", bf16, f32), ("bf16, maps too", bf16, bf16),
-    ("int8", int8, f32), ("int8, maps too", int8, int8_map))
+_LEVELS = LARGEST["fast"][0]
+WAYS = (
+    Way("12 and 11 bits", "high", _channel(12), lambda a: largest(a, (1, 3)) / LARGEST["high"][0]),
+    Way("bfloat16", "high", bfloat16, bfloat16),
+    Way("binary16", "high", _float16, _float16),
+    Way("8 bits", "fast", _channel(8), lambda a: row_width(a) / _LEVELS),
+    Way("8 bits, a scale a pixel", "fast", _channel(8), lambda a: _width(a, (1,)) / _LEVELS),
+    Way("8 bits, a scale a map", "fast", _channel(8), lambda a: _width(a, (1, 2, 3)) / _LEVELS),
+    Way("7 and 8 bits", "fast", _channel(7), lambda a: row_width(a) / _LEVELS),
+    Way("6 and 8 bits", "fast", _channel(6), lambda a: row_width(a) / _LEVELS),
+    Way("8 bits, as high", "high", _channel(8), lambda a: row_width(a) / _LEVELS))
 
 
-def embed(model: Model, x: Any, weights: Round, maps: Round) -> Any:
-    """Embeddings in float32 arithmetic with weights and feature maps rounded."""
-    a, inputs = f32(x), {}
-    for layer in layers(model.arch):
-        a = f32(maps(a))
-        inputs[layer.name] = a
-        t = {k: model.tensors[f"{layer.name}.{k}"].astype(np.float64)
-             for k in ("conv.w", "bn.w", "bn.b", "bn.mean", "bn.var")}
-        inv = t["bn.w"] / np.sqrt(t["bn.var"] + fmt.BN_EPS)
-        w = weights(t["conv.w"] * inv[:, None, None, None])
-        a = reference.convolve(layer, w, a) + f32(t["bn.b"] - t["bn.mean"] * inv)[:, None, None]
-        if layer.act:
-            slope = weights(model.tensors[f"{layer.name}.act.w"])[:, None, None]
-            a = np.where(a > 0, a, slope * a)
-        if layer.residual:
-            a = a + inputs[layer.residual]
-    flat = a[:, :, 0, 0].astype(np.float64)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), fmt.L2_EPS)
+def distance(way: Way, model: Model, x: Array, want: Array, most: float) -> float:
+    """How far the embedding of an input [3, 112, 112] is, in parts of its bound."""
+    zero = np.zeros(())
+
+    def rounded_weights(layer: Layer, w: Array) -> Array:
+        return rounding.moved(w, way.weights(w), zero) if rounding.pointwise(layer) else w
+
+    def rounded_maps(layer: Layer, a: Array) -> Array:
+        return rounding.moved(a, way.maps(a), zero) if rounding.pointwise(layer) else a
+    (have,) = rounding.forward(model, x[None], rounded_weights, rounded_maps)
+    gap = np.sum((have - want) ** 2) / np.sum(want * want) / 2
+    return float(np.sqrt(gap / most))
 
 
 def main() -> None:
-    """Print each row's worst cases."""
-    worst: dict[str, list[tuple[float, str]]] = {name: [] for name, _, _ in ROWS}
-    for case in corpus():
-        words = case.recipe.get("inputs", ())
-        if not words:
-            continue
+    """Print each way's distances."""
+    found: dict[str, list[tuple[float, str]]] = {way.name: [] for way in WAYS}
+    for case in (c for c in corpus() if c.kind == "engine"):
         model = load(case.data(), "structure")
-        x = np.stack([kit.picture(word) for word in words])
-        want = reference.forward(model, x)
-        if not np.isfinite(want).all() or not want.any():
-            continue  # NaN and the zero vector have no cosine
-        for name, weights, maps in ROWS:
-            with np.errstate(all="ignore"):
-                cosine = float((embed(model, x, weights, maps) * want).sum(axis=1).min())
-            worst[name].append((2.0 if np.isnan(cosine) else 1 - cosine, case.id))
-    for name, rows in worst.items():
-        print(f"{name:15} 1 - cosine  " + "  ".join(
-            f"{gap:.1e} {case}" for gap, case in sorted(rows, reverse=True)[:4]))
+        for row in expected(case.id)["inputs"]:
+            want, x = np.array(row["embedding"], np.float64), weights.picture(row["input"])
+            for way in WAYS:
+                if row["gaps"] and want.size > 1:
+                    found[way.name].append((distance(way, model, x, want, row["gaps"][
+                        way.precision]), case.id))
+    for way in WAYS:
+        far = np.array([d for d, _ in found[way.name]])
+        print(f"{way.name:24} {way.precision:5} {np.sqrt(np.mean(far * far)):.2f} "
+              f"at most {far.max():.2f} ({max(found[way.name])[1]})  "
+              f"{int((far <= 1).sum())} of {far.size} within")
 
 
 if __name__ == "__main__":

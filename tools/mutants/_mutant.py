@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from efm3.precision import PRECISIONS
+
 
 class Mutant(NamedTuple):
     """A mistake: what it is, the requirement it breaks, the text it changes, and the case that
     must fail at `level`. `symptom` is what the kit must say of it; several texts may change
-    together; `switch` is one of `_switches` instead."""
+    together; `switch` is one of `_switches` instead. An engine claims `precision`."""
 
     name: str
     kind: str
@@ -21,3 +23,4 @@ class Mutant(NamedTuple):
     symptom: str = ""
     level: str = "coherence"
     switch: str = ""
+    precision: str = PRECISIONS[0]

@@ -23,6 +23,7 @@ from tools import ROOT
 from tools.mutants._editors import EDITORS
 from tools.mutants._engines import ENGINES
 from tools.mutants._grammar import Grammar
+from tools.mutants._lower import LOWER
 from tools.mutants._mutant import Mutant
 from tools.mutants._readers import GRAMMAR, READERS
 from tools.mutants._writers import WRITERS
@@ -30,7 +31,7 @@ from tools.mutants._writers import WRITERS
 SCAFFOLDS = ROOT / "efm3" / "conformance" / "scaffolds"
 if str(SCAFFOLDS) not in sys.path:
     sys.path.append(str(SCAFFOLDS))  # editor.py imports reader.py, which stands beside it
-MUTANTS = (*READERS, *GRAMMAR, *WRITERS, *EDITORS, *ENGINES)
+MUTANTS = (*READERS, *GRAMMAR, *WRITERS, *EDITORS, *ENGINES, *LOWER)
 
 
 @lru_cache(maxsize=8)
@@ -102,7 +103,8 @@ def _cases() -> dict[str, Case]:
 
 def kill(m: Mutant) -> Outcome:
     """The outcome of the case that must kill the mutant."""
-    (found,) = runner.run(m.kind, subject(m), [_cases()[m.case]], level=m.level)
+    (found,) = runner.run(m.kind, subject(m), [_cases()[m.case]], level=m.level,
+                           precision=m.precision)
     return found
 
 
@@ -121,7 +123,8 @@ def report(every: bool) -> Iterator[str]:
         dead += killed(m, found)
         more = ""
         if every:
-            rows = list(runner.run(m.kind, subject(m), runner.cases_of(m.kind), level=m.level))
+            rows = list(runner.run(m.kind, subject(m), runner.cases_of(m.kind), level=m.level,
+                                   precision=m.precision))
             more = f", by {sum(o.verdict in ('fail', 'broken') for o in rows)} of {len(rows)} cases"
         yield (f"{'killed' if killed(m, found) else 'ALIVE '} {m.kind:7} {m.name} ({m.breaks}): "
                f"{m.case}{more}: {found.detail[:110]}")

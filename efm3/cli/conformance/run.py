@@ -14,12 +14,12 @@ import click
 from efm3.cli import styler
 from efm3.codes import LEVELS
 from efm3.conformance import results
-from efm3.conformance.engines import PRECISIONS
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.results import Outcome
 from efm3.conformance.runner import run_all, subject
 from efm3.findings import printable
 from efm3.machine import cores
+from efm3.precision import PRECISIONS
 
 
 @click.command("run")
@@ -34,8 +34,8 @@ from efm3.machine import cores
               help="how a writer gets its tensors")
 @click.option("--level", type=click.Choice(LEVELS), default="structure", show_default=True,
               help="how strict the reader is")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True,
-              help="what the engine computes in")
+@click.option("--precision", type=click.Choice(PRECISIONS), default=PRECISIONS[0],
+              show_default=True, help="what the engine claims; each case has its bound for each")
 @click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
               metavar="S", help="seconds for one case")
 @click.option("--select", "words", multiple=True, metavar="WORD",
@@ -77,7 +77,8 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
     for name, cmd in asked:
         try:
             of = subject(cmd, protocol, timeout, stdin, tensors,
-                         (lambda s: click.echo(s, err=True)) if verbose else lambda _: None, name)
+                         (lambda s: click.echo(s, err=True)) if verbose else lambda _: None, name,
+                         precision)
         except ValueError as e:
             raise click.UsageError(printable(str(e))) from None
         try:

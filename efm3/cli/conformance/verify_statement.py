@@ -11,7 +11,8 @@ import click
 
 from efm3.cli import source, styler
 from efm3.conformance.requirements import CLASSES
-from efm3.findings import printable
+from efm3.findings import Efm3Error, printable
+from efm3.precision import PRECISIONS
 from efm3.texts import dumps
 
 
@@ -20,6 +21,8 @@ from efm3.texts import dumps
 @click.option("--rerun", "program", metavar="CMD", help="run a sample of its cases on CMD")
 @click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES),
               help="run again the claims of this class alone")
+@click.option("--precision", type=click.Choice(PRECISIONS),
+              help="what an engine's CMD computes in, where the statement is about several")
 @click.option("--sample", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="cases to run again for each claim")
 @click.option("--seed", type=click.IntRange(0), help="the sample's; one is drawn by default")
@@ -32,9 +35,9 @@ from efm3.texts import dumps
 @click.option("-j", "--jobs", type=click.IntRange(1, 64),
               help="simple cases at once; by default as many as there are cores")
 @click.option("--json", "as_json", is_flag=True)
-def command(statement: str, program: str | None, classes: tuple[str, ...], sample: int,
-            seed: int | None, protocol: str, stdin: bool, tensors: str, timeout: float,
-            jobs: int | None, as_json: bool) -> None:
+def command(statement: str, program: str | None, classes: tuple[str, ...],
+            precision: str | None, sample: int, seed: int | None, protocol: str, stdin: bool,
+            tensors: str, timeout: float, jobs: int | None, as_json: bool) -> None:
     """Check that STATEMENT (- is standard input) is well-formed: it follows its schema, is as
     it was made, is about this kit's set of cases, and its counts support what it says.
 
@@ -53,18 +56,25 @@ def command(statement: str, program: str | None, classes: tuple[str, ...], sampl
     value = statements.read(source(statement))
     found, again = list(statements.problems(value)), None
     if program is not None and not found:
-        asked = {c.subject for c in chosen(value, classes)}
+        try:
+            picked = chosen(value, classes, precision or "")
+        except Efm3Error:
+            raise
+        except ValueError as e:
+            raise click.UsageError(str(e)) from None
+        asked = {c.subject for c in picked}
+        computed = next((c.precision for c in picked if c.precision), PRECISIONS[0])
         if not asked:
             raise click.UsageError(f"the statement has no claim of a {' or '.join(classes)}")
         try:
             of = subject(program, protocol, timeout, stdin, tensors,
-                         tested=asked.pop() if len(asked) == 1 else "")
+                         tested=asked.pop() if len(asked) == 1 else "", precision=computed)
         except ValueError as e:
             raise click.UsageError(str(e)) from None
         # Whoever knows the seed can search for a statement whose sample looks well.
         seed = secrets.randbelow(1 << 31) if seed is None else seed
         try:
-            again = rerun(value, of, sample, seed, classes, jobs or cores())
+            again = rerun(value, of, sample, seed, classes, jobs or cores(), precision or "")
         finally:
             of.close()
         found = again.findings

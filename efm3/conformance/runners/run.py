@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the kit on a program, which gets its paths appended and answers by its exit code.
 
-    python3 run.py [-l LEVEL] [-s PATTERN] reader|writer|editor|engine COMMAND...
+    python3 run.py [-l LEVEL] [-p PRECISION] [-s PATTERN] reader|writer|editor|engine COMMAND...
 
 Exit code 0: it conforms, 1: a MUST case failed, 2: usage, 3: the program is broken.
 """
@@ -92,8 +92,18 @@ def parts(data: bytes) -> tuple[bytes, bytes, Any]:
     return data[:88], table, tagged(mirror)
 
 
-def wrong(kind: str, answer: bytes, want: bytes) -> str:
-    """What is wrong with the bytes of an answer, or ""."""
+def apart(have: tuple[float, ...], want: tuple[float, ...], most: float) -> str:
+    """What is wrong with an embedding whose 1 - cosine may be `most`, or ""."""
+    length, right = math.hypot(*have), math.hypot(*want)
+    room = 1.01e-5 if abs(right - 1) <= 1e-5 else math.sqrt(2 * most)
+    if not abs(length / right - 1) <= room:
+        return f"the norm is {length:.7g}, not {right:.7g}"
+    gap = 1 - sum(a * b for a, b in zip(have, want)) / (length * right)  # noqa: B905
+    return "" if gap <= most * 1.01 else f"1 - cosine is {gap:.2e}, allowed {most:g}"
+
+
+def wrong(kind: str, answer: bytes, want: bytes, gap: str) -> str:
+    """What is wrong with the bytes of an answer, or ""; `gap` is an embedding's bound or "-"."""
     if kind == "reader":
         return difference(json.loads(want), json.loads(answer), "document")
     if kind == "writer":
@@ -106,14 +116,18 @@ def wrong(kind: str, answer: bytes, want: bytes) -> str:
                 if table != table2 else difference(mirror, mirror2, "mirror"))
     if len(answer) != len(want):
         return f"{len(answer)} bytes, not {len(want)}"
-    values = zip(*(struct.unpack(f"<{len(want) // 4}f", v) for v in (answer, want)))  # noqa: B905
+    have, right = (struct.unpack(f"<{len(want) // 4}f", v) for v in (answer, want))
+    if gap != "-":
+        return apart(have, right, float(gap))
+    values = zip(have, right)  # noqa: B905
     return next((f"value {i} is {a:.7g}, not {b:.7g}" for i, (a, b) in enumerate(values)
                  if (not math.isnan(a) if math.isnan(b) else not abs(a - b) <= 1.01e-5)), "")
 
 
-def verdict(row: list[str], command: list[str]) -> str:
+def verdict(row: list[str], command: list[str], precision: str) -> str:
     """Empty, or what is wrong; it begins with "broken" where there is no answer."""
-    kind, _, _, level, want, file, second, expected = row
+    kind, _, _, level, want, file, second, expected, high, fast = row
+    gap = {"high": high, "fast": fast}.get(precision, "-")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
         paths = [HERE / file] if kind == "reader" else [HERE / file, HERE / second, out]
@@ -135,7 +149,8 @@ def verdict(row: list[str], command: list[str]) -> str:
         if want == "refuse":
             return "accepted, but it must be refused"
         try:
-            return "" if expected == "-" else wrong(kind, answer, (HERE / expected).read_bytes())
+            return "" if expected == "-" else wrong(
+                kind, answer, (HERE / expected).read_bytes(), gap)
         except (ValueError, RecursionError, AttributeError, struct.error) as e:
             return f"the answer cannot be read: {ascii(str(e))[:200]}"
 
@@ -145,6 +160,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("-l", dest="level", default="structure",
                         choices=["structure", "coherence", "values"])
+    parser.add_argument("-p", dest="precision", default="f32", choices=["f32", "high", "fast"],
+                        help="what an engine claims")
     parser.add_argument("-s", dest="only", default="*", metavar="PATTERN", help="names of cases")
     parser.add_argument("kind", choices=["reader", "writer", "editor", "engine"])
     parser.add_argument("command", nargs=argparse.REMAINDER)
@@ -157,8 +174,8 @@ def main() -> int:
         parser.error("no command" if chosen else f"nothing is named {args.only}")
     counts = dict.fromkeys(("passed", "failed", "broken", "SHOULD failed"), 0)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for row, said in zip(chosen, pool.map(lambda r: verdict(r, args.command), chosen),
-                             strict=True):
+        for row, said in zip(chosen, pool.map(
+                lambda r: verdict(r, args.command, args.precision), chosen), strict=True):
             counts["passed" if not said else "broken" if said.startswith("broken") else
                    "failed" if row[2] == "MUST" else "SHOULD failed"] += 1
             if said:

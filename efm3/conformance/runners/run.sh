@@ -2,15 +2,17 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
 # Runs the kit on a program, which gets its paths appended and answers by its exit code:
-#     sh run.sh [-l structure|coherence|values] [-s PATTERN] reader|writer|editor|engine COMMAND...
+#     sh run.sh [-l structure|coherence|values] [-p f32|high|fast] [-s PATTERN]
+#         reader|writer|editor|engine COMMAND...
 # Exit code 0: no fault was found, 1: a MUST case failed, 2: usage, 3: the program is broken.
 # Documents are compared byte by byte, in any spelling where there is jq; README.md has the limits.
 set -u
-level=structure only='*' here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
+level=structure precision=f32 only='*' here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 usage() { sed -n 's/^#     //p' "$0" >&2; exit 2; }
-while getopts l:s: option; do
-    case $option in l) level=$OPTARG ;; s) only=$OPTARG ;; *) usage ;; esac
+while getopts l:p:s: option; do
+    case $option in l) level=$OPTARG ;; p) precision=$OPTARG ;; s) only=$OPTARG ;; *) usage ;; esac
 done
+case $precision in f32 | high | fast) ;; *) usage ;; esac
 shift $((OPTIND - 1))
 [ $# -ge 2 ] || usage
 class=$1; shift
@@ -48,11 +50,24 @@ floats() { od -An -v -tf4 "$1" | tr -s ' ' '\n' | sed '/^$/d'; }
 same() { # PART ANSWER EXPECTED: the part of both is equal
     "$1" "$2" >"$tmp/a"; "$1" "$3" >"$tmp/b"; cmp -s "$tmp/a" "$tmp/b"
 }
+apart() { # the norm and the cosine of two columns, where 1 - cosine may be $gap
+    paste "$tmp/a" "$tmp/b" | awk -v most="$gap" '
+        NF != 2 || $1 ~ /nan|inf/ { wrong = "value " NR - 1 " is " $1 ", not " $2; exit }
+        { d += $1 * $2; a += $1 * $1; b += $2 * $2 }
+        END { if (wrong) { print wrong; exit }
+            a = sqrt(a); b = sqrt(b); off = a / b - 1; if (off < 0) off = -off
+            room = b > 1 - 1e-5 && b < 1 + 1e-5 ? 1.01e-5 : sqrt(2 * most)
+            if (off > room) { print "the norm is " a ", not " b; exit }
+            off = 1 - (a * b ? d / (a * b) : 0)
+            if (off > most * 1.01) print "1 - cosine is " off ", allowed " most }'
+}
 judge() { # ANSWER EXPECTED: sets what is wrong
     cmp -s "$1" "$2" && return
     case $class in
     writer) wrong="another file: $(cmp "$1" "$2" 2>&1)" ;;
     engine) floats "$1" >"$tmp/a"; floats "$2" >"$tmp/b"
+        case $precision in high) gap=$high ;; fast) gap=$fast ;; *) gap=- ;; esac
+        [ "$gap" = - ] || { wrong=$(apart); return; }
         wrong=$(paste "$tmp/a" "$tmp/b" | awk 'function bad(x) { return x ~ /nan|inf/ }
             { d = $1 - $2 }
             NF != 2 || (bad($2) ? !bad($1) : bad($1) || d > 1.01e-5 || d < -1.01e-5) {
@@ -68,7 +83,7 @@ judge() { # ANSWER EXPECTED: sets what is wrong
         wrong="another $part: $(diff "$tmp/a" "$tmp/b" | sed -n '2,4p' | tr -s '\n ' ' ')"
 }
 
-while IFS='	' read -r kind id strength at want file second expected; do
+while IFS='	' read -r kind id strength at want file second expected high fast; do
     [ "$kind $at" = "$class $level" ] || continue
     case $id in $only) ;; *) continue ;; esac
     rm -f "$tmp/out"; wrong='' answer=$tmp/out

@@ -47,9 +47,20 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #endif
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
-    const __m512i v = _mm512_add_epi32(NAME(rounded)(x, inverse), vidup(zero));
-    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtusepi32_epi8(v));
+INLINE void INT(convert)(unsigned char *to, const float *x, size_t n, V inverse, int32_t zero) {
+    const __m512i add = _mm512_set1_epi16((short)zero);
+    // Of each quarter the four registers' words: word i of register j is word 4 i + j.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        const __m512i a = _mm512_add_epi16(NAME(packed)(x + i, inverse), add);
+        const __m512i b = _mm512_add_epi16(NAME(packed)(x + i + 2 * LANES, inverse), add);
+        vistore(to + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
+    }
+    for (; i < n; i += LANES) {
+        const __m512i v = _mm512_add_epi32(NAME(rounded)(x + i, inverse), vidup(zero));
+        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm512_cvtusepi32_epi8(v));
+    }
 }
 
 #include "simd_int.h"
@@ -83,7 +94,7 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #include "simd_int.h"
 
 const MfnKernels mfn_kernels__avx512vnni = {.fast = &set_i8__avx512vnni,
-                                            .high = &set_i16__avx512vnni};
+                                            .high = &set_i16__avx512vnni, .stem = &set_i16__avx512vnni};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -47,10 +47,13 @@ INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
 #endif
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
-    __m256i v = _mm256_add_epi16(NAME(packed)(x, inverse), _mm256_set1_epi16((short)zero));
-    v = _mm256_permute4x64_epi64(_mm256_packus_epi16(v, v), 0xd8);
-    _mm_storeu_si128((__m128i *)(void *)to, _mm256_castsi256_si128(v));
+INLINE void INT(convert)(unsigned char *to, const float *x, size_t n, V inverse, int32_t zero) {
+    const __m256i add = _mm256_set1_epi16((short)zero);
+    for (size_t i = 0; i < n; i += MFN_BLOCK) {
+        __m256i v = _mm256_add_epi16(NAME(packed)(x + i, inverse), add);
+        v = _mm256_permute4x64_epi64(_mm256_packus_epi16(v, v), 0xd8);
+        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm256_castsi256_si128(v));
+    }
 }
 
 #include "simd_int.h"
@@ -84,7 +87,7 @@ INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
 #include "simd_int.h"
 
 const MfnKernels mfn_kernels__avxvnni = {.fast = &set_i8__avxvnni,
-                                            .high = &set_i16__avxvnni};
+                                            .high = &set_i16__avxvnni, .stem = &set_i16__avxvnni};
 
 #if defined(__clang__)
 #pragma clang attribute pop

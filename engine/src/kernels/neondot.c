@@ -45,10 +45,11 @@ INLINE int8x8_t INT(half)(const float *x, V inverse, int16x8_t add) {
     return vqmovn_s16(vaddq_s16(v, add));
 }
 
-INLINE void INT(convert)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+INLINE void INT(convert)(unsigned char *to, const float *x, size_t n, V inverse, int32_t zero) {
     const int16x8_t add = vdupq_n_s16((int16_t)(zero - LEVEL_OFFSET));
-    vst1q_s8((int8_t *)(void *)to,
-             vcombine_s8(INT(half)(x, inverse, add), INT(half)(x + 8, inverse, add)));
+    for (size_t i = 0; i < n; i += MFN_BLOCK)
+        vst1q_s8((int8_t *)(void *)(to + i),
+                 vcombine_s8(INT(half)(x + i, inverse, add), INT(half)(x + i + 8, inverse, add)));
 }
 
 #include "simd_int.h"

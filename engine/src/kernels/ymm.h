@@ -10,8 +10,8 @@
 #define vadd(a, b) _mm256_add_ps(a, b)
 #define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define vmul(a, b) _mm256_mul_ps(a, b)
-#define vpick(x, a, b) \
-    _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
+#define vprelu(x, slope) \
+    _mm256_blendv_ps(vmul(slope, x), x, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
 #define vmin0(x) _mm256_min_ps(_mm256_setzero_ps(), x)
 
 #define vbf16(p)                                        \
@@ -57,7 +57,8 @@ INLINE __m256i NAME(packed)(const float *x, V inverse) {
     return _mm256_permute4x64_epi64(v, 0xd8);
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, size_t n, V inverse,
+                              int32_t zero) {
     (void)zero;
-    vistore(to, NAME(packed)(x, inverse));
+    for (size_t i = 0; i < n; i += MFN_BLOCK) vistore(to + 2 * i, NAME(packed)(x + i, inverse));
 }

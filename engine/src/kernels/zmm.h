@@ -10,8 +10,9 @@
 #define vadd(a, b) _mm512_add_ps(a, b)
 #define vfma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define vmul(a, b) _mm512_mul_ps(a, b)
-#define vpick(x, a, b) \
-    _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a)
+// Only the other lanes are multiplied: a blend would take one of the two ports that FMAs have.
+#define vprelu(x, slope) \
+    _mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NGT_UQ), slope, x)
 #define vmin0(x) _mm512_min_ps(_mm512_setzero_ps(), x)
 
 #define vbf16(p)                                        \
@@ -40,9 +41,23 @@ INLINE __m512i NAME(rounded)(const float *x, V inverse) {
     return _mm512_cvtps_epi32(vmul(vload(x), inverse));
 }
 
-INLINE void NAME(convert_i16)(unsigned char *to, const float *x, V inverse, int32_t zero) {
+// Two registers' levels of two bytes, saturated. vpackssdw works within the quarters of a register:
+// the result has a quarter of the first and one of the second by turns.
+INLINE __m512i NAME(packed)(const float *x, V inverse) {
+    return _mm512_packs_epi32(NAME(rounded)(x, inverse), NAME(rounded)(x + LANES, inverse));
+}
+
+INLINE void NAME(convert_i16)(unsigned char *to, const float *x, size_t n, V inverse,
+                              int32_t zero) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    size_t i = 0;
     (void)zero;
-    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtsepi32_epi16(NAME(rounded)(x, inverse)));
+    // A register by itself is narrowed by two operations, two of them by two in all.
+    for (; i + 2 * LANES <= n; i += 2 * LANES)
+        vistore(to + 2 * i, _mm512_permutexvar_epi64(order, NAME(packed)(x + i, inverse)));
+    if (i < n)
+        _mm256_storeu_si256((__m256i *)(void *)(to + 2 * i),
+                            _mm512_cvtsepi32_epi16(NAME(rounded)(x + i, inverse)));
 }
 
 // 48 columns need the fewest loads; a last panel never reaches beyond a multiple of MFN_BLOCK.

@@ -20,6 +20,7 @@ typedef union Emulated {
     __m256i part[2];
     float lane[16];
     int32_t word[16];
+    int64_t pair[8];
     uint32_t count[16];
     int8_t byte[64];
     uint8_t raw[64];
@@ -44,6 +45,10 @@ BY_HALVES(mullo_epi32, __m512i, integers, part, _mm256_mullo_epi32)
 BY_HALVES(max_epi32, __m512i, integers, part, _mm256_max_epi32)
 BY_HALVES(max_epu32, __m512i, integers, part, _mm256_max_epu32)
 BY_HALVES(madd_epi16, __m512i, integers, part, _mm256_madd_epi16)
+BY_HALVES(add_epi16, __m512i, integers, part, _mm256_add_epi16)
+// Within quarters, as their halves do.
+BY_HALVES(packs_epi32, __m512i, integers, part, _mm256_packs_epi32)
+BY_HALVES(packus_epi16, __m512i, integers, part, _mm256_packus_epi16)
 
 EMULATED __m512 emulated_load(const void *p) {
     Emulated x;
@@ -63,6 +68,19 @@ EMULATED __m512 emulated_set1_ps(float v) {
 }
 EMULATED __m512i emulated_set1_epi32(int32_t v) {
     return (Emulated){.part = {_mm256_set1_epi32(v), _mm256_set1_epi32(v)}}.integers;
+}
+EMULATED __m512i emulated_set1_epi16(int16_t v) {
+    return (Emulated){.part = {_mm256_set1_epi16(v), _mm256_set1_epi16(v)}}.integers;
+}
+EMULATED __m512i emulated_permutexvar_epi32(__m512i order, __m512i v) {
+    Emulated from = {.integers = v}, by = {.integers = order}, out;
+    for (int i = 0; i < 16; i++) out.word[i] = from.word[by.word[i] & 15];
+    return out.integers;
+}
+EMULATED __m512i emulated_permutexvar_epi64(__m512i order, __m512i v) {
+    Emulated from = {.integers = v}, by = {.integers = order}, out;
+    for (int i = 0; i < 8; i++) out.pair[i] = from.pair[by.pair[i] & 7];
+    return out.integers;
 }
 EMULATED __m512 emulated_fmadd_ps(__m512 a, __m512 b, __m512 c) {
     Emulated x = {.whole = a}, y = {.whole = b}, z = {.whole = c};
@@ -194,12 +212,22 @@ EMULATED __m256i emulated_cvtneps_pbh(__m512 v) {
 #define _mm512_max_epi32 emulated_max_epi32
 #define _mm512_max_epu32 emulated_max_epu32
 #define _mm512_madd_epi16 emulated_madd_epi16
+#define _mm512_add_epi16 emulated_add_epi16
+#define _mm512_packs_epi32 emulated_packs_epi32
+#define _mm512_packus_epi16 emulated_packus_epi16
+#define _mm512_permutexvar_epi32 emulated_permutexvar_epi32
+#define _mm512_permutexvar_epi64 emulated_permutexvar_epi64
+#undef _mm512_setr_epi32
+#define _mm512_setr_epi32(...) ((Emulated){.word = {__VA_ARGS__}}.integers)
+#undef _mm512_setr_epi64
+#define _mm512_setr_epi64(...) ((Emulated){.pair = {__VA_ARGS__}}.integers)
 #define _mm512_loadu_ps(p) emulated_load(p)
 #define _mm512_loadu_si512(p) emulated_load_integers(p)
 #define _mm512_storeu_ps(p, v) emulated_store(p, v)
 #define _mm512_storeu_si512(p, v) emulated_store_integers(p, v)
 #define _mm512_set1_ps emulated_set1_ps
 #define _mm512_set1_epi32 emulated_set1_epi32
+#define _mm512_set1_epi16 emulated_set1_epi16
 #define _mm512_setzero_ps() emulated_set1_ps(0)
 #define _mm512_setzero_si512() emulated_set1_epi32(0)
 #define _mm512_fmadd_ps emulated_fmadd_ps

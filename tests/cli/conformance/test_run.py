@@ -107,6 +107,20 @@ def test_stdin_npz_and_jobs(run):
     assert refused.exit_code == 1  # the scaffold takes a folder alone
 
 
-def test_reduced_precision_is_named(run):
-    result = run("--engine", "@scalar", "--precision", "bf16", "--select", "run-plain")
-    assert result.stdout.splitlines()[-1] == "engine: conforms as engine in bf16 on run-plain alone"
+@pytest.mark.parametrize("precision", ["high", "fast"])
+def test_reduced_precision_is_named(run, precision):
+    result = run("--engine", "@scalar", "--precision", precision, "--select", "run-plain")
+    assert result.stdout.splitlines()[-1] == (
+        f"engine: conforms as engine in {precision} on run-plain alone")
+
+
+def test_our_engine_computes_in_the_precision_that_is_asked_for(run, monkeypatch):
+    """It is judged by another one's bounds here: in 8 bits it does not conform in f32."""
+    from efm3.conformance import runner
+
+    words = ("--engine", "@scalar", "--precision", "fast", "--select", "run-plain")
+    assert run(*words).exit_code == 0
+    real = runner.judge_of
+    monkeypatch.setattr(runner, "judge_of", lambda of, level, _: real(of, level, "f32"))
+    result = run(*words)
+    assert result.exit_code == 1 and "as of arithmetic with about" in result.stdout

@@ -110,3 +110,15 @@ def test_no_name_reaches_the_terminal_raw(cli, kind):
     result = verify(cli, stated(claim("editor"), name=text, version=text))
     assert result.exit_code == 0
     assert all(c.isprintable() for line in result.stdout.split("\n") for c in line)
+
+
+def test_an_engine_of_several_precisions(cli):
+    few = ("run-minimal",)
+    value = stated(*(claim("engine", precision=p, selected=few) for p in ("high", "fast")))
+    result = verify(cli, value, "--rerun", "@scalar")
+    assert result.exit_code == 2 and "--precision says what the command computes" in result.stderr
+    result = verify(cli, value, "--rerun", "@scalar", "--precision", "fast")
+    assert result.exit_code == 0 and "1 of its 1 cases run again" in result.stdout
+    older = stated(claim("engine", precision="int8", selected=few))
+    result = verify(cli, older, "--rerun", "@scalar")
+    assert result.exit_code == 1 and "K014" in result.stderr

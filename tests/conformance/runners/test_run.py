@@ -50,6 +50,23 @@ def run(folder, tmp_path):
 
 
 @both
+@pytest.mark.parametrize("precision,old,new,told", [
+    ("high", "", "", ""), ("fast", "", "", ""),
+    # Each value is off by 1e-4: too much in f32, nothing in less, but for the norm.
+    ("f32", "np.maximum(norm, 1e-12)", "np.maximum(norm, 1e-12) * 1.0001", "value"),
+    ("fast", "np.maximum(norm, 1e-12)", "np.maximum(norm, 1e-12) * 1.0001", "the norm is 1.0001"),
+    ("f32", "return y\n\n\ndef conv", "return np.round(y * 64) / 64\n\n\ndef conv", "value"),
+    ("fast", "return y\n\n\ndef conv", "return np.round(y * 64) / 64\n\n\ndef conv", ""),
+    ("high", "return y\n\n\ndef conv", "return np.round(y * 8) / 8\n\n\ndef conv",
+     "1 - cosine is"),
+    ("fast", "embedding.astype(np.float32), ", "embedding.astype(np.float32) * np.nan, ", "nan")])
+def test_less_than_float32_has_a_bound_for_each_case(run, runner, precision, old, new, told):
+    code, last, said = run(runner, "engine", "engine.py", old, new, "-p", precision, "-s",
+                           "run-plain")
+    assert code == int(bool(told)) and told in " ".join(said), (said, last)
+
+
+@both
 @pytest.mark.parametrize("kind,name,words,count", [
     ("reader", "reader.py", ("-l", "coherence"), 4), ("writer", "exporter.py", (), 2),
     ("editor", "editor.py", (), 4), ("engine", "engine.py", ("-s", "run-*"), 2)])
