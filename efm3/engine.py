@@ -87,7 +87,8 @@ def available() -> bool:
 class EngineLayer:
     """A layer as the engine runs it, in the words of `network.Layer`; `macs` for one image.
 
-    `arithmetic` is "f32", "bf16", "i16" or "i8"; `weight_bytes` what its weights take in memory.
+    `arithmetic` is "f32", "bf16", "i16" or "i8", the stem's that for uint8 pictures;
+    `weight_bytes` what its weights take in memory.
     """
 
     name: str
@@ -335,7 +336,10 @@ class Engine:
         return out if a.ndim == 4 else out[0]
 
     def activations(self, image: npt.ArrayLike) -> dict[str, Floats]:
-        """Every layer's output [C, side, side] for one upright float32 image [3, 112, 112]."""
+        """Every layer's output [C, side, side] for one upright float32 image [3, 112, 112].
+
+        Where every value is that of a pixel, they are the maps of those pixels.
+        """
         x = np.ascontiguousarray(image)
         if x.dtype != np.float32 or x.shape != CHW:
             raise ValueError(f"image is {x.dtype} {list(x.shape)}, not float32 [3, 112, 112]")
@@ -353,7 +357,10 @@ class Engine:
         return out
 
     def profile(self, image: npt.ArrayLike, repeats: int = 20) -> dict[str, float]:
-        """Least seconds of each layer in `repeats` passes, by name; its bands of rows are added."""
+        """Least seconds of each layer in `repeats` passes, by name; its bands of rows are added.
+
+        Where every value of `image` is that of a pixel, they are the times of those pixels.
+        """
         x = np.ascontiguousarray(image, np.float32)
         if x.shape != CHW or not 1 <= repeats < 1 << 31:
             raise ValueError(f"image is {list(x.shape)}, repeats {repeats}")

@@ -92,8 +92,9 @@ def test_every_row_holds_its_bound_beside_a_faulting_page(built):
     done = check(linked(sorted((built / "objects").glob("*.o")), built / "check"))
     assert done.returncode == 0, done.stderr
     seen = {tuple(x.split()[:2]) for x in done.stdout.splitlines()}
-    for row, slots in (("avx512bf16", ("bf16", "bf16-q", "i8")), ("avx512vnni", ("i8", "i16-q")),
-                       ("avx512", ("gemm", "dw3", "i16"))):
+    for row, slots in (("avx512bf16", ("bf16", "bf16-q", "i8")),
+                       ("avx512vnni", ("i8", "i16-q", "stem")),
+                       ("avx512", ("gemm", "dw3", "i16", "stem"))):
         assert {(row, s) for s in slots} <= seen
 
 
@@ -127,7 +128,7 @@ def test_the_check_sees_a_broken_kernel(built, tmp_path, file, old, new):
 
 
 def test_the_engine_and_its_precisions(built, tmp_path):
-    """tests/test_engine_precision.py for these rows: packing, padding, NaN, threads, accuracy."""
+    """What is tested of the precisions and of the stem, for these rows."""
     left_out = shutil.ignore_patterns("_engine*.so", "__pycache__")
     for name in ("efm3", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
@@ -142,7 +143,8 @@ def test_the_engine_and_its_precisions(built, tmp_path):
     linked([tmp_path / "x.o", *own], tmp_path / "efm3/_engine.abi3.so", "-shared")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
-         "tests/test_engine_precision.py", "-k", "avx512bf16 or avx512vnni"],
+         "tests/test_engine_precision.py", "tests/test_engine_stem.py", "-k",
+         "avx512bf16 or avx512vnni"],
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=1200,
         env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 0, done.stdout

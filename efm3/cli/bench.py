@@ -23,7 +23,7 @@ from efm3.texts import dumps, printable
 @click.option("--json", "as_json", is_flag=True)
 def command(file: str, isa: str | None, precision: str, threads: int, batch: int, runs: int,
             layers: bool, as_json: bool) -> None:
-    """Time the forward pass of FILE's network: min, median and p99 of a batch.
+    """Time the forward pass of FILE's network, from pixels: min, median and p99 of a batch.
 
     The percentage is of this core's multiply-adds of float32 per second, measured before and
     after in the same run (the better one), times the threads; below f32 it may pass 100.
@@ -36,7 +36,7 @@ def command(file: str, isa: str | None, precision: str, threads: int, batch: int
 
     with needs_engine():
         e = engines.Engine(source(file), isa=isa, precision=precision, threads=threads)
-    x = prepare(untrained.images(11, batch))
+    x = untrained.images(11, batch)
     peak = engines.fma_peak(e.isa)
     for _ in range(min(20, runs)):
         e.embed(x)
@@ -56,7 +56,7 @@ def command(file: str, isa: str | None, precision: str, threads: int, batch: int
     rows = []
     if layers:
         single = peak / threads
-        profile = e.profile(x[0])
+        profile = e.profile(prepare(x[:1])[0])
         for layer in e.layers:
             seconds = profile[layer.name]
             rows.append({"layer": layer.name, "arithmetic": layer.arithmetic, "macs": layer.macs,

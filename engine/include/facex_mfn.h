@@ -120,7 +120,8 @@ typedef struct MfnLayerInfo {
     int h_in, w_in, h_out, w_out;
     int has_act, has_residual;
     uint64_t macs;
-    char arithmetic[8];     // what it runs in: "f32", "bf16", "i16" or "i8"
+    char arithmetic[8];     // what it runs in: "f32", "bf16", "i16" or "i8"; the stem for pixels
+                            // (uint8 input), while it is float32 for floats
     uint64_t weight_bytes;  // packed weights
 } MfnLayerInfo;
 
@@ -146,7 +147,8 @@ int mfn_engine_forward(const MfnEngine *engine, const float *input_chw, float *e
 int mfn_engine_forward_batch(const MfnEngine *engine, const float *input_nchw, size_t count,
                              float *embeddings);
 
-// `count` faces of uint8 RGB [count, 112, 112, 3] -> [count, D]; normalised inside.
+// `count` faces of uint8 RGB [count, 112, 112, 3] -> [count, D]; normalised inside. Where the stem's
+// arithmetic is "i16" it takes pixels in integers, which is faster than floats.
 int mfn_engine_forward_u8(const MfnEngine *engine, const uint8_t *input_nhwc, size_t count,
                           float *embeddings);
 
@@ -173,13 +175,14 @@ int mfn_engine_layer(const MfnEngine *engine, int index, MfnLayerInfo *layer);
 
 // Debugging: one forward pass that writes the output of every layer (after BatchNorm, activation
 // and residual; before the L2 norm), each as [c_out, h_out, w_out], one after another.
-// `capacity` is in floats and must be at least MfnInfo.trace_floats.
+// `capacity` is in floats and must be at least MfnInfo.trace_floats. Where every value is that of a
+// pixel, it is the pass of those pixels.
 int mfn_engine_trace(const MfnEngine *engine, const float *input_chw, float *out, size_t capacity);
 
 // Debugging: least seconds of each layer in `repeats` passes, which run as any other does: chains
 // of layers in bands of rows, whose times are added. Below f32 a layer's levels are made by the one
 // before it where that is depthwise, else by itself. `capacity` is in doubles, at least
-// MfnInfo.n_layers.
+// MfnInfo.n_layers. Pixels as above.
 int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repeats,
                        double *seconds, size_t capacity);
 

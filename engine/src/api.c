@@ -16,7 +16,7 @@ static void impl_free(MfnImpl *im) {
     mfn_pool_free(atomic_load(&im->pool));
     for (int i = 0; i < MFN_IDLE_SLOTS; i++) free(atomic_load(&im->idle[i]));
     free(im->fused.chains), free(im->whole.chains);
-    free(im->taps_chw), free(im->taps_hwc);
+    free(im->taps_chw), free(im->taps_hwc), free(im->taps_levels);
     free(im->weights), free(im->packed), free(im->layers);
     free(im);
 }
@@ -54,7 +54,8 @@ static int build(MfnImpl *im, const MfnImage *image, MfnError *e) {
     if (!im->layers) return mfn_fail(e, MFN_E_NOMEM, -1, "out of memory");
     memcpy(im->layers, image->layers, (size_t)im->n_layers * sizeof *im->layers);
     if ((rc = mfn_plan_make(im, false, &im->fused)) || (rc = mfn_plan_make(im, true, &im->whole)) ||
-        (rc = mfn_taps_make(im)) || (rc = mfn_pack_layout(im)) || (rc = mfn_pack_fill(im, image)))
+        (rc = mfn_taps_make(im)) || (rc = mfn_stem_taps(im)) || (rc = mfn_pack_layout(im)) ||
+         (rc = mfn_pack_fill(im, image)))
         return mfn_fail(e, rc, -1, "%s", mfn_strerror(rc));
     // The first call should not pay for page faults.
     float *scratch = mfn_arena_new(im->fused.total);

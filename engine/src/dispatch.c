@@ -30,9 +30,11 @@ static void fall_through(MfnKernels *out, const MfnKernels *next) {
     if (!out->gdc) out->gdc = next->gdc;
     if (!out->widen) out->widen = next->widen;
     if (!out->u8) out->u8 = next->u8;
+    if (!out->pixels) out->pixels = next->pixels;
     if (!out->fma_probe) out->fma_probe = next->fma_probe;
     // Plain integers are slower than a vector row's floats, which then are used instead.
     if (out->gemm == mfn_kernels__scalar.gemm || next != &mfn_kernels__scalar) {
+        if (!out->stem) out->stem = next->stem;
         if (!out->fast) out->fast = next->fast;
         if (!out->high) out->high = next->high;
     }

@@ -51,6 +51,8 @@ typedef struct MfnImpl {
     float *weights;
     size_t weight_floats;
     int32_t *taps_chw, *taps_hwc;  // the stem's input offsets for the two input layouts
+    int32_t *taps_levels;          // those of levels; NULL where the stem is float32 for pixels too
+    size_t stem_levels;            // offset of the stem's weights for levels, in floats
     MfnPlan fused, whole;          // whole: every map of a chain complete, for a trace
     _Atomic(float *) idle[MFN_IDLE_SLOTS];
     _Atomic(MfnPool *) pool;
@@ -91,12 +93,21 @@ typedef struct MfnFolded {
 // pack_int.c: the kernels that run a layer in integers, NULL where it runs in float32.
 const MfnIntegers *mfn_integers_of(const MfnImpl *impl, const MfnLayer *layer);
 size_t mfn_integers_bytes(const MfnIntegers *set, size_t k, size_t n);
+// `top`: the largest magnitude of a weight.
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *folded, size_t k, size_t n,
-                       unsigned char *out);
+                       int32_t top, unsigned char *out);
 // Whether a depthwise layer's weights are kept as bytes and widened before use.
 bool mfn_is_narrow(const MfnImpl *impl, const MfnLayer *layer);
 void mfn_narrow_pack(const MfnFolded *folded, size_t channels, size_t area, bool slopes,
                      unsigned char *out);
+
+// stem.c: the stem from pixels, for a set of 16 bits.
+size_t mfn_stem_floats(const MfnIntegers *set, const MfnLayer *stem);
+int mfn_stem_taps(MfnImpl *impl);
+int mfn_stem_pack(const MfnIntegers *set, const MfnLayer *stem, const MfnFolded *folded,
+                  unsigned char *out);
+// Row y of the stem's map; rows are asked for from 0 on, one after another, with the same `lines`.
+void mfn_stem_row(const MfnImpl *impl, const uint8_t *hwc, uint32_t y, int16_t *lines, float *out);
 
 // mirror.c: 1 where the mirror's text says that the picture is turned by 180 degrees, else 0;
 // MFN_E_PICTURE where it says something unknown.

@@ -116,9 +116,13 @@ static void produce_stem(const Pass *p, uint32_t from, uint32_t to, uint32_t rin
     const MfnLayer *l = &p->im->layers[0];
     float *rows = p->scratch + p->plan->input;
     for (uint32_t y = from; y < to; y++) {
+        float *row = out + y % ring * l->side_out * px_of(l->c_out);
+        if (p->hwc && p->im->taps_levels) {
+            mfn_stem_row(p->im, p->hwc, y, (int16_t *)(void *)rows, row);
+            continue;
+        }
         load_input_rows(p, y, rows);
-        MfnGemm g = gemm_of(p, 0, rows, out + y % ring * l->side_out * px_of(l->c_out),
-                            l->side_out);
+        MfnGemm g = gemm_of(p, 0, rows, row, l->side_out);
         g.taps = p->hwc ? p->im->taps_hwc : p->im->taps_chw;
         g.k = (size_t)MFN_FMT_INPUT_CHANNELS * l->kernel * l->kernel;
         g.a_px = p->hwc ? l->stride * MFN_FMT_INPUT_CHANNELS : l->stride;

@@ -12,6 +12,8 @@
 #include "engine.h"
 #include "loader.h"
 
+enum { PLANE = MFN_FMT_INPUT_SIDE * MFN_FMT_INPUT_SIDE };
+
 static uint64_t map_floats(const MfnLayer *l) {
     return (uint64_t)l->c_out * l->side_out * l->side_out;
 }
@@ -93,25 +95,43 @@ static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
     clock_gettime(CLOCK_MONOTONIC, &c->last);
 }
 
+// Whether every value is that of a pixel; then `hwc` has them, and the pass shows what they run in.
+static bool as_pixels(const float *chw, uint8_t *hwc) {
+    for (size_t c = 0; c < MFN_FMT_INPUT_CHANNELS; c++)
+        for (size_t i = 0; i < PLANE; i++) {
+            float x;
+            memcpy(&x, (const unsigned char *)chw + (c * PLANE + i) * sizeof x, sizeof x);
+            const float p = x * 128 + 127.5f;
+            if (!(p >= 0 && p <= 255)) return false;
+            uint8_t *to = hwc + i * MFN_FMT_INPUT_CHANNELS + c;
+            *to = (uint8_t)p;
+            if (((float)*to - 127.5f) / 128 != x) return false;
+        }
+    return true;
+}
+
 static int hooked_passes(const MfnImpl *im, const MfnPlan *plan, const float *input, int repeats,
                          MfnHook *hook, Clock *clock) {
     float *scratch = mfn_arena_new(plan->total);
     float *embedding = malloc(im->arch.embedding_dim * sizeof(float));
-    if (scratch && embedding) {
+    uint8_t *hwc = malloc((size_t)PLANE * MFN_FMT_INPUT_CHANNELS);
+    if (scratch && embedding && hwc) {
         MfnFpState fp = mfn_fp_enter();
+        const bool pixels = as_pixels(input, hwc);
         for (int i = 0; i < repeats; i++) {
             if (clock) {
                 for (int l = 0; l < im->n_layers; l++) clock->pass[l] = 0;
                 clock_gettime(CLOCK_MONOTONIC, &clock->last);
             }
-            mfn_forward_one(im, plan, scratch, input, NULL, embedding, hook);
+            mfn_forward_one(im, plan, scratch, pixels ? NULL : input, pixels ? hwc : NULL, embedding,
+                            hook);
             for (int l = 0; clock && l < im->n_layers; l++)
                 if (clock->pass[l] < clock->least[l]) clock->least[l] = clock->pass[l];
         }
         mfn_fp_leave(fp);
     }
-    int rc = scratch && embedding ? MFN_OK : MFN_E_NOMEM;
-    free(scratch), free(embedding);
+    int rc = scratch && embedding && hwc ? MFN_OK : MFN_E_NOMEM;
+    free(scratch), free(embedding), free(hwc);
     return rc;
 }
 

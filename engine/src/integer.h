@@ -31,6 +31,7 @@
 enum {
     MFN_TOP_8 = 255,
     MFN_TOP_16 = 1023,
+    MFN_TOP_PIXEL = 255,   // of the stem's levels
     MFN_WEIGHT_8 = 127,    // largest magnitude of a weight
     MFN_WEIGHT_16 = 2047,
     // The largest sums must fit int32. 8 bits: 255 * 127 * 65535, more than any layer has, is below
@@ -56,9 +57,14 @@ typedef struct MfnQuantise {
 // slope[V] in bfloat16; then, for each `step` values of k (the last ones filled up with zeros), V times
 // the step weights of a column. Columns beyond N are zero. bend is a PReLU's slope less 1, which saves
 // an operation. In bfloat16 a sum begins at the bias, and weight_scale[V] is 0.
+//
+// With `taps` (integers of 16 bits alone) the levels of step s are those from m * a_px + taps[s] on, all
+// pixels have the scale at `scale`, and there is no residual: the stem is such a product of its picture's
+// levels, without a copy of each window.
 typedef struct MfnProduct {
     const unsigned char *levels;
     const unsigned char *w;
+    const int32_t *taps;  // NULL for a pointwise layer
     const float *scale;
     const int32_t *zero;
     const float *residual;

@@ -77,6 +77,8 @@ typedef struct MfnKernels {
     void (*gdc)(const MfnGdc *);
     void (*widen)(const MfnWiden *);
     void (*u8)(const uint8_t *in, float *out, size_t n);  // (p - 127.5) / 128
+    void (*pixels)(const uint8_t *in, int16_t *out, size_t n);  // 2p - 255
+    const MfnIntegers *stem;                               // of 16 bits
     const MfnIntegers *fast;                               // of 8 bits, or more where as quick
     const MfnIntegers *high;                               // of 16 bits, or in bfloat16
     double (*fma_probe)(uint64_t rounds);                  // runs and returns multiply-adds done

@@ -30,7 +30,7 @@ size_t mfn_pack_floats(const MfnImpl *im, const MfnLayer *l) {
     size_t area = (size_t)l->kernel * l->kernel;
     size_t wide = mfn_round_up(l->c_out, MFN_BLOCK);
     const MfnIntegers *set = mfn_integers_of(im, l);
-    if (set)
+    if (set && l->kind != MFN_STEM)
         return mfn_round_up(mfn_integers_bytes(set, l->c_in, l->c_out), MFN_ALIGN) / sizeof(float);
     if (mfn_is_narrow(im, l))
         return mfn_round_up(wide / MFN_BLOCK * mfn_narrow_block(area, l->act), MFN_ALIGN) / sizeof(float);
@@ -38,7 +38,10 @@ size_t mfn_pack_floats(const MfnImpl *im, const MfnLayer *l) {
     case MFN_DW: return wide * (area + 2);
     case MFN_GDC: return wide * (area + 1);
     case MFN_EMBED: return gemm_floats(im->kernels.fc_panel, l->c_in, l->c_out);
-    default: return gemm_floats(im->kernels.panel, l->c_in * area, l->c_out);
+    default:
+        // The stem takes floats too, whatever the precision: both packings are kept.
+        return gemm_floats(im->kernels.panel, l->c_in * area, l->c_out) +
+               (set ? mfn_stem_floats(set, l) : 0);
     }
 }
 
@@ -50,6 +53,8 @@ int mfn_pack_layout(MfnImpl *im) {
         im->packed[i] = im->weight_floats;
         im->weight_floats += mfn_pack_floats(im, &im->layers[i]);
     }
+    const MfnIntegers *stem = mfn_integers_of(im, im->layers);
+    if (stem) im->stem_levels = mfn_pack_floats(im, im->layers) - mfn_stem_floats(stem, im->layers);
     im->weights = mfn_arena_new(im->weight_floats);
     return im->weights ? MFN_OK : MFN_E_NOMEM;
 }
@@ -121,16 +126,20 @@ int mfn_pack_fill(MfnImpl *im, const struct MfnImage *image) {
         float *out = im->weights + im->packed[i];
         size_t area = (size_t)l->kernel * l->kernel;
         read_folded(&c, l, (size_t)mfn_layer_weights(l), &f);
+        const MfnIntegers *set = mfn_integers_of(im, l);
         if (mfn_is_narrow(im, l))
             mfn_narrow_pack(&f, l->c_out, area, l->act, (unsigned char *)(void *)out);
         else if (l->kind == MFN_DW || l->kind == MFN_GDC)
             pack_depthwise(&f, l->c_out, area, l->kind == MFN_DW, out);
-        else if (mfn_integers_of(im, l))
-            mfn_integers_pack(mfn_integers_of(im, l), &f, l->c_in, l->c_out,
+        else if (set && l->kind != MFN_STEM)
+            mfn_integers_pack(set, &f, l->c_in, l->c_out,
+                              set->bits == 8 ? MFN_WEIGHT_8 : MFN_WEIGHT_16,
                               (unsigned char *)(void *)out);
         else
             pack_gemm(l->kind == MFN_EMBED ? im->kernels.fc_panel : im->kernels.panel, &f,
                       l->c_in * area, l->c_out, out);
+        if (set && l->kind == MFN_STEM)
+            ok = !mfn_stem_pack(set, l, &f, (unsigned char *)(void *)(im->weights + im->stem_levels));
     }
     free(f.w), free(f.slope), free(f.scale), free(f.bias);
     return ok ? MFN_OK : MFN_E_NOMEM;

@@ -13,6 +13,7 @@
 #include "engine.h"
 
 const MfnIntegers *mfn_integers_of(const MfnImpl *im, const MfnLayer *l) {
+    if (l->kind == MFN_STEM) return im->precision == MFN_F32 ? NULL : im->kernels.stem;
     const MfnIntegers *set = im->precision == MFN_FAST   ? im->kernels.fast
                              : im->precision == MFN_HIGH ? im->kernels.high
                                                          : NULL;
@@ -74,11 +75,11 @@ INLINE void put(const int16_t *from, size_t n, size_t step, size_t line, const i
 }
 
 // A column of a panel whose weights begin at `weights`; gives its scale, which bfloat16 has none of.
-static uint16_t pack_column(const MfnIntegers *set, float *row, double fold, size_t k, size_t wide,
-                            size_t column, unsigned char *weights) {
+static uint16_t pack_column(const MfnIntegers *set, float *row, double fold, size_t k, int top,
+                            size_t wide, size_t column, unsigned char *weights) {
     enum { FEW = 256 };  // a multiple of any step
     const size_t step = set->step, line = wide * step * set->weight_bytes;
-    const uint16_t scale = fold_column(row, fold, k, set->bits == 8 ? MFN_WEIGHT_8 : MFN_WEIGHT_16);
+    const uint16_t scale = fold_column(row, fold, k, top);
     const double inverse = 1 / (double)mfn_bf16_float(scale);
     if (!set->bf16 && isnan(inverse)) return scale;
     unsigned char *to = weights + column * step * set->weight_bytes;
@@ -99,7 +100,7 @@ static uint16_t pack_column(const MfnIntegers *set, float *row, double fold, siz
 }
 
 void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, size_t n,
-                       unsigned char *out) {
+                       int32_t top, unsigned char *out) {
     const size_t deep = mfn_round_up(k, set->step) * set->weight_bytes;
     for (size_t at = 0; at < n;) {
         size_t wide = set->panel(n - at), real = n - at < wide ? n - at : wide;
@@ -109,7 +110,7 @@ void mfn_integers_pack(const MfnIntegers *set, const MfnFolded *f, size_t k, siz
             uint16_t slope = mfn_bf16(f->slope[at + j]);
             if (!isfinite(mfn_bf16_float(slope))) bias = NAN, slope = 0;
             const uint16_t scale =
-                pack_column(set, f->w + (at + j) * k, f->scale[at + j], k, wide, j, weights);
+                pack_column(set, f->w + (at + j) * k, f->scale[at + j], k, top, wide, j, weights);
             memcpy(out + j * sizeof bias, &bias, sizeof bias);
             memcpy(out + 4 * wide + 2 * j, &scale, sizeof scale);
             memcpy(out + 6 * wide + 2 * j, &slope, sizeof slope);

@@ -204,6 +204,86 @@ static void product(const MfnIntegers *set, size_t m, size_t k, size_t n, size_t
     release(r), release(bias), release(slope), release(by), release(ints);
 }
 
+// The stem's: levels of pixels, from offsets that lie in any order and share levels, and weights that
+// fill what room the sums have. The last offset's levels end at the page.
+static void stem(const MfnIntegers *set, size_t m, size_t k, size_t n, bool exact, bool act) {
+    const size_t a_px = 6, out_px = mfn_round_up(n, MFN_BLOCK), steps = (k + set->step - 1) / set->step;
+    const size_t many = (m - 1) * a_px + steps + set->step - 1, room = mfn_integers_bytes(set, k, n);
+    const int64_t most = INT32_MAX / (255 * (int64_t)k), top = most < 32767 ? most : 32767;
+    Bytes levels = guarded_bytes(many * sizeof(int16_t)), w = guarded_bytes(room);
+    Block taps = guarded(steps), out = guarded(m * out_px);
+    Block bias = guarded(n), slope = guarded(n), by = guarded(n), ints = guarded(n * k);
+    Columns c = {(int32_t *)(void *)ints.at, bias.at, slope.at, by.at};
+    int32_t *tap = (int32_t *)(void *)taps.at;
+    memset(w.at, 0, room);
+    for (size_t s = 0; s < steps; s++) tap[s] = (int32_t)((s * 7 + steps - 1) % steps);
+    for (size_t j = 0; j < n; j++) {
+        for (size_t i = 0; i < k; i++)
+            c.weights[j * k + i] = (int32_t)(j % 4 == 3 ? (j % 8 == 3 ? top : -top)
+                                                        : (int64_t)(draw() * (float)top));
+        if (exact) bias.at[j] = 0, by.at[j] = 1;
+        cut(&slope.at[j]), cut(&by.at[j]);
+    }
+    lay_out(set, &c, k, n, w.at);
+    for (size_t i = 0; i < many; i++) {
+        int16_t v = (int16_t)(m % 3 == 2 ? -255 : 2 * (int)(draw() * 127.0f) + 1);
+        memcpy(levels.at + i * sizeof v, &v, sizeof v);
+    }
+    const float scale = exact ? 1 : 0.37f;
+    MfnProduct g = {.levels = levels.at, .w = w.at, 
+                    .taps = tap, .scale = &scale, .out = out.at, .m = m, .group = m,
+                    .k = k, .n = n, .a_px = a_px, .out_px = out_px, .act = act};
+    set->product(&g);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            int64_t sum = 0;
+            for (size_t p = 0; p < k; p++) {
+                const size_t from = i * a_px + (size_t)tap[p / set->step] + p % set->step;
+                sum += (int64_t)level_of(set, levels.at, from, 0) * c.weights[j * k + p];
+            }
+            const float have = out.at[i * out_px + j];
+            if (exact) {
+                equal(have, (double)(float)sum, "stem's sum");
+                continue;
+            }
+            double x = (double)sum * scale * by.at[j], magnitude = fabs(x) + fabs(bias.at[j]);
+            x += bias.at[j];
+            const double bend = slope.at[j] - 1.0f;
+            if (act) magnitude *= 1 + fabs(bend);
+            if (act && !(x > 0)) x += x * bend;
+            compare(have, x, magnitude, 2, "stem");  // 2 + 4 roundings
+        }
+    release(levels.block), release(w.block), release(taps), release(out);
+    release(bias), release(slope), release(by), release(ints);
+}
+
+static void pixels(const MfnKernels *kn, size_t n) {
+    Bytes in = guarded_bytes(n), out = guarded_bytes(n * sizeof(int16_t));
+    for (size_t i = 0; i < n; i++) in.at[i] = (unsigned char)(i * 7);
+    kn->pixels(in.at, (int16_t *)(void *)out.at, n);
+    for (size_t i = 0; i < n; i++) {
+        int16_t v;
+        memcpy(&v, out.at + i * sizeof v, sizeof v);
+        equal(v, 2 * (int)in.at[i] - 255, "pixel");
+    }
+    release(in.block), release(out.block);
+}
+
+static void stems(const char *isa, const MfnKernels *kn) {
+    for (size_t n = 1; n < 300; n++) pixels(kn, n);
+    report(isa, "pixel");
+    if (!kn->stem) return;
+    static const size_t sizes[] = {1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40, 48, 49, 72, 88};
+    enum { N = sizeof sizes / sizeof *sizes };
+    for (size_t i = 0; i < N; i += step)
+        for (size_t m = 1; m < 20; m++)
+            for (int mode = 0; mode < 3; mode++)
+                stem(kn->stem, m, 1 + (i * 7 + m * 3) % 31, sizes[i], mode == 2, mode & 1);
+    // The deepest sums: those of the largest window.
+    stem(kn->stem, 8, 3 * MFN_FMT_MAX_STEM_KERNEL * MFN_FMT_MAX_STEM_KERNEL, 9, true, false);
+    report(isa, "stem");
+}
+
 static void integers(const char *isa, const MfnIntegers *set) {
     static const size_t sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40, 48, 49, 72, 88, 96, 120};
     enum { N = sizeof sizes / sizeof *sizes };

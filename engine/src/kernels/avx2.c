@@ -78,8 +78,20 @@ static void NAME(u8_to_f32)(const uint8_t *in, float *out, size_t n) {
     for (; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
 }
 
-const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32), .fast = &set_i16__avx2,
-                                       .high = &set_i16__avx2};
+// For the rows of AVX-512 too: a picture takes a microsecond.
+static void NAME(pixels)(const uint8_t *in, int16_t *out, size_t n) {
+    const __m256i top = _mm256_set1_epi16(MFN_TOP_PIXEL);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m256i p = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(in + i)));
+        vistore(out + i, _mm256_sub_epi16(_mm256_add_epi16(p, p), top));
+    }
+    for (; i < n; i++) out[i] = (int16_t)(2 * in[i] - MFN_TOP_PIXEL);
+}
+
+const MfnKernels mfn_kernels__avx2 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32),
+                                       .pixels = NAME(pixels), .stem = &set_i16__avx2,
+                                       .fast = &set_i16__avx2, .high = &set_i16__avx2};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -143,7 +143,8 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #include "simd_int.h"
 
 const MfnKernels mfn_kernels__avx512 = {MFN_KERNEL_SLOTS, .u8 = NAME(u8_to_f32),
-                                         .fast = &set_i16__avx512, .high = &set_i16__avx512};
+                                         .stem = &set_i16__avx512, .fast = &set_i16__avx512,
+                                         .high = &set_i16__avx512};
 
 #if defined(__clang__)
 #pragma clang attribute pop

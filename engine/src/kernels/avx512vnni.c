@@ -95,7 +95,7 @@ INLINE __m512i INT(dot)(__m512i sum, __m512i a, __m512i b) {
 #include "simd_int.h"
 
 const MfnKernels mfn_kernels__avx512vnni = {.fast = &set_i8__avx512vnni,
-                                            .high = &set_i16__avx512vnni};
+                                            .high = &set_i16__avx512vnni, .stem = &set_i16__avx512vnni};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -87,7 +87,7 @@ INLINE __m256i INT(dot)(__m256i sum, __m256i a, __m256i b) {
 #include "simd_int.h"
 
 const MfnKernels mfn_kernels__avxvnni = {.fast = &set_i8__avxvnni,
-                                            .high = &set_i16__avxvnni};
+                                            .high = &set_i16__avxvnni, .stem = &set_i16__avxvnni};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -117,6 +117,10 @@ static void u8_to_f32__scalar(const uint8_t *in, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = ((float)in[i] - 127.5f) * 0.0078125f;
 }
 
+static void pixels__scalar(const uint8_t *in, int16_t *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = (int16_t)(2 * in[i] - MFN_TOP_PIXEL);
+}
+
 static double fma_probe__scalar(uint64_t rounds) {
     float acc[32];
     for (int i = 0; i < 32; i++) acc[i] = (float)i;
@@ -178,13 +182,15 @@ INLINE void product__scalar(const MfnProduct *p, int bits) {
             int32_t acc[SCALAR_WIDE] = {0};
             for (size_t k = 0; k < p->k; k++) {
                 int16_t level;
-                memcpy(&level, p->levels + (m * p->a_px + k) * sizeof level, sizeof level);
+                memcpy(&level, p->levels + (m * p->a_px + (p->taps ? (size_t)p->taps[k] : k)) * sizeof level,
+                       sizeof level);
                 for (size_t j = 0; j < SCALAR_WIDE; j++)
                     acc[j] += level * weight__scalar(w + head + (k * SCALAR_WIDE + j) * bytes, bits);
             }
             size_t at = m * p->out_px + n0;
             for (size_t j = 0; j < SCALAR_WIDE; j++) {
-                float factor = p->scale[m] * mfn_bf16_float(scale[j]), x = (float)acc[j] * factor;
+                float factor = p->scale[p->taps ? 0 : m] * mfn_bf16_float(scale[j]);
+                float x = (float)acc[j] * factor;
                 x += bias[j];
                 float bend = mfn_bf16_float(slope[j]) - 1, bent = bend * (x > 0 ? 0 : x);
                 if (p->act) x += bent;
@@ -214,6 +220,8 @@ const MfnKernels mfn_kernels__scalar = {
     .gdc = f32_gdc__scalar,
     .widen = widen__scalar,
     .u8 = u8_to_f32__scalar,
+    .pixels = pixels__scalar,
+    .stem = &i16__scalar,
     .fast = &i8__scalar,
     .high = &i16__scalar,
     .fma_probe = fma_probe__scalar,

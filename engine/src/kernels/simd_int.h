@@ -137,7 +137,7 @@ INLINE void INT(outputs)(const INT(Head) *head, const float *scale, VI acc[INT_T
 // rows x (vecs * LANES) outputs from pixel m and column n on; `w` are the panel's weights, `one` as
 // above.
 INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w, size_t m,
-                      size_t n, bool one, const int rows, const int vecs) {
+                      size_t n, bool one, const int rows, const int vecs, const bool taps) {
     VI acc[INT_TALL][3];
     const size_t wide = (size_t)vecs * LANES, line = p->a_px * LEVEL_BYTES;
     const size_t depth = (p->k + STEP - 1) / STEP;
@@ -149,7 +149,8 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
             UNROLL for (int r = 1; r < rows; r++)
                 acc[r][c] = istart(p, head, c * LANES, m + (size_t)r);
     }
-    for (size_t k = 0; k < depth; k++, a += STEP * LEVEL_BYTES) {
+    for (size_t k = 0; k < depth; k++, a += taps ? 0 : STEP * LEVEL_BYTES) {
+        const unsigned char *x = taps ? a + (size_t)p->taps[k] * LEVEL_BYTES : a;
         // Not an array: clang would keep one of a single vector in memory.
         const size_t next = LANES * STEP * WEIGHT_BYTES;
         const VI b0 = iweights(w), b1 = vecs > 1 ? iweights(w + next) : b0;
@@ -157,7 +158,7 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
         w += wide * STEP * WEIGHT_BYTES;
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t step;
-            memcpy(&step, a + (size_t)r * line, sizeof step);
+            memcpy(&step, x + (size_t)r * line, sizeof step);
             VI v = vidup(step);
             acc[r][0] = idot(acc[r][0], v, b0);
             if (vecs > 1) acc[r][1] = idot(acc[r][1], v, b1);
@@ -166,23 +167,45 @@ INLINE void INT(tile)(const MfnProduct *p, const INT(Head) *head, const unsigned
     }
     V x[INT_TALL][3];
     if (one)
-        INT(outputs)(head, p->scale + m, acc, x, rows, vecs, true);
+        INT(outputs)(head, p->scale + (taps ? 0 : m), acc, x, rows, vecs, true);
     else
         INT(outputs)(head, p->scale + m, acc, x, rows, vecs, false);
     INT(finish)(p, head->bend, m * p->out_px + n, x, rows, vecs);
 }
 
+// All pixels of one panel, with taps. A last tile that would stick out starts earlier, as in simd.h.
+INLINE void INT(taps_tiles)(const MfnProduct *p, const INT(Head) *head, const unsigned char *w,
+                            size_t n, const int rows, const int vecs) {
+    const size_t tall = (size_t)rows;
+    if (p->m < tall) {
+        for (size_t m = 0; m < p->m; m++) INT(tile)(p, head, w, m, n, true, 1, vecs, true);
+        return;
+    }
+    for (size_t m = 0; m < p->m; m += tall) {
+        const size_t at = m + tall <= p->m ? m : p->m - tall;
+#ifndef MFN_NO_ASM
+        // A compiler that sees the same head each time keeps it in registers, which the sums need.
+        __asm__("" : "+r"(head));
+#endif
+        INT(tile)(p, head, w, at, n, true, rows, vecs, true);
+    }
+}
+
 // All pixels of one panel. `end` is where m's group ends.
 INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t n, const int rows,
-                             const int vecs) {
+                             const int vecs, const bool taps) {
     size_t m = 0, end = p->group;
     INT(Head) head;
     INT(read_head)(&head, p, w, (size_t)vecs * LANES);
     w += (size_t)vecs * LANES * MFN_INT_HEAD;
+    if (taps) {
+        INT(taps_tiles)(p, &head, w, n, rows, vecs);
+        return;
+    }
 #define INT_TILES(height)                                                              \
     for (; m + (size_t)(height) <= p->m; m += (size_t)(height)) {                      \
         while (end <= m) end += p->group;                                              \
-        INT(tile)(p, &head, w, m, n, m + (size_t)(height) <= end, height, vecs);       \
+        INT(tile)(p, &head, w, m, n, m + (size_t)(height) <= end, height, vecs, false); \
     }
     INT_TILES(rows)
     if (rows > INT_SHORT) INT_TILES(INT_SHORT)
@@ -191,20 +214,30 @@ INLINE void INT(panel_tiles)(const MfnProduct *p, const unsigned char *w, size_t
 #undef INT_TILES
 }
 
-static void INT(product)(const MfnProduct *p) {
+INLINE void INT(panels)(const MfnProduct *p, const bool taps) {
     const unsigned char *w = p->w;
     const size_t depth = (p->k + STEP - 1) / STEP;
     for (size_t n = 0; n < p->n;) {
         size_t wide = INT(panel)(p->n - n);
         if (wide == 3 * LANES)
-            INT(panel_tiles)(p, w, n, INT_SHORT, 3);
+            INT(panel_tiles)(p, w, n, INT_SHORT, 3, taps);
         else if (wide == 2 * LANES)
-            INT(panel_tiles)(p, w, n, INT_TALL, 2);
+            INT(panel_tiles)(p, w, n, INT_TALL, 2, taps);
         else
-            INT(panel_tiles)(p, w, n, INT_TALL, 1);
+            INT(panel_tiles)(p, w, n, INT_TALL, 1, taps);
         w += wide * (MFN_INT_HEAD + depth * STEP * WEIGHT_BYTES);
         n += wide;
     }
+}
+
+static void INT(product)(const MfnProduct *p) {
+#if BITS == 16 && !defined(BF16)
+    if (p->taps) {
+        INT(panels)(p, true);
+        return;
+    }
+#endif
+    INT(panels)(p, false);
 }
 
 static const MfnIntegers INT(set) = {
