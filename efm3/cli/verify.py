@@ -102,7 +102,7 @@ def _verdict(ok: bool) -> str:
 
 
 def _show(g: Grade) -> None:
-    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:3} max error "
+    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:4} max error "
                f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
                f"one colour {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
     if not g.ok:
