@@ -151,14 +151,14 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	for f in $(CASES)/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
 	sort build/any.txt | uniq -c
 	build/check-asan nomem spec/vectors/odd_b.bin
-	build/check-asan threads spec/vectors/odd_b.bin
+	ROUNDS=1 build/check-asan threads $(SMALL)
 	build/check-asan misuse weights/facex_nano.bin
 	$(CC) -o build/check-plain $(CHECK)
 	build/check-plain fork $(SMALL)
 	$(CC) -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g -DFUZZ_DRIVER -Iengine/src -o build/drive-asan tests/fuzz/*.c $(MFN)
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
-	build/check-tsan threads $(SMALL)
+	ROUNDS=1 build/check-tsan threads $(SMALL)
 
 # PARTS="fuzz exhaustive" measures these alone.
 evidence: $(BIN)/.installed ## measure the figures of SECURITY.md, in minutes; PARTS selects

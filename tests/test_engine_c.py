@@ -83,7 +83,8 @@ def test_amalgamation(tmp_path):
     assert "256 values each" in run(program, NANO).stdout
 
 
-def test_exported_symbols_are_ours(tmp_path):
+def test_exported_symbols_are_ours_and_the_library_is_small(tmp_path):
+    """At most 260,000 bytes without its symbols."""
     library = compile_(tmp_path / "libmfn.so", *sources(),
                        flags=("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden"))
     if shutil.which("nm") is None:
@@ -91,6 +92,10 @@ def test_exported_symbols_are_ours(tmp_path):
     lines = run("nm", "-D", "--defined-only", library).stdout.splitlines()
     names = [x.split()[-1] for x in lines]
     assert names and all(n.startswith("mfn_") for n in names), names
+    if shutil.which("strip") is None:
+        pytest.skip("no strip: the size was not looked at")
+    run("strip", library)
+    assert Path(library).stat().st_size <= 260_000
 
 
 def test_command_verbs(command):

@@ -77,13 +77,13 @@ def _in(file: str, row: str, slots: tuple[str, ...], *pairs: tuple[str, str]) ->
 
 MISTAKES: list[Mistake] = [
     # float32
-    Mistake("kernels/simd.h", "return vprelu(x, slope)", "return vmul(slope, x)", ("avx2", "avx512"),
-            ("gemm",)),
+    Mistake("kernels/simd.h", "return vprelu(x, slope)", "return vmul(slope, x)",
+            ("avx2", "avx512"), ("gemm",)),
     Mistake("kernels/ymm.h", "_mm256_fmadd_ps", "_mm256_fmsub_ps", ("avx2",), ("gemm",)),
     Mistake("kernels/simd.h", "+ MFN_BLOCK, vbf16(half + MFN_BLOCK + lane)", ", vbf16(half + lane)",
             ("avx2", "avx512"), ("widen",)),
-    Mistake("kernels/avx2.c", "for (; i + 16 <= n; i += 16) {", "for (; i < n; i += 16) {", ("avx2",),
-            ("u8",)),
+    Mistake("kernels/avx2.c", "for (; i + 16 <= n; i += 16) {", "for (; i < n; i += 16) {",
+            ("avx2",), ("u8",)),
     Mistake("kernels/scalar.c", "- 127.5f", "- 127.0f", ("scalar",), ("u8",)),
     Mistake("kernels/scalar.c", "at > d->w_in", "at > d->w_in + 1", ("scalar",), ("dw3",)),
     # The range of a group, the levels.
