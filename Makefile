@@ -26,9 +26,11 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/efm3 validate weights
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
-# Other machines, failing calls, killed processes, checks taken out: minutes for themselves.
-LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py tests/faults tests/processes tests/test_checks_see.py \
-	tests/conformance/runners tests/conformance/test_scaffold_bugs.py
+# Other machines, failing calls, killed processes, checks taken out, every kernel compiled again and
+# again: minutes for themselves.
+LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
+	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
+	tests/conformance/test_scaffold_bugs.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -51,7 +53,7 @@ conformance: $(BIN)/.installed ## run our programs on the corpus, check expectat
 	  --engine @engine --level coherence
 	$(BIN)/efm3 conformance run --reader @engine --engine @reference
 	for p in high fast; do $(BIN)/efm3 conformance run --engine @engine --precision $$p && \
-	  $(BIN)/efm3 conformance run --engine @scalar --precision $$p || exit 1; done
+	  $(BIN)/efm3 conformance run --engine @scalar --precision $$p --select engine || exit 1; done
 	[ ! -d build/kaitai/node_modules ] || $(BIN)/efm3 conformance run --protocol lines \
 	  --reader "$(BIN)/python -m tools.foreign.kaitai_reader --lines"
 	[ ! -d build/kaitai/node_modules/kaitai-struct ] || $(BIN)/efm3 conformance run \
@@ -149,14 +151,14 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	for f in $(CASES)/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
 	sort build/any.txt | uniq -c
 	build/check-asan nomem spec/vectors/odd_b.bin
-	build/check-asan threads spec/vectors/odd_b.bin
+	ROUNDS=1 build/check-asan threads $(SMALL)
 	build/check-asan misuse weights/facex_nano.bin
 	$(CC) -o build/check-plain $(CHECK)
 	build/check-plain fork $(SMALL)
 	$(CC) -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g -DFUZZ_DRIVER -Iengine/src -o build/drive-asan tests/fuzz/*.c $(MFN)
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
-	build/check-tsan threads $(SMALL)
+	ROUNDS=1 build/check-tsan threads $(SMALL)
 
 # PARTS="fuzz exhaustive" measures these alone.
 evidence: $(BIN)/.installed ## measure the figures of SECURITY.md, in minutes; PARTS selects

@@ -46,6 +46,15 @@ def test_the_engines_conform(subject):
     assert failures("engine", f"@{subject}") == []
 
 
+# All cases, in both: `make conformance`.
+@pytest.mark.parametrize("subject,precision", [("engine", "fast"), ("scalar", "high")])
+def test_the_engines_conform_below_f32(subject, precision):
+    words = ["E016", "run-channels-*", "run-norm-*", "run-sc*", "run-sums-*", "run-input-*"]
+    run = runner.run_all("engine", f"@{subject}", words, precision=precision)
+    assert [(o.case, o.detail) for o in run.outcomes if o.verdict != "pass"] == []
+    assert len(run.outcomes) > 15 and run.precision == precision
+
+
 @pytest.mark.parametrize("part", range(8))
 def test_findings_are_the_expected_ones(part):
     """Every error and warning of a case is listed with its place, and nothing else is found."""

@@ -9,6 +9,7 @@ import efm3
 from efm3 import engine, mirror, reference, untrained, verification
 from efm3.conformance import sample
 from efm3.network import layers
+from efm3.precision import LEAST
 
 VECTOR = "spec/vectors/odd_a.bin"
 """Its embeddings differ from picture to picture, those of the sample hardly."""
@@ -54,6 +55,37 @@ def test_a_wrong_engine_is_caught_against_a_source(monkeypatch):
     x = verification.inputs()
     found = verification.verify_against(model, lambda x: reference.forward(model, x), x)
     assert found[0].ok and not any(o.ok for o in found[1:])
+
+
+def test_grades():
+    """Of every precision and set that is asked for, as the cosines say; float64 is the base."""
+    model = efm3.load(sample.base())
+    found = verification.grades(model, ("fast", "high"), ["scalar"])
+    assert [(g.precision, g.arithmetic) for g in found] == [("fast", "i8"), ("high", "i16")]
+    x = reference.prepare(untrained.images(23, verification.DRAWN))
+    want = reference.forward(model, x)
+    for g in found:
+        with efm3.Engine(model, isa="scalar", precision=g.precision) as e:
+            have = e.embed(x).astype(float)
+            assert g.weight_bytes == e.weight_bytes
+        alike = verification.cosines(have, want)
+        assert (g.mean_cosine, g.min_cosine) == pytest.approx((alike.mean(), alike.min()), 1e-12)
+        assert g.ok == (g.min_cosine >= LEAST[g.precision]) and g.constant_cosine < 1
+        assert g.max_error >= np.abs(have - want).max() > 0
+    assert found[0].max_error > found[1].max_error
+    here = verification.grades(model, ["high"])
+    assert [g.isa for g in here] == HERE
+    for wrong in ("f32", "i8", ""):
+        with pytest.raises(ValueError, match="not one of high, fast"):
+            verification.grades(model, ["high", wrong])
+    with pytest.raises(efm3.Efm3Error, match="E_ISA"):
+        verification.grades(model, ["high"], ["mmx"])
+
+
+def test_cosines():
+    have = np.array([[3.0, 4], [0, 0], [1, 0], [2, 0]])
+    want = np.array([[3.0, 4], [1, 0], [0, 1], [-1, 0]])
+    assert verification.cosines(have, want).tolist() == [1, 0, 0, -1]
 
 
 def test_unknown_isa():

@@ -42,7 +42,9 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
     Prints the largest error and the smallest cosine; beyond the tolerance also the first
     layer that differs, with a guess at the cause. With --against, numpy and engine are
     compared with the source that FILE was made from. A --precision below f32 is graded by its
-    cosines on drawn pictures; those of pictures of one colour are told, and decide nothing.
+    cosines to float64 on drawn pictures, each instruction set for itself: one below what the
+    precision promises fails, exit code 1. Those of pictures of one colour and of noise are told,
+    and decide nothing.
     Exit codes: 0 within the tolerance, 1 beyond it or refused, 2 usage, 3 unreadable.
     """
     from efm3 import verification
@@ -100,7 +102,7 @@ def _verdict(ok: bool) -> str:
 
 
 def _show(g: Grade) -> None:
-    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:3} max error "
+    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:4} max error "
                f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
                f"one colour {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
     if not g.ok:

@@ -172,8 +172,8 @@ def mistakes(model: Model, stray: Stray, precision: str) -> list[str]:
         return []
     layer = next(one for one in layers(model.arch) if one.name == stray.layer)
     have, a = stray.have.reshape(stray.want.shape), stray.taken
-    w, bias = folded(layer, model)
     with np.errstate(all="ignore"):
+        w, bias = folded(layer, model)
         right = activated(layer, model, reference.convolve(layer, w, a) + bias)
         unit = room(model, layer, a, precision) + BUDGET * np.abs(right).max()
         own, off = have - (stray.want - right), _length((have - stray.want) / unit)

@@ -126,7 +126,8 @@ def junit(runs: Sequence[Run]) -> str:
     root = ElementTree.Element("testsuites", name="efm3 conformance")
     for run in runs:
         suite = ElementTree.SubElement(
-            root, "testsuite", name=f"{run.subject} {run.level}".strip(),
+            root, "testsuite",
+            name=" ".join(filter(None, (run.subject, run.level, run.precision))),
             tests=str(len(run.outcomes)), failures=str(run.count("fail") + run.count("unexpected")),
             errors=str(run.count("broken")), skipped=str(run.count("skipped") + run.count("known")),
             time=f"{sum(o.seconds for o in run.outcomes):.3f}")

@@ -64,7 +64,8 @@ static uint16_t fold_column(float *row, double fold, size_t k, int top) {
 }
 
 // Writes `n` numbers as `bytes` each, `step` of them side by side and `line` bytes from step to step.
-INLINE void put(const int16_t *from, size_t n, size_t step, size_t line, const int bytes,
+// Both are constants, 4 x 1, 2 x 2, 1 x 1 or 1 x 2: else a compiler makes calls of memcpy for them.
+INLINE void put(const int16_t *from, size_t n, size_t line, const size_t step, const size_t bytes,
                 unsigned char *to) {
     for (size_t i = 0; i < n; i += step, to += line)
         for (size_t j = 0; j < step; j++)
@@ -91,9 +92,9 @@ static uint16_t pack_column(const MfnIntegers *set, float *row, double fold, siz
         else
             for (size_t i = 0; i < n; i++) few[i] = level_of(row[at + i] * inverse);
         if (set->weight_bytes == 1)
-            put(few, n, step, line, 1, to);
+            step == 4 ? put(few, n, line, 4, 1, to) : put(few, n, line, 1, 1, to);
         else
-            put(few, n, step, line, 2, to);
+            step == 2 ? put(few, n, line, 2, 2, to) : put(few, n, line, 1, 2, to);
         to += FEW / step * line;
     }
     return set->bf16 ? 0 : scale;

@@ -60,8 +60,8 @@ static void any(const unsigned char *data, size_t size) {
 }
 
 // One life of an engine; false where any step said that memory ran out.
-static bool life(const unsigned char *data, size_t size, float *out) {
-    MfnOptions options = {.threads = 3, .precision = for_ever ? MFN_FAST : MFN_F32};
+static bool life(const unsigned char *data, size_t size, int precision, float *out) {
+    MfnOptions options = {.threads = 3, .precision = precision};
     MfnEngine e;
     bool well = true;
     int rc = mfn_engine_init_memory(data, size, &options, &e, NULL);
@@ -96,13 +96,14 @@ static bool life(const unsigned char *data, size_t size, float *out) {
 
 static void nomem(const unsigned char *data, size_t size) {
     float *out = __real_malloc(BATCH * 65536 * sizeof *out);
-    for (int ever = 0; ever < 2; ever++) {
+    for (int i = 0; i < 2 * (MFN_FAST + 1); i++) {
+        const int ever = i % 2;
         long k = 0, harmless = 0;
         for_ever = ever;
         do {
             budget = k++;
             refused = false;
-            harmless += life(data, size, out) && refused;
+            harmless += life(data, size, i / 2, out) && refused;
             budget = -1;
         } while (refused);
         CHECK(k > 10);
@@ -186,6 +187,7 @@ static void crowd(Shared *s) {
 }
 
 static void threads(const unsigned char *data, size_t size) {
+    static const char *const NAMES[] = {"f32", "high", "fast"};
     static Shared s;
     for (int i = 0; i < mfn_isa_count() * (MFN_FAST + 1); i++) {
         const int isa = i / (MFN_FAST + 1), precision = i % (MFN_FAST + 1);
@@ -194,9 +196,9 @@ static void threads(const unsigned char *data, size_t size) {
         share(&s, data, size, mfn_isa_name(isa), precision);
         crowd(&s);
         CHECK(mfn_engine_free(&s.engine) == MFN_OK);
-        printf("threads: %d on one engine, %s, precision %d, %ld calls, %ld images, bitwise equal to "
+        printf("threads: %d on one engine, %s, precision %s, %ld calls, %ld images, bitwise equal to "
                "serial use\n",
-               MANY, mfn_isa_name(isa), precision, (long)s.calls, (long)s.images);
+               MANY, mfn_isa_name(isa), NAMES[precision], (long)s.calls, (long)s.images);
     }
 }
 
@@ -242,6 +244,10 @@ enum { FORKS = 20 };
 
 static void forks(const unsigned char *data, size_t size) {
     static Shared s;
+    share(&s, data, size, NULL, MFN_FAST);
+    crowd(&s);
+    descend(&s, 1);
+    CHECK(mfn_engine_free(&s.engine) == MFN_OK);
     share(&s, data, size, NULL, MFN_HIGH);
     crowd(&s);
     descend(&s, 2);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every row of isa.def, every slot, many edge sizes, against sums in double; each buffer ends at
-// a page that faults. --few takes a fraction of the sizes; --bench times the same calls.
+// a page that faults. --few takes a fraction of the sizes; --bench times the same calls; ROW [SLOT] checks
+// that row, or one of its products below float32 (i8, i16, bf16), and exits with 77 where it is not here.
 //
 // Bound. A float32 sum of k products in any order, each operation rounded by at most u = 2^-24 of its
 // result, is off by at most (k + 1) u / (1 - (k + 1) u) times the sum of the magnitudes; bias, PReLU and
@@ -235,7 +236,7 @@ static size_t step = 1;  // through the sizes; odd, so that no width is always m
 
 #include "check_bf16.h"
 
-static void check(const char *isa, const MfnKernels *kn) {
+static void floats(const char *isa, const MfnKernels *kn) {
     static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 33, 40, 48, 49, 56, 72};
     enum { N = sizeof sizes / sizeof *sizes };
     for (size_t i = 0; i < N; i += step)
@@ -261,8 +262,19 @@ static void check(const char *isa, const MfnKernels *kn) {
     for (size_t n = 1; n < 300; n++) u8(kn, n);
     report(isa, "u8");
     stems(isa, kn);
-    if (kn->fast) integers(isa, kn->fast);
-    if (kn->high && kn->high != kn->fast) (kn->high->bf16 ? bf16_check : integers)(isa, kn->high);
+}
+
+static const char *only_row, *only_slot;
+
+static void below_float32(const char *isa, const MfnIntegers *set) {
+    const char *slot = set->bf16 ? "bf16" : set->bits == 8 ? "i8" : "i16";
+    if (!only_slot || strcmp(only_slot, slot) == 0) (set->bf16 ? bf16_check : integers)(isa, set);
+}
+
+static void check(const char *isa, const MfnKernels *kn) {
+    if (!only_slot) floats(isa, kn);
+    if (kn->fast) below_float32(isa, kn->fast);
+    if (kn->high && kn->high != kn->fast) below_float32(isa, kn->high);
 }
 
 static double now(void) {
@@ -318,16 +330,21 @@ static void bench(const char *isa, const MfnKernels *kn) {
 }
 
 int main(int argc, char **argv) {
-    bool timed = argc > 1 && strcmp(argv[1], "--bench") == 0;
-    if (argc > 1 && strcmp(argv[1], "--few") == 0) step = 5;
+    bool timed = false, missing = false;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--bench") == 0) timed = true;
+        else if (strcmp(argv[i], "--few") == 0) step = 5;
+        else *(only_row ? &only_slot : &only_row) = argv[i], missing = true;
     for (int i = 0; i < mfn_isa_count(); i++) {
         MfnKernels kn;
         const char *name = mfn_isa_name(i);
+        if (only_row && strcmp(only_row, name) != 0) continue;
         if (!mfn_isa_supported(i) || mfn_isa_resolve(name, &kn) < 0) {
             printf("%-10s not supported here\n", name);
             continue;
         }
+        missing = false;
         (timed ? bench : check)(name, &kn);
     }
-    return 0;
+    return missing ? 77 : 0;
 }

@@ -44,7 +44,8 @@ static long allocated(void) {
 // One load, call and free, alternately from memory and from the file, and loads that are refused.
 static void use(const unsigned char *data, size_t size, long i) {
     static float out[BATCH * MAX_DIM];
-    MfnOptions options = {.threads = i % 1000 ? 1 : 3};
+    MfnOptions options = {.threads = i % 1000 ? 1 : 3,
+                          .precision = (int)(i % (MFN_FAST + 1))};
     MfnEngine e;
     if (i % 2)
         CHECK(mfn_engine_init_file(path, &options, &e, NULL) == MFN_OK);

@@ -5,7 +5,7 @@
 import json
 from pathlib import Path
 
-from efm3 import engine, mirror
+from efm3 import engine, mirror, untrained
 from efm3.conformance import sample
 from efm3.precision import LEAST
 
@@ -66,6 +66,33 @@ def test_precisions(cli, tmp_path):
     assert fast["min_cosine"] < high["min_cosine"] and fast["weight_bytes"] < high["weight_bytes"]
     result = cli("verify", nano, "--precision", "high", "--isa", "scalar")
     assert result.exit_code == 0 and " high in i16 " in result.stdout.splitlines()[0]
+
+
+def test_drawn_weights_hold_high_and_miss_fast(cli, tmp_path):
+    """Nobody trained them to give near pictures near embeddings: 8 bits are not enough."""
+    (tmp_path / "x.bin").write_bytes(untrained.dumps(sample.ARCH, 1))
+    args = "verify", tmp_path / "x.bin", "--isa", "scalar", "--precision"
+    assert cli(*args, "high").exit_code == 0
+    result = cli(*args, "fast")
+    assert result.exit_code == 1 and "below 0.999: use a better precision" in result.stdout
+    result = cli(*args, "all")
+    assert result.exit_code == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()[:4]] == [
+        "ok", "ok", "FAIL", "below"]
+
+
+def test_the_page_names_every_key(cli, tmp_path):
+    """docs/precision.md has the JSON form."""
+    text = (ROOT / "docs" / "precision.md").read_text(encoding="utf-8")
+    (tmp_path / "x.bin").write_bytes(sample.base())
+    result = cli("verify", tmp_path / "x.bin", "--precision", "all", "--isa", "scalar", "--json")
+    value = json.loads(result.stdout)
+    keys = {*value, *value["outcomes"][0], *value["precisions"][0]}
+    assert not [k for k in keys if f"`{k}`" not in text]
+    (outcome,) = value["outcomes"]
+    assert outcome["min_cosine"] <= outcome["mean_cosine"] and outcome["max_error"] < 1e-5
+    assert result.exit_code == (0 if value["ok"] else 1)
+    assert value["ok"] == all(p["ok"] for p in value["precisions"])
 
 
 def test_a_precision_below_its_promise_fails(cli, tmp_path):

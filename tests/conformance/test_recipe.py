@@ -4,6 +4,7 @@
 
 import struct
 
+import numpy as np
 import pytest
 
 import efm3
@@ -45,6 +46,15 @@ def test_values_change_one_tensor_and_keep_a_nans_payload():
     assert new[:at] == BASE[:at] and new[at + 8:] == BASE[at + 8:]
 
 
+def test_shift_adds_to_one_tensor_in_float32():
+    new = patched(op="shift", tensor="stem.bn.var", value=0.25)
+    at = scan(BASE).tensors[4].data_offset
+    end = at + scan(BASE).tensors[4].size
+    old = np.frombuffer(BASE[at:end], "<f4")
+    assert (np.frombuffer(new[at:end], "<f4") == old + np.float32(0.25)).all()
+    assert new[:at] == BASE[:at] and new[end:] == BASE[end:]
+
+
 def test_drop_add_swap_resize_keep_the_count_right():
     n = scan(BASE).n_tensors
     assert scan(patched(op="drop", tensor="stem.act.w")).n_tensors == n - 1
@@ -67,6 +77,7 @@ def test_mirror_ops_keep_json_len_right():
     {"op": "field", "path": "arch.gdc_kernel", "value": 256}, {"op": "drop", "tensor": "x"},
     {"op": "mirror_sub", "old": "@@", "new": ""}, {"op": "put", "at": 0, "hex": "0g"},
     {"op": "recode", "to": "f8"}, {"op": "size", "tensor": "stem.bn.w", "delta": -33},
+    {"op": "shift", "tensor": "stem.bn.w", "value": 1e39}, {"op": "shift", "tensor": "stem.bn.w"},
     {"op": "values", "tensor": "stem.bn.w", "values": ["much"]}])
 def test_a_patch_that_cannot_be_made(step):
     with pytest.raises(recipe.RecipeError):

@@ -57,6 +57,7 @@ def test_junit_tells_errors_from_failures():
     root = ElementTree.fromstring(results.junit([run("pass", "fail", "broken", "known",
                                                      "unexpected")]))
     suite = root[0]
+    assert suite.get("name") == "reader structure"
     assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
         "tests": "5", "failures": "2", "errors": "1", "skipped": "1"}
     assert [[child.tag for child in case] for case in suite] == [

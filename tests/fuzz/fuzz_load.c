@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     MfnEngine e;
     MfnError error;
     MfnInfo info;
-    MfnOptions options = {.isa = NULL};
+    // Every precision packs the weights in another way.
+    MfnOptions options = {.isa = NULL, .precision = (int)(h / 7 % (MFN_FAST + 1))};
     int isa = (int)(h / RUN_ONE_OF % (uint32_t)mfn_isa_count());
     if (mfn_isa_supported(isa)) options.isa = mfn_isa_name(isa);
     int rc = mfn_engine_init_memory(data ? data : none, size, &options, &e, &error);

@@ -26,6 +26,7 @@ from efm3.precision import LEAST
 from efm3.verification import cosines
 from tools import ROOT
 
+WEIGHTS = ROOT / "weights"
 SIZES = ("nano", "tiny", "standard", "xs")
 SEED = 1
 FAR = 1e-3
@@ -83,10 +84,10 @@ def line(size: str, row: dict[str, Any]) -> str:
     words = f"{size:9} {row['precision']:5} {row['arithmetic']:4}"
     words += f" TAR {100 * row['tar']:.2f} %"
     if "min_cosine" in row:
-        words += (f"  cosine mean {row['mean_cosine']:.6f} least {row['min_cosine']:.6f} "
-                  f" to f32 {100 * row['tar_difference']:+.2f} points")
+        words += f", to f32 {100 * row['tar_difference']:+.2f} points"
         if row["low"] is not None:
-            words += f", 95 % {100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
+            words += f" (95 % {100 * row['low']:+.2f} to {100 * row['high']:+.2f})"
+        words += f", cosine mean {row['mean_cosine']:.6f} least {row['min_cosine']:.6f}"
     return words
 
 
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     x, people = pictures(options.identities, options.shots)
     found: dict[str, list[dict[str, Any]]] = {}
     for size in options.size or SIZES:
-        path = str(ROOT / "weights" / f"facex_{size}.bin")
+        path = str(WEIGHTS / f"facex_{size}.bin")
         found[size] = rows(path, x, people, options.isa, options.threads)
         if not options.json:
             print("\n".join(line(size, row) for row in found[size]), flush=True)

@@ -20,12 +20,13 @@ SCENARIOS = "tests.processes.scenarios"
 
 
 def crowd(kind: str, rounds: int) -> dict[str, Any]:
-    """64 threads with batches of other sizes on one engine, for each instruction set."""
+    """64 threads with batches of other sizes on one engine, for each set and precision."""
     program, command = _engine.check(kind)
     start = time.monotonic()
     said = _engine.run(program, "threads", ROOT / SAMPLE,
                        env=os.environ | {"ROUNDS": str(rounds)})
-    rows = re.findall(r"threads: (\d+) on one engine, (\w+), (\d+) calls, (\d+) images", said)
+    rows = re.findall(r"threads: (\d+) on one engine, (\w+, precision \w+), (\d+) calls, "
+                      r"(\d+) images", said)
     if not rows:
         raise RuntimeError(said)
     numbers: dict[str, Any] = {

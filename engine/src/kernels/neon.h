@@ -10,7 +10,7 @@
 #define vadd(a, b) vaddq_f32(a, b)
 #define vfma(a, b, c) vfmaq_f32(c, a, b)
 #define vmul(a, b) vmulq_f32(a, b)
-#define vpick(x, a, b) vbslq_f32(vcgtq_f32(x, vdupq_n_f32(0)), a, b)
+#define vprelu(x, slope) vbslq_f32(vcgtq_f32(x, vdupq_n_f32(0)), x, vmul(slope, x))
 #define vmin0(x) vminq_f32(x, vdupq_n_f32(0))
 
 #define vbf16(p) vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))

@@ -3,7 +3,7 @@
 //
 // The kernels, written once over a row's vectors. An instruction set's file defines the wrappers
 //   V, LANES, NAME(x), vload, vstore, vdup (one float from memory), vadd, vmul, vfma (a * b + c),
-//   vpick(x, a, b) (a where x > 0, else b; b where x is NaN)
+//   vprelu(x, slope) (x where x > 0, else slope * x, which is NaN where x is)
 //   panel (the width of gemm's next panel for the remaining columns: 1, 2 or 3 vectors)
 // and may define
 //   ODD_PANEL(g, w, n, taps) (computes a panel of any other width that panel gives)
@@ -13,7 +13,7 @@
 // Every sum runs over k in one chain from the bias on, so tile shapes do not change a result.
 
 // x > 0 keeps x, whatever the slope is; the rest is multiplied, and a NaN stays.
-INLINE V NAME(prelu)(V x, V slope) { return vpick(x, x, vmul(slope, x)); }
+INLINE V NAME(prelu)(V x, V slope) { return vprelu(x, slope); }
 
 // What follows the sums, for `rows` pixels of `vecs` vectors.
 INLINE void NAME(finish)(const MfnGemm *g, const float *slope, size_t at, V acc[TALL][3],

@@ -10,8 +10,8 @@
 #define vadd(a, b) _mm256_add_ps(a, b)
 #define vfma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define vmul(a, b) _mm256_mul_ps(a, b)
-#define vpick(x, a, b) \
-    _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
+#define vprelu(x, slope) \
+    _mm256_blendv_ps(vmul(slope, x), x, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ))
 #define vmin0(x) _mm256_min_ps(_mm256_setzero_ps(), x)
 
 #define vbf16(p)                                        \

@@ -10,8 +10,9 @@
 #define vadd(a, b) _mm512_add_ps(a, b)
 #define vfma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define vmul(a, b) _mm512_mul_ps(a, b)
-#define vpick(x, a, b) \
-    _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a)
+// Only the other lanes are multiplied: a blend would take one of the two ports that FMAs have.
+#define vprelu(x, slope) \
+    _mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NGT_UQ), slope, x)
 #define vmin0(x) _mm512_min_ps(_mm512_setzero_ps(), x)
 
 #define vbf16(p)                                        \

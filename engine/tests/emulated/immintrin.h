@@ -107,6 +107,10 @@ EMULATED __m512i emulated_cvtepu8_epi32(__m128i v) {
     return (Emulated){.part = {_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(_mm_srli_si128(v, 8))}}
         .integers;
 }
+EMULATED __m512i emulated_cvtepi8_epi32(__m128i v) {
+    return (Emulated){.part = {_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))}}
+        .integers;
+}
 EMULATED __m128i emulated_cvtusepi32_epi8(__m512i v) {
     Emulated x = {.integers = v};
     uint8_t out[16];
@@ -238,6 +242,7 @@ EMULATED __m256i emulated_cvtneps_pbh(__m512 v) {
 #define _mm512_broadcast_f32x8 emulated_twice
 #define _mm512_cvtepi32_ps emulated_cvtepi32_ps
 #define _mm512_cvtps_epi32 emulated_cvtps_epi32
+#define _mm512_cvtepi8_epi32 emulated_cvtepi8_epi32
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
 #define _mm512_cvtusepi32_epi8 emulated_cvtusepi32_epi8
 #define _mm512_cvtsepi32_epi16 emulated_cvtsepi32_epi16
@@ -248,6 +253,7 @@ EMULATED __m256i emulated_cvtneps_pbh(__m512 v) {
 #define _mm512_cmp_ps_mask emulated_cmp_ps_mask
 #define _mm512_mask_blend_ps emulated_mask_blend_ps
 #define _mm512_mask_mov_ps(a, mask, b) emulated_mask_blend_ps(mask, a, b)
+#define _mm512_mask_mul_ps(a, mask, b, c) emulated_mask_blend_ps(mask, a, emulated_mul_ps(b, c))
 #define _mm512_reduce_max_epi32 emulated_reduce_max_epi32
 #define _mm512_reduce_max_epu32 emulated_reduce_max_epu32
 #define _mm512_dpbusd_epi32 emulated_dpbusd_epi32
