@@ -12,7 +12,8 @@ enum {
     MFN_CPU_AVX512VNNI = 8,
     MFN_CPU_AVXVNNI = 16,
     MFN_CPU_NEONDOT = 32,
-    MFN_CPU_AVX512BF16 = 64
+    MFN_CPU_AVX512BF16 = 64,
+    MFN_CPU_QUICK_BF16 = 128  // its products take no longer than those of 16-bit integers
 };
 
 unsigned mfn_cpu_features(void);

@@ -21,6 +21,12 @@ static bool supported(int row) {
     return (mfn_cpu_features() & needs) == needs;
 }
 
+// A slow row is taken by its name alone.
+static bool quick(int row) {
+    const bool bf16 = mfn_isa_rows[row].needs & MFN_CPU_AVX512BF16;
+    return supported(row) && (!bf16 || mfn_cpu_features() & MFN_CPU_QUICK_BF16);
+}
+
 static void fall_through(MfnKernels *out, const MfnKernels *next) {
     if (!out->gemm) {
         out->panel = next->panel, out->fc_panel = next->fc_panel;
@@ -44,7 +50,7 @@ int mfn_isa_resolve(const char *name, MfnKernels *out) {
     if (!name) name = getenv("MFN_ISA");
     if (name && !*name) name = NULL;
     for (int i = 0; i < mfn_isa_rows_len; i++) {
-        if (name ? strcmp(name, mfn_isa_rows[i].name) != 0 : !supported(i)) continue;
+        if (name ? strcmp(name, mfn_isa_rows[i].name) != 0 : !quick(i)) continue;
         if (!supported(i)) return -1;
         memset(out, 0, sizeof *out);
         for (int j = i; j < mfn_isa_rows_len; j++)

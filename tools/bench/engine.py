@@ -107,7 +107,7 @@ def bench(size: str, others: Sequence[Peer], folder: Path, rounds: int,
     x = untrained.images(11, SEEN)
     want = reference.forward(model, reference.prepare(x))
     here = [k for k, usable in engines.isas().items() if usable]
-    best = here[0]
+    best = efm3.Engine(path).isa
     starts = {k: ours(path, k) for k in here if k != "scalar" or k == best}
     own = {f"{k} {p}": k for k in starts for p in lower}
     starts |= {f"{k} {p}": ours(path, k, p) for k in list(starts) for p in lower}
