@@ -39,6 +39,11 @@ def holds_the_vector(machine, folder, isa):
     assert np.abs(have.value[0] - want["embedding"][0]).max() <= 1e-5
     if isa == "scalar":
         assert have.value[0].tobytes() == Engine(vector, isa=isa).embed(x).tobytes()
+        for precision in ("high", "fast"):
+            there = machines.Foreign(machine, folder / "mfn", folder, isa, precision)
+            here = Engine(vector, isa=isa, precision=precision).embed(x)
+            got = there.embed(vector.read_bytes(), x).value[0]
+            assert got.tobytes() == here.tobytes(), precision
 
 
 def takes_the_right_one(machine, folder):
@@ -109,7 +114,7 @@ def test_a_big_endian_python_writes_the_same_bytes():
 
 
 @pytest.mark.parametrize("isa", ["avx2", "scalar"])
-def test_valgrind_sees_nothing(tmp_path, isa):
+def test_valgrind_sees_nothing_in_any_precision(tmp_path, isa):
     if shutil.which("valgrind") is None or shutil.which("cc") is None:
         pytest.skip("valgrind or cc not installed (tools/foreign/install_cross.sh)")
     here = machines.Machine("here", "cc", ("-g",), ())
@@ -121,5 +126,6 @@ def test_valgrind_sees_nothing(tmp_path, isa):
     valgrind = here._replace(emulator=(
         "valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
         "--errors-for-leak-kinds=all"))
-    machines.run(valgrind, tmp_path / "mfn", "--isa", isa, "embed", tmp_path / "small.bin",
-                 tmp_path / "x.raw")
+    for precision in ("f32", "high", "fast"):
+        machines.run(valgrind, tmp_path / "mfn", "--isa", isa, "--precision", precision, "embed",
+                     tmp_path / "small.bin", tmp_path / "x.raw")

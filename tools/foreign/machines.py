@@ -152,8 +152,10 @@ def chosen(machine: Machine, mfn: Path, model: Path) -> str:
 class Foreign(Subject):
     """The engine of another machine, as an Engine; every embedding is counted."""
 
-    def __init__(self, machine: Machine, mfn: Path, folder: Path, isa: str) -> None:
+    def __init__(self, machine: Machine, mfn: Path, folder: Path, isa: str,
+                 precision: str = "f32") -> None:
         super().__init__()
+        self._precision = precision
         self._own, self._mfn, self._folder, self._isa = machine, mfn, folder, isa
         self.embeddings = 0
 
@@ -164,8 +166,8 @@ class Foreign(Subject):
         path, picture = self._folder / "model.bin", self._folder / "x.raw"
         path.write_bytes(model)
         np.asarray(x).astype(f"{self._own.order}f4").tofile(picture)
-        done = _call(*self._own.emulator, self._mfn, "--isa", self._isa, "--as-given", "embed",
-                     path, picture)
+        done = _call(*self._own.emulator, self._mfn, "--isa", self._isa, "--precision",
+                     self._precision, "--as-given", "embed", path, picture)
         if done.returncode:
             return Answer("broken", f"exit {done.returncode}: {done.stderr[-300:]}")
         self.embeddings += 1
