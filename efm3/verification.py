@@ -100,8 +100,8 @@ class Grade:
 
 DRAWN = 12
 """Drawn pictures that a precision is graded on: `untrained.images`, the same on every machine and
-without a library. For facex_nano in 8 bits their mean cosine is that of twelve drawn heads within
-1e-5; the least of a thousand heads is lower than that of any twelve pictures."""
+without a library. For facex_nano in 8 bits their mean cosine is that of a thousand drawn heads
+within 6e-5; the least of a thousand is lower than that of any twelve pictures."""
 
 
 def grades(model: Model, precisions: Iterable[str],
