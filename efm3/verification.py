@@ -108,7 +108,8 @@ def grades(model: Model, precisions: Iterable[str],
            isas: Iterable[str] | None = None) -> list[Grade]:
     """Each of the precisions below f32 on every instruction set this machine has, or on `isas`.
 
-    The engine takes the pictures as bytes, as users give them: floats have another stem. Good is one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
+    The engine takes the pictures as bytes, as users give them: floats have another stem. Good is
+    one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
     Raises Efm3Error for an instruction set that is unknown or not supported, ValueError for a
     precision that promises no cosine.
     """
