@@ -114,7 +114,8 @@ def grades(model: Model, precisions: Iterable[str],
            isas: Iterable[str] | None = None) -> list[Grade]:
     """Each of the precisions below f32 on every instruction set this machine has, or on `isas`.
 
-    Good is one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
+    The engine takes the pictures as bytes, as users give them: floats have another stem. Good is
+    one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
     Raises Efm3Error for an instruction set that is unknown or not supported, ValueError for a
     precision that promises no cosine.
     """
@@ -125,17 +126,17 @@ def grades(model: Model, precisions: Iterable[str],
     wanted = [n for n, here in engine.isas().items() if here] if isas is None else list(isas)
     flat = np.stack([np.full((engine.SIDE, engine.SIDE, 3), v, np.uint8) for v in (0, 128, 255)])
     noise = np.random.default_rng(17).integers(0, 256, flat[:1].shape, np.uint8)
-    x = reference.prepare(np.concatenate([untrained.images(23, DRAWN), flat, noise]))
-    want = reference.forward(model, x)
+    pictures = np.concatenate([untrained.images(23, DRAWN), flat, noise])
+    want = reference.forward(model, reference.prepare(pictures))
     out = []
     for isa in wanted:
         for precision in precisions:
             with engine.Engine(model, isa=isa, precision=precision) as e:
-                have = e.embed(x).astype(np.float64)
-                arithmetic, size = e.arithmetic, e.weight_bytes
+                have = e.embed(pictures).astype(np.float64)
+                ran, arithmetic, size = e.isa, e.arithmetic, e.weight_bytes
             error, alike = distance(have, want)[0], cosines(have, want)
             drawn, least = alike[:DRAWN], float(alike[:DRAWN].min())
-            out.append(Grade(isa, precision, arithmetic, size, error, float(drawn.mean()), least,
+            out.append(Grade(ran, precision, arithmetic, size, error, float(drawn.mean()), least,
                              float(alike[DRAWN:].min()), least >= LEAST[precision]))
     return out
 

@@ -75,15 +75,16 @@ def test_what_is_not_finite_is_said_in_words():
 
 
 def test_grades():
-    """Of every precision and set that is asked for, as the cosines say; float64 is the base."""
+    """Of every precision and set that is asked for, as the cosines of pictures given as bytes
+    say; float64 is the base."""
     model = efm3.load(sample.base())
     found = verification.grades(model, ("fast", "high"), ["scalar"])
     assert [(g.precision, g.arithmetic) for g in found] == [("fast", "i8"), ("high", "i16")]
-    x = reference.prepare(untrained.images(23, verification.DRAWN))
-    want = reference.forward(model, x)
+    pictures = untrained.images(23, verification.DRAWN)
+    want = reference.forward(model, reference.prepare(pictures))
     for g in found:
         with efm3.Engine(model, isa="scalar", precision=g.precision) as e:
-            have = e.embed(x).astype(float)
+            have = e.embed(pictures).astype(float)
             assert g.weight_bytes == e.weight_bytes
         alike = verification.cosines(have, want)
         assert (g.mean_cosine, g.min_cosine) == pytest.approx((alike.mean(), alike.min()), 1e-12)
@@ -97,6 +98,15 @@ def test_grades():
             verification.grades(model, ["high", wrong])
     with pytest.raises(efm3.Efm3Error, match="E_ISA"):
         verification.grades(model, ["high"], ["mmx"])
+
+
+def test_precisions_are_graded_on_bytes(monkeypatch):
+    """As users give pictures: floats go through another stem, in float32."""
+    real, seen = engine.Engine.embed, []
+    monkeypatch.setattr(engine.Engine, "embed",
+                        lambda self, x: seen.append((x.dtype, len(x))) or real(self, x))
+    verification.grades(efm3.load(sample.base()), ["high"], ["scalar"])
+    assert seen == [(np.uint8, verification.DRAWN + 4)]
 
 
 def test_cosines():
