@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,8 +47,13 @@ class Outcome:
     stray: Stray | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as a JSON object."""
-        return asdict(self)
+        """The outcome as a JSON object; a word for NaN and infinities."""
+        return asdict(self, dict_factory=_worded)
+
+
+def _worded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of these keys and values, with words for what JSON cannot express."""
+    return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in pairs}
 
 
 def inputs() -> Floats:
@@ -94,8 +100,8 @@ class Grade:
     ok: bool
 
     def to_json(self) -> dict[str, Any]:
-        """The grade as a JSON object."""
-        return asdict(self)
+        """The grade as a JSON object; a word for NaN and infinities."""
+        return asdict(self, dict_factory=_worded)
 
 
 DRAWN = 12
@@ -108,7 +114,8 @@ def grades(model: Model, precisions: Iterable[str],
            isas: Iterable[str] | None = None) -> list[Grade]:
     """Each of the precisions below f32 on every instruction set this machine has, or on `isas`.
 
-    Good is one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
+    The engine takes the pictures as bytes, as users give them: floats have another stem. Good is
+    one whose least cosine on drawn pictures is what it promises (`precision.LEAST`).
     Raises Efm3Error for an instruction set that is unknown or not supported, ValueError for a
     precision that promises no cosine.
     """
@@ -119,18 +126,17 @@ def grades(model: Model, precisions: Iterable[str],
     wanted = [n for n, here in engine.isas().items() if here] if isas is None else list(isas)
     flat = np.stack([np.full((engine.SIDE, engine.SIDE, 3), v, np.uint8) for v in (0, 128, 255)])
     noise = np.random.default_rng(17).integers(0, 256, flat[:1].shape, np.uint8)
-    x = reference.prepare(np.concatenate([untrained.images(23, DRAWN), flat, noise]))
-    want = reference.forward(model, x)
+    pictures = np.concatenate([untrained.images(23, DRAWN), flat, noise])
+    want = reference.forward(model, reference.prepare(pictures))
     out = []
     for isa in wanted:
         for precision in precisions:
             with engine.Engine(model, isa=isa, precision=precision) as e:
-                have = e.embed(x).astype(np.float64)
-                # The last layer is pointwise, as all are that have another arithmetic.
-                arithmetic, size = e.layers[-1].arithmetic, e.weight_bytes
+                have = e.embed(pictures).astype(np.float64)
+                ran, arithmetic, size = e.isa, e.arithmetic, e.weight_bytes
             error, alike = distance(have, want)[0], cosines(have, want)
             drawn, least = alike[:DRAWN], float(alike[:DRAWN].min())
-            out.append(Grade(isa, precision, arithmetic, size, error, float(drawn.mean()), least,
+            out.append(Grade(ran, precision, arithmetic, size, error, float(drawn.mean()), least,
                              float(alike[DRAWN:].min()), least >= LEAST[precision]))
     return out
 
@@ -207,9 +213,10 @@ def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Str
             continue
         a, b = have[layer.name], want[layer.name][0]
         budget = LAYER_BUDGET * float(np.abs(b).max())
-        error = np.abs(a - b)
-        if not error.max() <= budget:
-            return Stray(layer.name, float(error.max()), budget, guess(layer, a, b, budget))
+        with np.errstate(invalid="ignore"):  # equal infinities differ by NaN
+            error = np.abs(a - b)
+            if not error.max() <= budget:
+                return Stray(layer.name, float(error.max()), budget, guess(layer, a, b, budget))
     return None
 
 
@@ -220,6 +227,8 @@ def guess(layer: Layer, have: Array, want: Array, budget: float) -> str:
     channels = np.flatnonzero(bad.any(axis=(1, 2)))
     width, named = _tail(channels, layer.out_channels), _listed(channels)
     tests: Sequence[tuple[bool, str]] = (
+        (not np.isfinite(want).all(), "values that are not finite in the reference either: the "
+                                      "file's weights"),
         (not np.isfinite(have).all(), "values that are not finite: overflow, or memory never set"),
         (inner.size > 0 and not inner.any(), "only the map's border: padding"),
         (bool(width), f"only the last channels: the tail beyond a multiple of {width}"),

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every instruction set holds to the reference, and a mistake is found where it was made."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -57,16 +59,32 @@ def test_a_wrong_engine_is_caught_against_a_source(monkeypatch):
     assert found[0].ok and not any(o.ok for o in found[1:])
 
 
+def test_what_is_not_finite_is_said_in_words():
+    """JSON has neither; and it is the file's doing."""
+    tensors = {name: t * 1 for name, t in efm3.load(VECTOR).tensors.items()}
+    tensors["stem.conv.w"][0] = np.inf
+    model = efm3.load(efm3.model.dumps(efm3.load(VECTOR).arch, tensors, finite=False),
+                      level="structure")
+    (outcome,) = verification.verify(model, ["scalar"])
+    (grade,) = verification.grades(model, ["high"], ["scalar"])
+    for found in (outcome, grade):
+        value = json.loads(json.dumps(found.to_json(), allow_nan=False))
+        assert (value["ok"], value["max_error"], value["min_cosine"]) == (False, "nan", "nan")
+    assert outcome.to_json()["stray"]["max_error"] == "nan"
+    assert outcome.stray.layer == "stem" and "reference" in outcome.stray.guess
+
+
 def test_grades():
-    """Of every precision and set that is asked for, as the cosines say; float64 is the base."""
+    """Of every precision and set that is asked for, as the cosines of pictures given as bytes
+    say; float64 is the base."""
     model = efm3.load(sample.base())
     found = verification.grades(model, ("fast", "high"), ["scalar"])
     assert [(g.precision, g.arithmetic) for g in found] == [("fast", "i8"), ("high", "i16")]
-    x = reference.prepare(untrained.images(23, verification.DRAWN))
-    want = reference.forward(model, x)
+    pictures = untrained.images(23, verification.DRAWN)
+    want = reference.forward(model, reference.prepare(pictures))
     for g in found:
         with efm3.Engine(model, isa="scalar", precision=g.precision) as e:
-            have = e.embed(x).astype(float)
+            have = e.embed(pictures).astype(float)
             assert g.weight_bytes == e.weight_bytes
         alike = verification.cosines(have, want)
         assert (g.mean_cosine, g.min_cosine) == pytest.approx((alike.mean(), alike.min()), 1e-12)
@@ -80,6 +98,15 @@ def test_grades():
             verification.grades(model, ["high", wrong])
     with pytest.raises(efm3.Efm3Error, match="E_ISA"):
         verification.grades(model, ["high"], ["mmx"])
+
+
+def test_precisions_are_graded_on_bytes(monkeypatch):
+    """As users give pictures: floats go through another stem, in float32."""
+    real, seen = engine.Engine.embed, []
+    monkeypatch.setattr(engine.Engine, "embed",
+                        lambda self, x: seen.append((x.dtype, len(x))) or real(self, x))
+    verification.grades(efm3.load(sample.base()), ["high"], ["scalar"])
+    assert seen == [(np.uint8, verification.DRAWN + 4)]
 
 
 def test_cosines():

@@ -5,8 +5,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from efm3 import engine, mirror, untrained
 from efm3.conformance import sample
+from efm3.model import dumps, load
 from efm3.precision import LEAST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +54,7 @@ def test_a_turned_file_is_verified(cli, tmp_path):
     assert result.exit_code == 1 and "M043" in result.stderr
 
 
-def test_precisions(cli, tmp_path):
+def test_precisions(cli):
     """Each set and precision is graded; a network that falls below the promise fails."""
     nano = ROOT / "weights" / "facex_nano.bin"
     result = cli("verify", nano, "--precision", "all", "--isa", "scalar", "--json")
@@ -64,15 +67,14 @@ def test_precisions(cli, tmp_path):
         least = LEAST[grade["precision"]]
         assert least <= grade["min_cosine"] <= grade["mean_cosine"] < 1
     assert fast["min_cosine"] < high["min_cosine"] and fast["weight_bytes"] < high["weight_bytes"]
-    result = cli("verify", nano, "--precision", "high", "--isa", "scalar")
-    assert result.exit_code == 0 and " high in i16 " in result.stdout.splitlines()[0]
 
 
 def test_drawn_weights_hold_high_and_miss_fast(cli, tmp_path):
     """Nobody trained them to give near pictures near embeddings: 8 bits are not enough."""
     (tmp_path / "x.bin").write_bytes(untrained.dumps(sample.ARCH, 1))
     args = "verify", tmp_path / "x.bin", "--isa", "scalar", "--precision"
-    assert cli(*args, "high").exit_code == 0
+    result = cli(*args, "high")
+    assert result.exit_code == 0 and " high in i16 " in result.stdout.splitlines()[0]
     result = cli(*args, "fast")
     assert result.exit_code == 1 and "below 0.999: use a better precision" in result.stdout
     result = cli(*args, "all")
@@ -109,3 +111,16 @@ def test_a_precision_below_its_promise_fails(cli, tmp_path):
 
 def test_a_source_is_compared_in_f32(cli, vector):
     assert cli("verify", vector, "--against", "x.onnx", "--precision", "all").exit_code == 2
+
+
+def test_a_network_that_is_not_finite(cli, tmp_path):
+    """No better precision helps it, and the document stays JSON."""
+    tensors = {name: t * 1 for name, t in load(sample.base()).tensors.items()}
+    tensors["stem.conv.w"][0] = float("nan")
+    (tmp_path / "x.bin").write_bytes(dumps(sample.ARCH, tensors, finite=False))
+    args = "verify", tmp_path / "x.bin", "--isa", "scalar", "--precision", "high"
+    result = cli(*args)
+    assert result.exit_code == 1 and "better precision" not in result.stdout
+    assert "not finite" in result.stdout
+    result = cli(*args, "--json")
+    assert result.exit_code == 1 and json.loads(result.stdout, parse_constant=pytest.fail)

@@ -11,6 +11,12 @@ from efm3.evaluation.run import Measured
 from efm3.evaluation.scores import tar_at
 
 
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Enough for the ends of an interval: none of these tests leans on their third digit."""
+    monkeypatch.setattr(paired, "DRAWS", 200)
+
+
 def drawn(seed, shift=0.0, noise=0.0, crowd=24, shots=4):
     """Base and other over all pairs of the pictures of a crowd: similarities, answers, people.
 
