@@ -321,7 +321,8 @@ def test_a_kernel(tree, tmp_path):
     done = subprocess.run([tmp_path / "check", "--few"], capture_output=True, text=True,
                           check=True)
     slots = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("twin ")]
-    assert slots == ["gemm", "fc", "dw3", "gdc", "u8", "i8-q", "i8", "i16-q", "i16"]
+    assert slots == ["gemm", "fc", "dw3", "gdc", "widen", "u8", "pixel", "stem",
+                     "i8-q", "i8", "i16-q", "i16"]
 
 
 def test_a_converter(tree, tmp_path):

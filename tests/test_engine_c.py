@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine without Python: the page's snippet, one cc line, the command, the amalgamation."""
 
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -44,12 +46,27 @@ def run(*command, code=0, **kw):
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
+def objects(tmp_path_factory):
+    """The engine compiled, once for all processes of this run: it takes the compiler long."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "engine-objects"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            run(CC, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC",
+                "-fvisibility=hidden", "-I", ROOT / "engine/include", "-c", *sources(), cwd=folder)
+            (folder / "done").touch()
+    return sorted(folder.glob("*.o"))
+
+
+@pytest.fixture(scope="module")
+def command(objects, tmp_path_factory):
     return compile_(tmp_path_factory.mktemp("cli") / "mfn-cli", ROOT / "engine/cli/mfn_cli.c",
-                    *sources())
+                    *objects)
 
 
-def test_the_pages_snippet_compiles_as_it_stands_and_runs(tmp_path):
+def test_the_pages_snippet_compiles_as_it_stands_and_runs(objects, tmp_path):
     block = re.search(r"```c\n(.*?)```", README, re.DOTALL)[1]
     include, body = block.split("\n", 1)
     assert include == '#include "facex_mfn.h"'
@@ -57,7 +74,7 @@ def test_the_pages_snippet_compiles_as_it_stands_and_runs(tmp_path):
             "static float emb_a[512] = {1}, emb_b[512] = {1};\nint main(void) {\n" + body +
             'printf("%d %g %g\\n", D, (double)sim, (double)emb[0]);\nreturn 0;\n}\n')
     (tmp_path / "page.c").write_text(text)
-    program = compile_(tmp_path / "page", tmp_path / "page.c", *sources())
+    program = compile_(tmp_path / "page", tmp_path / "page.c", *objects)
     dim, sim, first = run(program, cwd=ROOT).stdout.split()
     want = reference.forward(efm3.load(ROOT / "weights/facex_standard.bin"),
                              np.zeros((1, 3, 112, 112)))
@@ -77,16 +94,15 @@ def test_the_readmes_one_cc_line(tmp_path):
 def test_amalgamation(tmp_path):
     run(sys.executable, "-m", "tools.gen.amalgamation", tmp_path)
     program = tmp_path / "example"
-    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", tmp_path]
+    flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-I", tmp_path]
     run(CC, *flags, "-o", program, ROOT / "engine/examples/example_mfn.c",
         tmp_path / "facex_mfn.c", "-lm", "-lpthread")
     assert "256 values each" in run(program, NANO).stdout
 
 
-def test_exported_symbols_are_ours_and_the_library_is_small(tmp_path):
+def test_exported_symbols_are_ours_and_the_library_is_small(objects, tmp_path):
     """At most 260,000 bytes without its symbols."""
-    library = compile_(tmp_path / "libmfn.so", *sources(),
-                       flags=("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden"))
+    library = compile_(tmp_path / "libmfn.so", *objects, flags=("-shared",))
     if shutil.which("nm") is None:
         pytest.skip("no nm")
     lines = run("nm", "-D", "--defined-only", library).stdout.splitlines()
@@ -160,8 +176,8 @@ def test_command_names_a_file_of_another_kind(command, tmp_path, kind):
             assert said[1] in {k.title for k in KINDS.values() if k.rule == KINDS[kind].rule}
 
 
-def test_every_kernel_holds_its_bound_beside_a_faulting_page(tmp_path):
-    program = compile_(tmp_path / "check", ROOT / "engine/tests/check_kernels.c", *sources())
+def test_every_kernel_holds_its_bound_beside_a_faulting_page(objects, tmp_path):
+    program = compile_(tmp_path / "check", ROOT / "engine/tests/check_kernels.c", *objects)
     out = run(program).stdout
     slots = {"gemm", "fc", "dw3", "gdc", "widen", "u8", "pixel"}
     rows = re.findall(r"^ROW\((\w+),", (ROOT / "engine/src/isa.def").read_text(), re.MULTILINE)

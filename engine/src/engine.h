@@ -10,7 +10,11 @@
 #include "cpu.h"
 #include "network.h"
 
-enum { MFN_IDLE_SLOTS = 64, MFN_MAX_THREADS = 64 };
+enum {
+    MFN_IDLE_SLOTS = 64,
+    MFN_MAX_THREADS = 64,
+    MFN_PLANE = MFN_FMT_INPUT_SIDE * MFN_FMT_INPUT_SIDE  // pixels of a picture
+};
 
 // Channels of the last pooling whose weights are widened at once: they stay in the L1 cache.
 enum { MFN_POOL_CHANNELS = 64 };

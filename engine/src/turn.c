@@ -6,7 +6,7 @@
 
 #include "engine.h"
 
-enum { PLANE = MFN_FMT_INPUT_SIDE * MFN_FMT_INPUT_SIDE, WIDEST_ITEM = 16 };
+enum { WIDEST_ITEM = 16 };
 
 void mfn_reverse(void *out, const void *in, size_t count, size_t size) {
     unsigned char *to = out, first[WIDEST_ITEM], last[WIDEST_ITEM];
@@ -24,17 +24,17 @@ void mfn_reverse(void *out, const void *in, size_t count, size_t size) {
 static int turn(const void *in, size_t planes, size_t size, void *out) {
     if (planes && (!in || !out)) return MFN_E_ARG;
     for (size_t i = 0; i < planes; i++)
-        mfn_reverse((unsigned char *)out + i * PLANE * size,
-                    (const unsigned char *)in + i * PLANE * size, PLANE, size);
+        mfn_reverse((unsigned char *)out + i * MFN_PLANE * size,
+                    (const unsigned char *)in + i * MFN_PLANE * size, MFN_PLANE, size);
     return MFN_OK;
 }
 
 int mfn_turn_180(const float *input_nchw, size_t count, float *turned) {
-    if (count > SIZE_MAX / (MFN_FMT_INPUT_CHANNELS * PLANE * sizeof(float))) return MFN_E_ARG;
+    if (count > SIZE_MAX / (MFN_FMT_INPUT_CHANNELS * MFN_PLANE * sizeof(float))) return MFN_E_ARG;
     return turn(input_nchw, count * MFN_FMT_INPUT_CHANNELS, sizeof(float), turned);
 }
 
 int mfn_turn_180_u8(const uint8_t *input_nhwc, size_t count, uint8_t *turned) {
-    if (count > SIZE_MAX / (MFN_FMT_INPUT_CHANNELS * PLANE)) return MFN_E_ARG;
+    if (count > SIZE_MAX / (MFN_FMT_INPUT_CHANNELS * MFN_PLANE)) return MFN_E_ARG;
     return turn(input_nhwc, count, MFN_FMT_INPUT_CHANNELS, turned);
 }
