@@ -259,6 +259,12 @@ class Engine:
         return PRECISIONS[self._info.precision]
 
     @property
+    def arithmetic(self) -> str:
+        """What pointwise layers run in, but those of so many inputs that they stay in f32."""
+        # Behind the stem only pointwise layers have another than f32.
+        return next((x.arithmetic for x in self.layers[1:] if x.arithmetic != "f32"), "f32")
+
+    @property
     def weight_bytes(self) -> int:
         """What the weights take in memory."""
         return int(self._info.weight_bytes)

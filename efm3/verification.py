@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,8 +47,13 @@ class Outcome:
     stray: Stray | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as a JSON object."""
-        return asdict(self)
+        """The outcome as a JSON object; a word for NaN and infinities."""
+        return asdict(self, dict_factory=_worded)
+
+
+def _worded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of these keys and values, with words for what JSON cannot express."""
+    return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in pairs}
 
 
 def inputs() -> Floats:
@@ -94,8 +100,8 @@ class Grade:
     ok: bool
 
     def to_json(self) -> dict[str, Any]:
-        """The grade as a JSON object."""
-        return asdict(self)
+        """The grade as a JSON object; a word for NaN and infinities."""
+        return asdict(self, dict_factory=_worded)
 
 
 DRAWN = 12
@@ -127,11 +133,10 @@ def grades(model: Model, precisions: Iterable[str],
         for precision in precisions:
             with engine.Engine(model, isa=isa, precision=precision) as e:
                 have = e.embed(pictures).astype(np.float64)
-                # The last layer is pointwise, as all are that have another arithmetic.
-                arithmetic, size = e.layers[-1].arithmetic, e.weight_bytes
+                ran, arithmetic, size = e.isa, e.arithmetic, e.weight_bytes
             error, alike = distance(have, want)[0], cosines(have, want)
             drawn, least = alike[:DRAWN], float(alike[:DRAWN].min())
-            out.append(Grade(isa, precision, arithmetic, size, error, float(drawn.mean()), least,
+            out.append(Grade(ran, precision, arithmetic, size, error, float(drawn.mean()), least,
                              float(alike[DRAWN:].min()), least >= LEAST[precision]))
     return out
 
@@ -208,9 +213,10 @@ def first_stray(model: Model, have: dict[str, Any], want: dict[str, Any]) -> Str
             continue
         a, b = have[layer.name], want[layer.name][0]
         budget = LAYER_BUDGET * float(np.abs(b).max())
-        error = np.abs(a - b)
-        if not error.max() <= budget:
-            return Stray(layer.name, float(error.max()), budget, guess(layer, a, b, budget))
+        with np.errstate(invalid="ignore"):  # equal infinities differ by NaN
+            error = np.abs(a - b)
+            if not error.max() <= budget:
+                return Stray(layer.name, float(error.max()), budget, guess(layer, a, b, budget))
     return None
 
 
@@ -221,6 +227,8 @@ def guess(layer: Layer, have: Array, want: Array, budget: float) -> str:
     channels = np.flatnonzero(bad.any(axis=(1, 2)))
     width, named = _tail(channels, layer.out_channels), _listed(channels)
     tests: Sequence[tuple[bool, str]] = (
+        (not np.isfinite(want).all(), "values that are not finite in the reference either: the "
+                                      "file's weights"),
         (not np.isfinite(have).all(), "values that are not finite: overflow, or memory never set"),
         (inner.size > 0 and not inner.any(), "only the map's border: padding"),
         (bool(width), f"only the last channels: the tail beyond a multiple of {width}"),

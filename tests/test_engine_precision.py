@@ -212,6 +212,16 @@ def test_sums_that_would_not_fit_stay_in_float32(isa):
     assert {x.arithmetic for x in fast if pointwise(x)} == {"i8"}
 
 
+def test_an_engine_says_what_its_pointwise_layers_run_in():
+    """Also where the last layer, or the first, runs in something else."""
+    deep = sample.build(arch_of(final_channels=1026))
+    with efm3.Engine(deep, isa="scalar", precision="high") as e:
+        assert (e.layers[-1].arithmetic, e.arithmetic) == ("f32", "i16")
+    with efm3.Engine(sample.build(arch_of(stem_kernel=1)), isa="scalar", precision="fast") as e:
+        assert (e.layers[0].kernel, e.layers[0].arithmetic, e.arithmetic) == (1, "i16", "i8")
+    assert efm3.Engine(deep, isa="scalar").arithmetic == "f32"
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("arch", ARCHS, ids=range(len(ARCHS)))
 def test_any_arch_runs(arch, isa):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every instruction set holds to the reference, and a mistake is found where it was made."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,21 @@ def test_a_wrong_engine_is_caught_against_a_source(monkeypatch):
     x = verification.inputs()
     found = verification.verify_against(model, lambda x: reference.forward(model, x), x)
     assert found[0].ok and not any(o.ok for o in found[1:])
+
+
+def test_what_is_not_finite_is_said_in_words():
+    """JSON has neither; and it is the file's doing."""
+    tensors = {name: t * 1 for name, t in efm3.load(VECTOR).tensors.items()}
+    tensors["stem.conv.w"][0] = np.inf
+    model = efm3.load(efm3.model.dumps(efm3.load(VECTOR).arch, tensors, finite=False),
+                      level="structure")
+    (outcome,) = verification.verify(model, ["scalar"])
+    (grade,) = verification.grades(model, ["high"], ["scalar"])
+    for found in (outcome, grade):
+        value = json.loads(json.dumps(found.to_json(), allow_nan=False))
+        assert (value["ok"], value["max_error"], value["min_cosine"]) == (False, "nan", "nan")
+    assert outcome.to_json()["stray"]["max_error"] == "nan"
+    assert outcome.stray.layer == "stem" and "reference" in outcome.stray.guess
 
 
 def test_grades():

@@ -12,6 +12,7 @@ import click
 
 from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import aligner, alignment, free, save
+from efm3.findings import refuse
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
@@ -60,6 +61,9 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     finder = aligner(align, resize, face, detector)
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)
+    for picture, face in zip(pictures, faces, strict=True):
+        if not np.isfinite(face).all():
+            refuse("F008", "the network gave an embedding that is not finite", picture)
     values = [[similarity(a, b) for b in faces] for a in faces]
     threshold = stated(weights)
     if output:

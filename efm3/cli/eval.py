@@ -165,9 +165,7 @@ def _networks(word: str, isa: str | None, precisions: Sequence[str], device: str
             given = read(given)
         for precision in precisions:
             e = Engine(given, isa=isa, precision=precision, threads=threads)
-            # The last layer is pointwise, as all are that have another arithmetic.
-            opened.append(_Network(word, e.embed, "cpu", e.isa, precision,
-                                   e.layers[-1].arithmetic))
+            opened.append(_Network(word, e.embed, "cpu", e.isa, precision, e.arithmetic))
         return opened
     need("torch", "train").set_num_threads(threads)
     from efm3.train import checkpoint, scoring

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
         value["outcomes"] = [o.to_json() for o in found]
         if graded:
             value["precisions"] = [g.to_json() for g in graded]
-        click.echo(dumps(value, indent=2))
+        click.echo(dumps(value, indent=2, allow_nan=False))
         sys.exit(not ok)
     style = styler()
     word = "max_err =" if against else "max error"
@@ -105,7 +106,9 @@ def _show(g: Grade) -> None:
     click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:4} max error "
                f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
                f"one colour {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
-    if not g.ok:
+    if math.isnan(g.min_cosine):
+        click.echo("     embeddings that are not finite: weights that are not, or an overflow")
+    elif not g.ok:
         click.echo(f"     below {LEAST[g.precision]:g}: use a better precision for this network")
 
 

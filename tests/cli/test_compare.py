@@ -33,6 +33,14 @@ def test_compare(cli, scene):
     assert cli(*args, scene / "2.npy").exit_code == 3
 
 
+def test_an_embedding_that_is_not_finite_is_like_nothing(cli, scene):
+    tensors = {name: t * 1 for name, t in efm3.load(scene / "w.bin").tensors.items()}
+    tensors["stem.conv.w"][0] = np.nan
+    efm3.save(scene / "nan.bin", sample.ARCH, tensors, finite=False)
+    result = cli("compare", scene / "nan.bin", scene / "0.npy", scene / "1.npy", "--json")
+    assert result.exit_code == 1 and "F008" in result.stderr and not result.stdout
+
+
 def test_more_than_two_give_a_table(cli, scene):
     pictures = [scene / "0.npy", scene / "1.npy", scene / "0.npy"]
     found = json.loads(cli("compare", scene / "w.bin", *pictures, "--json").stdout)

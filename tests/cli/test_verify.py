@@ -5,8 +5,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from efm3 import engine, mirror, untrained
 from efm3.conformance import sample
+from efm3.model import dumps, load
 from efm3.precision import LEAST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,3 +111,16 @@ def test_a_precision_below_its_promise_fails(cli, tmp_path):
 
 def test_a_source_is_compared_in_f32(cli, vector):
     assert cli("verify", vector, "--against", "x.onnx", "--precision", "all").exit_code == 2
+
+
+def test_a_network_that_is_not_finite(cli, tmp_path):
+    """No better precision helps it, and the document stays JSON."""
+    tensors = {name: t * 1 for name, t in load(sample.base()).tensors.items()}
+    tensors["stem.conv.w"][0] = float("nan")
+    (tmp_path / "x.bin").write_bytes(dumps(sample.ARCH, tensors, finite=False))
+    args = "verify", tmp_path / "x.bin", "--isa", "scalar", "--precision", "high"
+    result = cli(*args)
+    assert result.exit_code == 1 and "better precision" not in result.stdout
+    assert "not finite" in result.stdout
+    result = cli(*args, "--json")
+    assert result.exit_code == 1 and json.loads(result.stdout, parse_constant=pytest.fail)
