@@ -12,7 +12,7 @@
 #include "engine.h"
 #include "loader.h"
 
-enum { PLANE = MFN_FMT_INPUT_SIDE * MFN_FMT_INPUT_SIDE };
+enum { SIDE_PIXELS = MFN_FMT_INPUT_SIDE * MFN_FMT_INPUT_SIDE };
 
 static uint64_t map_floats(const MfnLayer *l) {
     return (uint64_t)l->c_out * l->side_out * l->side_out;
@@ -98,9 +98,9 @@ static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
 // Whether every value is that of a pixel; then `hwc` has them, and the pass shows what they run in.
 static bool as_pixels(const float *chw, uint8_t *hwc) {
     for (size_t c = 0; c < MFN_FMT_INPUT_CHANNELS; c++)
-        for (size_t i = 0; i < PLANE; i++) {
+        for (size_t i = 0; i < SIDE_PIXELS; i++) {
             float x;
-            memcpy(&x, (const unsigned char *)chw + (c * PLANE + i) * sizeof x, sizeof x);
+            memcpy(&x, (const unsigned char *)chw + (c * SIDE_PIXELS + i) * sizeof x, sizeof x);
             const float p = x * 128 + 127.5f;
             if (!(p >= 0 && p <= 255)) return false;
             uint8_t *to = hwc + i * MFN_FMT_INPUT_CHANNELS + c;
@@ -114,7 +114,7 @@ static int hooked_passes(const MfnImpl *im, const MfnPlan *plan, const float *in
                          MfnHook *hook, Clock *clock) {
     float *scratch = mfn_arena_new(plan->total);
     float *embedding = malloc(im->arch.embedding_dim * sizeof(float));
-    uint8_t *hwc = malloc((size_t)PLANE * MFN_FMT_INPUT_CHANNELS);
+    uint8_t *hwc = malloc((size_t)SIDE_PIXELS * MFN_FMT_INPUT_CHANNELS);
     if (scratch && embedding && hwc) {
         MfnFpState fp = mfn_fp_enter();
         const bool pixels = as_pixels(input, hwc);
