@@ -14,6 +14,8 @@
 // and scale * level stands for x. No level is below -zero = rint(lo * inverse); 255 - zero can be passed
 // where both ends are rounded away from 0. A group that holds what is not finite, or whose width is beyond
 // float32, has the scale NaN and the level 0 everywhere: all that is made of it is NaN.
+// scale * weight_scale may overflow where both are large: then an output is infinite, or NaN where the sum is
+// 0, though float32 may have a number there. Where it underflows, what is lost is below 2^-95.
 //
 // bfloat16 has no groups: levels are the values themselves and weights the folded ones, each rounded by
 // mfn_bf16, and sums are float32 in any order, where what is below 2^-126 may count as 0. Beyond

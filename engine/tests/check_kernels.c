@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every row of isa.def, every slot, many edge sizes, against sums in double; each buffer ends at
-// a page that faults. --few takes a fraction of the sizes; --bench times the same calls; ROW [SLOT] checks
-// that row, or one of its products below float32 (i8, i16, bf16), and exits with 77 where it is not here.
+// a page that faults, and what is written before one is seen. --few takes a fraction of the sizes; --bench
+// times the same calls; ROW [SLOT] checks that row, or one of its products below float32 (i8, i16, bf16),
+// and exits with 77 where it is not here.
 //
 // Bound. A float32 sum of k products in any order, each operation rounded by at most u = 2^-24 of its
 // result, is off by at most (k + 1) u / (1 - (k + 1) u) times the sum of the magnitudes; bias, PReLU and
@@ -38,19 +39,32 @@ typedef struct Block {
     float *at;
 } Block;
 
-// `n` floats that end where an inaccessible page begins.
+// `n` floats that end where an inaccessible page begins. Before them lie less than a page of bytes that are
+// all set (NaN to a float, -1 to a level), and another inaccessible page.
 static Block guarded(size_t n) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), need = n * sizeof(float);
     size_t body = (need + page - 1) / page * page;
-    Block b = {mmap(NULL, body + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-               body + page, NULL};
-    if (b.map == MAP_FAILED || mprotect(b.map + body, page, PROT_NONE)) abort();
-    b.at = (float *)(void *)(b.map + body - need);
+    Block b = {mmap(NULL, body + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+               body + 2 * page, NULL};
+    if (b.map == MAP_FAILED) abort();
+    char *front = b.map + page;
+    if (mprotect(b.map, page, PROT_NONE) || mprotect(front + body, page, PROT_NONE)) abort();
+    memset(front, 0xff, body - need);
+    b.at = (float *)(void *)(front + body - need);
     for (size_t i = 0; i < n; i++) b.at[i] = draw();
     return b;
 }
 
-static void release(Block b) { munmap(b.map, b.bytes); }
+// What was written before the floats has changed one of the bytes there.
+static void release(Block b) {
+    const char *front = b.map + sysconf(_SC_PAGESIZE);
+    const size_t gap = (size_t)((const char *)b.at - front);
+    if (gap && ((unsigned char)front[0] != 0xff || memcmp(front, front + 1, gap - 1))) {
+        fprintf(stderr, "written before a buffer\n");
+        exit(1);
+    }
+    munmap(b.map, b.bytes);
+}
 
 static double bound_of(double magnitude, size_t terms) {
     return 1.001 * (double)(terms + 4) * 0x1p-24 * magnitude + 1e-37;

@@ -107,6 +107,7 @@ MISTAKES: list[Mistake] = [
     _shared("if (!one) factor", "if (one) factor", _P),
     _shared("line = p->a_px * LEVEL_BYTES", "line = p->k * LEVEL_BYTES", (*_P, "bf16"), _ALL),
     _shared("p->taps[k] * LEVEL_BYTES", "p->taps[k / 2] * LEVEL_BYTES", ("stem",), ("avx2",)),
+    _shared("if (p->m < tall) {", "if (p->m < 2) {", ("stem",), ("avx2",)),
     _shared("m + tall <= p->m ? m : p->m - tall", "m", ("stem",), ("avx2",)),
     *(Mistake(f"kernels/{row}.c", "vidup(-(p)->zero[m])", "vidup((p)->zero[m])", (row,), ("i8",))
       for row in ("avx512vnni", "avxvnni")),
