@@ -147,7 +147,11 @@ def test_command_and_precisions(command, tmp_path):
     out = run(command, "--isa", "scalar", "--precision", "fast", "time", NANO).stdout
     assert re.search(r"stage1.block0.expand +i8 ", out) and re.search(r"stem +f32 ", out)
     assert "FAIL" not in run(command, "--precision", "fast", "check", NANO).stdout
-    assert "E_OPTION" in run(command, "--precision", "half", "header", NANO, code=1).stderr
+    assert "f32|high|fast" in run(command, "--precision", "half", "header", NANO, code=2).stderr
+    with efm3.Engine(NANO, isa="scalar", precision="fast") as e:
+        lines = run(command, "--isa", "scalar", "--precision", "fast", "layers", NANO).stdout
+        assert re.findall(r" (\w+) +(\d+) bytes", lines) == [
+            (x.arithmetic, str(x.weight_bytes)) for x in e.layers]
 
 
 def test_command_refusals(command, tmp_path):

@@ -6,6 +6,7 @@ tools/foreign/install_cross.sh installs what these tests want. The whole of it, 
 measured by `python -m tools.evidence foreign`.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from efm3.conformance import cases, sample
+from efm3.conformance import cases, engines, sample
 from efm3.engine import Engine
 from tools.foreign import machines
 
@@ -92,15 +93,21 @@ def test_an_architecture(machine, corpus, tmp_path):
         assert verb in machines.run(machine, tmp_path / "engine", verb, tmp_path / "least.bin")
 
 
-def test_x86_64_without_its_features(tmp_path):
+def test_processors_with_and_without_their_features(tmp_path):
     """No SIGILL: the right instruction set, and what is not there is refused."""
-    need(machines.PROCESSORS[0])
-    machines.build(machines.PROCESSORS[0], tmp_path, ["mfn", "kernels"], optimize="-O1")
     for machine in machines.PROCESSORS:
-        takes_the_right_one(machine, tmp_path)
-        holds_the_vector(machine, tmp_path, machine.isas[0])
-    assert "avx2     not supported here" in machines.run(
-        machines.PROCESSORS[1], tmp_path / "kernels", "--few")
+        need(machine)
+        work = machines.build_once(machine, tmp_path, optimize="-O1")
+        takes_the_right_one(machine, work)
+        holds_the_vector(machine, work, machine.isas[0])
+        fast = machines.Foreign(machine, work / "mfn", work, machine.isas[0], "fast")
+        outcome = engines.judge(CASES["run-minimal"], fast, "fast")
+        assert outcome.verdict == "pass", outcome.detail
+    assert re.search(r"^neondot +i8 ", machines.run(
+        machine, work / "kernels", "--few", "neondot", "i8"), re.MULTILINE)
+    assert re.search(r"^avx2 +not supported here", machines.run(
+        machines.PROCESSORS[1], machines.build_once(machines.PROCESSORS[1], tmp_path) / "kernels",
+        "--few"), re.MULTILINE)
 
 
 def test_a_big_endian_python_writes_the_same_bytes():

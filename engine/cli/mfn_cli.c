@@ -18,9 +18,9 @@ enum { VALUES = 3 * 112 * 112 };
 static const char usage[] =
     "usage: mfn-cli [--isa NAME] [--precision f32|high|fast] [--as-given] VERB WEIGHTS [INPUT]\n"
     "  header   the network's shape, and what the engine made of it\n"
-    "  layers   a line for each layer\n"
+    "  layers   a line for each layer: shape, arithmetic, bytes of its weights\n"
     "  time     milliseconds of one forward pass, and each layer's share of the peak\n"
-    "  check    every instruction set against the scalar one; exit 1 beyond 1e-5\n"
+    "  check    every instruction set against the scalar one, in f32; exit 1 beyond 1e-5\n"
     "  embed    INPUT: 37,632 float32 as they lie in memory, CHW; prints the embedding\n"
     "A picture is turned by 180 degrees where the file asks for it, unless --as-given is there.\n"
     "exit codes: 0 fine, 1 refused or failed, 2 usage\n";
@@ -90,9 +90,11 @@ static int header(const MfnEngine *engine) {
 static int layers(const MfnEngine *engine) {
     MfnLayerInfo l;
     for (int i = 0; mfn_engine_layer(engine, i, &l) == MFN_OK; i++)
-        printf("%-24s %4d -> %4d  %2dx%-2d stride %d groups %4d  %3d -> %3d %s%s\n", l.name, l.c_in,
-               l.c_out, l.kernel, l.kernel, l.stride, l.groups, l.h_in, l.h_out,
-               l.has_act ? " prelu" : "", l.has_residual ? " residual" : "");
+        printf("%-24s %4d -> %4d  %2dx%-2d stride %d groups %4d  %3d -> %3d  "
+               "%-4s %8llu bytes%s%s\n",
+               l.name, l.c_in, l.c_out, l.kernel, l.kernel, l.stride, l.groups, l.h_in, l.h_out,
+               l.arithmetic, (unsigned long long)l.weight_bytes, l.has_act ? "  prelu" : "",
+               l.has_residual ? "  residual" : "");
     return 0;
 }
 
@@ -183,6 +185,10 @@ int main(int argc, char **argv) {
         options.precision = -1;
         for (int i = 0; i < 3; i++)
             if (strcmp(argv[2], names[i]) == 0) options.precision = i;
+        if (options.precision < 0) {
+            fputs(usage, stderr);
+            return 2;
+        }
         argc -= 2, argv += 2;
     }
     if (argc > 1 && strcmp(argv[1], "--as-given") == 0) options.as_given = 1, argc--, argv++;

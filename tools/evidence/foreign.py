@@ -19,6 +19,7 @@ import numpy as np
 from efm3.conformance import cases, engines, sample
 from efm3.model import load
 from efm3.network import macs
+from efm3.precision import PRECISIONS
 from tools import ROOT
 from tools.evidence import _book
 from tools.foreign import machines
@@ -28,7 +29,7 @@ VECTORS = ("nano", "odd_a", "odd_b")
 SMALL = 1_000_000
 """Most multiply-adds of an engine case in the short run."""
 
-_WORST = re.compile(r"^(\w+) +(\w+) +(\d+) values, worst ([\d.]+)", re.MULTILINE)
+_WORST = re.compile(r"^(\w+) +([\w-]+) +(\d+) values, worst ([\d.]+)", re.MULTILINE)
 
 
 class Seen(machines.Foreign):
@@ -86,6 +87,18 @@ def _embeddings(machine: machines.Machine, work: Path, isa: str, long: bool) -> 
             "vectors": subject.embeddings - judged, "vectors_max_error": float(f"{worst:.2g}")}
 
 
+def _below(machine: machines.Machine, work: Path, isa: str) -> dict[str, Any]:
+    """Small engine cases below float32, each judged by its own bound. Raises RuntimeError."""
+    for precision in PRECISIONS[1:]:
+        subject = machines.Foreign(machine, work / "mfn", work, isa, precision)
+        for case in _engine_cases(False):
+            outcome = engines.judge(case, subject, precision)
+            if outcome.verdict != "pass":
+                raise RuntimeError(f"{machine.name} {isa} {precision}: {case.id}: "
+                                   f"{outcome.detail}")
+    return {"engine_cases_below_f32": len(_engine_cases(False)) * len(PRECISIONS[1:])}
+
+
 def _isa(machine: machines.Machine, work: Path) -> dict[str, Any]:
     model = ROOT / "spec/vectors/odd_b.bin"
     chosen = machines.chosen(machine, work / "mfn", model)
@@ -131,18 +144,18 @@ def _architecture(machine: machines.Machine, long: bool) -> dict[str, Any]:
         kernels = _kernels(machine, work, *([] if long else ["--few"]))
         for isa in machine.isas:
             out[isa] = _embeddings(machine, work, isa, long) | kernels[isa]
+            out[isa] |= _below(machine, work, isa)
     return out
 
 
 def _processors(long: bool) -> dict[str, Any]:
     out: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        machines.build(machines.PROCESSORS[0], work, ["mfn", "kernels"])
         for machine in machines.PROCESSORS:
+            work, isa = machines.build_once(machine, Path(folder)), machine.isas[0]
             row = out[machine.name] = _isa(machine, work)
-            row |= _embeddings(machine, work, machine.isas[0], long)
-            row |= _kernels(machine, work, "--few")[machine.isas[0]]
+            row |= _embeddings(machine, work, isa, long)
+            row |= _kernels(machine, work, "--few")[isa] | _below(machine, work, isa)
     return out
 
 
@@ -160,7 +173,7 @@ def _same_bytes() -> dict[str, Any]:
 
 
 def run(long: bool) -> dict[str, Any]:
-    """A figure for each architecture, the processors of x86-64, and the bytes written.
+    """A figure for each architecture, the other processors, and the bytes written.
 
     Raises RuntimeError where something differs or is not installed.
     """
@@ -177,5 +190,8 @@ def run(long: bool) -> dict[str, Any]:
     done("big-endian writer", _same_bytes())
     for machine in machines.MACHINES:
         done(machine.name, _architecture(machine, long))
-    done("x86-64 processors", _processors(long))
+    processors = _processors(long)
+    for name in [m.name for m in machines.PROCESSORS if m.compiler != "x86_64-linux-gnu-gcc"]:
+        done(name, processors.pop(name))
+    done("x86-64 processors", processors)
     return out

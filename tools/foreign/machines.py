@@ -60,7 +60,8 @@ def _x86(name: str, cpu: str, isas: tuple[str, ...], bits: int = 64, *flags: str
 
 _WIDE = ("avx2", "scalar")
 MACHINES = (
-    Machine("aarch64", "aarch64-linux-gnu-gcc", (), ("qemu-aarch64",), ("neon", "scalar")),
+    Machine("aarch64", "aarch64-linux-gnu-gcc", (), ("qemu-aarch64", "-cpu", "cortex-a53"),
+            ("neon", "scalar"), ("neondot",)),
     Machine("armhf", "arm-linux-gnueabihf-gcc", (), ("qemu-arm",)),
     Machine("riscv64", "riscv64-linux-gnu-gcc", (), ("qemu-riscv64",)),
     Machine("s390x", "s390x-linux-gnu-gcc", (), ("qemu-s390x",), order=">"),
@@ -78,8 +79,21 @@ PROCESSORS = (
     _x86("without FMA", "max,-fma", ("scalar",)),
     _x86("without XSAVE", "max,-xsave", ("scalar",)),
     _x86("everything the emulator has", "max", _WIDE),
+    Machine("aarch64 (dot product)", "aarch64-linux-gnu-gcc", (), ("qemu-aarch64", "-cpu", "max"),
+            ("neondot", "neon", "scalar")),
 )
-"""x86-64 processors that lack something; the emulator has no AVX-512."""
+"""x86-64 processors that lack something (the emulator has no AVX-512), and one of AArch64 that has
+what MACHINES' lacks. Those of one compiler run the same programs."""
+
+
+def build_once(machine: Machine, folder: Path, optimize: str = "-O2") -> Path:
+    """The folder below `folder` with a processor's command and kernel check, built where they are
+    not yet. Raises RuntimeError with the compiler's words."""
+    home = folder / machine.compiler
+    if not home.exists():
+        home.mkdir()
+        build(machine, home, ["mfn", "kernels"], optimize)
+    return home
 
 
 def missing(machine: Machine) -> str:

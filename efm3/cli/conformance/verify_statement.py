@@ -65,7 +65,9 @@ def command(statement: str, program: str | None, classes: tuple[str, ...],
         asked = {c.subject for c in picked}
         computed = next((c.precision for c in picked if c.precision), PRECISIONS[0])
         if not asked:
-            raise click.UsageError(f"the statement has no claim of a {' or '.join(classes)}")
+            what = " or ".join(classes) or "an Engine"  # without classes only a precision excludes
+            raise click.UsageError(f"the statement has no claim of {what}"
+                                   + (f" in {precision}" if precision else ""))
         try:
             of = subject(program, protocol, timeout, stdin, tensors,
                          tested=asked.pop() if len(asked) == 1 else "", precision=computed)

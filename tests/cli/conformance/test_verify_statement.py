@@ -119,6 +119,8 @@ def test_an_engine_of_several_precisions(cli):
     assert result.exit_code == 2 and "--precision says what the command computes" in result.stderr
     result = verify(cli, value, "--rerun", "@scalar", "--precision", "fast")
     assert result.exit_code == 0 and "1 of its 1 cases run again" in result.stdout
+    result = verify(cli, value, "--rerun", "@scalar", "--precision", "f32")
+    assert result.exit_code == 2 and "no claim of an Engine in f32" in result.stderr
     older = stated(claim("engine", precision="int8", selected=few))
     result = verify(cli, older, "--rerun", "@scalar")
     assert result.exit_code == 1 and "K014" in result.stderr
