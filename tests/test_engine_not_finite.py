@@ -47,10 +47,14 @@ def every_lower(data, x=X):
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("value", [INF, -INF, NAN])
 def test_a_weight_that_is_not_finite(layer, value):
-    """The stem's of pixels and a depthwise layer's bytes included."""
+    """The stem's of pixels and a depthwise layer's bytes included. The last layer's makes one
+    component infinite in bfloat16, as in float32: the others are 0."""
     for part in ("conv.w", "bn.w"):
-        for have in every_lower(patched(sample.weights(f"{layer}.{part}", value, at=1)))[1]:
-            assert np.isnan(have).all(), part
+        want, lower = every_lower(patched(sample.weights(f"{layer}.{part}", value, at=1)))
+        assert np.isnan(want).any(axis=1).all()
+        for have in lower:
+            same = layer == "embed_proj"
+            assert np.isnan(have[np.isnan(want)] if same else have).all(), part
 
 
 @pytest.mark.parametrize("layer", LAYERS)
