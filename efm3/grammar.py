@@ -144,7 +144,10 @@ def parse(text: Text) -> dict[str, Any]:
     found = outline(text).value
     if len(text) <= PIECE:
         return found
-    whole: dict[str, Any] = json.loads(bytes(text))
+    try:
+        whole: dict[str, Any] = json.loads(bytes(text))
+    except ValueError as e:  # never, where both ways accept the same
+        raise MirrorProblem("syntax", str(e)[:200]) from None
     return whole
 
 
@@ -269,6 +272,9 @@ def _parsed(text: Text, pieces: list[_Piece], suspects: list[int],
         except json.JSONDecodeError as e:
             behind = len(whole[len(head):e.pos].encode())
             raise MirrorProblem("syntax", e.msg, piece.start + behind) from None
+        if not ended and whole[:len(whole) - len(tail)].rstrip(" \t\r\n")[-1:] in ("[", "{"):
+            # Closed here and opened again by the next piece, it would be read as a first member.
+            raise MirrorProblem("syntax", "a comma follows an opening bracket", piece.end)
         if escapes:
             _strings(value)
         ended = ended or end < len(whole)

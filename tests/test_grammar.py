@@ -115,6 +115,16 @@ def test_no_cut_hides_what_rules_look_at(size, monkeypatch):
     assert [efm3.validate(d).to_json() for d in (sound, broken, sample.base())] == want
 
 
+@pytest.mark.parametrize("text", [b'{"a":{,"k":1}}', b'{"a":[,1]}', b'{"a":[ ,1]}', b'{,"a":1}'])
+@pytest.mark.parametrize("size", range(4, 12))
+def test_no_cut_hides_a_comma_behind_a_bracket(text, size, monkeypatch):
+    """What is closed at the cut and opened again would take the comma for one between members."""
+    monkeypatch.setattr(grammar, "PIECE", size)
+    with pytest.raises(grammar.MirrorProblem) as e:
+        grammar.outline(text + b" " * 40)
+    assert e.value.kind == "syntax"
+
+
 def test_known_keys_behind_many_others_are_kept_in_order(monkeypatch):
     monkeypatch.setattr(grammar, "PIECE", 100)
     own = mirror.values(sample.ARCH)

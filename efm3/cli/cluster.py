@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import click
 
 from efm3.cli import _tables
 from efm3.findings import printable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.index.clusters import Clusters, Linkage
@@ -71,7 +71,7 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
             write_atomic(sheet, page(library, found, f"{limit.value:g}, {limit.words}"))
         sizes = found.sizes.tolist()
         if as_json:
-            click.echo(json.dumps({
+            click.echo(dumps({
                 "index": [index, *further], "model": library.model, "rows": library.count,
                 "threshold": limit.value, "threshold_from": limit.origin, "linkage": linkage,
                 "clusters": len(sizes), "alone": found.alone,

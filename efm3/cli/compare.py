@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import click
 from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import aligner, alignment, free, save
 from efm3.findings import refuse
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
@@ -61,8 +61,8 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     finder = aligner(align, resize, face, detector)
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)
-    for picture, face in zip(pictures, faces, strict=True):
-        if not np.isfinite(face).all():
+    for picture, vector in zip(pictures, faces, strict=True):
+        if not np.isfinite(vector).all():
             refuse("F008", "the network gave an embedding that is not finite", picture)
     values = [[similarity(a, b) for b in faces] for a in faces]
     threshold = stated(weights)
@@ -71,7 +71,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}
-        click.echo(json.dumps({"file": file, **told, **_facts(threshold)}))
+        click.echo(dumps({"file": file, **told, **_facts(threshold)}))
         return
     from efm3.cli import _render, _scores
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import click
 
 from efm3.cli import _tables
 from efm3.findings import printable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.index.duplicates import Duplicates
@@ -66,7 +66,7 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
             click.echo(f"efm3: {_copies(copies - len(own))} not listed: no file is there, or it is "
                        "the one that is kept", err=True)
     elif as_json:
-        click.echo(json.dumps({
+        click.echo(dumps({
             "index": [index, *further], "threshold": limit, "pictures": found.compared,
             "left_out": found.left_out, "copies": copies, "groups": [
                 {"keep": g.keep, "copies": [c._asdict() for c in g.copies]}

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from efm3.cli import Finite
 from efm3.drawn.spec import MOST_IDENTITIES
 from efm3.extras import need
 from efm3.findings import printable
+from efm3.texts import dumps
 
 Progress = Callable[[int], None]
 
@@ -128,7 +128,7 @@ def _write(kind: str, out: Path, options: dict[str, Any], total: Callable[[Any],
 
 
 def _report(as_json: bool, facts: dict[str, Any], words: str) -> None:
-    click.echo(json.dumps(facts) if as_json else words)
+    click.echo(dumps(facts) if as_json else words)
 
 
 @command.command(epilog=EXIT)

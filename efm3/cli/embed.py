@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ import click
 from efm3.cli import needs_engine, precision_option, source
 from efm3.cli._photos import alignment
 from efm3.findings import printable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.bulk.inputs import Inputs
@@ -227,7 +227,7 @@ def _write(data: bytes) -> None:
 
 
 def _document(made: Iterable[Made], file: str, run: Run, align: bool) -> Iterator[bytes]:
-    head = json.dumps({"file": file, "isa": run.isa, "precision": run.precision,
+    head = dumps({"file": file, "isa": run.isa, "precision": run.precision,
                        "embeddings": []})[:-2]
     separator = head
     for one in made:
@@ -240,7 +240,7 @@ def _document(made: Iterable[Made], file: str, run: Run, align: bool) -> Iterato
                           "points": _rounded(row.points), "score": row.score}
             if row.error is not None:
                 value |= {"error": row.error, "reason": row.reason}
-            yield (separator + json.dumps(value)).encode()
+            yield (separator + dumps(value)).encode()
             separator = ", "
     yield b"]}\n"
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from efm3.findings import printable
 from efm3.machine import cores
 from efm3.precision import PRECISIONS
 from efm3.source import read
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.evaluation.paired import Difference
@@ -124,7 +124,7 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
         values = [row.network.to_json() | row.measured.scores.to_json()
                   | ({"to_f32": [d.to_json() for d in row.to_f32]} if row.to_f32 else {})
                   for row in rows]
-        click.echo(json.dumps(values[0] if len(values) == 1 else {"networks": values}, indent=2))
+        click.echo(dumps(values[0] if len(values) == 1 else {"networks": values}, indent=2))
         return
     _show(rows, len(networks) > 1)
 

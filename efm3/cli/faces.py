@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import click
 
 from efm3.cli._photos import DETECTOR, Stems, free, save
 from efm3.findings import Efm3Error, Finding, printable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
@@ -77,7 +77,7 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
     if not found:
         nothing(inputs)
     if as_json:
-        click.echo(json.dumps({"detector": finder.name, "photos": rows}, indent=2))
+        click.echo(dumps({"detector": finder.name, "photos": rows}, indent=2))
     ctx.exit(worst)
 
 

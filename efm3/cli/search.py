@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import click
 
 from efm3.cli import _tables, needs_engine, source
 from efm3.findings import printable
+from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.bulk.row import Row
@@ -158,11 +158,11 @@ def _json(library: Library, index: list[str], answers: Iterable[Answer]) -> None
     waiting = iter(answers)
     first = list(islice(waiting, 1))  # what is refused is refused before anything is written
     head = {"index": index, "model": library.model, "rows": library.count}
-    click.echo(json.dumps(head)[:-1] + ', "queries": [', nl=False)
+    click.echo(dumps(head)[:-1] + ', "queries": [', nl=False)
     for number, a in enumerate(chain(first, waiting)):
         value = {"query": a.path, "face": a.face, "error": a.error, "reason": a.reason,
                  "hits": [hit._asdict() for hit in a.hits]}
-        click.echo((", " if number else "") + json.dumps(value), nl=False)
+        click.echo((", " if number else "") + dumps(value), nl=False)
     click.echo("]}")
 
 

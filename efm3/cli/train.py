@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -16,6 +15,7 @@ import click
 from efm3.cli import Finite
 from efm3.extras import need
 from efm3.findings import printable
+from efm3.texts import dumps
 from efm3.train.config import Config
 
 STOPPED = 75
@@ -100,6 +100,6 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
             raise
         raise click.ClickException(printable(why)) from None
     if as_json and done.first:
-        click.echo(json.dumps(done.to_json(), indent=2))
+        click.echo(dumps(done.to_json(), indent=2))
     if done.stopped is not None:
         click.get_current_context().exit(STOPPED)

@@ -105,7 +105,7 @@ def _verdict(ok: bool) -> str:
 def _show(g: Grade) -> None:
     click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:4} max error "
                f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
-               f"one colour {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
+               f"no faces {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
     if math.isnan(g.min_cosine):
         click.echo("     embeddings that are not finite: weights that are not, or an overflow")
     elif not g.ok:

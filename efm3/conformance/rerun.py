@@ -51,13 +51,14 @@ def chosen(statement: Mapping[str, Any], classes: Iterable[str],
     wanted = set(classes)
     out = [c for c in claims(statement) if (not wanted or c.subject in wanted)
            and (not precision or c.precision in ("", precision))]
+    for claim in out:
+        if claim.precision and claim.precision not in PRECISIONS:
+            refuse("K014", "no case has a bound for this precision any more", claim.name)
     several = [c.precision for c in out if c.precision]
     if len(several) > 1:
         raise ValueError(f"the statement is about an engine in {' and '.join(several)}: "
                          "--precision says what the command computes in")
     for claim in out:
-        if claim.precision and claim.precision not in PRECISIONS:
-            refuse("K014", "no case has a bound for this precision any more", claim.name)
         if not claim.named:
             refuse("K014", "it counts cases that failed, or is of a part, and names neither",
                    claim.name)

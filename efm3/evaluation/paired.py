@@ -137,6 +137,8 @@ def interval(who: Indices, statistic: Callable[[Doubles], float]) -> Interval | 
         weights = times[who[:, 0]] * np.where(alone, 1.0, times[who[:, 1]])
         if weights[alone].any() and weights[~alone].any():
             found.append(statistic(weights))
+    if not found:
+        return None
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(found, (tail, 1 - tail))
     return float(low), float(high)

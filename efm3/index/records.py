@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from itertools import chain, islice
 from efm3.bulk.fields import csv_fields
 from efm3.extras import need
 from efm3.source import write_atomic
+from efm3.texts import dumps
 
 Row = Sequence[str | int | float | None]
 Columns = Mapping[str, str]
@@ -30,7 +30,7 @@ def _csv(columns: Columns, rows: Iterable[Row]) -> Iterator[bytes]:
 
 def _jsonl(columns: Columns, rows: Iterable[Row]) -> Iterator[bytes]:
     for row in rows:
-        yield (json.dumps(dict(zip(columns, row, strict=True))) + "\n").encode()
+        yield (dumps(dict(zip(columns, row, strict=True))) + "\n").encode()
 
 
 def _parquet(columns: Columns, rows: Iterable[Row]) -> Iterator[bytes]:

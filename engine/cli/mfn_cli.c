@@ -122,8 +122,8 @@ static int timing(const MfnEngine *engine, const float *x, float *out, double *s
     if (rc) return fail("profile", mfn_strerror(rc));
     MfnLayerInfo l;
     for (int i = 0; mfn_engine_layer(engine, i, &l) == MFN_OK; i++)
-        printf("  %-24s %-4s %8.1f us %6.1f %%\n", l.name, l.arithmetic, seconds[i] * 1e6,
-               100 * (double)l.macs / seconds[i] / peak);
+        printf("  %-24s %-4s %8.1f us %6.1f %%\n", l.name, i ? l.arithmetic : "f32",  // no pixels
+               seconds[i] * 1e6, 100 * (double)l.macs / seconds[i] / peak);
     return 0;
 }
 

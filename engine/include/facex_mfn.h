@@ -17,13 +17,13 @@
 //              Options may ask for the input as it is given: for programs that turn themselves.
 //   Float      Denormals are treated as zero during a call; the caller's floating-point state is
 //              the same after it. NaN and infinity in weights or input are not refused: they
-//              propagate by IEEE rules into the embedding (`efm3 validate` checks values). Below
-//              f32, a map's row that holds either before a pointwise layer, and an output channel
-//              whose weights or slope do, are NaN after it, in every instruction set.
+//              propagate by IEEE rules into the embedding (`efm3 validate` checks values). A layer
+//              that runs in integers makes NaN of a map's row that holds either, and of an output
+//              channel whose weights or slope do; one in bfloat16 does as float32 does.
 //   Folding    BatchNorm is folded into the convolutions in double, and each weight and bias is
 //              rounded once to float. What float cannot hold becomes an infinity, and computing goes
-//              on: such a file is not refused, and its embedding is NaN in the same components
-//              on every instruction set.
+//              on: such a file is not refused, and in f32 its embedding is NaN in the same
+//              components on every instruction set; below f32 in those at least.
 #ifndef FACEX_MFN_H
 #define FACEX_MFN_H
 
@@ -69,12 +69,14 @@ enum {
     MFN_E_PICTURE = -22
 };
 
-// How accurately the pointwise layers are computed; all else is float32 in each. The file is the same,
-// its weights are rounded at load, and a result depends on its picture alone.
+// How accurately the pointwise layers are computed. The stem of pixels is in 16 bits below f32; all
+// else is float32 in each, though from weights of 8 bits where a layer with integers of 8 bits follows
+// or precedes it. The file is the same, its weights are rounded at load, and a result depends on its
+// picture alone. The cosines are to f32, with trained weights.
 enum {
     MFN_F32 = 0,   // float32
-    MFN_HIGH = 1,  // integers of 16 bits, or bfloat16: cosine to f32 at least 0.9999
-    MFN_FAST = 2   // integers of 8 bits: at least 0.999 with trained weights
+    MFN_HIGH = 1,  // integers of 16 bits, or bfloat16: at least 0.9999
+    MFN_FAST = 2   // integers of 8 bits: at least 0.999
 };
 
 // An engine handle. May live on the stack; needs no initialisation before mfn_engine_init().

@@ -27,8 +27,8 @@ typedef struct MfnIsa {
 extern const MfnIsa mfn_isa_rows[];
 extern const int mfn_isa_rows_len;
 
-// Fills *out with the row called `name` (NULL: MFN_ISA of the environment, else the best
-// supported) and gives its index, or -1 for a name that is unknown or unsupported.
+// Fills *out with the row called `name` (NULL: MFN_ISA of the environment, else the best supported
+// of those that are not slow here) and gives its index, or -1 for a name that is unknown or unsupported.
 int mfn_isa_resolve(const char *name, MfnKernels *out);
 
 #endif

@@ -27,8 +27,7 @@ static void report(const Pass *p, int layer, const float *map) {
 
 // The stem window's input rows for one output row, padded left and right with zeros: float planes
 // as rows [ky][c][x], bytes as rows [ky][x][c]. Where the picture is turned, rows are taken from the
-// bottom and reversed. The arena starts as zeros and the margins are
-// never written elsewhere; only rows at the top and bottom edge change.
+// bottom and reversed. The stem of pixels has its levels in the same place.
 static void load_input_rows(const Pass *p, uint32_t y, float *rows) {
     const MfnLayer *stem = &p->im->layers[0];
     const size_t side = MFN_FMT_INPUT_SIDE, ch = MFN_FMT_INPUT_CHANNELS;

@@ -99,9 +99,18 @@ typedef struct MfnKernels {
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_NEON 1
 #endif
+// clang before 16 declares the dot products only where they are asked for on the command line.
+#if defined(MFN_HAVE_NEON) && (defined(__ARM_FEATURE_DOTPROD) || \
+                               (defined(__clang__) ? __clang_major__ >= 16 : __GNUC__ >= 8))
+#define MFN_HAVE_NEONDOT 1
+#endif
 
 // What has a constant for an argument is inlined and unrolled.
+#if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

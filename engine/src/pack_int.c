@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rounds a layer's folded weights to integers, each output channel by its own scale, or to bfloat16, and
-// lays them out for the chosen kernels. A channel of which a weight, the bias or the
-// slope is not finite has a NaN for one of the numbers that all it gives is made of.
+// lays them out for the chosen kernels. A channel of which a weight (in integers) or the slope is not
+// finite has a NaN for one of the numbers that all it gives is made of.
 #include "platform.h"
 
 #include <float.h>

@@ -88,8 +88,10 @@ static void quantise(const MfnIntegers *set, size_t channels, size_t m, size_t g
         const int top = set->bits == 8 ? 255 : 1023;
         float by = (float)top / width, start = -lo * by;
         const int32_t origin = finite && set->bits == 8 ? (int32_t)lrintf(start) : 0;
+        // Stored as a float: an argument would keep the precision of a wider evaluation.
+        const float stands = finite ? width / (float)top : NAN;
         for (size_t i = at; i < end; i++) {
-            equal(scale.at[i], finite ? width / (float)top : NAN, "scale");
+            equal(scale.at[i], stands, "scale");
             equal(q.zero[i], origin, "zero");
             for (size_t c = 0; c < channels; c++) {
                 float product = in.at[i * px + c] * by;

@@ -4,6 +4,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def test_compare(cli, scene):
     assert other["similarity"] < 0.99
     assert "rule of thumb" in cli(*args, scene / "0.npy").stdout
     assert cli(*args, scene / "2.npy").exit_code == 3
+
+
+def test_a_name_without_an_encoding_is_json_all_the_same(cli, scene):
+    name = os.fsencode(scene) + b"/p\xff.npy"
+    with open(name, "wb") as f:
+        np.save(f, untrained.images(4, 1)[0])
+    out = cli("compare", scene / "w.bin", os.fsdecode(name), scene / "0.npy", "--json").stdout
+    assert "p\\\\udcff.npy" in out and "\\udcff" in json.loads(out)["a"]
 
 
 def test_an_embedding_that_is_not_finite_is_like_nothing(cli, scene):

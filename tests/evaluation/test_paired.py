@@ -114,6 +114,12 @@ def test_few_people_have_no_interval():
     assert all(d.low is not None for d in differences(base, other))
 
 
+def test_impostors_that_join_nobody_give_no_interval():
+    """Each pair of "two people" is of pictures that others join: no draw has an impostor pair."""
+    who = np.repeat(np.arange(20), 3)[:, None] * np.ones(2, int)
+    assert paired.interval(who, lambda weights: 0.0) is None
+
+
 def test_other_pairs_are_not_compared():
     base, _ = set_of()
     for changed in (set_of(crowd=20)[0],

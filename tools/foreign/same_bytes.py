@@ -67,7 +67,7 @@ def cases(few: bool) -> Iterator[tuple[str, str]]:
     for case in corpus():
         if case.kind in ("writer", "editor"):
             subject = Watched()
-            verdict = runner.judge_of(case.kind, "values", "fp32")(case, subject).verdict
+            verdict = runner.judge_of(case.kind, "values", "f32")(case, subject).verdict
             yield case.id, " ".join([verdict, *subject.given])
         elif case.kind == "reader" and not few:
             data = case.data()

@@ -5,7 +5,7 @@
 // nothing over float32 here, so that precision has no slot.
 #include "../kernels.h"
 
-#ifdef MFN_HAVE_NEON
+#ifdef MFN_HAVE_NEONDOT
 #include <arm_neon.h>
 
 #if defined(__clang__)
