@@ -103,9 +103,10 @@ def _verdict(ok: bool) -> str:
 
 
 def _show(g: Grade) -> None:
-    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:4} max error "
-               f"{g.max_error:.2e}  cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}  "
-               f"no faces {g.constant_cosine:.6f}  {g.weight_bytes:,} bytes")
+    click.echo(f"{_verdict(g.ok)} {g.isa:10} {g.precision} in {g.arithmetic:4} "
+               f"cosine mean {g.mean_cosine:.6f} least {g.min_cosine:.6f}")
+    click.echo(f"     max error {g.max_error:.2e}  no faces {g.constant_cosine:.6f}  "
+               f"{g.weight_bytes:,} bytes")
     if math.isnan(g.min_cosine):
         click.echo("     embeddings that are not finite: weights that are not, or an overflow")
     elif not g.ok:

@@ -79,8 +79,9 @@ def test_drawn_weights_hold_high_and_miss_fast(cli, tmp_path):
     assert result.exit_code == 1 and "below 0.999: use a better precision" in result.stdout
     result = cli(*args, "all")
     assert result.exit_code == 1
-    assert [line.split()[0] for line in result.stdout.splitlines()[:4]] == [
-        "ok", "ok", "FAIL", "below"]
+    lines = result.stdout.splitlines()[:6]
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "max", "FAIL", "max", "below"]
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_the_page_names_every_key(cli, tmp_path):
