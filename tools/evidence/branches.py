@@ -23,7 +23,7 @@ from tools.evidence import _book
 from tools.mutants import c
 from tools.mutants.checks import listed
 
-C_FILES = ("loader.c", "network.c", "file.c", "cursor.h")
+C_FILES = ("loader.c", "network.c", "file.c", "posix_file.c", "cursor.h")
 PYTHON = ("scan", "arch", "mirror", "model", "source", "validator", "network", "rules/*")
 TESTS = ("test_scan.py", "test_arch.py", "test_mirror.py", "test_model.py", "test_source.py",
          "test_network.py", "test_validator.py", "test_coherence.py", "rules",
