@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.gen import security
+from tools.gen import promises, security
 from tools.mutants import c, checks, engine, python
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,8 +55,8 @@ def test_every_listed_exception_is_a_mutant_or_a_line():
 def test_a_promise_without_its_test_is_not_made(monkeypatch):
     assert "## Not promised" in security.text()
     for ref in ("tests/test_scan.py::test_none", "tests/none.py", "make none"):
-        monkeypatch.setattr(security, "PROMISES", (security.Promise("it flies", (ref,)),))
-        with pytest.raises(security.Unproved, match="none"):
+        monkeypatch.setattr(promises, "PROMISES", (promises.Promise("it flies", (ref,)),))
+        with pytest.raises(promises.Unproved, match="none"):
             security.text()
 
 
