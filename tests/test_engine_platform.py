@@ -13,10 +13,11 @@ from efm3.conformance import sample
 from tools.cc import SOURCES, SRC, cc
 
 ENGINE = SRC.parent
-ANSWERS = {"platform.h", "posix_file.c", "posix_machine.c", "posix_thread.c", "windows.c"}
-SYSTEM = re.compile(r"^ *#.*\b(_WIN32|WIN32|_WIN64|__linux__|__APPLE__|__ANDROID__|__unix__|__wasi__|"
-                    r"__wasm__|__FreeBSD__|__MINGW\w+|__CYGWIN__|_MSC_VER|MFN_WINDOWS|MFN_POSIX)\b",
-                    re.MULTILINE)
+ANSWERS = {"platform.h", "platform_file.c", "platform_machine.c", "platform_thread.c",
+           "platform_windows.c"}
+SYSTEM = re.compile(r"^ *#.*\b(_WIN32|WIN32|_WIN64|__linux__|__APPLE__|__ANDROID__|__unix__|"
+                    r"__wasi__|__wasm__|__FreeBSD__|__MINGW\w+|__CYGWIN__|_MSC_VER|MFN_WINDOWS|"
+                    r"MFN_POSIX)\b", re.MULTILINE)
 HEADER = re.compile(r"^ *# *include <(?:sys/|unistd|fcntl|pthread|sched|errno|time|windows|malloc|"
                     r"process|io|direct)[\w/]*\.h>", re.MULTILINE)
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -28,14 +29,14 @@ def files(folder: Path):
 
 def test_no_other_file_asks_which_system_it_is_compiled_for():
     seen = {p.name for p in files(ENGINE) if SYSTEM.search(p.read_text(encoding="utf-8"))}
-    assert seen <= ANSWERS and {"platform.h", "posix_machine.c", "windows.c"} <= seen
+    assert seen <= ANSWERS and {"platform.h", "platform_machine.c", "platform_windows.c"} <= seen
 
 
 def test_no_other_source_includes_a_header_of_a_system():
     """The checks may: they map pages, fork, and fail calls."""
     seen = {p.name for folder in ("src", "cli", "examples", "include")
             for p in files(ENGINE / folder) if HEADER.search(p.read_text(encoding="utf-8"))}
-    assert seen <= ANSWERS and "posix_file.c" in seen
+    assert seen <= ANSWERS and "platform_file.c" in seen
 
 
 @needs_cc

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Included first: all that the engine asks of an operating system, and the floating-point state. No
-// other file asks which system it is compiled for, but those that answer: posix_file.c,
-// posix_machine.c, posix_thread.c and windows.c, each empty where it has nothing to say.
+// other file asks which system it is compiled for, but those that answer: platform_*.c, each empty
+// where it has nothing to say.
 #ifndef MFN_PLATFORM_H
 #define MFN_PLATFORM_H
 
@@ -83,7 +83,7 @@ bool mfn_os_has_neondot(void);
 
 #ifndef MFN_NO_THREADS
 #ifdef MFN_WINDOWS
-typedef struct MfnMutex { void *word; } MfnMutex;  // an SRWLOCK; windows.c compares the sizes
+typedef struct MfnMutex { void *word; } MfnMutex;  // an SRWLOCK; the sizes are compared
 typedef struct MfnCond { void *word; } MfnCond;    // a CONDITION_VARIABLE
 typedef struct MfnThread {
     void *handle, *(*run)(void *), *arg;

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tools import ROOT
 from tools.cc import SRC, cc
 
-CHECKED = ("cursor.h", "loader.c", "file.c", "posix_file.c")
+CHECKED = ("cursor.h", "loader.c", "file.c", "platform_file.c")
 FLAGS = ["-O1", "-w", "-ftrivial-auto-var-init=pattern", "-fsanitize=undefined",
          "-fsanitize-undefined-trap-on-error"]
 _FUNCTION = re.compile(r"^[a-z][\w *]*?\b(\w+)\(", re.MULTILINE)
