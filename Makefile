@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize evidence evidence-long clean
+	amalgamation kernels sanitize evidence evidence-long sbom release-check clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -166,6 +166,18 @@ evidence: $(BIN)/.installed ## measure the figures of SECURITY.md, in minutes; P
 
 evidence-long: $(BIN)/.installed ## the same with the long runs, in hours, at low priority
 	nice -n 19 $(BIN)/python -m tools.evidence --long $(PARTS)
+
+RELEASE := tools/release/requirements.txt
+
+sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
+	$(PIP) -r $(RELEASE)
+	$(BIN)/python -m tools.release build
+
+# CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
+release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/
+	$(PIP) -r $(RELEASE)
+	rm -rf dist
+	$(BIN)/python -m tools.release check $(CHECK)
 
 clean: ## remove the virtual environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
