@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tools.gen import figures
 from tools.release import sources
 
 CHANNEL = re.compile(r"<!-- private-channel -->(.*?)<!-- /private-channel -->", re.DOTALL)
@@ -18,9 +19,6 @@ CHANNEL = re.compile(r"<!-- private-channel -->(.*?)<!-- /private-channel -->", 
 
 _ADDRESS = re.compile(r"[^\s@<>]+@([\w-]+\.)+[\w-]+|https://([\w-]+\.)+[\w-]+(/\S*)?")
 _NOBODY = re.compile(r"\bexample\b|\.(invalid|test|localhost)\b|todo|\btbd\b", re.IGNORECASE)
-_NOTE = "note: "
-"""How what is no fault begins in the output of tools.gen."""
-
 _ENTRY = re.compile(r"^## (\S+) \(([^)]*)\)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -94,23 +92,17 @@ def report(release: Release) -> list[str]:
     return []
 
 
-def _gen(release: Release) -> tuple[list[str], int]:
-    """What `tools.gen --check` says, and its exit code."""
-    done = subprocess.run([sys.executable, "-m", "tools.gen", "--check"], cwd=release.root,
-                          capture_output=True, text=True, check=False)
-    return done.stdout.splitlines() or done.stderr.splitlines()[-1:], done.returncode
-
-
 def generated(release: Release) -> list[str]:
     """Every generated file is what its source gives."""
-    lines, code = _gen(release)
-    return [line for line in lines if not line.startswith(_NOTE)] if code else []
+    done = subprocess.run([sys.executable, "-m", "tools.gen", "--check"], cwd=release.root,
+                          capture_output=True, text=True, check=False)
+    lines = [x for x in done.stdout.splitlines() if not x.startswith("note: ")]
+    return (lines or done.stderr.splitlines()[-1:]) if done.returncode else []
 
 
 def evidence(release: Release) -> list[str]:
     """Every figure of SECURITY.md was measured on the sources that are there now."""
-    return [f"{line.removeprefix(_NOTE)}; renew it with make evidence"
-            for line in _gen(release)[0] if line.startswith(f"{_NOTE}stale figure")]
+    return [f"stale figure: {line}; renew it with make evidence" for line in figures.stale()]
 
 
 CHECKS: dict[str, Check] = {"committed": committed, "version": version, "changelog": changelog,

@@ -92,7 +92,7 @@ def _text(name: str, main: Component, parts: list[Component], epoch: int) -> str
     out = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_7)
     bom.serial_number = uuid.uuid5(_NAMES, f"{name}\n{out.output_as_string(indent=1)}")
     out.generate(force_regeneration=True)
-    return out.output_as_string(indent=1) + "\n"
+    return f"{out.output_as_string(indent=1)}\n"
 
 
 def wheel(root: Path, version: str, epoch: int, engine: bool = True) -> str:
