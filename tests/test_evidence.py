@@ -267,3 +267,18 @@ def test_the_command_refuses_an_unknown_part(capsys, monkeypatch):
             evidence.main()
         assert said in capsys.readouterr().err
     assert Path(_book.PATH).name == "evidence.json"
+
+
+def test_the_quick_figures_are_figures():
+    parts = set(figures.SHOWN)
+    assert all(key.split(".")[0] in parts for key in _sources.QUICK)
+    # The time of a refusal is newer than the book.
+    assert {key for key in _sources.QUICK if "." in key} - set(KEYS) <= {
+        "limits.time of a refusal in Python"}
+
+
+def test_quick_measures_nothing_else(book, monkeypatch):
+    monkeypatch.setattr(_sources, "QUICK", frozenset({"fake.left"}))
+    assert renewed(book, quick=True) == ["left"]
+    monkeypatch.setattr(_sources, "QUICK", frozenset({"fake"}))
+    assert renewed(book, quick=True, everything=True) == ["left", "right"]

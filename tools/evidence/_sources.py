@@ -121,8 +121,12 @@ COUNTERS = {"fuzz_c": "fuzz"}
 COUNTING = ("fuzz", "fuzz_python")
 """The parts that have counters alone."""
 
-QUICK: frozenset[str] = frozenset()
-"""PART.FIGURE of what takes less than half a minute in the short form."""
+QUICK = frozenset({
+    "differential", "exhaustive", "soak.soak in Python", "threads.ends of a process",
+    "limits.time of a refusal in Python", "faults.special files", "faults.calls that fail",
+    "faults.killed at each call", "faults.two writers"})
+"""PART or PART.FIGURE of what takes less than half a minute in the short form and builds no
+instrumented engine: what .ci/run renews."""
 
 
 class NotDeclared(KeyError):
