@@ -17,7 +17,7 @@ def test_two_builds_agree_and_what_they_made_is_right(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(small.EPOCH))
     release = checks.Release(ROOT, tmp_path)
     found = {name: check(release) for name, check in built.CHECKS.items()}
-    assert found == dict.fromkeys(built.CHECKS, [])
+    assert not any(found.values()), found
     assert len(list(tmp_path.iterdir())) == 6
 
 
