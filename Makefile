@@ -37,6 +37,7 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
+	EFM3_NAMES=1000 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 
 # A step of its own: the pinned build is for the CPU. OpenCV's headless build goes over the one that
 # CenterFace's wheel asks for, which needs system libraries of a desktop.
