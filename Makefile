@@ -38,6 +38,7 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
+	EFM3_NAMES=1000 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 
 RELEASE := tools/release/requirements.txt
 
