@@ -138,7 +138,7 @@ kernels: ## compare every kernel with sums in double, then time it
 	build/check-kernels
 	build/check-kernels --bench
 
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=free,--wrap=pthread_create,--wrap=mfn_cpu_features
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
 CASES := build/cases/reader
 SMALL := $(CASES)/valid-sample.bin
