@@ -19,8 +19,8 @@ class Unreadable(OSError):
     """The source cannot be read at all: missing, a directory, a FIFO, no permission."""
 
 
-def name_of(source: Source) -> str:
-    """What to call the source in a report."""
+def name_of(source: object) -> str:
+    """What to call a source in a report."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -29,8 +29,8 @@ def name_of(source: Source) -> str:
     return name if isinstance(name, str) else "<stream>"
 
 
-def path_of(source: Source) -> str:
-    """Where the source is, "" for bytes and for a stream."""
+def path_of(source: object) -> str:
+    """Where a source is, "" for bytes and for a stream."""
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -111,14 +112,17 @@ def measure(some: Iterator[Input]) -> dict[str, Any]:
         for name, (peak, size, where) in worst.items()}
 
 
-def run(long: bool) -> dict[str, dict[str, Any]]:
-    """The figure."""
+def _measured(long: bool) -> dict[str, Any]:
     for data in bases().values():  # memory of one-time loads does not count
         READERS["load at values"](data)
     step = 1 if long else 9
     numbers = measure(islice(inputs(Guard()), 0, None, step))
     sample = (f"one in {step} of " if step > 1 else "") + (
         f"every u32 at 40 values, one in {STEP} of the other sets, {2 * MUTATED:,} mutated files")
-    return {"memory of a refusal in Python": _book.figure(
-        f"python -m tools.evidence{' --long' if long else ''} limits",
-        {"traced": sample} | numbers, seed=0)}
+    return _book.figure(f"python -m tools.evidence{' --long' if long else ''} limits",
+                        {"traced": sample} | numbers, seed=0)
+
+
+def run(long: bool) -> Iterator[tuple[str, _book.Measure]]:
+    """The figure."""
+    yield "memory of a refusal in Python", partial(_measured, long)
