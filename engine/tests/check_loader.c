@@ -151,6 +151,22 @@ static int64_t huge_header(const char *path) {
     return (int64_t)n;
 }
 
+// The widest expansion that a header may ask for, and the next one: files of it would be large.
+static void expansions(void) {
+    unsigned char head[MFN_FMT_PREFIX_SIZE];
+    memcpy(head, whole, sizeof head);
+    head[MFN_FMT_STAGE_OFFSET] = 255;
+    for (int wide = 257; wide < 259; wide++) {
+        head[MFN_FMT_OFF_STEM_CHANNELS] = (unsigned char)wide;
+        head[MFN_FMT_OFF_STEM_CHANNELS + 1] = (unsigned char)(wide >> 8);
+        static MfnImage im;
+        MfnError e;
+        int want = wide * 255 <= 65535 ? MFN_E_TRUNCATED : MFN_E_SHAPE;
+        CHECK(mfn_image_expect(head, sizeof head, 0, &im, &e) == want);
+        CHECK(e.offset == (want == MFN_E_SHAPE ? MFN_FMT_STAGE_OFFSET : 0));
+    }
+}
+
 static void file(const char *path) {
     char other[512];
     snprintf(other, sizeof other, "%s.other", path);
@@ -161,6 +177,7 @@ static void file(const char *path) {
     whole = malloc(whole_size);
     CHECK(whole && fread(whole, 1, whole_size, f) == whole_size && fclose(f) == 0);
 
+    expansions();
     CHECK(attempt("whole", path) == MFN_OK);
     CHECK(attempt("missing", "/nonexistent") == MFN_E_OPEN);
     CHECK(attempt("folder", "/") == MFN_E_NOT_REGULAR);
@@ -266,8 +283,9 @@ static void cursor(void) {
 
 static MfnImage *image;
 
-// Loads a guarded copy of `n` bytes; `want` is a status name, or "refused".
-static void verdict(const unsigned char *bytes, size_t n, const char *want) {
+// Loads a guarded copy of `n` bytes; `want` is a status name, or "refused", and `place` the byte that
+// is blamed, or "" where nobody says.
+static void verdict(const unsigned char *bytes, size_t n, const char *want, const char *place) {
     void *base;
     size_t all;
     unsigned char *copy = guarded(n ? n : 1, &base, &all);
@@ -281,6 +299,7 @@ static void verdict(const unsigned char *bytes, size_t n, const char *want) {
         exit(1);
     }
     CHECK(strcmp(got, "OK") == 0 || (e.text[0] && e.offset >= 0 && e.offset <= (int64_t)n));
+    CHECK(!*place || e.offset == strtoll(place, NULL, 10));
     munmap(base, all);
 }
 
@@ -290,7 +309,7 @@ static uint32_t number(FILE *f) {
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-// Entries of three parts (name, status, bytes), each its length before it.
+// Entries of four parts (name, status, place, bytes), each its length before it.
 static void pack(const char *path) {
     enum { SMALL = 16384 };
     void *base;
@@ -302,8 +321,8 @@ static void pack(const char *path) {
     bool cut = false;
     for (int c = getc(f); c != EOF; c = getc(f), cases++) {
         ungetc(c, f);
-        char part[2][128] = {"", ""};
-        for (int i = 0; i < 2; i++) {
+        char part[3][128] = {"", "", ""};
+        for (int i = 0; i < 3; i++) {
             uint32_t n = number(f);
             CHECK(n < sizeof part[i] && fread(part[i], 1, n, f) == n);
         }
@@ -311,11 +330,13 @@ static void pack(const char *path) {
         unsigned char *bytes = malloc(n ? n : 1);
         CHECK(bytes && fread(bytes, 1, n, f) == n);
         snprintf(where, sizeof where, "%s", part[0]);
-        verdict(bytes, n, part[1]);
+        verdict(bytes, n, part[1], part[2]);
         // Every cut of the first small whole file.
         for (uint32_t k = 0; !cut && strcmp(part[1], "OK") == 0 && n <= SMALL && k < n; k++) {
             snprintf(where, sizeof where, "%s cut to %u bytes", part[0], (unsigned)k);
-            verdict(bytes, k, "E_TRUNCATED");
+            char end[16];
+            snprintf(end, sizeof end, "%u", (unsigned)k);
+            verdict(bytes, k, "E_TRUNCATED", end);
             cuts++;
         }
         cut = cut || cuts > 0;

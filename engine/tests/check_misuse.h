@@ -19,6 +19,24 @@ static int field(const unsigned char *data, size_t at, int n) {
     return data[at] | (n > 1 ? data[at + 1] << 8 : 0);
 }
 
+// The bytes of a layer's weights: whole lines, and no more than its packing takes.
+static void sized(const MfnEngine *e, const MfnLayerInfo *l) {
+    const MfnImpl *im = e->impl;
+    const MfnIntegers *fast = im->precision == MFN_FAST ? im->kernels.fast : NULL;
+    const size_t area = (size_t)(l->kernel * l->kernel);
+    const size_t wide = mfn_round_up((size_t)l->c_out, MFN_BLOCK);
+    const bool apart = l->groups > 1 || strstr(l->name, "dw") || strcmp(l->name, "gdconv") == 0;
+    CHECK(l->weight_bytes % MFN_ALIGN == 0);
+    if (apart && fast && fast->bits == 8)
+        CHECK(l->weight_bytes == mfn_round_up(wide * (area + (l->has_act ? 8 : 6)), MFN_ALIGN));
+    else if (apart)
+        CHECK(l->weight_bytes == wide * (area + (l->has_act ? 2 : 1)) * sizeof(float));
+    // A byte each, in steps of at most 4, and 8 for the column.
+    if (strcmp(l->arithmetic, "i8") == 0)
+        CHECK(l->weight_bytes <=
+              mfn_round_up(wide * (8 + mfn_round_up((size_t)l->c_in, 4)), MFN_ALIGN));
+}
+
 // What is said of the network is what the header says, and the layers follow from one another.
 static void described(const MfnEngine *e, const unsigned char *data, const MfnInfo *info) {
     CHECK(info->n_stages == field(data, MFN_FMT_OFF_N_STAGES, 1));
@@ -40,9 +58,10 @@ static void described(const MfnEngine *e, const unsigned char *data, const MfnIn
     CHECK(info->n_layers == n_layers && info->scratch_bytes > 0);
     uint64_t macs = 0, floats = 0, bytes = 0;
     for (int i = 0; i < n_layers; i++) {
-        MfnLayerInfo l;
-        memset(&l, 0xa5, sizeof l);
+        MfnLayerInfo l, again;
+        memset(&l, 0xa5, sizeof l), memset(&again, 0, sizeof again);
         CHECK(mfn_engine_layer(e, i, &l) == MFN_OK && memchr(l.name, 0, sizeof l.name));
+        CHECK(mfn_engine_layer(e, i, &again) == MFN_OK && memcmp(&l, &again, sizeof l) == 0);
         const bool pools = strcmp(l.name, "gdconv") == 0, last = i == n_layers - 1;
         const bool wide = pools || strstr(l.name, "dw") != NULL;
         CHECK(l.c_in == channels && l.h_in == side && l.w_in == side);
@@ -53,6 +72,7 @@ static void described(const MfnEngine *e, const unsigned char *data, const MfnIn
         const uint64_t map = (uint64_t)l.c_out * (uint64_t)l.h_out * (uint64_t)l.w_out;
         CHECK(l.macs == map * (uint64_t)(l.c_in / l.groups * l.kernel * l.kernel));
         CHECK(strcmp(l.arithmetic, "f32") == 0 || info->precision != MFN_F32);
+        sized(e, &l);
         macs += l.macs, floats += map, bytes += l.weight_bytes;
         side = l.h_out, channels = l.c_out;
     }
@@ -74,6 +94,11 @@ static void traced(const MfnEngine *e, const MfnInfo *info, float *trace) {
         // One value between two pixels, below the least or above the largest.
         if (i) x[VALUES - 1] = odd[i];
         CHECK(mfn_engine_forward(e, x, out) == MFN_OK);
+        double apart = 0;
+        for (size_t k = 0; k < dim; k++)
+            apart += (double)(out[k] - of_pixels[k]) * (out[k] - of_pixels[k]);
+        // The stems of floats and of pixels differ by their rounding; one without weights is elsewhere.
+        CHECK(apart < 0.25 * 0.25);
         const float *want = i ? out : of_pixels;
         memset(trace, 0xff, floats * sizeof *trace);
         CHECK(mfn_engine_trace(e, x, trace, floats) == MFN_OK);
@@ -100,7 +125,7 @@ static void inspection(const MfnEngine *e, const unsigned char *data) {
     CHECK(mfn_engine_layer(e, 0, NULL) == MFN_E_ARG && mfn_engine_layer(e, -1, &layer) == MFN_E_ARG);
     CHECK(mfn_engine_layer(e, info.n_layers, &layer) == MFN_E_ARG);
     CHECK(mfn_engine_layer(e, info.n_layers - 1, &layer) == MFN_OK);
-    CHECK(info.n_layers <= MOST);
+    CHECK(info.n_layers <= MOST && info.embedding_dim < MAX_DIM);
     described(e, data, &info);
     size_t n = (size_t)info.n_layers, floats = (size_t)info.trace_floats;
     float *trace = malloc(floats * sizeof *trace);
@@ -144,8 +169,9 @@ static void refused_options(const unsigned char *data, size_t size, MfnOptions o
 // What lies next to each limit, on both sides.
 static void option_limits(const unsigned char *data, size_t size) {
     const MfnOptions good[] = {{.threads = 0}, {.threads = 1}, {.threads = MFN_MAX_THREADS},
-                               {.as_given = 1}, {.precision = MFN_HIGH}, {.precision = MFN_FAST}};
-    for (int i = 0; i < 6; i++) {
+                               {.as_given = 1}, {.precision = MFN_HIGH}, {.precision = MFN_FAST},
+                               {.isa = "scalar", .precision = MFN_FAST}};
+    for (int i = 0; i < 7; i++) {
         MfnEngine e;
         MfnError error;
         MfnInfo info;

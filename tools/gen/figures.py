@@ -28,7 +28,7 @@ class Area(NamedTuple):
 
 AREAS = (
     Area("A", "Fuzzing", "100 million runs in C, 20 million of them under sanitizers; 5 million in "
-         "Python; no open finding", ("fuzz", "fuzz_python")),
+         "Python; no open finding", ("fuzz", "fuzz_python", "memory")),
     Area("B", "Exhaustive damage, one verdict", "5 million files, no disagreement; at most 2 x the "
          "file + 1 MiB and 100 ms per refusal at level structure, 4 x the mirror more above it",
          ("exhaustive", "differential", "limits"),

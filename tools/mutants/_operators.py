@@ -147,6 +147,8 @@ def _borders(text: str, masked: str) -> Iterator[Change]:
 def _constants(text: str, masked: str) -> Iterator[Change]:
     """Numbers of a condition one higher; a flag of several left out."""
     for s, e, left, right in _in_conditions(masked, _NUMBER):
+        if re.search(r'mfn_fail\([^"]*"', text[left:s]):
+            continue  # a number that a message states
         old = text[s:e]
         new = str(int(old) + 1) if old.isdecimal() else f"({old} + 1)"
         yield s, e, new, _words(f"as {text[left:s]}{new}{text[e:right]}")
