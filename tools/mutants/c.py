@@ -61,7 +61,7 @@ def write_pack(path: Path) -> None:
     lines = (ROOT / "tests/data/findings.jsonl").read_text(encoding="utf-8").splitlines()
     # The first finding of a case.
     known = {row[0]: row for row in map(json.loads, reversed(lines))}
-    rows = []
+    rows = [("four bytes of another kind", "E_MAGIC", "0", b"EFM4")]
     for case in corpus():
         if case.kind == "reader":
             data, place = case.data(), ""
