@@ -68,7 +68,8 @@ def write_pack(path: Path) -> None:
             if case.status == "E_TRUNCATED":
                 place = str(len(data))
             elif case.status not in ("OK", "E_TRAILING"):
-                place = str(_place(*known[case.id][1:3], data))
+                _, code, offset, *_ = known[case.id]
+                place = str(_place(code, offset, data))
             rows.append((case.id, case.status, place, data))
     kinds = damaged.all_kinds()
     for kind in ("limits", "edges of one stage", "headers"):

@@ -81,7 +81,8 @@ def inputs(work: Path) -> list[Call]:
                             str(work / picture)], want)
 
     return [*(check(v) for v in ("misuse", "counts", "dispatch", "hostile", "nomem")),
-            check("counts", "wide"), *(check("picture", k, f"picture: {v}\n") for k, v in said.items()),
+            check("counts", "wide"),
+            *(check("picture", k, f"picture: {v}\n") for k, v in said.items()),
             embed("f32", VECTOR, "vector.raw", vector["embedding"][0]),
             *(embed(p, NANO, "picture.raw", want) for p in MOST), check("fork")]
 
