@@ -57,6 +57,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "limits": ("refused files", "most part of the bound", "slowest refusal, ms"),
     "faults": ("faults", "survived", "kills", "killed", "saves", "failed once",
                "failed from there on", "leaks or crashes", "torn or lost", "load", "save"),
+    "memory": ("files", "cuts of a file", "files loaded and run, or refused", "reports"),
     "threads": ("threads", "calls", "results that differ from serial use",
                 "reports of ThreadSanitizer", "forks during batches",
                 "hangs, crashes, wrong results", "ended well",
