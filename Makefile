@@ -30,7 +30,7 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 # again: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
-	tests/conformance/test_scaffold_bugs.py
+	tests/conformance/test_scaffold_bugs.py tests/promises/test_hostile.py tests/promises/test_command.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
