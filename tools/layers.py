@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tools.mutants", "tools.foreign", "tools.bench"),
     ("tools.evidence",),
     ("tools.gen",),
+    ("tools.release",),
 )
 """Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
 
@@ -83,6 +84,7 @@ WORDS = {
     "tools.mutants": "programs with one check taken out",
     "tools.foreign": "other machines and readers", "tools.bench": "ratios against named tools",
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
+    "tools.release": "what is released, and what must hold before",
 }
 """What each room holds."""
 

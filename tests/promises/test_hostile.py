@@ -33,7 +33,8 @@ def lines(tmp_path_factory):
         if kind not in known:
             home = tmp_path_factory.mktemp(kind)
             done = subprocess.run([sys.executable, "-W", "error", "-m", "tests.promises.tried",
-                                   kind, home], cwd=ROOT, capture_output=True, text=True, timeout=1800,
+                                   kind, home], cwd=ROOT, capture_output=True, text=True,
+                                  timeout=1800,
                                   env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
             # Neither a traceback nor a warning: nothing but the lines.
             assert (done.returncode, done.stderr) == (0, ""), done.stderr[-2000:]

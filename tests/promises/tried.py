@@ -15,7 +15,6 @@ import os
 import sys
 import tracemalloc
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,11 @@ RUNS = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.for
 
 
 def _weights(path: str) -> object:
-    uses = [partial(efm3.validate, path, level) for level in LEVELS]
-    for use in (*uses, lambda: inspect(scan_of(path))):
-        use()
+    for level in LEVELS:
+        efm3.validate(path, level)
         gc.collect()  # what an error before holds in circles is not what this one takes
+    inspect(scan_of(path))
+    gc.collect()
     return efm3.load(path)
 
 

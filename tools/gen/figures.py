@@ -70,7 +70,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
 """Part to the numbers of its figures that the page shows, where a figure has them; of one that has
 none of them, the names of all."""
 
-MANY = 4
+MANY = 7
 """A number by name, such as calls by instruction set, is shown so up to as many names."""
 
 
