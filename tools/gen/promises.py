@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from tools import ROOT
-from tools.gen._clauses import CLAUSES, EXTRAS, Clause, Room
+from tools.gen._clauses import CLAUSES, Clause, Room
 from tools.gen.blocks import table
 
 
@@ -38,7 +38,7 @@ def _tests(path: str) -> tuple[frozenset[str], bool]:
              and n.name.startswith("test_") and not any(map(_skips, n.decorator_list))}
     needs = next((ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign)
                   and getattr(n.targets[0], "id", "") == "NEEDS"), ())
-    return frozenset(names), bool(set(needs) & _extras())
+    return frozenset(names), bool(set(needs) - _installed())
 
 
 def _skips(mark: ast.expr) -> bool:
@@ -49,12 +49,11 @@ def _skips(mark: ast.expr) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _extras() -> frozenset[str]:
-    """Libraries that tests name and the extra `dev` does not bring."""
+def _installed() -> frozenset[str]:
+    """Libraries that the extra `dev` brings, by which `make test` runs."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (dev,) = re.findall(r"^dev = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
-    have = set(re.findall(r'"([\w-]+)', dev)) | {"PIL"}
-    return frozenset(EXTRAS - have)
+    return frozenset(re.findall(r'"([\w-]+)', dev)) | {"PIL"}
 
 
 def lost(rooms: tuple[Room, ...]) -> Iterator[str]:
@@ -90,4 +89,4 @@ def _told(ref: str) -> str:
     return f"`{ref}`" + (" (make test-extras)" if _tests(ref.partition("::")[0])[1] else "")
 
 
-__all__ = ["EXTRAS", "PROMISES", "Clause", "Room", "Unproved", "lost", "rows"]
+__all__ = ["PROMISES", "Clause", "Room", "Unproved", "lost", "rows"]
