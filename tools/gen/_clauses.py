@@ -336,18 +336,18 @@ CLAUSES: tuple[Room, ...] = (
     )),
     Room("Names, text and the command", (
         Clause("No name or text of a stranger reaches a terminal raw, of any verb.",
-               _of("test_foreign_names: what_cannot_be_read what_is_there a_table_of_a_stranger",
-                   "test_texts: names_through_every_verb")),
+               _of("test_foreign_names: names_through_every_verb "
+                   "every_verb_and_format_is_in_a_row what_cannot_be_read a_table_of_a_stranger")),
         Clause("One function makes text safe for each kind of output, and each format's own "
                "parser reads what is written: SARIF, GitHub annotations, JUnit, HTML, SVG, JSON, "
                "CSV.",
                _of("test_texts: one_function_for_each_kind_of_output the_forms "
-                   "file_names_through_validate a_cell_gives_back_its_text "
-                   "json_keeps_what_it_can",
+                   "a_cell_gives_back_its_text json_keeps_what_it_can",
+                   "test_foreign_names: names_through_every_verb",
                    "conformance/test_tables: no_text_does_anything_in_html "
                    "no_text_does_anything_in_markdown")),
-        Clause("Whatever a verb is given, it ends with a documented exit code and without a "
-               "traceback; a message is one line.",
+        Clause("Whatever file a verb is given, it ends with an exit code of 0 to 3 and without "
+               "a traceback; a refusal of convert, search, dedupe and seal is one line.",
                _of("promises/test_command: hostile_files_through_every_verb",
                    "test_foreign_names: what_cannot_be_read")),
         Clause("Closed and full streams, a deleted working folder, a system without threads or "
