@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize evidence evidence-long evidence-quick sbom release-check clean
+	amalgamation kernels sanitize sanitize-memory evidence evidence-long evidence-quick sbom release-check clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -145,7 +145,7 @@ kernels: ## compare every kernel with sums in double, then time it
 	build/check-kernels
 	build/check-kernels --bench
 
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=free,--wrap=pthread_create,--wrap=mfn_cpu_features
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
 CASES := build/cases/reader
 SMALL := $(CASES)/valid-sample.bin
@@ -166,6 +166,10 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
+
+sanitize-memory: $(BIN)/.installed ## the loader, the engine and the corpus under MSan; says so where clang has none
+	mkdir -p build
+	$(BIN)/python -m tools.evidence memory --all --into build/evidence.json
 
 # PARTS="fuzz exhaustive" renews of these alone, ALL=1 what is fresh too; JOBS parts run at once.
 EVIDENCE := -m tools.evidence $(if $(ALL),--all) $(if $(JOBS),--jobs $(JOBS)) $(PARTS)
