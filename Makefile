@@ -32,6 +32,8 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 	tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py
+# Hostile files by the hundred.
+LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
