@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory evidence evidence-long evidence-quick sbom release-check clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -79,6 +79,9 @@ checks-see: $(BIN)/.installed ## every check of our code taken out: does a case 
 kit-large: $(BIN)/.installed ## the large cases, of 70 MB each, and what they alone isolate
 	$(BIN)/efm3 conformance run --large --reader @python --level coherence --engine @engine
 	$(BIN)/python -m tools.mutants large
+
+platforms: $(BIN)/.installed ## the engine built for other systems with zig, run where something runs it
+	$(BIN)/python -m tools.foreign.platforms
 
 KIT := efm3-kit-$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' efm3/version.py)
 SCAFFOLDS := efm3/conformance/scaffolds

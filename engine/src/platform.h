@@ -69,7 +69,8 @@ char **mfn_os_arguments(int argc, char **argv);
 
 // ---- Memory, time, the processor ----
 
-// `align` is a power of two and a multiple of a pointer's size. NULL where no memory is left.
+// `align` is a power of two and a multiple of a pointer's size; beyond 4096, which serves large pages
+// alone, it is a wish: a C library of WebAssembly does not grant it. NULL where no memory is left.
 void *mfn_os_aligned(size_t align, size_t bytes);
 void mfn_os_aligned_free(void *memory);
 // Asks for large pages, where there are any; a refusal changes nothing.

@@ -24,7 +24,7 @@ enum { VALUES = 3 * 112 * 112, BATCH = 5, THREADS = 3 };
 static float input[BATCH * VALUES];
 
 static int memory_and_time(void) {
-    for (size_t align = 64; align <= (size_t)2 << 20; align *= 2) {
+    for (size_t align = 64; align <= 4096; align *= 2) {
         char *p = mfn_os_aligned(align, align + 1);
         CHECK(p && (uintptr_t)p % align == 0);
         mfn_os_large_pages(p, align);
