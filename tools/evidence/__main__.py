@@ -5,7 +5,7 @@
 A part is a module beside this one with `run(long)`. It gives (name, measure) for each of its
 figures; those that are missing, stale, or short where the long form is asked for are measured, and
 go to docs/evidence.json as soon as they are there. A part that counts runs does so in `run` itself
-and gives nothing: one round of it is its figure. `--quick` leaves out what takes more than half a
+and gives nothing: one round of it is its figure. `--quick` leaves out what takes more than about a
 minute in the short form.
 Exit code 1 where a measurement raised.
 """

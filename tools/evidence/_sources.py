@@ -129,7 +129,7 @@ QUICK = frozenset({
         "every value of the first 100 bytes", "every u32 at 40 values")),
     "limits.time of a refusal in Python", "faults.special files", "faults.calls that fail",
     "faults.killed at each call", "faults.two writers"})
-"""PART or PART.FIGURE of what takes less than half a minute in the short form and builds no
+"""PART or PART.FIGURE of what takes about a minute at most in the short form and builds no
 instrumented engine: what .ci/run renews."""
 
 
