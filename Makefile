@@ -27,17 +27,20 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
 # Other machines, failing calls, killed processes, checks taken out, every kernel compiled again and
-# again: minutes for themselves.
+# again, the steps of CONTRIBUTING.md on a copy: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
-	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
-	tests/conformance/test_scaffold_bugs.py \
-	tests/release/test_build.py
+	tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
+	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
+	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py
+# Hostile files by the hundred.
+LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
+	EFM3_NAMES=1000 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 
 RELEASE := tools/release/requirements.txt
 

@@ -216,6 +216,23 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(objects, tmp_path):
             assert integers == {"i8", "i16"} or isa != "scalar"
 
 
+@pytest.mark.parametrize("verb", ["misuse", "counts", "nomem"])
+def test_the_engines_own_checks_hold(verb, objects, tmp_path):
+    """Wrong calls, counts beyond memory, and each allocation failing; a leak is told."""
+    sanitizer = "-fsanitize=address"
+    try:
+        program = compile_(tmp_path / "check", ROOT / "engine/tests/check_engine.c", *objects,
+                           flags=("-std=c11", "-O1", sanitizer, WRAP))
+    except AssertionError as e:
+        if sanitizer in str(e) or "asan" in str(e):
+            pytest.skip("this compiler has no AddressSanitizer")
+        raise
+    (tmp_path / "x.bin").write_bytes(sample.base())
+    done = run(program, verb, tmp_path / "x.bin", env=os.environ | {
+        "ASAN_OPTIONS": "detect_leaks=1"})
+    assert verb == "misuse" or done.stdout
+
+
 def test_command_and_a_turned_picture(command, tmp_path):
     """It is said, and an upright picture is turned; --as-given takes it as it is."""
     path, picture = tmp_path / "t.bin", reference.prepare(untrained.images(3, 1))
