@@ -28,7 +28,7 @@ def test_the_loaders_checks_hold(tmp_path):
     ("cursor.h mfn_add64: as b >= UINT64_MAX - a", "cursor"),
     ("loader.c check_shape: as widest * a->t[i] >= MFN_FMT_MAX_EXPANDED", "file"),
     ("loader.c verify_prefix: E_STATE for E_JSON_LEN", "pack"),
-    ("file.c mfn_file_read: without O_CLOEXEC", "file"),
+    ("platform_file.c mfn_os_open: without O_CLOEXEC", "file"),
 ])
 def test_a_change_of_the_loader_is_noticed(name, by):
     ((_, killer),) = c.kill([m for m in c.mutants() if m.name == name])

@@ -350,6 +350,8 @@ static void verdict(const unsigned char *bytes, size_t n, const char *want, cons
     }
     CHECK(strcmp(got, "OK") == 0 || (e.text[0] && e.offset >= 0 && e.offset <= (int64_t)n));
     CHECK(!*place || e.offset == strtoll(place, NULL, 10));
+    CHECK(strcmp(got, "OK") != 0 || (image->data == copy && image->size == n));
+    for (const char *t = e.text; *t; t++) CHECK(*t >= ' ' && *t <= '~');
     munmap(base, all);
 }
 
