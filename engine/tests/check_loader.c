@@ -49,7 +49,7 @@ static unsigned char *guarded(size_t n, void **base, size_t *whole) {
     return p + room - n;
 }
 
-// ---- file.c with system calls that fail on demand ----
+// ---- file.c and platform_file.c with system calls that fail on demand ----
 
 static struct {
     long left;             // reads before the fault
@@ -114,6 +114,7 @@ static void *os_malloc(size_t n) {
 #undef SIZE_MAX
 #define SIZE_MAX address_space
 #include "file.c"
+#include "platform_file.c"
 #undef open
 #undef close
 #undef fstat

@@ -22,8 +22,7 @@ from tools.cc import SRC, cc
 from tools.mutants import _operators
 from tools.mutants._operators import Mutant
 
-CHECKED = ("cursor.h", "loader.c", "file.c",
-           *(name for name in ("posix_file.c",) if (SRC / name).exists()))
+CHECKED = ("cursor.h", "loader.c", "file.c", "platform_file.c")
 FLAGS = ["-O1", "-w", "-ftrivial-auto-var-init=pattern", "-fsanitize=undefined",
          "-fsanitize-undefined-trap-on-error"]
 MAIN = ROOT / "engine/tests/check_loader.c"
