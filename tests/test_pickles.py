@@ -44,6 +44,23 @@ def test_damage(data, words):
         Plain(data).run()
 
 
+def test_the_most_opcodes():
+    assert Plain.most == 4_000_000
+    machine = Plain(b"N" * 11)
+    machine.most = 10
+    with pytest.raises(pickles.Damaged, match="more than 10 opcodes"):
+        machine.run()
+    assert machine.at == 10
+
+
+def test_text_is_made_up_to_four_times_the_file():
+    machine = Plain(bytes(10))
+    machine.spend(15)
+    machine.spend(25)
+    with pytest.raises(pickles.Damaged, match="far more text"):
+        machine.spend(1)
+
+
 def test_every_opcode_has_a_name():
     assert {ord(o.code.encode("latin1")) for o in pickletools.opcodes} <= set(pickles.WORDS)
     assert set(pickles.COMMON) < set(pickles.WORDS)
