@@ -100,6 +100,27 @@ def test_the_interval_holds_what_is_true(monkeypatch):
     assert np.mean(np.ptp(found, axis=1)) < 2 * 1.96 * np.std(changes) * 3 ** 0.5
 
 
+def test_a_pair_at_its_folds_threshold_is_not_above_it():
+    similarity, fold = np.array([0.25, 0.75, 0.5, 0.5]), np.array([0, 0, 1, 1])
+    for same, right in (([0, 1, 0, 1], [True, False]), ([0, 1, 0, 0], [True, True])):
+        same = np.array(same, bool)
+        got = Measured(score("set", similarity, same, fold), similarity, same, fold, fold)
+        assert got.scores.fold_threshold[1] == 0.5
+        assert paired._right(got)[2:].tolist() == right
+
+
+def test_a_fold_that_a_draw_leaves_empty_does_not_count():
+    """Here one of a single pair, which is there as often as its person was drawn."""
+    base, other, same, who = drawn(1, 0.5, 0.1, crowd=12)
+    one, two = np.triu_indices(48, 1)
+    fold = np.minimum(who[:, 0], 10)
+    fold[-1] = 11
+    pictures = np.stack([one, two], axis=1)
+    sides = [Measured(score("set", s, same, fold), s, same, fold, pictures) for s in (base, other)]
+    found = differences(*sides)[0]
+    assert -0.5 < found.low <= found.difference <= found.high < 0.5
+
+
 def test_people_are_joined_by_pairs_of_one_person():
     pictures = np.array([[0, 1], [1, 2], [3, 4], [5, 6], [0, 5]])
     who = paired.people(pictures, np.array([True, True, True, False, False]))
