@@ -7,6 +7,7 @@ import pytest
 
 from efm3 import Efm3Error
 from efm3.evaluation import differences, paired, score
+from efm3.evaluation.paired import DRAWS
 from efm3.evaluation.run import Measured
 from efm3.evaluation.scores import tar_at
 
@@ -74,17 +75,34 @@ def test_a_draw_is_the_pairs_of_the_people_drawn(monkeypatch):
     def both(weights):
         times = weights.astype(int)
         parts = [np.repeat(a, times) for a in (base, other, same)]
-        return tar_at(parts[1], parts[2], 0.05).tar - tar_at(parts[0], parts[2], 0.05).tar
+        return tar_at(parts[1], parts[2], far).tar - tar_at(parts[0], parts[2], far).tar
     monkeypatch.setattr(paired, "DRAWS", 60)
-    assert paired.tar_interval(base, other, same, who, 0.05) == pytest.approx(
-        paired.interval(who, both))
-    paired.interval(who, lambda w: seen.append(w) or 0.0)
-    alone = who[:, 0] == who[:, 1]
+    base, other = base.round(1), other.round(1)  # some are at the threshold
+    for far in (0.05, 1.0):
+        assert paired.tar_interval(base, other, same, who, far) == pytest.approx(
+            paired.interval(who, both))
+    ends = paired.interval(who, lambda w: seen.append(w) or float(w[0]))
+    assert ends == pytest.approx(np.quantile([w[0] for w in seen], (0.025, 0.975)))
+    alone, drawn_at_all = who[:, 0] == who[:, 1], np.zeros(12)
     for weights in seen:
         times = np.zeros(12)
         times[who[alone, 0]] = weights[alone]
         assert times.sum() == 12
+        drawn_at_all += times
         assert (weights[~alone] == times[who[~alone, 0]] * times[who[~alone, 1]]).all()
+    assert drawn_at_all.all()
+
+
+def test_a_draw_has_pairs_of_both_kinds():
+    """Of ten people one has two pictures: draws without that person are left out."""
+    who = np.array([[0, 0], *([i, j] for i in range(10) for j in range(i))])
+    seen = []
+    paired.interval(who, lambda w: seen.append(w) or 0.0)
+    assert 0 < len(seen) < 200 and all(w[0] and w[1:].any() for w in seen)
+
+
+def test_as_many_draws_as_the_page_says():
+    assert DRAWS == 1000
 
 
 def test_the_interval_holds_what_is_true(monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from efm3.train.config import Config
+from efm3.train.config import Config, _option
 
 
 @pytest.mark.parametrize("stored", [
@@ -41,4 +41,5 @@ def test_a_resume_takes_the_stored_options_and_the_free_ones_that_are_given():
 def test_the_help_shows_the_defaults():
     shown = {f.name: f.metadata["shown"] for f in fields(Config)}
     assert shown["epochs"] == "20" and shown["lr"] == "0.001" and shown["device"] == "auto"
+    assert _option("", 5).metadata["shown"] == "5" and _option("", 5, shown="").metadata["shown"] == ""
     assert shown["margin"] == "the head's own" and shown["data"] == "" and shown["augment"] == "on"
