@@ -130,7 +130,7 @@ def test_numbers_in_texts():
     assert holds(long).whole("a", 0) == 7 and holds(long).real("a", 0) == 7
     assert holds("1.5f").real("a", 0) == 1.5 and holds("1e2F").real("a", 0) == 100
     for value in ("0" + long, "1f", "1.5", "", "x", Message("x")):
-        with pytest.raises(efm3.Efm3Error, match="X003 here: a is .*, not a whole number"):
+        with pytest.raises(efm3.Efm3Error, match=r"X003 here: a is .*, not a whole number"):
             holds(value).whole("a", 0)
     for value in ("0" + long, "f", "", Span(0, 1)):
         with pytest.raises(efm3.Efm3Error, match="not a number"):

@@ -41,5 +41,6 @@ def test_a_resume_takes_the_stored_options_and_the_free_ones_that_are_given():
 def test_the_help_shows_the_defaults():
     shown = {f.name: f.metadata["shown"] for f in fields(Config)}
     assert shown["epochs"] == "20" and shown["lr"] == "0.001" and shown["device"] == "auto"
-    assert _option("", 5).metadata["shown"] == "5" and _option("", 5, shown="").metadata["shown"] == ""
+    for given, said in ((None, "5"), ("", ""), ("five", "five")):
+        assert _option("", 5, shown=given).metadata["shown"] == said
     assert shown["margin"] == "the head's own" and shown["data"] == "" and shown["augment"] == "on"
