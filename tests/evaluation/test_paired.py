@@ -81,8 +81,8 @@ def test_a_draw_is_the_pairs_of_the_people_drawn(monkeypatch):
     for far in (0.05, 1.0):
         assert paired.tar_interval(base, other, same, who, far) == pytest.approx(
             paired.interval(who, both))
-    ends = paired.interval(who, lambda w: seen.append(w) or float(w[0]))
-    assert ends == pytest.approx(np.quantile([w[0] for w in seen], (0.025, 0.975)))
+    ends = paired.interval(who, lambda w: seen.append(w) or float(w @ base))
+    assert ends == pytest.approx(np.quantile([w @ base for w in seen], (0.025, 0.975)))
     alone, drawn_at_all = who[:, 0] == who[:, 1], np.zeros(12)
     for weights in seen:
         times = np.zeros(12)
@@ -91,6 +91,14 @@ def test_a_draw_is_the_pairs_of_the_people_drawn(monkeypatch):
         drawn_at_all += times
         assert (weights[~alone] == times[who[~alone, 0]] * times[who[~alone, 1]]).all()
     assert drawn_at_all.all()
+
+
+def test_where_every_impostor_may_pass_the_lowest_is_the_threshold():
+    """Above it are all genuine pairs of both networks, though the base's are below the rest."""
+    base, other, same, who = drawn(3, crowd=12)
+    base[~same] = np.linspace(0, 1, (~same).sum())
+    base[same], other[same] = 1e-5, 9
+    assert paired.tar_interval(base, other, same, who, 1.0) == (0, 0)
 
 
 def test_a_draw_has_pairs_of_both_kinds():

@@ -114,9 +114,14 @@ def mutants() -> list[Mutant]:
     return numbered(out)
 
 
+def module_of(m: Mutant) -> Any:
+    """The module that the mutant changes."""
+    return import_module(m.module)
+
+
 def target_of(m: Mutant) -> Any:
     """The function object whose code the mutant replaces."""
-    target: Any = import_module(m.module)
+    target = module_of(m)
     for name in m.function.split("."):
         target = vars(target)[name]
     for inner in ("fget", "func", "__func__", "__wrapped__"):

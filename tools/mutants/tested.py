@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,6 +32,7 @@ from tools.mutants.python import (
     file_of,
     finished,
     forked,
+    module_of,
     numbered,
     of_function,
     parsed,
@@ -101,7 +101,7 @@ def _apply(m: Mutant) -> None:
     if m.kind is not Limit:
         target_of(m).__code__ = m.code
         return
-    owner: Any = import_module(m.module)
+    owner = module_of(m)
     *outer, name = m.function.split(".")
     for part in outer:
         owner = vars(owner)[part]
@@ -113,9 +113,11 @@ def _apply(m: Mutant) -> None:
     for other in list(sys.modules.values()) if not outer else ():
         if vars(other).get(name) is old and str(ROOT) in str(getattr(other, "__file__", "")):
             setattr(other, name, new)
-    for function in vars(owner).values():
-        if any(d is old for d in getattr(function, "__defaults__", None) or ()):
-            function.__defaults__ = tuple(new if d is old else d for d in function.__defaults__)
+    for holder in (owner, *(c for c in vars(owner).values() if isinstance(c, type))):
+        for function in vars(holder).values():
+            kept = getattr(function, "__defaults__", None) or ()
+            if any(d is old for d in kept) and function.__module__ == m.module:
+                function.__defaults__ = tuple(new if d is old else d for d in kept)
 
 
 class _Calls:
