@@ -25,8 +25,6 @@ CHECKED: dict[str, Room] = {
     # Evaluation.
     "efm3.evaluation.scores": Room(("tests/evaluation/test_scores.py",)),
     "efm3.evaluation.run": Room(("tests/evaluation/test_run.py",)),
-    "efm3.evaluation.sets": Room(("tests/evaluation/test_sets.py",)),
-    "efm3.evaluation._text": Room(("tests/evaluation/test_sets.py",)),
     "efm3.evaluation._machine": Room(("tests/evaluation/test_pickles.py",
                                       "tests/evaluation/test_sets.py")),
     "efm3.evaluation.pickles": Room(("tests/evaluation/test_pickles.py",
@@ -42,11 +40,8 @@ CHECKED: dict[str, Room] = {
     "efm3.pictures.load": Room(("tests/pictures/test_load.py",)),
     # Conversion: readers.
     "efm3.pickles": Room(("tests/test_pickles.py", "tests/evaluation/test_pickles.py")),
-    "efm3.convert._protobuf": Room(("tests/convert/test_protobuf.py",
-                                    "tests/convert/test_prototxt.py")),
     "efm3.convert._prototxt": Room(("tests/convert/test_prototxt.py",)),
     # Rewrites of graphs.
-    "efm3.convert.graph.rewrite": Room((f"{_GRAPH}/test_rewrite.py",)),
     "efm3.convert.graph.tail": Room((f"{_GRAPH}/test_tail.py",)),
     # Files of weights: what their bytes say.
     "efm3.rules.values": Room(("tests/rules/test_conditions.py",), only=("_swapped",)),
