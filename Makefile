@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize evidence evidence-long clean
+	amalgamation kernels sanitize evidence evidence-long evidence-quick sbom release-check clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -160,12 +160,30 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
 
-# PARTS="fuzz exhaustive" measures these alone.
-evidence: $(BIN)/.installed ## measure the figures of SECURITY.md, in minutes; PARTS selects
-	$(BIN)/python -m tools.evidence $(PARTS)
+# PARTS="fuzz exhaustive" renews of these alone, ALL=1 what is fresh too; JOBS parts run at once.
+EVIDENCE := -m tools.evidence $(if $(ALL),--all) $(if $(JOBS),--jobs $(JOBS)) $(PARTS)
 
-evidence-long: $(BIN)/.installed ## the same with the long runs, in hours, at low priority
-	nice -n 19 $(BIN)/python -m tools.evidence --long $(PARTS)
+evidence: $(BIN)/.installed ## renew the stale figures of SECURITY.md, in minutes; PARTS, ALL, JOBS
+	$(BIN)/python $(EVIDENCE)
+
+evidence-long: $(BIN)/.installed ## the same in the long form, in hours, at low priority
+	nice -n 19 $(BIN)/python $(EVIDENCE) --long
+
+evidence-quick: $(BIN)/.installed ## can the quick ones be renewed, without a finding? Writes to build/
+	mkdir -p build
+	$(BIN)/python -m tools.evidence --quick --all --into build/evidence.json
+
+RELEASE := tools/release/requirements.txt
+
+sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
+	$(PIP) -r $(RELEASE)
+	$(BIN)/python -m tools.release build
+
+# CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
+release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/
+	$(PIP) -r $(RELEASE)
+	rm -rf dist
+	$(BIN)/python -m tools.release check $(CHECK)
 
 clean: ## remove the virtual environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 """Everything is in pyproject.toml, but for the extension: without a compiler it is left out."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 from setuptools import setup
@@ -13,4 +14,9 @@ from efm3 import _engine_build
 
 extension = _engine_build.builder().distutils_extension()
 extension.optional = True
-setup(ext_modules=[extension], options={"bdist_wheel": {"py_limited_api": "cp310"}})
+options = {"bdist_wheel": {"py_limited_api": "cp310"}}
+with tempfile.TemporaryDirectory() as folder:
+    if "bdist_wheel" in sys.argv:
+        # setuptools packs all that lies in build/lib*, of other versions and machines too.
+        options["build"] = {"build_base": folder}
+    setup(ext_modules=[extension], options=options)

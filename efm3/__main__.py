@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from efm3.texts import printable
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -72,11 +74,11 @@ def main() -> None:
 
         cli(prog_name="efm3")
     except OSError as e:  # what click itself writes, help and completion, on a full disk
-        sys.stderr.write(f"efm3: {e.strerror or e}\n")
+        sys.stderr.write(f"efm3: {printable(str(e.strerror or e))}\n")
         _leave()
     except ImportError as e:  # a library that memory or open files do not suffice for
         last = str(e.__cause__ or e).strip().splitlines()[-1:] or ["no reason given"]
-        sys.stderr.write(f"efm3: a library cannot be loaded: {last[0]}\n")
+        sys.stderr.write(f"efm3: a library cannot be loaded: {printable(last[0])}\n")
         _leave()
     except MemoryError:
         sys.stderr.write("efm3: out of memory\n")

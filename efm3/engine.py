@@ -59,11 +59,17 @@ def _extension() -> Any:
         raise EngineMissing(f"{MISSING} [{e}]") from None
 
 
-def _reason(said: str, scanned: Scan, path: str) -> str:
-    """What the engine said of a file, and what the file really is where that is known."""
+def _reason(code: str, said: str, scanned: Scan, path: str) -> str:
+    """What the engine said of a file, and what the file really is where that is known.
+
+    It takes what was read of a long file for all of it.
+    """
     from efm3 import rules
 
-    if not scanned.whole:
+    if code == "E_TRAILING" and not scanned.whole:
+        has = "what is read has at least" if scanned.more else "the file has"
+        said = f"the header asks for {scanned.stated} bytes, {has} {scanned.size}"
+    elif not scanned.whole:
         said += f"; read no further, of {'more' if scanned.more else f'{scanned.size:,} bytes'}"
     why = rules.cause(scanned, path)
     return f"{said}; {why}" if why else said
@@ -130,7 +136,7 @@ def fma_peak(isa: str) -> float:
     return float(lib.mfn_fma_peak(_word(isa)))
 
 
-def threshold(source: Source) -> Threshold:
+def threshold(source: Source | Scan) -> Threshold:
     """What the file's meta states, scores.held_out.threshold as `efm3 train` writes it, else 0.3.
 
     The file is a stranger's: what is no number between -1 and 1 states nothing. Raises Unreadable.
@@ -171,7 +177,7 @@ class Engine:
 
     _handle: Any = None
 
-    def __init__(self, source: Source | Model, *, isa: str | None = None,
+    def __init__(self, source: Source | Model | Scan, *, isa: str | None = None,
                  threads: int = 1, as_given: bool = False, precision: str = "f32") -> None:
         self._ffi, self._lib = _library()
         if isa is not None and not isinstance(isa, str):
@@ -188,8 +194,8 @@ class Engine:
                                  mirror_extra=mirrors.as_turned({}) if turned else None))
             name, path = "<model>", ""
         else:
-            if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) \
-                    and not hasattr(source, "read"):
+            if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview,
+                                       Scan)) and not hasattr(source, "read"):
                 raise TypeError(f"source is {source!r}, not a path, bytes, a file or a Model")
             name, path = name_of(source), path_of(source)
             try:
@@ -207,7 +213,7 @@ class Engine:
         if lib.mfn_engine_init_memory(buffer, len(buffer), options, handle, error):
             code = ffi.string(lib.mfn_status_name(error.status)).decode()
             offset = int(error.offset)
-            refuse(code, _reason(ffi.string(error.text).decode(), scanned, path), name,
+            refuse(code, _reason(code, ffi.string(error.text).decode(), scanned, path), name,
                    offset=offset if offset >= 0 else None)
         # The handle outlives every call that holds it; it is freed when no call uses it any more.
         self._handle = ffi.gc(handle, lib.mfn_engine_free)

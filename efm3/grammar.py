@@ -168,8 +168,15 @@ def _plain(part: bytes) -> bytes:
 
 
 def _outside(plain: bytes) -> bytes:
-    """What of it is in no string."""
-    return b"".join(plain.split(b'"')[::2]) if b'"' in plain else plain
+    """What of it is in no string. It is split a piece at a time: each part takes 33 bytes more."""
+    if b'"' not in plain:
+        return plain
+    out, inside = bytearray(), 0
+    for at in range(0, len(plain), PIECE):
+        parts = plain[at:at + PIECE].split(b'"')
+        out += b"".join(parts[inside::2])
+        inside ^= len(parts) - 1 & 1
+    return bytes(out)
 
 
 def _pieces(text: Text) -> Iterator[_Piece]:
@@ -180,15 +187,19 @@ def _pieces(text: Text) -> Iterator[_Piece]:
         plain = _plain(bytes(text[start:end]))
         brackets = _outside(plain).translate(None, _BRACKETS)
         left, inner = brackets, 0
-        while (less := left.replace(b"[]", b"").replace(b"{}", b"")) != left:
+        # Each turn takes away a level or two: one turn more than there may be levels is enough.
+        while inner <= 2 * fmt.MAX_JSON_DEPTH and (
+                less := left.replace(b"[]", b"").replace(b"{}", b"")) != left:
             left, inner = less, inner + 2
         closed = len(left) - len(left.lstrip(b"]}"))
         if depth + inner + len(left) > fmt.MAX_JSON_DEPTH:
             _depth(plain, brackets, depth, start)
         depth += len(left) - 2 * closed
-        sound = _OPEN.fullmatch(left) is not None
+        # So deep without being too deep is only what was closed more often than it was opened.
+        wrong = inner > 2 * fmt.MAX_JSON_DEPTH
+        sound = not wrong and _OPEN.fullmatch(left) is not None
         yield _Piece(start, end, closed, left[closed:].decode(), sound)
-        if end == len(text):
+        if end == len(text) or wrong:
             return
         start = end + 1
 

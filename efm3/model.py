@@ -140,8 +140,9 @@ class Model:
         return {k: v for k, v in _extras(self.mirror).items() if k not in known}
 
 
-def load(source: Source, level: str = "coherence") -> Model:
-    """Read a file that is valid at `level`; raises Efm3Error on its first error.
+def load(source: Source | Scan, level: str = "coherence") -> Model:
+    """Read a file that is valid at `level`, or take what `reading.scan_of` read of it; raises
+    Efm3Error on its first error.
 
     The bytes are read into memory; a path must be a regular file.
     """

@@ -25,8 +25,11 @@ GROWTH = 3
 bytes of FP32."""
 
 
-def scan_of(source: Source) -> Scan:
-    """`scan` of as much of the source as its header allows. Raises Unreadable."""
+def scan_of(source: Source | Scan) -> Scan:
+    """`scan` of as much of the source as its header allows; what was scanned before as it is, for
+    those who read a stream more than once. Raises Unreadable."""
+    if isinstance(source, Scan):
+        return source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return scan(source)
     if not isinstance(source, (str, os.PathLike)):

@@ -9,6 +9,8 @@ import errno
 import os
 import stat
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -19,8 +21,8 @@ class Unreadable(OSError):
     """The source cannot be read at all: missing, a directory, a FIFO, no permission."""
 
 
-def name_of(source: Source) -> str:
-    """What to call the source in a report."""
+def name_of(source: object) -> str:
+    """What to call a source in a report."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -29,8 +31,8 @@ def name_of(source: Source) -> str:
     return name if isinstance(name, str) else "<stream>"
 
 
-def path_of(source: Source) -> str:
-    """Where the source is, "" for bytes and for a stream."""
+def path_of(source: object) -> str:
+    """Where a source is, "" for bytes and for a stream."""
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
 
 
@@ -66,6 +68,11 @@ def start_of(stream: BinaryIO, count: int, known: bytes = b"") -> bytes:
     return b"".join(parts)
 
 
+POSIX = hasattr(os, "O_DIRECTORY")
+"""A folder can be opened and synced, an open file replaced, and a file has an owner and a mode."""
+PATIENCE = 2.0
+"""Seconds for which a save waits, on Windows, until nobody else has the old file open: readers and
+virus scanners have it for less."""
 PIECE = 1 << 16
 STREAM = 1 << 30
 """Most bytes of a stream that `read` takes: what is longer is read from a file."""
@@ -119,6 +126,19 @@ class RegularFile:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+_seeking = threading.Lock()
+
+
+def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
+    """So many bytes of an open file from there on, fewer where it ends; threads may ask at once.
+    Raises OSError."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), count, offset)
+    with _seeking:
+        file.seek(offset)
+        return file.read(count)
+
+
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[RegularFile]:
     """The regular file at `path`. Raises Unreadable, for what goes wrong inside as well."""
@@ -154,6 +174,8 @@ def open_regular(path: str) -> BinaryIO:
     except ValueError:
         raise Unreadable(f"{path!r}: a path cannot hold a NUL") from None
     except OSError as e:
+        if not POSIX and os.path.isdir(path):  # which Windows does not open
+            raise Unreadable(f"{path}: is a directory") from None
         raise Unreadable(f"{path}: {e.strerror}") from None
     try:
         status = os.fstat(fd)
@@ -181,6 +203,10 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
     and setgid go where the owner or the group changes. Raises OSError; nothing is left behind,
     and the target keeps its bytes but where the folder's sync alone failed: then it holds the new
     ones, perhaps not durably.
+
+    On Windows there is no folder to sync, no mode and no owner; a file that another program has
+    open, or that is marked as read-only, cannot be replaced: PermissionError, for the former after
+    PATIENCE seconds.
     """
     target = os.path.realpath(os.fspath(path))
     folder, base = os.path.split(target)
@@ -189,6 +215,9 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
     temp = os.path.join(folder, f".{short}.{os.urandom(8).hex()}.tmp")
     old = _regular(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    if not POSIX:
+        _write_beside(temp, target, flags, None, parts, check)
+        return
     folder_fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
         _write_beside(temp, target, flags, old, parts, check)
@@ -196,6 +225,23 @@ def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
     finally:
         with contextlib.suppress(OSError):
             os.close(folder_fd)
+
+
+def replace(temp: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Rename a file over another one; on Windows, where nobody may have that one open, wait for
+    PATIENCE seconds. Raises OSError."""
+    last = time.monotonic() + PATIENCE
+    pause = 0.001
+    while True:
+        try:
+            os.replace(temp, target)
+            return
+        except PermissionError:
+            # Windows says the same of a sharing violation and of a file without permission.
+            if POSIX or time.monotonic() + pause > last:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
 
 
 def _regular(target: str) -> os.stat_result | None:
@@ -222,7 +268,7 @@ def _keep(fd: int, target: str, old: os.stat_result) -> None:
     kept = old.st_uid, old.st_gid
     # Only root may give a file away; its owner may give it to another of his groups.
     for uid, gid in (kept, (-1, old.st_gid)):
-        if owner() != kept and hasattr(os, "fchown"):
+        if owner() != kept:
             with contextlib.suppress(OSError):
                 os.fchown(fd, uid, gid)
     # Before the mode, which may forbid to set them; the ACL's own rights are in the mode too.
@@ -259,7 +305,7 @@ def _write_beside(temp: str, target: str, flags: int, old: os.stat_result | None
             os.close(fd)
         if check is not None:
             check(temp)
-        os.replace(temp, target)
+        replace(temp, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temp)

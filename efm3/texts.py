@@ -11,6 +11,9 @@ from typing import Any
 
 # A pair, a lone surrogate, or any other escape: JSON's text is read escape by escape.
 _ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\(?=u[dD][89a-fA-F])|\\.")
+# What a table program computes, or may: what it drops or takes for a mark of text stands before it.
+_FORMULA = re.compile(r"['\s]*[=+@\uff1d\uff0b\uff20\uff0d-]|'*[\t\r\n]")
+_MARKS = re.compile(r"[\\`*_{}\[\]()#+\-.!|~]")
 
 
 def printable(text: str) -> str:
@@ -19,6 +22,12 @@ def printable(text: str) -> str:
     What steers a terminal, turns the direction of writing or ends a line is escaped too.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def cut(text: str, longest: int) -> str:
+    """`printable`, and at most so many characters, of which the last says that there are more."""
+    text = printable(text)
+    return text if len(text) <= longest else text[:longest - 1] + "…"
 
 
 def _github(text: str) -> str:
@@ -47,16 +56,33 @@ def _uri(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    # A table program computes what begins so; the apostrophe makes it text.
-    words = printable(text)
-    return f"'{words}" if words.lstrip()[:1] in ("=", "+", "-", "@") else words
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def from_cell(text: str) -> str:
+    """The text that was made safe for this cell of CSV: an apostrophe more stands before what a
+    table program would compute, and before what looks like that with apostrophes."""
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text, 1) else text
+
+
+def _markdown(text: str) -> str:
+    from html import escape
+
+    # Entities, not backslashes, for what HTML and autolinks are made of: not every reader of
+    # Markdown takes a backslash there.
+    text = _MARKS.sub(r"\\\g<0>", printable(text))
+    for c in '&<>"\':@':
+        text = text.replace(c, escape(c) if c in '&<>"\'' else f"&#{ord(c)};")
+    return text
 
 
 FORMS: dict[str, Callable[[str], str]] = {
     "terminal": printable, "github": _github, "property": _property, "xml": _xml, "uri": _uri,
-    "csv": _cell}
+    "csv": _cell, "markdown": _markdown}
 """Kind of output to what makes a text safe for it: a terminal, the message and a property of a
-GitHub annotation, HTML, SVG or JUnit, the path of a URI, a cell of CSV before it is quoted."""
+GitHub annotation, HTML or SVG, the path of a URI, a cell of CSV before it is quoted, Markdown.
+
+A cell keeps every character, so that it can be read back (`from_cell`)."""
 
 
 def safe(text: str, form: str = "terminal") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.gen import security
+from tools.gen import promises, security
 from tools.mutants import _rooms, c, checks, engine, python, tested
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,19 +88,6 @@ def test_every_listed_exception_is_a_mutant_or_a_line():
 def test_a_promise_without_its_test_is_not_made(monkeypatch):
     assert "## Not promised" in security.text()
     for ref in ("tests/test_scan.py::test_none", "tests/none.py", "make none"):
-        monkeypatch.setattr(security, "PROMISES", (security.Promise("it flies", (ref,)),))
-        with pytest.raises(security.Unproved, match="none"):
+        monkeypatch.setattr(promises, "PROMISES", (promises.Promise("it flies", (ref,)),))
+        with pytest.raises(promises.Unproved, match="none"):
             security.text()
-
-
-def test_figures_show_what_there_is_and_what_is_not(monkeypatch):
-    figure = {"date": "2026-01-02", "commit": "abc", "seed": 7, "command": "x",
-              "numbers": {"kills": 20000, "by": {"call": 5}}}
-    row = {"date": "2026-01-02", "commit": "abc", "sanitizer": "asan", "command": "y",
-           "executions": 1234567, "seconds": 9.6, "findings": 0}
-    monkeypatch.setattr(security, "book", lambda: {
-        "figures": {"faults": {"storm": figure}}, "counters": {"fuzz.load": [row]}})
-    page = security.text()
-    assert "| storm | kills: 20,000<br>by call: 5 | 2026-01-02 | abc | 7 | `x` |" in page
-    assert "| fuzz.load | asan | 1,234,567 | 10 | 0 | 2026-01-02 | abc | `y` |" in page
-    assert page.count("Not measured.") == len(security.AREAS) - 2

@@ -86,8 +86,18 @@ def test_mutated_files(guard):
 
 def test_memory_of_refusals_in_python(guard):
     numbers = limits.measure(islice(limits.inputs(guard), 0, None, 801))
-    assert numbers["refused files"] > 25
-    assert len(numbers) == 8  # validate and load at three levels, inspect
+    assert numbers["refused files"] > 25 and 0 < numbers["most part of the bound"] <= 1
+    assert len(numbers) == 9  # validate and load at three levels, inspect
+
+
+def test_times_of_refusals_in_python(guard, monkeypatch):
+    some = list(islice(limits.inputs(guard), 0, 3204, 801))
+    numbers = limits.times(iter(some))
+    assert set(numbers["slowest refusal, ms"]) == set(limits.READERS)
+    assert numbers["refused files"] > 0
+    monkeypatch.setattr(limits, "MOST_NS", 1)
+    with pytest.raises(RuntimeError, match="structure takes"):
+        limits.times(iter(some))
 
 
 @pytest.mark.parametrize("reader", ["validate", "load"])

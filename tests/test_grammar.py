@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import efm3
+from efm3 import format as fmt
 from efm3 import grammar, mirror
 from efm3.coherence import lenient
 from efm3.conformance import sample
@@ -51,6 +52,11 @@ HOSTILE = {
     "emojis": many("\U0001f600", '""'), "spaces": many(" "), "name": many("a", '""', "author"),
     "keys": f"{HEAD}{keys()}}}".encode(), "keys of meta": f'{HEAD}"meta":{{{keys()}}}}}'.encode(),
     "a key that stands twice": f'{HEAD}{keys()},"abc":1}}'.encode(),
+    "quotes": f'{HEAD}"x":'.encode() + b'"' * ROOM,
+    "members within members": (HEAD + '"x":' + '{"a":' * (ROOM // 5)).encode(),
+    "lists within lists": (HEAD + '"x":' + "[" * (ROOM // 2) + "]" * (ROOM // 2)).encode(),
+    "closed before": (HEAD + '"x":' + "]" * (ROOM // 2) + "[" * (ROOM // 4) + "]" * (ROOM // 4)
+                      ).encode(),
     "no end": many("[],")[:-9], "backslashes": f'{HEAD}"x":'.encode() + b"\\" * ROOM}
 
 
@@ -71,6 +77,24 @@ def test_no_more_memory_than_four_times_the_text(text, monkeypatch):
     monkeypatch.setattr(grammar, "PIECE", 1 << 11)
     assert SIZE - 999 < len(text) <= SIZE
     assert peak_of(lambda: grammar.outline(text)) <= 4 * len(text) + 16384
+
+
+@pytest.mark.parametrize("name", ["lists within lists", "closed before", "members within members"])
+def test_brackets_are_paired_in_few_turns(name, monkeypatch):
+    """Each turn reads all of them: as many turns as there are levels would never end."""
+    class Text(bytes):
+        turns = 0
+
+        def translate(self, *args):
+            return Text(bytes.translate(self, *args))
+
+        def replace(self, *args):
+            Text.turns += 1
+            return Text(bytes.replace(self, *args))
+    monkeypatch.setattr(grammar, "_outside", lambda plain, real=grammar._outside: Text(real(plain)))
+    with pytest.raises(grammar.MirrorProblem):
+        grammar.outline(HOSTILE[name])
+    assert 0 < Text.turns <= 4 * fmt.MAX_JSON_DEPTH + 8
 
 
 @pytest.mark.parametrize("use", [

@@ -158,13 +158,13 @@ def test_a_library_that_the_system_does_not_load_is_one_line():
     """As with a limit on memory: numpy's own message has a page, of which the cause is a line."""
     code = ("import sys; sys.argv = ['efm3', 'explain', 'C001']; import efm3.cli.explain as x\n"
             "def fail(c):\n"
-            "    try: raise ImportError('libx.so: failed to map segment')\n"
+            "    try: raise ImportError('lib\\x1b[31mx.so: failed to map segment')\n"
             "    except ImportError as e: raise ImportError('A page.\\n\\n') from e\n"
             "x._page = fail\n"
             "from efm3.__main__ import main; main()")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
-        3, "efm3: a library cannot be loaded: libx.so: failed to map segment\n")
+        3, "efm3: a library cannot be loaded: lib\\x1b[31mx.so: failed to map segment\n")
 
 
 def test_a_working_folder_that_is_gone(tmp_path):

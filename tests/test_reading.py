@@ -6,10 +6,12 @@ import io
 import os
 import tracemalloc
 
+import numpy as np
 import pytest
 
 import efm3
-from efm3 import reading
+from efm3 import reading, untrained
+from efm3.bulk.run import Run
 from efm3.conformance import sample
 from efm3.inspection import inspect
 from efm3.network import file_size
@@ -17,6 +19,7 @@ from efm3.places import describe
 from efm3.reading import GROWTH, LIMIT, LOOK, scan_of
 from efm3.scan import scan
 from efm3.sniff import TAIL
+from tests.indexed import rows, table
 
 BASE = sample.base()
 LONG = 3 << 30
@@ -77,9 +80,16 @@ def refusal(use, source):
 
 
 def test_the_engine_reads_no_more_either(tmp_path, counted):
-    found = refusal(efm3.Engine, sparse(tmp_path / "x.bin", BASE))
-    assert found.code == "E_TRAILING" and f"of {LONG:,} bytes" in found.message
+    path = sparse(tmp_path / "x.bin", BASE)
+    found = refusal(efm3.Engine, path)
+    assert (found.code, found.message) == (
+        "E_TRAILING", f"the header asks for {len(BASE)} bytes, the file has {LONG}")
     assert counted() == 92 + len(BASE) + LOOK
+    # A bulk run keeps the bytes for its workers.
+    assert peak_of(lambda: refusal(Run, path)) < 2 << 20
+    assert counted() == 2 * (92 + len(BASE) + LOOK)
+    found = refusal(efm3.Engine, sparse(path, b"no model"))
+    assert found.message.endswith(f"EFM3; read no further, of {LONG:,} bytes")
 
 
 def test_a_stream_is_read_as_far_as_its_header_allows():
@@ -89,8 +99,29 @@ def test_a_stream_is_read_as_far_as_its_header_allows():
     assert [f.message for f in report.findings] == [
         f"at least {LOOK} bytes follow the last tensor"]
     stream = Stream(BASE)
-    assert refusal(efm3.Engine, stream).message.endswith("read no further, of more")
+    assert refusal(efm3.Engine, stream).message == (
+        f"the header asks for {len(BASE)} bytes, what is read has at least {stream.given}")
     assert stream.given == len(BASE) + LOOK
+
+
+@pytest.mark.parametrize("words", [
+    ["compare", "-", "p.npy", "p.npy"], ["eval", "-", "p.npy"], ["embed", "-", "p.npy"],
+    ["eval", "-", "p.npy", "--precision", "all"], ["search", "t.npz", "p.npy", "--model", "-"],
+    ["cluster", "t.npz", "--model", "-"], ["verify", "-"], ["bench", "-"], ["inspect", "-"],
+    ["validate", "-"], ["where", "-", "9"], ["layout", "-"], ["new", "-", "-o", "x.bin"],
+    ["extract", "-", "stem.conv.w", "-o", "-"], ["diff", "p.npy", "-"], ["seal", "-"],
+    ["convert", "-", "x.npz"]], ids=" ".join)
+def test_standard_input_is_read_as_far_as_its_header_allows(cli, tmp_path, monkeypatch, words):
+    """By every verb that reads it; where a verb does not, it says so, or finds no such file."""
+    monkeypatch.chdir(tmp_path)
+    np.save("p.npy", untrained.images(4, 1)[0])
+    table("t.npz", rows(np.eye(2, 8)))
+    stream = Stream(BASE)
+    result = cli(*words, input=stream)
+    assert isinstance(result.exception, (SystemExit, type(None))), result.output
+    assert stream.given <= len(BASE) + LOOK and result.output
+    if words[0] in ("compare", "eval", "embed", "search", "cluster"):
+        assert stream.given == len(BASE) + LOOK and "E_TRAILING" in result.output, result.output
 
 
 @pytest.mark.parametrize("data,code", [

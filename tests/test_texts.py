@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 from xml.etree import ElementTree
 
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from efm3.conformance import sample
-from efm3.texts import FORMS, dumps, printable, safe
+from efm3.texts import FORMS, cut, dumps, from_cell, printable, safe
 from efm3.validator import expand
 
 PARTS = ("\x1b[31m", "\x1b]0;x\x07", "\x9b1m", "\u202e", "\u2066", "\u2028", "\x85", "\n", "\r",
@@ -40,6 +41,7 @@ def hostile(count, longest=12, seed=20):
 
 
 NAMES = hostile(1000)
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def is_plain(text):
@@ -78,9 +80,31 @@ def test_the_forms():
         assert json_of(dumps([name])) == [name.encode("utf-8", "backslashreplace").decode()]
         table = io.StringIO()
         csv.writer(table).writerow([safe(name, "csv"), "x"])
-        (cell, _), = csv.reader(io.StringIO(table.getvalue()))
-        assert cell.lstrip()[:1] not in ("=", "+", "@", "-") and cell.endswith(safe(name))
-    assert set(FORMS) == {"terminal", "github", "property", "xml", "uri", "csv"}
+        (cell, _), = csv.reader(io.StringIO(table.getvalue(), newline=""))
+        assert cell.lstrip()[:1] not in tuple("=+@-") and cell[:1] not in tuple("\t\r\n")
+        assert from_cell(cell) == name and cell in (name, f"'{name}")
+    # tests/conformance/test_tables.py reads Markdown with a parser.
+    assert set(FORMS) == {"terminal", "github", "property", "xml", "uri", "csv", "markdown"}
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''=1", " '=1", "'", "''", "", "\t", "'\t",
+                                  "a=1", "-", "' -1", "\n=", "\uff1d1", "'a"])
+def test_a_cell_gives_back_its_text(text):
+    cell = safe(text, "csv")
+    assert from_cell(cell) == text
+    assert (cell != text) == (text not in ("'", "''", "", "a=1", "'a"))
+
+
+def test_one_function_for_each_kind_of_output():
+    """What escapes for HTML, XML and Markdown, or gives JSON to others, is called in one place."""
+    words = re.compile(r"html import|import html|saxutils|html\.escape")
+    found = [path for path in ROOT.glob("efm3/**/*.py") if words.search(path.read_text("utf-8"))]
+    assert found == [ROOT / "efm3" / "texts.py"]
+
+
+def test_what_is_cut_says_so():
+    assert cut("a" * 9, 9) == "a" * 9 and cut("a" * 10, 9) == "a" * 8 + "…"
+    assert cut("\x1b" * 3, 9) == "\\x1b\\x1b…"
 
 
 @settings(max_examples=200, deadline=None)

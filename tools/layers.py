@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tools.mutants", "tools.foreign", "tools.bench"),
     ("tools.evidence",),
     ("tools.gen",),
+    ("tools.release",),
 )
 """Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
 
@@ -83,6 +84,7 @@ WORDS = {
     "tools.mutants": "programs with one check taken out",
     "tools.foreign": "other machines and readers", "tools.bench": "ratios against named tools",
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
+    "tools.release": "what is released, and what must hold before",
 }
 """What each room holds."""
 
@@ -166,21 +168,37 @@ def _named(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
             yield name.rstrip("."), BELOW if name.endswith(".") else ""
 
 
+def _out(source: str, modules: dict[str, Path]) -> Iterator[Arrow]:
+    """What one of these modules imports of them."""
+    path = modules[source]
+    package = source if path.name == "__init__.py" else source.rpartition(".")[0]
+    for node in ast.walk(_tree(path)):
+        for module, name in _named(node, package):
+            if module.split(".")[0] == "tests":
+                yield Arrow(source, "tests", getattr(node, "lineno", 0))
+            full = f"{module}.{name}"
+            target = full if full in modules else module
+            own = name == BELOW and source.startswith(f"{module}.")
+            if target in modules and target != source and not own:
+                yield Arrow(source, target, getattr(node, "lineno", 0))
+
+
 def arrows(modules: dict[str, Path]) -> list[Arrow]:
     """Every import of these modules from one another, each resolved to a module."""
-    out = []
-    for source, path in modules.items():
-        package = source if path.name == "__init__.py" else source.rpartition(".")[0]
-        for node in ast.walk(_tree(path)):
-            for module, name in _named(node, package):
-                if module.split(".")[0] == "tests":
-                    out.append(Arrow(source, "tests", getattr(node, "lineno", 0)))
-                full = f"{module}.{name}"
-                target = full if full in modules else module
-                own = name == BELOW and source.startswith(f"{module}.")
-                if target in modules and target != source and not own:
-                    out.append(Arrow(source, target, getattr(node, "lineno", 0)))
-    return out
+    return [a for source in modules for a in _out(source, modules)]
+
+
+def needed(*roots: str) -> list[Path]:
+    """The files of some modules and of all that they import, directly or by way of others.
+
+    `efm3` itself, which gives every public name, is left out.
+    """
+    modules, seen, todo = files(), {"efm3"}, list(roots)
+    while todo:
+        if (name := todo.pop()) not in seen:
+            seen.add(name)
+            todo += [a.target for a in _out(name, modules) if a.target in modules]
+    return sorted(modules[name] for name in seen - {"efm3"})
 
 
 @lru_cache(maxsize=1024)

@@ -20,10 +20,11 @@ from efm3.arrays import Array, Floats
 from efm3.bulk import _manifest
 from efm3.bulk._manifest import Manifest
 from efm3.bulk._table import MAX_FIELD, NO_TABLE, ROWS, Block, Table, block_of, merged
-from efm3.bulk.fields import csv_fields
+from efm3.bulk.fields import csv_fields, csv_texts
 from efm3.bulk.row import POINTS, Row
 from efm3.findings import Efm3Error, refuse, shown
 from efm3.source import open_regular
+from efm3.texts import dumps
 
 BESIDE = ".manifest.json"
 """After the name of a table: the name of its manifest."""
@@ -88,14 +89,15 @@ def write_jsonl(manifest: Manifest, table: Table) -> Iterator[bytes]:
 
 def json_line(path: str, face: int, embedding: Floats, box: Floats, points: Floats,
               score: Any, error: str | None, reason: str | None) -> str:
-    """A row as a JSON object, and the line's end; ASCII alone."""
+    """A row as a JSON object, and the line's end; ASCII alone. A text comes back as it is, but a
+    lone surrogate, which no reader of JSON has to take, as the letters of its escape."""
     def vector(values: Array) -> str:
         return "null" if np.isnan(values[0]) else f"[{_numbers(values)}]"
 
-    return (f'{{"path": {json.dumps(path)}, "face": {int(face)}, "embedding": {vector(embedding)}, '
+    return (f'{{"path": {dumps(path)}, "face": {int(face)}, "embedding": {vector(embedding)}, '
             f'"box": {vector(box)}, "points": {vector(points)}, '
             f'"score": {"null" if np.isnan(score) else _numbers(np.array([score]))}, '
-            f'"error": {json.dumps(error)}, "reason": {json.dumps(reason)}}}\n')
+            f'"error": {dumps(error)}, "reason": {dumps(reason)}}}\n')
 
 
 class _Lines:
@@ -187,9 +189,10 @@ def csv_rows(table: LinesTable, f: BinaryIO) -> Iterator[Row]:
             return table.vector(values, b - a, ", ".join(head[a:b][:2])) if any(values) else None
 
         score = part(4, 5)
-        yield _row(table, words[0], int(words[1]), part(len(HEAD), len(head)), part(5, 9),
+        path, error, reason = csv_texts((words[0], words[2], words[3]))
+        yield _row(table, path, int(words[1]), part(len(HEAD), len(head)), part(5, 9),
                    part(9, 19), None if score is None else float(score[0]),
-                   words[2] or None, words[3] or None)
+                   error or None, reason or None)
 
 
 def jsonl_rows(table: LinesTable, f: BinaryIO) -> Iterator[Row]:

@@ -13,6 +13,7 @@ from efm3.bulk.row import FORMAT, Job
 from efm3.findings import printable, refuse, shown
 from efm3.precision import PRECISIONS
 from efm3.source import open_regular
+from efm3.texts import dumps
 from efm3.version import __version__
 
 MAX_TEXT = 1 << 20
@@ -69,7 +70,7 @@ class Manifest:
 
     def text(self) -> str:
         """As text of JSON, of ASCII alone."""
-        return json.dumps(self.to_json(), indent=1) + "\n"
+        return dumps(self.to_json(), indent=1) + "\n"
 
 
 def parse(text: str | bytes, place: str) -> Manifest:
@@ -123,7 +124,7 @@ def load(path: str) -> Manifest:
 
 def same_job(there: Job, now: Job, place: str) -> None:
     """Refuse rows of another model or of other choices, told with what differs. Raises B004."""
-    known = json.loads(json.dumps(now.options))
+    known = json.loads(dumps(now.options))
     pairs: Iterable[tuple[str, Any, Any]] = [
         ("model", there.model, now.model), ("dim", there.dim, now.dim),
         *((name, *(options.get(name, BEFORE.get(name)) for options in (there.options, known)))

@@ -21,6 +21,7 @@ from efm3.bulk.row import FORMAT
 from efm3.extras import need
 from efm3.findings import Efm3Error, refuse
 from efm3.source import open_regular
+from efm3.texts import dumps
 
 GROUP = 8 << 20
 """About the bytes of a row group, which a writer and most readers hold several times at once."""
@@ -48,7 +49,7 @@ def _schema(dim: int) -> Any:
 
 def _keys(manifest: Manifest) -> dict[str, str]:
     job = manifest.job
-    values = (FORMAT, job.model, str(job.dim), json.dumps(job.options), manifest.version,
+    values = (FORMAT, job.model, str(job.dim), dumps(job.options), manifest.version,
               json.dumps(manifest.counts.to_json()))
     more = {key: json.dumps(manifest.extra[key]) for key in MORE if key in manifest.extra}
     return {f"efm3.{key}": value for key, value in (*zip(KEYS, values, strict=True),

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -81,9 +82,14 @@ class _Ask(NamedTuple):
 
 
 class _Worker:
-    """A process, the questions that it has, oldest first, and whether it answered at all."""
+    """A process, the questions that it has, oldest first, and whether it answered at all.
 
-    def __init__(self, module: str) -> None:
+    What it says is read by a thread, for not every system can wait for one of several pipes. It
+    comes into `said` frame by frame, the next one once `taken` was called, and at last the error
+    that ends them.
+    """
+
+    def __init__(self, module: str, said: queue.SimpleQueue[_Said]) -> None:
         self.asks: deque[_Ask] = deque()
         self.ready = False
         self.process = subprocess.Popen(
@@ -94,12 +100,34 @@ class _Worker:
             start_new_session=True,
             env={"OPENBLAS_NUM_THREADS": "1", **os.environ})
         assert self.process.stdin and self.process.stdout
-        self._in, self.out = self.process.stdin, self.process.stdout
-        for pipe in (self._in, self.out):
+        self._in, self._out, self._said = self.process.stdin, self.process.stdout, said
+        for pipe in (self._in, self._out):
             with contextlib.suppress(ImportError, AttributeError, OSError):
                 import fcntl
 
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
+        self._next = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self.process.kill()
+            raise
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                found: _Answer = _frames.read_frame(self._read)
+            except Exception as e:
+                found = e
+            self._said.put((self, found))
+            if isinstance(found, Exception):
+                return
+            self._next.acquire()
+
+    def taken(self) -> None:
+        """The next frame may be read."""
+        self._next.release()
 
     def say(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -108,10 +136,10 @@ class _Worker:
             while rest:
                 rest = rest[self._in.write(rest):]
 
-    def read(self, count: int) -> bytes:
+    def _read(self, count: int) -> bytes:
         """So many bytes of its answer, fewer where it died."""
         data, at = bytearray(count), 0
-        while at < count and (found := self.out.readinto(memoryview(data)[at:])):  # type: ignore
+        while at < count and (found := self._out.readinto(memoryview(data)[at:])):  # type: ignore
             at += found
         return bytes(data[:at])
 
@@ -119,11 +147,20 @@ class _Worker:
         """Its exit status, after it was ended where it had not by itself."""
         with contextlib.suppress(OSError):
             self._in.close()
-        self.out.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(0.2)
         self.process.kill()
-        return self.process.wait()
+        status = self.process.wait()
+        self.taken()
+        # What it started may hold the pipe open: then the thread stays, and closes nothing.
+        self._thread.join(0.2)
+        if not self._thread.is_alive():
+            self._out.close()
+        return status
+
+
+_Answer = tuple[dict[str, Any], bytes] | Exception
+_Said = tuple[_Worker, _Answer]
 
 
 class Pool:
@@ -137,7 +174,7 @@ class Pool:
         self._workers: list[_Worker] = []
         self._again: deque[_Ask] = deque()
         self._failed, self._size, self._bytes = 0, min(FIRST, self._most), 0
-        self._selector = selectors.DefaultSelector()
+        self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
 
     def start(self) -> None:
         """Start the workers, and wait for one. Raises what opening model and detector raises."""
@@ -154,7 +191,6 @@ class Pool:
         for worker in self._workers:
             worker.end()
         self._workers = []
-        self._selector.close()
 
     def rows(self, items: Iterator[Item]) -> Iterator[Made]:
         """The rows of the pictures, in their order."""
@@ -199,9 +235,7 @@ class Pool:
         return _Chunk(found) if found else None
 
     def _started(self) -> _Worker:
-        worker = _Worker(self._module)
-        self._selector.register(worker.out, selectors.EVENT_READ, worker)
-        return worker
+        return _Worker(self._module, self._said)
 
     def _ask(self, worker: _Worker, ask: _Ask) -> None:
         worker.asks.append(ask)
@@ -210,18 +244,26 @@ class Pool:
 
     def _wait(self) -> None:
         """Wait for an answer, and take it."""
-        for key, _ in self._selector.select():
-            worker: _Worker = key.data
-            try:
-                words, body = _frames.read_frame(worker.read)
-                if "died" in words:
-                    raise _frames.Garbled(str(words["died"]))
-                if not worker.ready and "ready" in words:
-                    worker.ready, self._failed = True, 0
-                    continue
-                self._take(worker, words, body)
-            except (EOFError, _frames.Garbled) as e:
-                self._lost(worker, str(e))
+        while True:
+            with contextlib.suppress(queue.Empty):
+                # Windows hears Ctrl-C between two waits alone.
+                worker, found = self._said.get(timeout=0.5)
+                break
+        if worker not in self._workers:
+            return
+        worker.taken()
+        try:
+            if isinstance(found, Exception):
+                raise found
+            words, body = found
+            if "died" in words:
+                raise _frames.Garbled(str(words["died"]))
+            if not worker.ready and "ready" in words:
+                worker.ready, self._failed = True, 0
+                return
+            self._take(worker, words, body)
+        except (EOFError, _frames.Garbled) as e:
+            self._lost(worker, str(e))
 
     def _take(self, worker: _Worker, words: dict[str, Any], body: bytes) -> None:
         if not worker.asks:
@@ -239,7 +281,6 @@ class Pool:
 
     def _lost(self, worker: _Worker, why: str) -> None:
         """A worker is dead: start another, and ask the first question again in pieces."""
-        self._selector.unregister(worker.out)
         status = worker.end()
         why = why or _ended(status)
         if not worker.ready:

@@ -18,8 +18,9 @@ from efm3.bulk.row import Job, Row
 from efm3.bulk.rows import Made, Maker, Plan
 from efm3.findings import Efm3Error, Finding, error, refuse
 from efm3.machine import cores
-from efm3.scan import scan
-from efm3.source import Source, Unreadable, name_of, open_regular, read
+from efm3.reading import scan_of
+from efm3.scan import Scan
+from efm3.source import Source, Unreadable, name_of, open_regular
 
 if TYPE_CHECKING:
     from efm3.photos import Which
@@ -46,17 +47,18 @@ class Run:
     def __init__(self, model: Source, plan: Plan = Plan(), jobs: int | None = None) -> None:  # noqa: B008 - it is frozen
         name = name_of(model)
         try:
-            self._model = bytes(read(model))
+            scanned = scan_of(model)
         except Unreadable as e:
             raise error("IO001", str(e), name) from e
         try:
-            opened = engine.Engine(self._model, isa=plan.isa, threads=plan.threads,
+            opened = engine.Engine(scanned, isa=plan.isa, threads=plan.threads,
                                    precision=plan.precision)
         except Efm3Error as e:
             raise Efm3Error(replace(e.finding, path=name)) from None
+        self._model = bytes(scanned.data)
         self.dim, self.isa = opened.embedding_dim, opened.isa
         self.precision = plan.precision
-        self.job = Job(_digest(self._model), self.dim, _options(plan, opened.turned))
+        self.job = Job(_digest(scanned), self.dim, _options(plan, opened.turned))
         self._plan, self._jobs = plan, jobs
         self._pool: Pool | None = None
 
@@ -98,9 +100,8 @@ class Run:
         yield from self._pool.rows(itertools.chain(first, items))
 
 
-def _digest(model: bytes) -> str:
+def _digest(found: Scan) -> str:
     """The SHA-256 of the tensor table, which the engine took."""
-    found = scan(model)
     return hashlib.sha256(found.data[found.table_offset:]).hexdigest()
 
 

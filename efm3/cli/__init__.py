@@ -20,6 +20,7 @@ from efm3.findings import plain, printable
 from efm3.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from efm3.scan import Scan
     from efm3.source import Source
 
 # Verb to the line that `efm3 --help` shows; module efm3.cli.<verb> has the command.
@@ -170,6 +171,14 @@ def styler() -> Callable[..., str]:
 def source(file: str) -> Source:
     """What to read for a FILE argument: `-` is standard input."""
     return sys.stdin.buffer if file == "-" else file
+
+
+def again(file: str) -> Source | Scan:
+    """The same for what is read more than once: of standard input, which is not, what its header
+    allows. Raises Unreadable."""
+    from efm3.reading import scan_of
+
+    return scan_of(source(file)) if file == "-" else file
 
 
 @contextmanager

@@ -54,18 +54,16 @@ def threshold_of(library: Library, given: float | None, model: str | None) -> Th
 
     Raises Efm3Error B020 where `model` is another than the tables'; Unreadable.
     """
-    from efm3.engine import RULE_OF_THUMB, Threshold, threshold
+    from efm3.engine import RULE_OF_THUMB, Threshold
 
     if given is not None:
         return Threshold(given, "given", "as given")
     if model is not None:
         from efm3.bulk.run import Run
-        from efm3.source import read
 
-        weights = bytes(read(source(model)))
-        with Run(weights) as run:
+        with Run(source(model)) as run:
             library.same(run.job.model, run.job.dim, model)
-        return threshold(weights)
+            return run.threshold()
     return library.stated_threshold() or Threshold(
         RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; give the weight file "
         "with --model, or --threshold")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import needs_engine, precision_option, source
+from efm3.cli import again, needs_engine, precision_option
 from efm3.cli._photos import aligner, alignment, free, save
 from efm3.findings import refuse
 from efm3.texts import dumps
@@ -48,14 +48,13 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     from efm3.cli._images import load_image
     from efm3.engine import Engine, similarity
     from efm3.engine import threshold as stated
-    from efm3.source import read
 
     if len(pictures) < 2:
         raise click.UsageError("compare needs two pictures or more")
     if output and not output.lower().endswith(".png"):
         raise click.UsageError(f"{output}: the name must end in .png")
     free([output] if output else [], force)
-    weights = bytes(read(source(file))) if file == "-" else file
+    weights = again(file)
     with needs_engine():
         engine = Engine(weights, precision=precision)
     finder = aligner(align, resize, face, detector)

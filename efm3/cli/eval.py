@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from efm3.cli import needs_engine, source
+from efm3.cli import again, needs_engine, source
 from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
 from efm3.machine import cores
 from efm3.precision import PRECISIONS
-from efm3.source import read
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
@@ -160,9 +159,7 @@ def _networks(word: str, isa: str | None, precisions: Sequence[str], device: str
         from efm3.engine import Engine
 
         opened: list[_Network] = []
-        given = source(word)
-        if word == "-" and len(precisions) > 1:  # standard input is read once
-            given = read(given)
+        given = again(word)
         for precision in precisions:
             e = Engine(given, isa=isa, precision=precision, threads=threads)
             opened.append(_Network(word, e.embed, "cpu", e.isa, precision, e.arithmetic))

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from efm3.codes import CODES
 from efm3.conformance import tables
-from efm3.conformance.badges import safe
+from efm3.conformance.badges import xml
 from efm3.conformance.statement import Claim
+from efm3.texts import safe
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f23; --soft: #59626e; --line: #d6dbe1; --page: #fff;
@@ -77,12 +77,12 @@ def _body(sets: list[tables.Set]) -> Iterator[str]:
 
 def _foreign(text: str) -> str:
     """A foreign text: of its own direction, so that it turns nothing beside it."""
-    return f"<bdi>{safe(text)}</bdi>"
+    return f"<bdi>{xml(text)}</bdi>"
 
 
 def _table(of: tables.Set) -> Iterator[str]:
     yield '<div class="wide"><table><thead><tr>'
-    yield from (f'<th scope="col">{safe(name)}</th>' for name in (
+    yield from (f'<th scope="col">{xml(name)}</th>' for name in (
         "implementation", "version", "language", *(name for _, name in of.columns)))
     yield "</tr></thead><tbody>"
     for row in of.rows:
@@ -92,7 +92,7 @@ def _table(of: tables.Set) -> Iterator[str]:
             yield f'<td data-label="{key}">{_foreign(value) if value else ""}</td>'
         for column, name in of.columns:
             cell = _cell(row.claims[column]) if column in row.claims else ""
-            yield f'<td data-label="{safe(name)}">{cell}</td>'
+            yield f'<td data-label="{xml(name)}">{cell}</td>'
         yield "</tr>"
     yield "</tbody></table></div>"
 
@@ -108,9 +108,9 @@ def _failures(of: tables.Set, row: tables.Row) -> Iterator[str]:
     if mine:
         yield f"<h3>{_foreign(tables.title(row))}</h3>"
     for c in mine:
-        codes = ", ".join(f'<abbr title="{escape(CODES[k].sentence)}">{k}</abbr>'
+        codes = ", ".join(f'<abbr title="{safe(CODES[k].sentence, "xml")}">{k}</abbr>'
                           for k in tables.codes_of(of, c.stated()))
-        yield (f"<details open><summary>{safe(c.name)}{': ' if codes else ''}{codes}"
+        yield (f"<details open><summary>{xml(c.name)}{': ' if codes else ''}{codes}"
                f"{tables.unnamed(c)}</summary><ul>")
         yield from (f"<li>{verdict}: " + ", ".join(f"<code>{_foreign(i)}</code>" for i in ids)
                     + "</li>" for verdict, ids in c.cases.items() if ids)

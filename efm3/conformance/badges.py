@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 from unicodedata import east_asian_width
-from xml.sax.saxutils import escape
 
 from efm3.conformance.statement import claims
-from efm3.findings import printable
+from efm3.texts import cut, safe
 
 GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
 MAX_WORDS = 120
@@ -23,9 +22,9 @@ def badge(statement: Mapping[str, Any]) -> str:
     colour = GREEN if all(c.whole for c in made) else AMBER if all(c.ok for c in made) else RED
     left, right = "EFM3", ", ".join(c.words for c in made)
     about = statement["implementation"]
-    title = safe(f"{about['name']} {about['version']}".strip())
-    shown = safe(right)
-    a, b = 10 + width(left), 10 + width(cut(right))
+    title = xml(f"{about['name']} {about['version']}".strip())
+    shown = xml(right)
+    a, b = 10 + width(left), 10 + width(cut(right, MAX_WORDS))
     # `textLength` makes the text fit its box in whatever font is there.
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{a + b}" height="20" role="img" '
@@ -39,15 +38,9 @@ def badge(statement: Mapping[str, Any]) -> str:
         f'<text x="{a + b / 2:g}" y="14" textLength="{b - 10}">{shown}</text></g></svg>\n')
 
 
-def cut(text: str) -> str:
-    """A foreign text with what cannot be seen escaped, at most MAX_WORDS long."""
-    text = printable(text)
-    return text if len(text) <= MAX_WORDS else text[:MAX_WORDS - 1] + "…"
-
-
-def safe(text: str) -> str:
+def xml(text: str) -> str:
     """A foreign text for an attribute or an element of XML or HTML, cut."""
-    return escape(cut(text), {'"': "&quot;", "'": "&#x27;"})
+    return safe(cut(text, MAX_WORDS), "xml")
 
 
 def width(text: str) -> int:

@@ -8,21 +8,20 @@ each form escapes them.
 
 from __future__ import annotations
 
-import html
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from efm3.codes import LEVELS
-from efm3.conformance.badges import cut
+from efm3.conformance.badges import MAX_WORDS
 from efm3.conformance.cases import corpus
 from efm3.conformance.requirements import CLASSES
 from efm3.conformance.runner import set_digest
 from efm3.conformance.statement import ABOUT, OLDER, Claim, claims, problems
 from efm3.findings import refuse
 from efm3.precision import PRECISIONS
+from efm3.texts import cut, safe
 
 TABLE_VERSION = 1
 MAX_STATEMENTS = 1000
@@ -79,7 +78,7 @@ def table(statements: Mapping[str, Any]) -> list[Set]:
     for name, value in statements.items():
         for f in problems(value):
             if f.code != "K007":
-                refuse(f.code, f"{cut(name)}: {f.message}", f.path, f.found, f.expected)
+                refuse(f.code, f"{cut(name, MAX_WORDS)}: {f.message}", f.path, f.found, f.expected)
     ordered = {v["digest"]: v for v in statements.values()}.values()
     for value in sorted(ordered, key=_key):
         of = sets.setdefault(value["set"], Set(value["set"], value["set"] == set_digest()))
@@ -139,19 +138,9 @@ def to_json(sets: list[Set]) -> dict[str, Any]:
             for row in s.rows]} for s in sets]}
 
 
-_MARKS = re.compile(r"[\\`*_{}\[\]()#+\-.!|~]")
-
-
 def mark(text: str) -> str:
-    """A foreign text as Markdown that shows it and does nothing else, cut.
-
-    Entities, not backslashes, for what HTML and autolinks are made of: not every reader of
-    Markdown takes a backslash there.
-    """
-    text = _MARKS.sub(r"\\\g<0>", cut(text))
-    for c in '&<>"\':@':
-        text = text.replace(c, html.escape(c) if c in '&<>"\'' else f"&#{ord(c)};")
-    return text
+    """A foreign text as Markdown that shows it and does nothing else, cut."""
+    return safe(cut(text, MAX_WORDS), "markdown")
 
 
 def markdown(sets: list[Set]) -> str:

@@ -24,6 +24,7 @@ OWN = "float64 evaluation of the graph"
 """What runs a source that has no runtime here."""
 
 
+@np.errstate(all="ignore")  # of any numbers: what they come to is judged, not warned of
 def network_of(source: Source, wanted: Wanted) -> Network:
     """The Network of a source. Raises Efm3Error X006..X018."""
     if source.model is not None:

@@ -17,6 +17,7 @@ from efm3.drawn.identity import DIM, SPREAD, identities
 from efm3.drawn.nuisance import nuisances
 from efm3.drawn.scene import SIDE, render
 from efm3.drawn.spec import FACTS, Facts
+from efm3.source import replace
 
 FORMAT = 1  # version of the cache and of the pictures: it grows when a seed's pictures change
 
@@ -93,12 +94,12 @@ def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
                 progress(rows.stop)
         images.flush()
         del images
-        os.replace(part, folder / "images.npy")
+        replace(part, folder / "images.npy")
     finally:
         part.unlink(missing_ok=True)
     labels = folder / f"labels.{os.getpid()}.npy"
     np.save(labels, np.repeat(np.arange(faces.classes, dtype=np.int64), faces.shots))
-    os.replace(labels, folder / "labels.npy")
+    replace(labels, folder / "labels.npy")
     finish(folder, wanted)
     return folder
 
@@ -112,7 +113,7 @@ def finish(folder: Path, facts: Facts) -> None:
 def _facts(path: Path, facts: Facts) -> None:
     part = path.with_name(f"synth.{os.getpid()}.part")
     part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    replace(part, path)
 
 
 def open_folder(folder: Path, facts: Facts) -> bool:

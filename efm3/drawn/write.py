@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from efm3.drawn.faces import Faces, finish, open_folder
 from efm3.drawn.pairs import FOLDS, Pair, draw_pairs
 from efm3.drawn.scene import SIDE
+from efm3.source import replace
 
 Progress = Callable[[int], None]
 BATCH = 64
@@ -98,6 +99,6 @@ def _whole(path: Path, data: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)
-        os.replace(part, path)
+        replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from efm3.index import _seal
 from efm3.index.library import Library
 from efm3.index.top import NONE, Hits, top
 from efm3.index.vectors import Held, cosines, rows_of, taken, unit
-from efm3.source import open_regular, write_atomic
+from efm3.source import open_regular, replace, write_atomic
 
 FORMAT = "efm3.nearest/1"
 TRIES, OF = 100, 10
@@ -109,10 +109,10 @@ class Approximate:
             stated = self._filled(usearch, library, path, wanted)
             with _building(path):
                 self._graph.save(temporary)
-                with open(temporary, "rb") as f:
+                with open(temporary, "rb+") as f:  # Windows syncs what may be written
                     os.fsync(f.fileno())
                 stated["sha256"] = _digest(temporary)
-                os.replace(temporary, path)
+                replace(temporary, path)
                 stated = _seal.sealed({**stated, "graph": _same(path)})
                 write_atomic(f"{path}.json", [json.dumps(stated, indent=1).encode() + b"\n"])
         except BaseException:

@@ -8,24 +8,24 @@ import base64
 import io
 import warnings
 from collections.abc import Iterator
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
 from efm3.arrays import Floats, Pixels
 from efm3.bulk.row import path_of
-from efm3.findings import Efm3Error, printable
+from efm3.findings import Efm3Error
 from efm3.index.clusters import Clusters
 from efm3.index.library import Library, Name
 from efm3.source import Unreadable
+from efm3.texts import cut, safe
 
 CLUSTERS, TILES = 100, 12
 """Clusters on a page, and faces shown of each."""
 SIDE = 96
 """Pixels of a face on the page."""
 LONGEST = 200
-"""Characters of a name."""
+"""Most characters of a name."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f23; --soft: #59626e; --page: #fff; --card: #eceff2; }
@@ -96,7 +96,8 @@ def _head(count: int, shown: int, found: Clusters, threshold: str) -> str:
         f'<title>Clusters of faces</title>\n<style>{STYLE}</style>', '</head>', '<body>',
         '<h1>Clusters of faces</h1>',
         f'<p>{count:,} cluster{"s" * (count != 1)}{some}; {left}. Threshold '
-        f'{escape(threshold)}. Under each face: its cosine to the centre, and its picture.</p>\n'))
+        f'{safe(threshold, "xml")}. Under each face: its cosine to the centre, and its picture.'
+        '</p>\n'))
 
 
 def _tiles(library: Library, found: Clusters, shown: int) -> list[list[_Tile]]:
@@ -135,8 +136,7 @@ def _figure(tile: _Tile) -> str:
 
 def _named(text: str) -> str:
     """A foreign text: short, visible, and nothing but text."""
-    text = printable(text)
-    return escape(text if len(text) <= LONGEST else text[:LONGEST] + "…")
+    return safe(cut(text, LONGEST), "xml")
 
 
 def _crop(tile: _Tile) -> Pixels:

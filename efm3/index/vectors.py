@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -19,7 +18,7 @@ import numpy as np
 
 from efm3.arrays import Array, Bools, Doubles, Floats, Indices
 from efm3.findings import refuse
-from efm3.source import open_regular
+from efm3.source import open_regular, read_at
 
 BLOCK = 1 << 22
 """Bytes of embeddings that one thread works on: what a processor's cache holds."""
@@ -61,7 +60,6 @@ class Stored(Held):
 
     def __init__(self, file: BinaryIO, offset: int, count: int, dim: int, name: str) -> None:
         self._file, self._offset, self._name = file, offset, name
-        self._lock = threading.Lock()
         self.count, self.dim = count, dim
         weakref.finalize(self, file.close)
 
@@ -83,11 +81,9 @@ class Stored(Held):
     def _into(self, view: memoryview, at: int) -> int:
         if hasattr(os, "preadv"):
             return os.preadv(self._file.fileno(), [view], at)
-        with self._lock:
-            self._file.seek(at)
-            data = self._file.read(len(view))
-            view[:len(data)] = data
-            return len(data)
+        data = read_at(self._file, at, len(view))
+        view[:len(data)] = data
+        return len(data)
 
 
 class Streamed:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 
 from efm3.source import write_atomic
+from efm3.texts import dumps
 from efm3.train.data import Data
 from efm3.version import __version__
 
@@ -40,7 +40,7 @@ def describe(config: dict[str, Any], source: Data, processes: int, device: str) 
 
 def write(folder: Path, value: dict[str, Any]) -> None:
     """Write config.json atomically."""
-    write_atomic(folder / "config.json", [(json.dumps(value, indent=2) + "\n").encode()])
+    write_atomic(folder / "config.json", [(dumps(value, indent=2) + "\n").encode()])
 
 
 def commit(root: Path = ROOT) -> str:

@@ -4,6 +4,7 @@
 
 import hashlib
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from efm3 import Efm3Error, bulk, mirror, untrained
 from efm3.bulk import _frames, _pool, run
 from efm3.bulk.inputs import Inputs, Item
 from efm3.bulk.output import open_output
-from efm3.bulk.row import Job
+from efm3.bulk.row import Job, Row
 from efm3.bulk.rows import Maker, Plan
 from efm3.bulk.tables import open_table
 from efm3.conformance import sample
@@ -300,3 +301,14 @@ def test_a_table_is_of_one_precision(folder, tmp_path):
 def test_rows_as_lines(want):
     lines = run.json_lines([r for m in want[19:22] for r in m.rows], DIM).decode().splitlines()
     assert len(lines) == 3 and '"F009"' in lines[1]
+
+
+@pytest.mark.parametrize("text,told", [
+    ("\udcff\ud83d", "\\udcff\\ud83d"), ("\ud83d\ude00", "\U0001f600"), ("\\udcff", "\\udcff"),
+    ("\0\x1b\u2028\n\"\\", None)])
+def test_texts_of_lines_are_json_and_come_back(text, told):
+    """Also what is written to standard output before a table has cleaned it."""
+    (line,) = run.json_lines([Row(text, error="F010", reason=text)], DIM).splitlines()
+    value = json.loads(line.decode("ascii"))
+    assert value["path"] == value["reason"] == (text if told is None else told)
+    value["path"].encode()

@@ -3,6 +3,7 @@
 """Every form comes back as it was written, and nothing else is taken for a table."""
 
 import csv
+import dataclasses
 import hashlib
 import importlib.util
 import io
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from efm3 import Efm3Error
 from efm3.bulk import _lines, _npz, _parquet, _table
+from efm3.bulk.output import open_output
 from efm3.bulk.row import FORMAT, Row
 from efm3.bulk.tables import FORMS, Table, form_of, open_table
 from efm3.source import Unreadable
@@ -239,6 +241,21 @@ def test_the_manifest_is_bounded_and_typed(tmp_path):
     for text in ("[" * 100_000, "[]", "nonsense", json.dumps({**good, "x": "y" * (1 << 20)})):
         beside.write_text(text)
         refused("B008", whole, str(path))
+
+
+@pytest.mark.parametrize("end", [".npz", ".parquet"])
+def test_a_name_without_an_encoding_is_json_in_the_manifest(end, tmp_path):
+    """And the job is the same when the run goes on."""
+    if end == ".parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow not installed")
+    job = dataclasses.replace(JOB, options={"detector": "a\udcff"})
+    path = str(tmp_path / f"x{end}")
+    for resume in (False, True):
+        with open_output(path, job, resume=resume) as out:
+            out.add([Row("b", error="F010", reason="c")])
+            out.finish({})
+    with open_table(path) as table:
+        assert table.manifest.job.options == {"detector": "a\\udcff"} and table.count == 2
 
 
 def test_lines_are_bounded(tmp_path):

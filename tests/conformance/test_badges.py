@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from efm3.conformance import badges, runner
+from efm3.texts import cut
 from tests.statements import HOSTILE, claim, stated
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,7 +35,7 @@ def test_no_name_breaks_it(kind):
     assert {e.tag.removeprefix(SVG) for e in root.iter()} == {"svg", "title", "rect", "g", "text"}
     title = root.findtext(f"{SVG}title")
     assert title.isprintable() and len(title) < 200
-    assert title.startswith(badges.cut(f"{HOSTILE[kind]} {HOSTILE[kind]}"))
+    assert title.startswith(cut(f"{HOSTILE[kind]} {HOSTILE[kind]}", badges.MAX_WORDS))
     assert root.get("aria-label") == "EFM3: Editor"
 
 

@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 
 import efm3
 from efm3.conformance import _table_html, runner, tables
-from efm3.conformance.badges import cut
+from efm3.conformance.badges import MAX_WORDS
+from efm3.texts import cut
 from tests.statements import HOSTILE, claim, sealed, stated, version_1
 
 CASES = {c.id: c for c in runner.cases_of("writer")}
@@ -163,7 +164,7 @@ def test_no_text_does_anything_in_html(kind):
     assert found.tags == plain.tags and "script" not in found.tags
     assert set(found.attributes) == set(plain.attributes)
     assert not {"href", "src", "onerror"} & set(found.attributes)
-    assert found.cells.count(cut(HOSTILE[kind])) == 6
+    assert found.cells.count(cut(HOSTILE[kind], MAX_WORDS)) == 6
     assert all(c.isprintable() or c == "\n" for c in page)
 
 
@@ -174,8 +175,8 @@ def test_no_text_does_anything_in_markdown(kind):
     assert [t.type for t in tokens if t.type not in ("text", "text_special")] == [
         t.type for t in others if t.type not in ("text", "text_special")]
     assert {t.content for t in tokens if t.type == "html_inline"} == {"<br>"}
-    assert cells == [cut(HOSTILE[kind]) if c == "mine" else c for c in plain]
-    assert cells.count(cut(HOSTILE[kind])) == 6
+    assert cells == [cut(HOSTILE[kind], MAX_WORDS) if c == "mine" else c for c in plain]
+    assert cells.count(cut(HOSTILE[kind], MAX_WORDS)) == 6
 
 
 def test_html_is_one_file():

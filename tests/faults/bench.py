@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import signal
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +26,12 @@ def shim() -> ctypes.CDLL:
     for name in ("fault_count", "fault_hits"):
         getattr(lib, name).restype = ctypes.c_long
     return lib
+
+
+ATTRIBUTE = "user.kept"
+OWNER = 4321
+MODE = 0o4640
+"""Of the file that is saved over: setuid may not survive where the owner does not."""
 
 
 class Bench:
@@ -47,6 +55,7 @@ class Bench:
         assert self.contents[0] == self.old != self.contents[1]
         self.save: Callable[[int], None] = {
             None: self._save, "in-place": self._in_place, "no-unlink": self._no_unlink,
+            "setuid": self._setuid,
         }[plant]
 
     def _save(self, which: int) -> None:
@@ -58,6 +67,10 @@ class Bench:
             os.write(fd, self.contents[which])
         finally:
             os.close(fd)
+
+    def _setuid(self, which: int) -> None:
+        self._save(which)
+        self.path.chmod(MODE)
 
     def _no_unlink(self, which: int) -> None:
         temp = f"{self.path}.tmp"
@@ -71,10 +84,25 @@ class Bench:
         os.replace(temp, self.path)
 
     def reset(self) -> None:
-        """The old file alone."""
+        """The old file alone, with what a save keeps: an attribute, its mode, another owner."""
         for name in os.listdir(self.folder):
             os.unlink(self.folder / name)
         self.path.write_bytes(self.old)
+        with contextlib.suppress(OSError):  # a file system without them
+            os.setxattr(self.path, ATTRIBUTE, b"kept")
+        if os.geteuid() == 0:  # nobody else may give a file away
+            os.chown(self.path, OWNER, OWNER)
+        self.path.chmod(MODE)
+        self.kept = self.path.stat()
+
+    def unkept(self) -> str:
+        """What is wrong with owner and mode of the file now, or ""."""
+        now = self.path.stat()
+        same = (now.st_uid, now.st_gid) == (self.kept.st_uid, self.kept.st_gid)
+        mode = MODE if same else MODE & ~(stat.S_ISUID | stat.S_ISGID)
+        if stat.S_IMODE(now.st_mode) != mode:
+            return f"mode {oct(now.st_mode)} of {'its' if same else 'another'} owner"
+        return ""
 
     def strays(self) -> list[str]:
         """Names in the folder beside the target's."""

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum Mode { FAIL, SHORT, END, KILL, KILL_HALF };
@@ -116,6 +117,13 @@ PASS(int, unlinkat, (int fd, const char *p, int flags), (fd, p, flags))
 PASS(int, ftruncate, (int fd, off_t n), (fd, n))
 PASS(int, ftruncate64, (int fd, off64_t n), (fd, n))
 PASS(int, fchmod, (int fd, mode_t m), (fd, m))
+PASS(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
+PASS(int, setxattr, (const char *p, const char *k, const void *v, size_t n, int f), (p, k, v, n, f))
+PASS(int, fsetxattr, (int fd, const char *k, const void *v, size_t n, int f), (fd, k, v, n, f))
+PASS(ssize_t, getxattr, (const char *p, const char *k, void *v, size_t n), (p, k, v, n))
+PASS(ssize_t, fgetxattr, (int fd, const char *k, void *v, size_t n), (fd, k, v, n))
+PASS(ssize_t, listxattr, (const char *p, char *out, size_t n), (p, out, n))
+PASS(ssize_t, flistxattr, (int fd, char *out, size_t n), (fd, out, n))
 PASS(int, fdatasync, (int fd), (fd))
 PASS(int, fstat, (int fd, struct stat *st), (fd, st))
 PASS(int, fstat64, (int fd, struct stat64 *st), (fd, st))

@@ -97,7 +97,7 @@ def judge_save(bench: Bench, got: dict[str, object]) -> str:
         return f"{said}; left {strays}"
     if state != ("new" if said == "ok" or got["folder"] else "old"):
         return f"{said}; the file is {state}"
-    return ""
+    return bench.unkept()
 
 
 def judge_load(bench: Bench, got: dict[str, object]) -> str:
@@ -118,7 +118,7 @@ def sweep(bench: Bench, args: argparse.Namespace) -> dict[str, object]:
     elif engine.available():
         actions["engine load"] = (lambda: engine_load(bench), judge_load)
     out: dict[str, object] = {}
-    bad, total, calls, survived = [], 0, {}, 0
+    bad, total, calls, survived, names = [], 0, {}, 0, set[str]()
     for what, (act, judge) in actions.items():
         bench.reset()
         plain = attempt(act, FAIL, 0, EVER, EVER)
@@ -130,11 +130,13 @@ def sweep(bench: Bench, args: argparse.Namespace) -> dict[str, object]:
                 got = attempt(act, mode, number, k, k + many - 1)
                 total += 1
                 assert got is not None and got["hits"], (what, plan, k, got)
+                names.add(str(got["name"]))
                 survived += got["said"] == "ok"
                 wrong = judge(bench, got)
                 if wrong:
                     bad.append(f"{what}, {plan}, call {k} ({got['name']}): {wrong}")
-    out |= {"calls": calls, "plans": len(PLANS), "faults": total, "survived": survived, "bad": bad}
+    out |= {"calls": calls, "plans": len(PLANS), "faults": total, "survived": survived,
+            "spoilt": sorted(names), "bad": bad}
     return out
 
 
@@ -149,7 +151,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--folder", help="where the files are (the default is the temporary one)")
-    parser.add_argument("--plant", choices=("in-place", "no-unlink"))
+    parser.add_argument("--plant", choices=("in-place", "no-unlink", "setuid"))
     args = parser.parse_args()
     if "shim.so" not in os.environ.get("LD_PRELOAD", ""):
         return restart()

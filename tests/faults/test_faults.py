@@ -20,6 +20,7 @@ import pytest
 import efm3
 from efm3 import engine
 from efm3.conformance import sample
+from tests.faults.bench import ATTRIBUTE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DRIVER = "tests.faults.syscalls"
@@ -37,10 +38,19 @@ def driver(*words):
 
 
 @needs_cc
-def test_every_failing_call_leaves_the_old_file_or_the_new():
+def test_every_failing_call_leaves_the_old_file_or_the_new(tmp_path):
     figures, code = driver("sweep", "--step", 25)
     assert (figures["bad"], code) == ([], 0)
     assert figures["faults"] > 500 and figures["calls"]["save"] > 100
+    kept = {"fchmod"} | ({"fchown"} if os.geteuid() == 0 else set())
+    probe = tmp_path / "probe"
+    probe.touch()
+    try:
+        os.setxattr(probe, ATTRIBUTE, b"kept")
+        kept |= {"listxattr", "getxattr", "fsetxattr"}
+    except OSError:  # a file system without attributes
+        pass
+    assert kept | {"write", "fsync", "close", "rename", "read"} <= set(figures["spoilt"])
 
 
 @needs_cc
@@ -79,6 +89,8 @@ def test_an_allocation_of_the_interpreter_that_fails():
 @pytest.mark.parametrize("words,said", [
     (("sweep", "--step", 25, "--plant", "in-place"), "torn"),
     (("sweep", "--step", 25, "--plant", "no-unlink"), "left"),
+    pytest.param(("sweep", "--step", 25, "--plant", "setuid"), "of another owner",
+                 marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root may chown")),
     (("kills", "--plant", "in-place"), "torn"),
     (("storm", "--count", 60, "--plant", "in-place"), "torn")])
 def test_the_driver_sees_a_wrong_writer(words, said):

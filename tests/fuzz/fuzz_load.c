@@ -3,20 +3,11 @@
 //
 // The fuzz target: load from memory, run if it is accepted, free. For libFuzzer and AFL++
 // (-fsanitize=fuzzer), and for drive.c. Every promise of the header that costs little is checked.
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "facex_mfn.h"
 #include "mutate.h"
-
-#define CHECK(x)                                                                       \
-    do {                                                                               \
-        if (!(x)) {                                                                    \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #x);      \
-            abort();                                                                   \
-        }                                                                              \
-    } while (0)
 
 enum { VALUES = 3 * 112 * 112, MOST_DIM = 1024, MOST_MACS = 1000000, RUN_ONE_OF = 40 };
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from efm3.bulk.fields import csv_texts
 from efm3.index import records
 
 COLUMNS = {"path": "string", "n": "int64", "x": "float64"}
@@ -16,7 +17,8 @@ ROWS = [("a,\"b\"\nc", 1, 0.1), ("é😀", None, None), ("cr/a\rb.png", 2, None)
 def read(path):
     if path.suffix == ".csv":
         with open(path, newline="", encoding="utf-8") as f:
-            return [(r["path"], int(r["n"]) if r["n"] else None, float(r["x"]) if r["x"] else None)
+            return [(*csv_texts([r["path"]]), int(r["n"]) if r["n"] else None,
+                     float(r["x"]) if r["x"] else None)
                     for r in csv.DictReader(f)]
     if path.suffix == ".jsonl":
         return [tuple(json.loads(line).values()) for line in path.read_text().splitlines()]

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/evidence.json: the figures of each part, and counters that only grow.
 
-A figure says when, on which commit, with which seed and command it was measured, and its numbers.
-A counter has a row for each commit and sanitizer; runs of the same add up.
+A figure says when, on which commit, with which seed and command it was measured, in the long form
+or the short one, its numbers, and the digests of its sources (see `_sources`). A counter has a row
+for each state of its sources, sanitizer and command; runs of the same add up.
 """
 
 from __future__ import annotations
@@ -14,11 +15,24 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from tools.evidence import _sources
 
 PATH = ROOT / "docs" / "evidence.json"
+Figure = dict[str, Any]
+Measure = Callable[[], Figure]
+
+
+class Moved(RuntimeError):
+    """A source was changed while it was measured: nothing can be said about either state."""
+
+
+class NotHere(RuntimeError):
+    """This machine cannot measure a figure; the message says why. The book keeps its old one."""
 
 
 def today() -> str:
@@ -26,32 +40,64 @@ def today() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%d")
 
 
-def commit(*paths: str) -> str:
-    """The short name of HEAD, or of the last commit that changed one of `paths`.
-
-    It ends with + where a tracked source under efm3/ or engine/ was changed since.
-    """
+def commit() -> str:
+    """The short name of HEAD, with + where a tracked source under efm3/ or engine/ was changed."""
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True,
                               check=False)
         return done.stdout.strip()
     changed = git("status", "--porcelain", "--untracked-files=no", "efm3", "engine")
-    name = git("log", "-1", "--abbrev=10", "--format=%h", "--", *paths)
+    name = git("log", "-1", "--abbrev=10", "--format=%h")
     return (name or "unknown") + ("+" if changed else "")
 
 
-def figure(command: str, numbers: dict[str, Any], seed: int | None = None) -> dict[str, Any]:
-    """A figure of now."""
-    return {"date": today(), "commit": commit(), "seed": seed, "command": command,
-            "numbers": numbers}
+def figure(command: str, numbers: dict[str, Any], seed: int | None = None,
+           long: bool | None = None) -> Figure:
+    """A figure of now, without its sources. `long` says that it is whole, whatever was asked."""
+    own = {"date": today(), "commit": commit(), "seed": seed, "command": command,
+           "numbers": numbers}
+    return own if long is None else own | {"long": long}
 
 
-def read() -> dict[str, Any]:
+def read(path: Path | None = None) -> dict[str, Any]:
     """The book: {"figures": {part: {name: figure}}, "counters": {target: [row]}}."""
-    if not PATH.exists():
+    path = path or PATH
+    if not path.exists():
         return {"figures": {}, "counters": {}}
-    book: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    book: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return book
+
+
+@lru_cache(maxsize=1)
+def _begun() -> _sources.Tree:
+    return _sources.Tree()
+
+
+def sources(key: str) -> dict[str, str]:
+    """Group to digest, as they were when a figure or counter was first asked for in this process.
+
+    Programs are built and processes started after that. Raises Moved where they are others now.
+    """
+    then = _begun()(key)
+    moved = _sources.changed(then, _sources.Tree()(key))
+    if moved:
+        raise Moved(f"{key}: {', '.join(moved)}")
+    return then
+
+
+def wanted(part: str, name: str, long: bool) -> bool:
+    """Whether a figure is missing, stale, or measured in the short form alone while `long`."""
+    old = read()["figures"].get(part, {}).get(name)
+    now = sources(f"{part}.{name}")
+    return not old or old.get("sources") != now or (long and not old.get("long"))
+
+
+def counted(part: str) -> bool:
+    """Whether each counter of a part has runs on the sources of now."""
+    rows = {target: own for target, own in read()["counters"].items()
+            if _sources.part_of(target) == part}
+    return bool(rows) and all(any(r.get("sources") == sources(target) for r in own)
+                              for target, own in rows.items())
 
 
 def _change(change: Callable[[dict[str, Any]], None]) -> None:
@@ -66,33 +112,43 @@ def _change(change: Callable[[dict[str, Any]], None]) -> None:
         os.replace(part, PATH)
 
 
-def record(part: str, figures: dict[str, dict[str, Any]]) -> None:
-    """Put a part's figures in the place of its older ones of the same names."""
-    _change(lambda book: book["figures"].setdefault(part, {}).update(figures))
+def record(part: str, name: str, found: Figure, long: bool) -> None:
+    """Put a figure in the place of the older one; its own "long" goes before `long`."""
+    whole = {"long": long} | found | {"sources": sources(f"{part}.{name}")}
+    _change(lambda book: book["figures"].setdefault(part, {}).update({name: whole}))
+
+
+def keep(part: str, names: set[str]) -> None:
+    """Drop the figures that a part no longer has."""
+    def drop(book: dict[str, Any]) -> None:
+        for name in set(book["figures"].get(part, {})) - names:
+            del book["figures"][part][name]
+        if not book["figures"].get(part, True):
+            del book["figures"][part]
+    _change(drop)
 
 
 def count(target: str, sanitizer: str, executions: int, seconds: float, command: str,
           findings: int = 0) -> None:
-    """Add a run of `target` (such as "fuzz.load") to the row of this commit and sanitizer."""
-    # A change of a page or a tool does not make a new target: rows are for what was under test.
-    key = {"commit": commit("efm3", "engine", "tests/fuzz"), "sanitizer": sanitizer,
-           "command": command}
+    """Add a run of `target` (such as "fuzz_c.random") to the row of these sources."""
+    key = {"sources": sources(target), "sanitizer": sanitizer, "command": command}
 
     def add(book: dict[str, Any]) -> None:
         rows = book["counters"].setdefault(target, [])
-        row = next((r for r in rows if all(r[k] == v for k, v in key.items())), None)
+        row = next((r for r in rows if all(r.get(k) == v for k, v in key.items())), None)
         if row is None:
             row = {**key, "executions": 0, "seconds": 0, "findings": 0}
             rows.append(row)
-        row["date"] = today()
+        row |= {"date": today(), "commit": commit()}
         row["executions"] += executions
         row["seconds"] = round(row["seconds"] + seconds, 1)
         row["findings"] += findings
     _change(add)
 
 
-def total(prefix: str, sanitizer: str = "") -> int:
-    """Executions of all counters whose target starts so (and of one sanitizer)."""
+def total(prefix: str, sanitizer: str = "", fresh: bool = False) -> int:
+    """Executions of all counters whose target starts so, of one sanitizer, on today's sources."""
     return sum(r["executions"] for name, rows in read()["counters"].items()
                if name.startswith(prefix) for r in rows
-               if not sanitizer or r["sanitizer"] == sanitizer)
+               if (not sanitizer or r["sanitizer"] == sanitizer)
+               and (not fresh or r.get("sources") == sources(name)))

@@ -3,12 +3,13 @@
 """Part B: sets of damage that leave nothing out, before a faulting page.
 
 All of every set goes through the C loader; through Python too in the long form, one in 37 in the
-short one. A set that is in the book at this commit of the code, complete, is not run again.
+short one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,7 +18,6 @@ from tools.evidence._damage import FEW, SETS, Make, bases, pairs
 from tools.evidence._hostile import Guard, Input, Tally, through
 
 STEP = 37
-CODE = ("efm3", "engine", "tests/hostile")
 COMMAND = "python -m tools.evidence{} exhaustive"
 
 
@@ -31,24 +31,18 @@ def plan(files: dict[str, bytes]) -> dict[str, tuple[Iterator[Input], Iterator[I
             pairs("tiny", tiny, FEW), pairs("tiny", tiny))}
 
 
-def _run(guard: Guard, inputs: Iterator[Input], step: int, more: Iterator[Input]) -> dict[str, Any]:
+def _measured(command: str, guard: Guard, inputs: Iterator[Input], step: int,
+              more: Iterator[Input]) -> dict[str, Any]:
     tally = Tally(guard)
     through(tally, inputs, step)
     for where, data in more:
         tally.c_only(where, data)
-    return tally.numbers()
+    return _book.figure(command, tally.numbers())
 
 
-def run(long: bool) -> dict[str, dict[str, Any]]:
-    """The figures by name; each is recorded as soon as it is there."""
+def run(long: bool) -> Iterator[tuple[str, _book.Measure]]:
+    """The figures, a set of damage each."""
     guard, step = Guard(), 1 if long else STEP
     command = COMMAND.format(" --long" if long else "")
-    old, out = _book.read()["figures"].get("exhaustive", {}), {}
     for name, (inputs, more) in plan(bases()).items():
-        before = old.get(name)
-        if before and before["commit"] == _book.commit(*CODE) and "--long" in before["command"]:
-            continue
-        numbers = _run(guard, inputs, step, more)
-        out[name] = _book.figure(command, numbers) | {"commit": _book.commit(*CODE)}
-        _book.record("exhaustive", {name: out[name]})
-    return out
+        yield name, partial(_measured, command, guard, inputs, step, more)

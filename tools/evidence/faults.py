@@ -9,12 +9,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tools import ROOT
 from tools.evidence import _engine
-from tools.evidence._book import figure, record
+from tools.evidence._book import Measure, NotHere, figure
 
 DRIVER = "tests.faults.syscalls"
 NO_MEMORY = "tests.faults.nomemory"
@@ -41,7 +42,8 @@ def special() -> dict[str, Any]:
     """What the readers and the writer say to odd files."""
     found = json.loads(_engine.run(sys.executable, "-m", "tests.faults.special"))
     return figure("python -m tests.faults.special", {
-        "load": {k: " / ".join(v) for k, v in found["load"].items()}, "save": found["save"]})
+        "load": {k: " / ".join(v) for k, v in found["load"].items()}, "save": found["save"]},
+        long=True)
 
 
 def no_memory() -> dict[str, Any]:
@@ -52,27 +54,31 @@ def no_memory() -> dict[str, Any]:
     once, ever = (int(line.split("each of ")[1].split()[0]) for line in said.splitlines())
     return figure(f"{command} && check-asan nomem spec/vectors/odd_b.bin",
                   {"in": "load, forward, batch, trace, profile",
-                   "failed once": once, "failed from there on": ever, "leaks or crashes": 0})
+                   "failed once": once, "failed from there on": ever, "leaks or crashes": 0},
+                  long=True)
 
 
-def drives(long: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The driver's figures, one after another: the long form takes most of an hour."""
+def _without_memory(step: int) -> dict[str, Any]:
+    if not hasattr(importlib.import_module("_testcapi"), "set_nomemory"):
+        raise NotHere("this interpreter cannot make its allocations fail")
+    return drive("--step", step, driver=NO_MEMORY)
+
+
+def _in_memory(*storm: object) -> dict[str, Any]:
+    if not MEMORY.is_dir():
+        raise NotHere(f"there is no {MEMORY}")
+    return drive(*storm, "--folder", MEMORY)
+
+
+def run(long: bool) -> Iterator[tuple[str, Measure]]:
+    """The figures; the long form of all takes most of an hour."""
     step = ("--step", 1 if long else 10)
-    yield "calls that fail", drive("sweep", *step)
-    yield "killed at each call", drive("kills", *step)
-    yield "two writers", drive("writers", "--count", 5000 if long else 500)
     storm = ("storm", "--seed", SEED, "--count", 20000 if long else 1000)
-    yield "kill -9 storm", drive(*storm)
-    if MEMORY.is_dir():
-        yield "kill -9 storm, files in memory", drive(*storm, "--folder", MEMORY)
-
-
-def run(long: bool) -> dict[str, Any]:
-    """The figures by name; each is recorded as soon as it is there."""
-    out = {"no memory": no_memory(), "special files": special()}
-    if hasattr(importlib.import_module("_testcapi"), "set_nomemory"):
-        out["no memory, in Python"] = drive("--step", 1 if long else 41, driver=NO_MEMORY)
-    for name, found in drives(long):
-        out[name] = found
-        record("faults", {name: found})
-    return out
+    yield "no memory", no_memory
+    yield "no memory, in Python", partial(_without_memory, 1 if long else 41)
+    yield "special files", special
+    yield "calls that fail", partial(drive, "sweep", *step)
+    yield "killed at each call", partial(drive, "kills", *step)
+    yield "two writers", partial(drive, "writers", "--count", 5000 if long else 500)
+    yield "kill -9 storm", partial(drive, *storm)
+    yield "kill -9 storm, files in memory", partial(_in_memory, *storm)

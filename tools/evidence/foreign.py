@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +149,12 @@ def _architecture(machine: machines.Machine, long: bool) -> dict[str, Any]:
     return out
 
 
-def _processors(long: bool) -> dict[str, Any]:
+def _processors(long: bool, names: tuple[str, ...]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for machine in machines.PROCESSORS:
+            if machine.name not in names:
+                continue
             work, isa = machines.build_once(machine, Path(folder)), machine.isas[0]
             row = out[machine.name] = _isa(machine, work)
             row |= _embeddings(machine, work, isa, long)
@@ -159,9 +162,14 @@ def _processors(long: bool) -> dict[str, Any]:
     return out
 
 
+def _processor(machine: machines.Machine, long: bool) -> dict[str, Any]:
+    row: dict[str, Any] = _processors(long, (machine.name,))[machine.name]
+    return row
+
+
 def _same_bytes() -> dict[str, Any]:
     if not machines.big_endian_python():
-        raise RuntimeError("no big-endian Python: tools/foreign/install_cross.sh")
+        raise _book.NotHere("no big-endian Python: tools/foreign/install_cross.sh")
     there, here = machines.same_bytes()
     unequal = [k for k, v in here["cases"].items() if there["cases"].get(k) != v]
     if unequal or there["byteorder"] != "big" or here["byteorder"] != "little":
@@ -172,26 +180,28 @@ def _same_bytes() -> dict[str, Any]:
             "files_written_there_and_here_identical": len(written)}
 
 
-def run(long: bool) -> dict[str, Any]:
+def run(long: bool) -> Iterator[tuple[str, _book.Measure]]:
     """A figure for each architecture, the other processors, and the bytes written.
 
-    Raises RuntimeError where something differs or is not installed.
+    A measure raises RuntimeError where something differs, NotHere where it is not installed.
     """
-    lost = [machines.missing(m) for m in (*machines.MACHINES, *machines.PROCESSORS)]
-    if any(lost):
-        raise RuntimeError(f"not installed: {sorted(set(filter(None, lost)))}")
     command = f"python -m tools.evidence{' --long' if long else ''} foreign"
-    out: dict[str, Any] = {}
 
-    def done(name: str, numbers: dict[str, Any]) -> None:
-        # At once: the emulators are slow, and what was measured should not be lost.
-        out[name] = _book.figure(command, numbers)
-        _book.record("foreign", {name: out[name]})
-    done("big-endian writer", _same_bytes())
+    def figure(measure: Callable[[], dict[str, Any]], *needed: machines.Machine,
+               whole: bool | None = None) -> _book.Measure:
+        def measured() -> dict[str, Any]:
+            lost = sorted(set(filter(None, map(machines.missing, needed))))
+            if lost:
+                raise _book.NotHere(f"not installed: {', '.join(lost)}")
+            return _book.figure(command, measure(), long=whole)
+        return measured
+    yield "big-endian writer", figure(_same_bytes, whole=True)
     for machine in machines.MACHINES:
-        done(machine.name, _architecture(machine, long))
-    processors = _processors(long)
-    for name in [m.name for m in machines.PROCESSORS if m.compiler != "x86_64-linux-gnu-gcc"]:
-        done(name, processors.pop(name))
-    done("x86-64 processors", processors)
-    return out
+        yield machine.name, figure(partial(_architecture, machine, long), machine)
+    own = [m for m in machines.PROCESSORS if m.compiler == "x86_64-linux-gnu-gcc"]
+    for machine in machines.PROCESSORS:
+        if machine not in own:
+            yield machine.name, figure(
+                partial(_processor, machine, long), machine)
+    yield "x86-64 processors", figure(
+        partial(_processors, long, tuple(m.name for m in own)), *own)

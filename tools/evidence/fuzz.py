@@ -3,8 +3,12 @@
 """Part A in C: runs of the fuzz targets, added to the counters of docs/evidence.json.
 
 The driver has no coverage feedback (`drive`); libFuzzer and AFL++ have, start from the files of
-the last runs, and are left out where clang or afl-fuzz is missing. All use tests/fuzz/mutate.c. A
-slice that ends in a finding counts as one, keeps its input under build/fuzz and fails the part.
+the last runs, and are left out where clang or afl-fuzz is missing. A slice that ends in a finding
+counts as one, keeps its input under build/fuzz and fails the part.
+
+Three targets, as most of what a whole load takes is the packing of weights that were accepted: the
+load and its forward passes (`load`), the reader that accepts or refuses (`read`), and the text that
+it reads (`mirror`). Only libFuzzer's own count of executions is counted.
 """
 
 from __future__ import annotations
@@ -15,10 +19,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tools import ROOT
 from tools.cc import SOURCES, SRC, cc
@@ -33,10 +39,34 @@ SAN = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # by gcc, runs every instruction set under them, and libFuzzer the scalar kernels alone.
 DRIVER = {"none": ["-O2"], "address,undefined": ["-O1", *SAN]}
 GUIDED = {"none": ["-O2", "-fsanitize=fuzzer"],
-          "address,undefined": ["-O2", "-DMFN_NO_SIMD", "-fsanitize=fuzzer", *SAN]}
-SHORT_NAME = {"none": "plain", "address,undefined": "asan"}
+          "address,undefined": ["-O2", "-DMFN_NO_SIMD", "-fsanitize=fuzzer", *SAN],
+          "memory": ["-O2", "-DMFN_NO_SIMD", "-g", "-fsanitize=fuzzer,memory"]}
+SHORT_NAME = {"none": "plain", "address,undefined": "asan", "memory": "msan"}
 QUICK = "quarantine_size_mb=1:malloc_context_size=0:max_free_fill_size=0"
 LARGEST = 4096
+NARROW = HERE / "narrow"
+READER = [SRC / name for name in ("loader.c", "network.c", "mirror.c", "status.c")]
+
+
+class Target(NamedTuple):
+    """A target of libFuzzer: what it is built from, its first inputs, and where it keeps more."""
+
+    sources: Sequence[Path]
+    grown: Path = GROWN
+    texts: bool = False
+
+
+TARGETS = {
+    "load": Target([HERE / "mutate.c", HERE / "fuzz_load.c", *SOURCES]),
+    "read": Target([HERE / "mutate.c", NARROW / "fuzz_read.c", *READER]),
+    "mirror": Target([NARROW / "fuzz_mirror.c", *READER], WORK / "grown-mirror", True)}
+"""Those of one kind of input share what they grew."""
+DICTIONARY = HERE / "continuous" / "efm3.dict"
+ROUND = (("address,undefined", "read", 300_000), ("address,undefined", "mirror", 50_000),
+         ("address,undefined", "load", 0), ("memory", "read", 20_000),
+         ("memory", "mirror", 10_000), ("none", "load", 0))
+"""What libFuzzer runs in a short round: sanitizer, target, executions; 0 for ten seconds. A long
+round is sixty times as much: more than 20 million under ASan and UBSan."""
 
 
 class Finding(Exception):
@@ -56,11 +86,9 @@ def build(name: str, compiler: str, *flags: str, sources: Sequence[Path] = ()) -
     Built only where a source is newer. Raises RuntimeError.
     """
     WORK.mkdir(parents=True, exist_ok=True)
-    own = list(sources)
-    if not own:
-        own = [HERE / "mutate.c", HERE / "fuzz_load.c", *SOURCES]
-        if "-DFUZZ_DRIVER" in flags:
-            own.append(HERE / "drive.c")
+    own = list(sources or TARGETS["load"].sources)
+    if "-DFUZZ_DRIVER" in flags:
+        own.append(HERE / "drive.c")
     # The flags are written beside it: a program of other flags is another.
     mark, words = WORK / f"{name}.flags", f"{compiler} {' '.join(flags)}"
     newest = max(p.stat().st_mtime for folder in (HERE, ROOT / "engine")
@@ -68,7 +96,8 @@ def build(name: str, compiler: str, *flags: str, sources: Sequence[Path] = ()) -
     if ((WORK / name).exists() and (WORK / name).stat().st_mtime > newest and mark.exists()
             and mark.read_text() == words):
         return WORK / name
-    wrong = cc(*flags, f"-I{SRC}", f"-I{HERE}", *own, "-lm", "-lpthread", "-o", WORK / name,
+    folders = [f"-I{folder}" for folder in (SRC, HERE, NARROW)]
+    wrong = cc(*flags, *folders, *own, "-lm", "-lpthread", "-o", WORK / name,
                compiler=compiler)
     if wrong:
         raise RuntimeError(wrong)
@@ -77,14 +106,18 @@ def build(name: str, compiler: str, *flags: str, sources: Sequence[Path] = ()) -
 
 
 def seeds() -> list[Path]:
-    """The small files of the conformance set."""
+    """The small files of the conformance set; their mirrors beside them, as texts."""
     from efm3.conformance.cases import corpus
+    from efm3.scan import scan
 
-    folder = WORK / "seeds"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, texts = WORK / "seeds", WORK / "seeds-mirror"
+    for place in (folder, texts):
+        place.mkdir(parents=True, exist_ok=True)
     for case in corpus():
         if case.kind == "reader" and 0 < len(data := case.data()) < LARGEST:
             (folder / f"{case.id}.bin").write_bytes(data)
+            if (mirror := scan(data).mirror) is not None:
+                (texts / f"{case.id}.json").write_bytes(mirror)
     return sorted(folder.iterdir())
 
 
@@ -118,29 +151,48 @@ def drive(sanitizer: str, times: int, slice_: int = 1_000_000) -> None:
         done += n
 
 
-def libfuzzer_program(sanitizer: str) -> Path:
-    """The target under libFuzzer."""
-    return build(f"libfuzzer-{SHORT_NAME[sanitizer]}", "clang", *GUIDED[sanitizer])
+@lru_cache(maxsize=1)
+def has_libfuzzer() -> bool:
+    """True where clang is here with its run-time library, which is a package of its own."""
+    if not shutil.which("clang"):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "x.c"
+        source.write_text("#include <stddef.h>\n#include <stdint.h>\n"
+                          "int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);\n"
+                          "int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) "
+                          "{ return p && n ? 0 : 0; }\n")
+        return not cc("-fsanitize=fuzzer,address", source, "-o", Path(folder) / "x",
+                      compiler="clang")
 
 
-def libfuzzer(sanitizer: str, seconds: int) -> None:
-    """libFuzzer on the grown corpus for some seconds. Raises Finding."""
-    name = f"libfuzzer-{SHORT_NAME[sanitizer]}"
-    program = libfuzzer_program(sanitizer)
-    GROWN.mkdir(exist_ok=True)
+def libfuzzer_program(sanitizer: str, target: str = "load") -> Path:
+    """A target under libFuzzer."""
+    return build(f"libfuzzer-{target}-{SHORT_NAME[sanitizer]}", "clang", *GUIDED[sanitizer],
+                 sources=TARGETS[target].sources)
+
+
+def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1) -> None:
+    """libFuzzer on the grown corpus for some seconds, at most `runs` executions. Raises Finding."""
+    name = f"libfuzzer-{target}-{SHORT_NAME[sanitizer]}"
+    program = libfuzzer_program(sanitizer, target)
+    chosen = TARGETS[target]
+    chosen.grown.mkdir(exist_ok=True)
     seeds()
     code, out, took = _run([program, f"-max_total_time={seconds}", f"-max_len={LARGEST}",
-                            "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-                            f"-artifact_prefix={WORK}/finding-{name}-", GROWN, WORK / "seeds"])
+                            f"-runs={runs}", "-timeout=10", "-rss_limit_mb=2048",
+                            "-print_final_stats=1", f"-dict={DICTIONARY}",
+                            f"-artifact_prefix={WORK}/finding-{name}-", chosen.grown,
+                            WORK / ("seeds-mirror" if chosen.texts else "seeds")])
     units = re.search(r"number_of_executed_units:\s*(\d+)", out)
     executions = int(units[1]) if units else 0
-    _book.count("fuzz_c.libfuzzer", sanitizer, executions, took,
+    _book.count(f"fuzz_c.libfuzzer.{target}", sanitizer, executions, took,
                 f"libFuzzer, -max_len={LARGEST}", int(code != 0))
     if code:
         raise _keep(name, out)
     covered = re.findall(r"INITED cov: (\d+)|DONE +cov: (\d+)", out)
     edges = " to ".join(a or b for a, b in covered)
-    say(f"libFuzzer, {sanitizer}", executions, took, f", edges {edges}")
+    say(f"libFuzzer, {target}, {sanitizer}", executions, took, f", edges {edges}")
 
 
 def afl(seconds: int) -> None:
@@ -177,29 +229,20 @@ def afl(seconds: int) -> None:
         f"{stats['corpus_found']} files found")
 
 
-def summary() -> dict[str, dict[str, Any]]:
-    """The totals so far, over all commits."""
-    findings = sum(row["findings"] for name, rows in _book.read()["counters"].items()
-                   if name.startswith("fuzz_c") for row in rows)
-    return {"C executions in all": _book.figure("python -m tools.evidence fuzz", {
-        "executions": _book.total("fuzz_c"),
-        "of these under ASan and UBSan": _book.total("fuzz_c", "address,undefined"),
-        "of these with coverage feedback": _book.total("fuzz_c.libfuzzer") + _book.total(
-            "fuzz_c.afl"),
-        "findings": findings})}
-
-
-def run(long: bool) -> dict[str, dict[str, Any]]:
+def run(long: bool) -> tuple[()]:
     """A round of each target that can be built here. Raises Finding."""
     unit = 60 if long else 1
-    for sanitizer in ("address,undefined", "none"):
-        drive(sanitizer, (200_000 if sanitizer == "none" else 50_000) * unit)
-        if shutil.which("clang"):
-            libfuzzer(sanitizer, 10 * unit)
+    for sanitizer, times in (("address,undefined", 50_000), ("none", 200_000)):
+        drive(sanitizer, times * unit)
+    here = has_libfuzzer()
+    if here:
+        for sanitizer, target, runs in ROUND:
+            libfuzzer(sanitizer, 20 * unit if runs else 10 * unit, target, runs * unit or -1)
     if shutil.which("afl-clang-fast"):
         afl(10 * unit)
-    for tool in ("clang", "afl-clang-fast"):
-        if not shutil.which(tool):
+    for tool, found in (("clang with libFuzzer", here), ("afl-clang-fast",
+                                                         shutil.which("afl-clang-fast"))):
+        if not found:
             print(f"fuzz: {tool} is not installed; see tools/evidence/install_fuzz.sh",
                   file=sys.stderr)
-    return summary()
+    return ()

@@ -10,13 +10,15 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tools import ROOT
 from tools.cc import SOURCES, SRC, WRAP, cc
 from tools.evidence import _engine
-from tools.evidence._book import figure, record
+from tools.evidence._book import Measure, figure
 
 SAMPLE = "spec/vectors/odd_b.bin"
 PLANTS = {
@@ -88,11 +90,7 @@ def in_python(loads: int) -> dict[str, Any]:
     return figure(" ".join(["python", *words]), numbers)
 
 
-def run(long: bool) -> dict[str, Any]:
-    """The figures by name; each is recorded as soon as it is there."""
-    out = {}
-    for name, measure, loads in (("soak in C", in_c, 1000000 if long else 20000),
-                                 ("soak in Python", in_python, 50000 if long else 2000)):
-        out[name] = measure(loads)
-        record("soak", {name: out[name]})
-    return out
+def run(long: bool) -> Iterator[tuple[str, Measure]]:
+    """The figures."""
+    yield "soak in C", partial(in_c, 1_000_000 if long else 20_000)
+    yield "soak in Python", partial(in_python, 50_000 if long else 6_000)

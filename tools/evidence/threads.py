@@ -9,11 +9,13 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from tools import ROOT
 from tools.evidence import _engine
-from tools.evidence._book import figure, record
+from tools.evidence._book import Measure, figure
 
 SAMPLE = "spec/vectors/odd_b.bin"
 SCENARIOS = "tests.processes.scenarios"
@@ -45,7 +47,8 @@ def forks() -> dict[str, Any]:
     said = _engine.run(program, "fork", ROOT / SAMPLE)
     many = int(re.findall(r"(\d+) forks during batches", said)[0])
     return figure(f"{command} && check-plain fork {SAMPLE}", {
-        "generations": 3, "forks during batches": many, "hangs, crashes, wrong results": 0})
+        "generations": 3, "forks during batches": many, "hangs, crashes, wrong results": 0},
+        long=True)
 
 
 def lives(times: int) -> dict[str, Any]:
@@ -67,15 +70,9 @@ def lives(times: int) -> dict[str, Any]:
         "ended well": ended, "not possible here": absent, "hangs, crashes, words on stderr": 0})
 
 
-def run(long: bool) -> dict[str, Any]:
-    """The figures by name; each is recorded as soon as it is there."""
-    out = {}
-    for name, measure, much in (("threads under ThreadSanitizer", lambda n: crowd("tsan", n),
-                                 10 if long else 3),
-                                ("threads, bit for bit", lambda n: crowd("plain", n),
-                                 100 if long else 20),
-                                ("fork", lambda _: forks(), 0),
-                                ("ends of a process", lives, 5 if long else 1)):
-        out[name] = measure(much)
-        record("threads", {name: out[name]})
-    return out
+def run(long: bool) -> Iterator[tuple[str, Measure]]:
+    """The figures."""
+    yield "threads under ThreadSanitizer", partial(crowd, "tsan", 10 if long else 3)
+    yield "threads, bit for bit", partial(crowd, "plain", 100 if long else 20)
+    yield "fork", forks
+    yield "ends of a process", partial(lives, 5 if long else 1)

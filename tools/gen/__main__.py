@@ -17,6 +17,7 @@ from tools.gen import (
     architecture,
     coverage,
     docs,
+    figures,
     findings,
     kinds,
     security,
@@ -58,11 +59,15 @@ def generate(check: bool) -> int:
 
 
 def main() -> int:
-    """The command; 1 where --check finds a stale file."""
+    """The command; 1 where --check finds a stale file. A stale figure is a note: the page says so
+    itself, and is what differs where it does not."""
     parser = argparse.ArgumentParser(prog="python -m tools.gen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = bool(parser.parse_args().check)
-    return int(bool(generate(check)) and check)
+    differ = generate(check)
+    for line in figures.stale():
+        print(f"note: stale figure: {line}")
+    return int(bool(differ) and check)
 
 
 if __name__ == "__main__":

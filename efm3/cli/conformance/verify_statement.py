@@ -94,8 +94,9 @@ def command(statement: str, program: str | None, classes: tuple[str, ...],
                              dim=True))
     if again or not found:
         about = value["implementation"]
-        click.echo(printable(f"{about['name']} {about['version']}".strip()) + ": "
-                   + ", ".join(c.words for c in statements.claims(value)))
+        own = f"{about['name']} {about['version']}"
+        words = ", ".join(c.words for c in statements.claims(value))
+        click.echo(printable(f"{own.strip()}: {words}"))
     if again:
         own = f"{again.implementation.get('name', '')} {again.implementation.get('version', '')}"
         if own.strip():

@@ -23,7 +23,7 @@ SPARE = 1 << 20
 """Values of constants that may be made, beside as many as the source has bytes / 4."""
 MOST_SIZE = 1 << 40
 """Largest size of an axis: twice as many for each operation would soon be numbers without end."""
-MOST_NODES = 20_000
+MOST_NODES = 10_000
 """Operations of a graph: the largest legal network, each layer in twelve operations, has 6,000."""
 
 

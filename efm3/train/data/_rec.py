@@ -22,7 +22,7 @@ import numpy as np
 
 from efm3.arrays import Indices
 from efm3.findings import refuse
-from efm3.source import open_regular
+from efm3.source import open_regular, read_at
 from efm3.train.data._source import MAX_BYTES, Corrupt, Sample, Source, tensor_of
 
 MAGIC = 0xCED7230A
@@ -189,7 +189,7 @@ class RecSource(Source):
         return least, most - least + 1, offsets
 
     def _read(self, offset: int, count: int) -> bytes:
-        data = os.pread(self._open().fileno(), count, offset)
+        data = read_at(self._open(), offset, count)
         if len(data) != count:
             raise Corrupt(f"the file ends at byte {offset + len(data)}")
         return data

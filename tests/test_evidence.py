@@ -1,0 +1,269 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence that cannot go stale unseen: digests of sources, and what is renewed."""
+
+import json
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from tools import ROOT
+from tools.cc import SOURCES
+from tools.evidence import __main__ as evidence
+from tools.evidence import _book, _sources, fuzz
+from tools.gen import figures, security
+
+BOOK = json.loads((ROOT / "docs" / "evidence.json").read_text(encoding="utf-8"))
+KEYS = [*(f"{part}.{name}" for part, own in BOOK["figures"].items() for name in own),
+        *BOOK["counters"]]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The sources of all groups, as links: a test puts a changed file in the place of one."""
+    root = tmp_path_factory.mktemp("copy")
+    tools = {f"tools/evidence/{part}.py" for part in evidence.PARTS}
+    for name in {*tools, *(name for group in _sources.GROUPS for name in _sources.files(group))}:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(ROOT / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def before(copy):
+    tree = _sources.Tree(copy)
+    return {key: tree(key) for key in KEYS}
+
+
+def stale_in(copy, before, name, change=lambda data: data + b"\n"):
+    """The figures and counters that are stale where the bytes of one file are changed."""
+    path = copy / name
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.write_bytes(change((ROOT / name).read_bytes()))
+        tree = _sources.Tree(copy)
+        return {key for key in KEYS if _sources.changed(before[key], tree(key))}
+    finally:
+        path.unlink()
+        path.symlink_to(ROOT / name)
+
+
+def those(*starts):
+    return {key for key in KEYS if key.startswith(starts)}
+
+
+SAVES = those("faults.kill", "faults.two writers", "faults.calls", "faults.special")
+IN_C = those("fuzz_c.afl", "fuzz_c.random", "fuzz_c.libfuzzer.load", "threads.threads",
+             "threads.fork", "soak", "faults.no memory") - {"faults.no memory, in Python"}
+MACHINES = those("foreign") - {"foreign.big-endian writer"}
+DAMAGE = those("exhaustive", "differential")
+
+
+@pytest.mark.parametrize("name,expected", [
+    ("engine/src/kernels/avx2.c", IN_C | MACHINES),
+    ("engine/src/loader.c", IN_C | MACHINES | DAMAGE | those(
+        "fuzz_c", "threads.ends", "checks.mutants_c", "branches.branches_c")),
+    ("tests/faults/kills.py", SAVES - those("faults.special")),
+    ("tests/faults/special.py", those("faults.special")),
+    ("tests/fuzz/fuzz_load.c", those("fuzz_c")),
+    ("tests/processes/soak.py", those("soak.soak in Python")),
+    ("tools/evidence/soak.py", those("soak")),
+    ("efm3/convert/npz.py", those("fuzz_python") - {
+        f"fuzz_python.{target}" for target in ("load", "validate", "scan", "mirror")}),
+    ("efm3/inspection.py", those("limits")),
+])
+def test_a_planted_change_makes_the_depending_figures_stale_and_no_other(
+        copy, before, name, expected):
+    found = stale_in(copy, before, name)
+    # Which modules and tests these two hold is a list of their own.
+    found -= those("checks.mutants_python", "branches.branches_python")
+    assert found == expected and expected
+
+
+@pytest.mark.parametrize("name", [
+    "docs/README.md", "SECURITY.md", "docs/evidence.json", "spec/EFM3.md", "spec/rules.md",
+    "efm3/codes/_examples.py", "efm3/cli/__init__.py", "tools/gen/figures.py"])
+def test_pages_and_the_command_make_nothing_stale(copy, before, name):
+    assert (ROOT / name).is_file() or name.startswith("docs/R")
+    assert not any(name in _sources.files(group) for group in _sources.GROUPS)
+    if (ROOT / name).is_file():
+        assert stale_in(copy, before, name) == set()
+
+
+def test_a_source_that_is_gone_or_renamed_makes_stale(copy, before):
+    path = copy / "tests/hostile/guard.c"
+    path.unlink()
+    tree = _sources.Tree(copy)
+    assert _sources.changed(before["exhaustive.cut at every byte"],
+                            tree("exhaustive.cut at every byte")) == ["damage"]
+    path.symlink_to(ROOT / "tests/hostile/guard.c")
+    shutil.copy(ROOT / "tests/hostile/guard.c", path.with_name("other.c"))
+    assert _sources.Tree(copy)("differential.x") == before["differential.mutated"]
+
+
+def test_every_glob_of_a_group_finds_files_and_every_group_is_used():
+    for group, patterns in _sources.GROUPS.items():
+        for pattern in () if callable(patterns) else patterns:
+            assert "/" not in pattern or list(ROOT.glob(pattern)), (group, pattern)
+        assert _sources.files(group), group
+    used = {group for groups in _sources.DEPENDS.values() for group in groups}
+    assert used == set(_sources.GROUPS)
+
+
+def test_the_groups_of_the_engine_hold_what_is_compiled():
+    names = {str(p.relative_to(ROOT)) for p in SOURCES}
+    assert names <= {*_sources.files("engine"), *_sources.files("kernels")}
+    assert {str(p.relative_to(ROOT)) for p in fuzz.READER} <= set(_sources.files("reader in C"))
+    headers = {name for name in _sources.files("engine") if name.endswith(".h")}
+    assert headers <= set(_sources.files("reader in C"))
+
+
+def test_readers_are_the_modules_and_all_that_they_import():
+    readers = _sources.files("readers")
+    assert {"efm3/model.py", "efm3/rules/_context.py", "efm3/network.py"} <= set(readers)
+    assert not any(name.startswith(("efm3/cli", "efm3/convert")) for name in readers)
+
+
+def test_every_part_has_sources_a_chapter_and_numbers_to_show():
+    chapters = [part for area in figures.AREAS for part in area.parts]
+    assert sorted(chapters) == evidence.PARTS
+    measured = {_sources.part_of(key) for key in _sources.DEPENDS}
+    assert measured == set(evidence.PARTS)
+    assert set(figures.SHOWN) | set(_sources.COUNTING) == set(evidence.PARTS)
+    assert {_sources.part_of(key) for key in KEYS} <= set(evidence.PARTS)
+    for part, own in BOOK["figures"].items():
+        for name, found in own.items():
+            assert figures._short(part, found["numbers"]), (part, name)
+    with pytest.raises(_sources.NotDeclared):
+        _sources.Tree()("weather.rain")
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """An empty book, and a part `fake` of two figures whose sources are a file each."""
+    monkeypatch.setattr(_book, "PATH", tmp_path / "evidence.json")
+    monkeypatch.setitem(_sources.GROUPS, "left", ("efm3/version.py",))
+    monkeypatch.setitem(_sources.GROUPS, "right", ("tools/cc.py",))
+    monkeypatch.setitem(_sources.DEPENDS, "fake", ("left",))
+    monkeypatch.setitem(_sources.DEPENDS, "fake.right", ("right",))
+    _book._begun.cache_clear()
+    module = types.ModuleType("tools.evidence.fake")
+    module.done = []
+
+    def measure(name, long):
+        module.done.append(name)
+        return _book.figure("x", {"long form": long})
+    module.run = lambda long: [(name, lambda n=name: measure(n, long)) for name in (
+        "left", "right")]
+    monkeypatch.setitem(sys.modules, "tools.evidence.fake", module)
+    yield module
+    _book._begun.cache_clear()
+
+
+def renewed(module, **how):
+    module.done.clear()
+    assert evidence.renew("fake", **{"long": False, "everything": False, "quick": False} | how) == 0
+    return module.done
+
+
+def edited(**changes):
+    """Write other digests into the book, as if the sources had been others then."""
+    whole = _book.read()
+    for name, digest in changes.items():
+        whole["figures"]["fake"][name]["sources"][name] = digest
+    _book.PATH.write_text(json.dumps(whole), encoding="utf-8")
+
+
+def test_only_what_is_missing_stale_or_short_is_renewed(book):
+    assert renewed(book) == ["left", "right"]
+    assert renewed(book) == []
+    edited(right="0" * 12)
+    assert renewed(book) == ["right"]
+    assert renewed(book, everything=True) == ["left", "right"]
+    assert renewed(book, long=True) == ["left", "right"]
+    assert renewed(book, long=True) == renewed(book) == []
+    assert _book.read()["figures"]["fake"]["left"]["numbers"] == {"long form": True}
+
+
+def test_a_measurement_that_fails_leaves_the_old_figure(book, capsys):
+    assert renewed(book) == ["left", "right"]
+    old = _book.read()
+    edited(left="0" * 12)
+
+    def broken():
+        raise RuntimeError("a finding")
+
+    def not_here():
+        raise _book.NotHere("no such machine")
+    book.run = lambda long: [("left", broken), ("right", not_here)]
+    assert evidence.renew("fake", False, True, False) == 1
+    assert _book.read()["figures"]["fake"]["right"] == old["figures"]["fake"]["right"]
+    assert "fake.left" in figures.stale(_book.read())[0]
+    said = capsys.readouterr().err
+    assert "a finding" in said and "right is left out: no such machine" in said
+
+
+def test_a_figure_that_its_part_no_longer_has_goes(book):
+    assert renewed(book) == ["left", "right"]
+    book.run = lambda long: []
+    assert renewed(book) == [] and _book.read()["figures"] == {}
+
+
+def test_a_source_changed_during_a_measurement_is_an_error(book, monkeypatch):
+    def moves():
+        tree = _sources.Tree
+        monkeypatch.setattr(_sources, "Tree", lambda: lambda key: tree()(key) | {"left": "1"})
+        return _book.figure("x", {})
+    book.run = lambda long: [("left", moves)]
+    assert evidence.renew("fake", False, False, False) == 1
+    assert _book.read()["figures"] == {}
+
+
+def test_runs_add_up_for_each_state_of_the_sources(book):
+    for executions in (10, 20):
+        _book.count("fake.runs", "none", executions, 1.0, "x")
+    assert [r["executions"] for r in _book.read()["counters"]["fake.runs"]] == [30]
+    assert _book.counted("fake") and _book.total("fake", fresh=True) == 30
+    whole = _book.read()
+    whole["counters"]["fake.runs"][0]["sources"]["left"] = "0" * 12
+    _book.PATH.write_text(json.dumps(whole), encoding="utf-8")
+    assert not _book.counted("fake")
+    _book.count("fake.runs", "none", 5, 1.0, "x")
+    assert (_book.total("fake"), _book.total("fake", fresh=True)) == (35, 5)
+
+
+def test_the_page_shows_what_is_fresh_stale_short_and_not_measured(monkeypatch):
+    now = _sources.Tree()("faults.kill -9 storm")
+    figure = {"date": "2026-01-02", "commit": "abc", "seed": 7, "command": "x", "long": True,
+              "numbers": {"kills": 20000, "other": 1}, "sources": now}
+    row = {"date": "2026-01-02", "commit": "abc", "sanitizer": "asan", "command": "y",
+           "executions": 1234567, "seconds": 9.6, "findings": 0, "sources": {}}
+    whole = {"figures": {"faults": {
+        "kill -9 storm": figure, "two writers": figure | {
+            "long": False, "sources": now | {"saving": "0" * 12}}}},
+        "counters": {"fuzz_c.random": [row]}}
+    page = "\n".join(figures.lines(whole))
+    assert "| kill -9 storm | kills: 20,000 | 2026-01-02, abc | fresh |" in page
+    assert ("| two writers | kills: 20,000 | 2026-01-02, abc | short form; **stale**: saving |"
+            in page)
+    assert "| fuzz_c: y | asan | 0 | 1,234,567 | 0 | 2026-01-02, abc |" in page
+    assert page.count("Not measured.") == len(figures.AREAS) - 2
+    assert figures.stale(whole) == [
+        "faults.two writers (saving)", "fuzz_c.random (engine, kernels, fuzz targets in C, tool)"]
+    assert "Of 2 figures and 1 counters 2 are stale." in page
+    monkeypatch.setattr(_book, "read", lambda: whole)
+    assert page in security.text()
+
+
+def test_the_command_refuses_an_unknown_part(capsys, monkeypatch):
+    for words, said in ((["weather"], "no part weather"),
+                        (["--jobs", "2", "--into", "x"], "exclude")):
+        monkeypatch.setattr(sys, "argv", ["evidence", *words])
+        with pytest.raises(SystemExit):
+            evidence.main()
+        assert said in capsys.readouterr().err
+    assert Path(_book.PATH).name == "evidence.json"

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What each figure depends on, and the digests that tell whether that is still the same.
+
+`GROUPS` names the sources once, `DEPENDS` says which groups a figure or counter was measured on. A
+figure keeps the digest of each of its groups; it is stale by the groups whose digest is another
+now. A changed comment makes a figure stale too; documents and generated pages are in no group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from tools import ROOT, layers
+
+LENGTH = 12
+"""Hexadecimal digits of a digest: enough for chance, not for an attack."""
+
+GENERATED = ("efm3/codes/_examples.py",)
+
+COVERED = tuple(f"efm3/{m}.py" for m in (
+    "scan", "arch", "mirror", "model", "source", "validator", "network", "rules/*"))
+"""The modules whose branches are counted."""
+
+COVERING = tuple(f"tests/{t}" for t in (
+    "test_scan.py", "test_arch.py", "test_mirror.py", "test_model.py", "test_source.py",
+    "test_network.py", "test_validator.py", "test_coherence.py", "rules",
+    "test_conformance.py::test_findings_are_the_expected_ones",
+    "test_conformance.py::test_the_writer_and_the_editor_conform"))
+"""The tests that take them."""
+
+
+def _checked() -> tuple[str, ...]:
+    """The modules whose checks are taken out, and the tests that shall see it."""
+    from tools.mutants.python import CHECKED
+
+    return (*CHECKED, *_files(test for _, own in CHECKED.values() for test in own))
+
+
+def _files(tests: Iterable[str]) -> list[str]:
+    names = {test.split("::")[0] for test in tests}
+    return [name if name.endswith(".py") else f"{name}/*.py" for name in sorted(names)]
+
+
+GROUPS: dict[str, tuple[str, ...] | Callable[[], tuple[str, ...]]] = {
+    "engine": ("engine/include/*.h", "engine/src/*.[ch]", "engine/src/*.def"),
+    "reader in C": ("engine/include/*.h", "engine/src/*.h", "engine/src/status.def",
+                    *(f"engine/src/{m}.c" for m in ("loader", "network", "mirror", "status"))),
+    "kernels": ("engine/src/kernels/*.[ch]",),
+    "checks in C": ("engine/tests/*.[ch]",),
+    "binding": ("efm3/engine.py", "efm3/_engine_build.py"),
+    "readers": ("efm3.scan", "efm3.model", "efm3.validator"),
+    "inspection": ("efm3.inspection",),
+    "opening": ("efm3/source.py", "efm3/reading.py", "engine/src/file.c", "engine/src/platform*"),
+    "saving": ("efm3/source.py", "efm3/model.py"),
+    "converters": ("efm3/convert/**/*.py", "efm3/pickles.py", "efm3/sniff/*.py", "efm3/source.py"),
+    "every reader": ("efm3/*.py", *(f"efm3/{room}/**/*.py" for room in (
+        "bulk", "conformance", "convert", "evaluation", "index", "photos", "pictures", "rules",
+        "sniff", "train"))),
+    "writer's bytes": ("efm3.model", "efm3.conformance.sample", "tools/foreign/same_bytes.py"),
+    "cases": ("spec/cases/valid/**/*", "spec/cases/invalid/**/*", "spec/cases/either/**/*",
+              *(f"efm3/conformance/{m}.py" for m in ("cases", "recipe", "weights", "home",
+                                                     "sample"))),
+    "engine's cases": ("spec/cases/engine/**/*", "spec/vectors/*",
+                       "efm3/conformance/engines.py", "efm3/reference.py", "efm3/precision.py"),
+    "damage": ("tools/evidence/_[dhm]*.py", "tests/hostile/*.c", "tests/fuzz/mutate.[ch]",
+               "efm3/conformance/sample.py", "efm3/conformance/disagree.py"),
+    "fuzz targets in C": ("tests/fuzz/**/*.[ch]",),
+    "fuzz targets in Python": ("tests/fuzz/*.py", "tests/fuzz/mutate.[ch]"),
+    "fault drivers": ("tests/faults/shim.c", *(f"tests/faults/{m}.py" for m in (
+        "bench", "kills", "syscalls"))),
+    "memory's driver": ("tests/faults/nomemory.py", "tests/faults/bench.py"),
+    "odd files": ("tests/faults/special.py",),
+    "scenarios": ("tests/processes/scenarios.py",),
+    "soak's program": ("tests/processes/soak.py",),
+    "machines": ("tools/foreign/machines.py", "tools/foreign/install_cross.sh"),
+    "mutants": ("tools/mutants/*.py", "tools/evidence/exceptions.toml"),
+    "checked modules": _checked,
+    "covered modules": (*COVERED, *_files(COVERING)),
+}
+"""Name to globs below the root; what has no slash is a module with all that it imports."""
+
+DEPENDS: dict[str, tuple[str, ...]] = {
+    "fuzz_c": ("engine", "kernels", "fuzz targets in C"),
+    "fuzz_c.libfuzzer.read": ("reader in C", "fuzz targets in C"),
+    "fuzz_c.libfuzzer.mirror": ("reader in C", "fuzz targets in C"),
+    "fuzz_python": ("every reader", "fuzz targets in Python"),
+    **{f"fuzz_python.{target}": ("readers", "fuzz targets in Python")
+       for target in ("load", "validate", "scan", "mirror")},
+    **{f"fuzz_python.{target}": ("readers", "converters", "fuzz targets in Python")
+       for target in ("npz", "safetensors", "onnx", "c_array", "torch_zip", "tflite", "ncnn",
+                      "mxnet", "caffe", "torchscript")},
+    "exhaustive": ("engine", "readers", "damage"),
+    "differential": ("engine", "readers", "damage", "cases"),
+    "limits": ("readers", "inspection", "damage", "cases"),
+    "faults": ("saving", "fault drivers"),
+    "faults.calls that fail": ("saving", "opening", "fault drivers"),
+    "faults.no memory": ("engine", "kernels", "checks in C"),
+    "faults.no memory, in Python": ("readers", "binding", "memory's driver"),
+    "faults.special files": ("opening", "saving", "odd files"),
+    "threads": ("engine", "kernels", "checks in C"),
+    "threads.ends of a process": ("engine", "binding", "scenarios"),
+    "soak": ("engine", "kernels", "checks in C"),
+    "soak.soak in Python": ("engine", "kernels", "binding", "soak's program"),
+    "foreign": ("engine", "kernels", "checks in C", "cases", "engine's cases", "machines"),
+    "foreign.big-endian writer": ("writer's bytes", "machines"),
+    "checks.mutants_c": ("engine", "checks in C", "cases", "mutants"),
+    "checks.mutants_python": ("checked modules", "cases", "mutants"),
+    "branches.branches_c": ("engine", "checks in C", "cases", "mutants"),
+    "branches.branches_python": ("covered modules", "cases"),
+}
+"""PART or PART.FIGURE, or the first word of a counter or all of it, to groups. A figure's own entry
+goes before its part's. The module of the part is one more group of each, by the name `tool`."""
+
+COUNTERS = {"fuzz_c": "fuzz"}
+"""The first word of a counter to the part that counts it, where they differ."""
+
+COUNTING = ("fuzz", "fuzz_python")
+"""The parts that have counters alone."""
+
+QUICK: frozenset[str] = frozenset()
+"""PART.FIGURE of what takes less than half a minute in the short form."""
+
+
+class NotDeclared(KeyError):
+    """A figure or counter whose sources DEPENDS does not name."""
+
+
+def part_of(key: str) -> str:
+    """The part, a module of tools/evidence, that measures a figure or a counter."""
+    first = key.split(".")[0]
+    return COUNTERS.get(first, first)
+
+
+class Tree:
+    """The sources in a checkout at one moment: each group is read once, when it is asked for."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.root = root
+        self._known: dict[str, str] = {}
+
+    def __call__(self, key: str) -> dict[str, str]:
+        """Group to digest for `key`, PART.FIGURE or a counter. Raises NotDeclared."""
+        part = key.split(".")[0]
+        groups = DEPENDS.get(key) or DEPENDS.get(part)
+        if groups is None:
+            raise NotDeclared(key)
+        return {group: self._digest(group) for group in groups} | {
+            "tool": self._digest(f"tools/evidence/{part_of(key)}.py")}
+
+    def _digest(self, group: str) -> str:
+        if group not in self._known:
+            out = sha256()
+            for name in files(group):
+                path = self.root / name
+                if path.is_file():
+                    out.update(f"{name}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
+            self._known[group] = out.hexdigest()[:LENGTH]
+        return self._known[group]
+
+
+@cache
+def files(group: str) -> tuple[str, ...]:
+    """The files of a group, or the one file that `group` names, sorted, below the root.
+
+    Untracked files that match are among them: what was measured with a new file stays fresh when
+    that is committed.
+    """
+    patterns = GROUPS.get(group, (group,))
+    found = set()
+    for pattern in patterns() if callable(patterns) else patterns:
+        found |= set(ROOT.glob(pattern) if "/" in pattern else layers.needed(pattern))
+    names = {str(p.relative_to(ROOT)) for p in found if p.is_file() and p.suffix != ".pyc"}
+    return tuple(sorted(names.difference(GENERATED)))
+
+
+def changed(then: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The groups that are not what they were, of either; none where the figure is fresh."""
+    return [group for group in dict.fromkeys([*now, *then]) if now.get(group) != then.get(group)]
