@@ -244,17 +244,30 @@ def test_who_is_told_of_a_large_picture(image, monkeypatch):
         monkeypatch.setattr(pictures, "LARGE", limit)
         read(data, large=lambda limit=limit: calls.append(limit))
     assert calls == [costs - 1]
+    assert read(data).pixels.shape == (112, 112, 3)  # nobody is
+
+
+def test_a_file_that_cannot_be_read_to_its_end(monkeypatch, tmp_path):
+    class Failing(io.BytesIO):
+        def fileno(self):
+            raise OSError(5, "Input/output error")
+    monkeypatch.setattr(pictures, "open_regular", lambda path: Failing())
+    with pytest.raises(Unreadable, match=r"a\.png: Input/output error"):
+        read(str(tmp_path / "a.png"))
 
 
 def test_whose_header_pillow_reads_alone(image, monkeypatch):
-    calls, data, measured = [], encoded(image), _forms.measured
+    calls, measured = [], _forms.measured
+    data = encoded(image, pixels=PICTURE[:50, :100])
     monkeypatch.setattr(_forms, "measured", lambda *a: calls.append(1) or measured(*a))
-    monkeypatch.setattr(pictures, "SMALL", 112 * 112)
+    monkeypatch.setattr(pictures, "SMALL", 50 * 100)
     read(data)
     assert calls == [1]
-    monkeypatch.setattr(pictures, "SMALL", 112 * 112 - 1)
+    monkeypatch.setattr(pictures, "SMALL", 50 * 100 - 1)
     read(data)
     assert calls == [1]
+    # A form without a reader of its own is left to Pillow however large it is.
+    assert read(encoded(image, "PPM")).pixels.shape == (112, 112, 3) and calls == [1, 1]
 
 
 def test_a_jpeg_in_little_memory_is_smaller_and_says_so(image):

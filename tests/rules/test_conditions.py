@@ -8,7 +8,9 @@ The corpus has no case for them: each fails where one condition of a rule is tak
 import math
 import struct
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import efm3
@@ -18,6 +20,7 @@ from efm3 import rules
 from efm3.arch import ARCHS
 from efm3.conformance import sample
 from efm3.network import tensor_layout
+from efm3.rules.values import _swapped
 from efm3.scan import scan
 
 
@@ -203,6 +206,13 @@ def test_how_many_variances_make_bytes_swapped():
     assert "V001" not in found(with_variances(BOTH, half, BACK))
     assert "V001" in found(with_variances(NEITHER, tenth - 1, BACK))
     assert "V001" not in found(with_variances(NEITHER, tenth, BACK))
+
+
+@pytest.mark.parametrize("both,back,neither,swapped", [
+    (0, 9, 1, False), (0, 10, 0, True), (0, 19, 1, True), (5, 5, 0, False), (4, 6, 0, True)])
+def test_shares_of_variances(both, back, neither, swapped):
+    words = np.frombuffer(BOTH * both + BACK * back + NEITHER * neither, "<f4")
+    assert _swapped(SimpleNamespace(vectors={"bn.var": words})) is swapped
 
 
 @pytest.mark.parametrize("value,swapped", [

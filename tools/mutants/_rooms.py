@@ -20,7 +20,6 @@ class Room(NamedTuple):
         return name in (self.only or (name,)) and name not in self.without
 
 
-_GRAPH = "tests/convert/graph"
 CHECKED: dict[str, Room] = {
     # Evaluation.
     "efm3.evaluation.scores": Room(("tests/evaluation/test_scores.py",)),
@@ -40,9 +39,9 @@ CHECKED: dict[str, Room] = {
     "efm3.pictures.load": Room(("tests/pictures/test_load.py",)),
     # Conversion: readers.
     "efm3.pickles": Room(("tests/test_pickles.py", "tests/evaluation/test_pickles.py")),
+    "efm3.convert._protobuf": Room(("tests/convert/test_protobuf.py",
+                                    "tests/convert/test_prototxt.py")),
     "efm3.convert._prototxt": Room(("tests/convert/test_prototxt.py",)),
-    # Rewrites of graphs.
-    "efm3.convert.graph.tail": Room((f"{_GRAPH}/test_tail.py",)),
     # Files of weights: what their bytes say.
     "efm3.rules.values": Room(("tests/rules/test_conditions.py",), only=("_swapped",)),
     "efm3.texts": Room(("tests/test_texts.py", "tests/test_reporting.py")),
