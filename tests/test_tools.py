@@ -34,7 +34,7 @@ def test_a_program_is_its_main(path):
 @pytest.mark.parametrize("words", [
     "tools.bench", "tools.bench conformance", "tools.bench engine", "tools.bench start",
     "tools.evidence", "tools.demo", "tools.verify_bin", "tools.gen", "tools.mutants",
-    "tools.gen.pictures"])
+    "tools.gen.pictures", "tools.release"])
 def test_help_says_how_a_program_is_started(words):
     done = run(*words.split(), "--help")
     assert done.returncode == 0 and done.stdout.startswith(f"usage: python -m {words} ")

@@ -71,7 +71,10 @@ class Checkpoint:
             self._no(f"it has no {name}")
         order = f"{self.folder}byteorder"
         if order in self.archive:
-            self._swapped = self.archive.read(order) == b"big"
+            said = self.archive.read(order)
+            if said not in (b"little", b"big"):
+                self._no(f"it is damaged: its byte order is {printable(repr(said[:20]))}")
+            self._swapped = said == b"big"
         machine = self._machine(self.archive.read(name))
         root = self._run(machine)
         for storage in machine.storages:

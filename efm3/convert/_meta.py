@@ -40,10 +40,17 @@ def model_of(tensors: Mapping[str, Any], found: Mapping[str, Any]) -> Model | No
     except mirrors.MirrorProblem as e:
         refuse("X012", f"{MIRROR_KEY}: {e.message}", MIRROR_KEY)
     for key, value in mirrors.values(arch).items():
-        if mirror.get(key) != value:
+        if not _alike(mirror.get(key), value):
             refuse("X012", f"{MIRROR_KEY} has {key} {mirrors.shown(mirror.get(key))}, {ARCH_KEY} "
                            f"{mirrors.shown(value)}", MIRROR_KEY, mirror.get(key), value)
     return Model(arch, tensors, mirror, raw)
+
+
+def _alike(said: Any, value: Any) -> bool:
+    """Whether the mirror says this value. Python takes 1.0 and true for 1; the format does not, but
+    for the width, its one real number."""
+    return bool(said == value) and (isinstance(value, float) or json.dumps(
+        said, sort_keys=True) == json.dumps(value, sort_keys=True))
 
 
 def _text(found: Mapping[str, Any], key: str) -> str:

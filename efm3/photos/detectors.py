@@ -235,8 +235,9 @@ class CenterFace(_Onnx):
         found = self._run(pixels)
         for name, count in self.OUTPUTS.items():
             self._check(name, found[name], (1, count, height, width))
-        score, size, offset, marks = (v.reshape(-1, height * width).T.astype(np.float64)
-                                      for v in found.values())
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which is no face
+            score, size, offset, marks = (v.reshape(-1, height * width).T.astype(np.float64)
+                                          for v in found.values())
 
         def places(index: Any) -> tuple[Doubles, Doubles]:
             cell = np.stack([index % width, index // width], -1)
@@ -282,7 +283,9 @@ class YuNet(_Onnx):
             rows, columns = grids[self.STRIDES.index(int(stride))]
             self._check(name, found[name], (1, rows * columns, count))
             parts.setdefault(kind, []).append(found[name][0])
-        whole = {kind: np.concatenate(values).astype(np.float64) for kind, values in parts.items()}
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which is no face
+            whole = {kind: np.concatenate(values).astype(np.float64)
+                     for kind, values in parts.items()}
         cells = np.concatenate([
             np.stack([np.tile(np.arange(columns), rows), np.repeat(np.arange(rows), columns),
                       np.full(rows * columns, stride)], -1)

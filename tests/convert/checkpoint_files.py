@@ -190,7 +190,8 @@ def _data(pickler: Pickler, folder: str) -> dict[str, bytes]:
 def _zip(entries: Mapping[str, bytes], *, packed: bool = False) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
-        for name, data in {**entries, "version": b"3\n", "byteorder": b"little"}.items():
+        for name, data in {**entries, "version": b"3\n",
+                           "byteorder": entries.get("byteorder", b"little")}.items():
             kind = zipfile.ZIP_DEFLATED if packed and name.endswith(".py") else zipfile.ZIP_STORED
             z.writestr(zipfile.ZipInfo(f"archive/{name}"), data, kind)
     return out.getvalue()

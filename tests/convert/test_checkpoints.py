@@ -413,3 +413,16 @@ def test_a_typed_tensor_within_itself(saved, refused):
     name = b"ctorch._tensor\n_rebuild_from_type_v2\nq\x00"
     deep = name + b"(h\x00N" * 20_000 + b")" + b"t" * 20_000 + b"R."
     refused(saved(b"\x80\x02" + deep), "X015", "_rebuild_from_type_v2")
+
+
+@pytest.mark.parametrize("said", [b"", b"Big", b"littel", b"little\n", b"\x1b[2J" * 99])
+def test_a_byte_order_is_one_of_two(state, saved, said):
+    with pytest.raises(efm3.Efm3Error) as e:
+        read_network(saved(files.archive(state, byteorder=said)))
+    assert e.value.code == "X003" and str(e.value).isprintable()
+    swapped = {k: files.tensor(v.astype(v.dtype)) for k, v in state.items()}
+    for t in swapped.values():
+        size = np.dtype({"Float": "f4", "Long": "i8"}[t.kind]).itemsize
+        t.data = np.frombuffer(t.data, f"V{size}").view(f"<u{size}").byteswap().tobytes()
+    big = read_network(saved(files.archive(swapped, byteorder=b"big"), "big.pt")).model
+    assert same(read_network(saved(state)).model, big)

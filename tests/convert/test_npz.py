@@ -124,6 +124,16 @@ def test_arch_and_mirror_must_agree(small, archive, tmp_path, refused):
     refused(path, "X012", "embedding_dim")
 
 
+@pytest.mark.parametrize("old,new", [('"embedding_dim":12', '"embedding_dim":12.0'),
+                                     ('"n":1', '"n":true'), ('"n":1', '"n":1e0')])
+def test_a_mirror_is_of_the_formats_own_types(small, archive, tmp_path, refused, old, new):
+    write(small, tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as z:
+        assert old in str(z[MIRROR_KEY])
+        path = archive({**z, MIRROR_KEY: np.array(str(z[MIRROR_KEY]).replace(old, new, 1))})
+    refused(path, "X012", MIRROR_KEY)
+
+
 def test_a_false_seal_is_caught_by_the_check(small, archive, tmp_path, refused):
     write(small, tmp_path / "b.npz")
     with np.load(tmp_path / "b.npz") as z:

@@ -13,6 +13,7 @@ import random
 import re
 import warnings
 import zipfile
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ import efm3
 from efm3.arch import Arch, Stage
 from efm3.conformance import sample
 from efm3.convert import _state_dict
+from efm3.convert._checkpoint import CODES, Checkpoint
+from efm3.convert._unpickle import Table, Tensor, Thing
 from tests.convert import checkpoint_files as files
 from tests.fuzz.mutators import raw
 
@@ -121,3 +124,82 @@ def _program(rng: random.Random, body: bytes) -> bytes:
             a, b = rng.choice(words)
             lines[at] = lines[at][:a] + rng.choice(WORDS) + lines[at][b:]
     return "\n".join(lines).encode("utf-8", "replace")
+
+
+LOOSER = ("checksum", "two entries", "values at the end")
+"""Why what PyTorch reads is refused here: it looks at no checksum, opens the first of two entries
+of one name, and drops what the pickle leaves beside its value."""
+
+
+def check_torch(data: bytes) -> str:
+    """Ours against `torch.load` of the same bytes, of which nothing is run either.
+
+    What both read is equal, bit for bit, and what PyTorch reads is read here, but for what LOOSER
+    names. PyTorch refuses more: it looks up every name, reads every storage, and makes every
+    tensor, where ours looks at the weights; then what ours reads can at least be read whole.
+    """
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            theirs = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            said = ""
+        except Exception as e:
+            # PyTorch raises nearly every kind of exception on a file that is no checkpoint.
+            theirs, said = None, f"{type(e).__name__} {e}"
+    try:
+        checkpoint = Checkpoint(io.BytesIO(data), "x")
+        if not said:
+            return f"both {min(_same(checkpoint, checkpoint.root, theirs), 9)}"
+        return "script" if checkpoint.script else f"ours {_read(checkpoint, checkpoint.root)}"
+    except efm3.Efm3Error as e:
+        assert said or any(s in str(e) for s in LOOSER), f"PyTorch reads it: {e}"
+        return e.code
+
+
+def _read(checkpoint: Checkpoint, own: Any) -> int:
+    """How many tensors of ours can be read. Raises Efm3Error."""
+    count, todo, seen = 0, [own], set[int]()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, Tensor) and one.dtype in CODES and not one.odd:
+            checkpoint.array("x", one)
+            count += 1
+        elif isinstance(one, Table):
+            todo += [*one.texts.values(), *(v for _, v in one.others)]
+        elif isinstance(one, (list, tuple)):
+            todo += one
+    return count
+
+
+def _same(checkpoint: Checkpoint, own: Any, theirs: Any, depth: int = 0) -> int:
+    """How many tensors of ours are PyTorch's."""
+    import torch
+
+    if depth > 40:  # a value may hold itself
+        return 0
+    if isinstance(theirs, torch.Tensor):
+        assert isinstance(own, Tensor), (type(own), theirs.dtype)
+        if own.odd or own.dtype not in CODES:
+            return 0
+        values = checkpoint.array("x", own)
+        assert values.shape == tuple(theirs.shape), (values.shape, theirs.shape)
+        wide = theirs.float() if theirs.dtype == torch.bfloat16 else theirs
+        assert values.astype(values.dtype.newbyteorder("=")).tobytes() == \
+            wide.resolve_neg().contiguous().numpy().tobytes(), own
+        return 1
+    assert not isinstance(own, Tensor), f"PyTorch has a {type(theirs).__name__}, not a tensor"
+    if type(own) is Table and isinstance(theirs, dict):
+        texts = {k: v for k, v in theirs.items() if isinstance(k, str)}
+        assert list(own.texts) == list(texts), (list(own.texts), list(texts))
+        return sum(_same(checkpoint, own.texts[k], v, depth + 1) for k, v in texts.items())
+    if isinstance(own, (list, tuple)) and isinstance(theirs, (list, tuple)):
+        assert len(own) == len(theirs)
+        return sum(_same(checkpoint, a, b, depth + 1) for a, b in zip(own, theirs, strict=True))
+    if isinstance(theirs, (str, int, float)) and not isinstance(own, Thing):
+        assert own == theirs or own != own, (own, theirs)
+    return 0

@@ -19,6 +19,7 @@ import efm3
 from efm3 import convert
 from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
+from efm3.bulk import tables
 from efm3.codes import LEVELS
 from efm3.conformance import sample
 from efm3.conformance.examples import EXAMPLES, example
@@ -29,11 +30,16 @@ from efm3.source import Unreadable
 from tests import damaged
 from tests.fuzz import (
     checkpoints,
+    kit_texts,
     mutators,
     ncnn_files,
     onnx_graphs,
+    packs,
     paired_files,
+    picture_files,
+    table_files,
     tflite_files,
+    training_files,
 )
 
 TINY = Arch("tiny", 0.25, 1, 1, 2, 1, 14, (Stage(1, 1, 2), Stage(1, 1, 2)))
@@ -197,7 +203,98 @@ def available() -> dict[str, Target]:
     more = {"safetensors": Kind("safetensors", written("safetensors"), mutators.headed, 8),
             "onnx": Kind("onnx", lambda: onnx_graphs.seeds() + written("onnx", (False, True))(),
                          onnx_graphs.graph, 8)}
-    out |= {name: Target(kind, reader(name)) for name, kind in more.items()
-            if importlib.util.find_spec(name)}
-    return out
+    out |= {name: Target(kind, reader(name)) for name, kind in more.items() if _has(name)}
+    return out | _of_the_kit() | _of_bulk() | _of_pictures() | _of_torch()
 
+
+def _has(*libraries: str) -> bool:
+    return all(importlib.util.find_spec(name) for name in libraries)
+
+
+def _of_the_kit() -> dict[str, Target]:
+    """What the kit reads, and what names a file of any kind."""
+    edit = Kind("edit", kit_texts.edits, lambda rng, data: (
+        kit_texts.nested if rng.randrange(2) else mutators.text)(rng, data), 8)
+    return {
+        "statement": Target(Kind("statement", kit_texts.statements, kit_texts.nested, 16),
+                            kit_texts.check_statement),
+        "results": Target(Kind("results", kit_texts.runs, kit_texts.nested, 16),
+                          kit_texts.check_results),
+        "edit": Target(edit, kit_texts.check_edit),
+        "answer": Target(Kind("answer", kit_texts.said, kit_texts.say), kit_texts.check_answer),
+        "sniff": Target(Kind("any", anything, mutators.raw, 2), kit_texts.check_sniff)}
+
+
+def _of_bulk() -> dict[str, Target]:
+    """What a bulk run, a detector of faces and a search read."""
+    out = {f"table_{end[1:]}": Target(
+        Kind(f"table{end}", table_files.seeds(end), table_files.change(end), 16),
+        table_files.check(end)) for end in tables.FORMS if end != ".parquet" or _has("pyarrow")}
+    paths = packs.lines((b"a.png", b"", b"x" * 5000, b"http://a/b", b"\0", b"*", b"\xff"), b"/")
+    if _has("onnx"):
+        from tests.fuzz import detector_files as d
+
+        faces = Kind("detector", d.seeds, packs.one_of(onnx_graphs.graph, mutators.raw), 16)
+        out |= {"detector": Target(faces, d.check),
+                "near": Target(Kind("near", d.statements, kit_texts.nested, 16), d.check_near)}
+    return out | {
+        "archive": Target(Kind("archive", table_files.archives, table_files.archive, 8),
+                          table_files.check_archive),
+        "list": Target(Kind("list", table_files.lists, paths, 8), table_files.check_list)}
+
+
+def _of_pictures() -> dict[str, Target]:
+    """Pictures, and what holds some; all of it is decoded by Pillow."""
+    if not _has("PIL"):
+        return {}
+    t = training_files
+    return {
+        "picture": Target(Kind("picture", picture_files.seeds, picture_files.change, 4),
+                          picture_files.check),
+        "pairs_bin": Target(Kind("pairs.bin", t.pickles, t.pickled, 8), t.check_pairs("pairs.bin")),
+        "pairs_txt": Target(Kind("pairs.txt", t.pairs, packs.lines(t.PAIR_WORDS, b"\t"), 8),
+                            t.check_pairs("pairs.txt"))}
+
+
+def _of_torch() -> dict[str, Target]:
+    """PyTorch's own reader beside ours, and what training reads."""
+    if not _has("torch", "PIL"):
+        return {}
+    t = training_files
+    return {
+        "torch_load": Target(Kind("torch_load", checkpoints.seeds, checkpoints.change, 8),
+                             checkpoints.check_torch),
+        "records": Target(Kind("records", t.records, t.record, 8), t.check_records),
+        "shards": Target(Kind("shards", t.shards, t.change_shards, 16), t.check_shards),
+        "cache": Target(Kind("cache", t.caches, t.change_cache, 16), t.check_cache)}
+
+
+READERS: dict[str, tuple[str, ...] | str] = {
+    "bulk._lines": ("table_csv", "table_jsonl"), "bulk._manifest": ("table_csv",),
+    "bulk._npy": ("table_npy",), "bulk._npz": ("table_npz",), "bulk._parquet": ("table_parquet",),
+    "bulk._tar": ("archive",), "bulk._zip": ("archive",), "bulk.inputs": ("list",),
+    "bulk._wrote": "what this very run wrote before",
+    "bulk.run": "the model and the picture of a row, as below",
+    "conformance.statement": ("statement",), "convert._damage": ("torch", "onnx"),
+    "convert._onnx_external": ("onnx",), "convert._unread": ("mxnet", "caffe"),
+    "convert.c_array": ("c_array",), "convert.checked": "the digest of a source that was read",
+    "convert.ncnn": ("ncnn",), "convert.npz": ("npz",), "convert.safetensors": ("safetensors",),
+    "convert.tflite": ("tflite",), "convert.torch": ("torch", "torch_load"),
+    "drawn.spec": ("cache",), "engine": ("load",), "evaluation.sets": ("pairs_bin", "pairs_txt"),
+    "index._seal": "this user's own key", "index.approximate": ("near",),
+    "index.vectors": ("table_npy", "table_npz"), "model": ("load",),
+    "photos.detectors": ("detector",), "pictures": ("picture",), "reading": ("load", "validate"),
+    "sniff": ("sniff",), "train.data._cache": ("cache",),
+    "train.data._folder": "pictures alone, as above", "train.data._rec": ("records",),
+    "train.data._shards": ("shards",), "validator": ("validate",)}
+"""What reads the bytes of strangers: modules below efm3, and their targets or why there is none. A
+verb of efm3.cli reads by these, but for results of a run (`results`) and pictures in memory."""
+
+
+def anything() -> list[bytes]:
+    """The beginnings of files of every kind that there is a target for."""
+    each = [*kit_texts.said(), *texts(), *small()[:3], *tflite_files.seeds()[:1],
+            *ncnn_files.seeds()[:1], *checkpoints.seeds(), *table_files.archives()]
+    if _has("PIL"):
+        each += [*picture_files.seeds(), *training_files.pickles()]
+    return [data[:1 << 12] for data in each]

@@ -3,6 +3,7 @@
 """Readers of training data: folders, caches, drawn identities; corrupt pictures are counted."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -156,6 +157,30 @@ def test_damaged_caches(cache):
     (cache / "images.npy").write_bytes(whole)
     (cache / "labels.npy").unlink()
     assert refused(cache) == "F024"
+
+
+HEADS = [
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (6",
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (True, 2)}",
+    b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+    b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 3)}",
+    b"{'descr': 'x', 'fortran_order': False, 'shape': (6,)}",
+    b"{'descr': '<i8', 'fortran_order': 1, 'shape': (" + b"(" * 3000 + b",)}",
+    b"lambda: 1", b"\xff" * 20, b""]
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+def test_an_array_of_a_cache_is_a_npy_file_with_a_sound_header(cache, name):
+    for head in HEADS:
+        text = head + b"\n"
+        (cache / name).write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+        assert refused(cache) == "F024", head
+    np.savez(cache / "other.npz", a=np.zeros(6, np.int64))
+    (cache / "other.npz").replace(cache / name)
+    assert refused(cache) == "F024", "an archive of arrays is none"
+    (cache / name).unlink()
+    os.mkfifo(cache / name)
+    assert refused(cache) == "F024", "a pipe that nobody writes to is not waited for"
 
 
 def test_what_drew_a_cache_is_said_by_its_synth_json(cache):

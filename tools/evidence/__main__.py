@@ -45,7 +45,7 @@ def renew(part: str, long: bool, everything: bool, quick: bool) -> int:
     try:
         for name, measure in module.run(long):
             names.add(name)
-            if quick and f"{part}.{name}" not in _sources.QUICK:
+            if quick and _sources.QUICK.isdisjoint({part, f"{part}.{name}"}):
                 continue
             if not everything and not _book.wanted(part, name, long):
                 continue

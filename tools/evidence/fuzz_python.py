@@ -19,7 +19,10 @@ from tools.evidence import _book
 
 PROGRAM = "tests.fuzz.fuzz_python"
 WORK = ROOT / "build" / "fuzz"
-GUIDED = ("load", "validate", "mirror", "npz", "safetensors", "onnx", "c_array")
+FAST = {"mirror": 60_000, "scan": 30_000, "answer": 30_000}
+"""Targets that run thousands of times a second under atheris: executions in a short round. A long
+one is fifty times as much, more than five million, and every other target's share is of time."""
+LONGEST = 1800
 SLICE = 10_000
 
 
@@ -58,11 +61,12 @@ def drive(rounds: int) -> None:
         done += n
 
 
-def atheris(target: str, seconds: int) -> None:
-    """atheris on one target, on its grown corpus. Raises Finding."""
+def atheris(target: str, seconds: int, runs: int = -1) -> None:
+    """atheris on one target, on its grown corpus, for some seconds or executions. Raises Finding.
+    """
     start = time.monotonic()
     code, out = _run(f"atheris-{target}", "atheris", target, f"-max_total_time={seconds}",
-                     "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=4096",
+                     f"-runs={runs}", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=4096",
                      f"-artifact_prefix={WORK}/finding-{target}-")
     units = re.search(r"number_of_executed_units:\s*(\d+)", out)
     covered = re.findall(r"cov: (\d+)", out) or ["0"]
@@ -83,6 +87,9 @@ def run(long: bool) -> tuple[()]:
         print("fuzz_python: atheris is not installed; see tools/evidence/install_fuzz.sh",
               file=sys.stderr)
     else:
-        for target in GUIDED:
-            atheris(target, 600 if long else 5)
+        from tests.fuzz import targets
+
+        for target in targets.available():
+            runs = FAST.get(target, 0) * (50 if long else 1)
+            atheris(target, LONGEST if runs else 60 if long else 3, runs or -1)
     return ()

@@ -57,8 +57,7 @@ def _check(out: Path, tag: str, but: list[str]) -> int:
     return int(bool(failed or but))
 
 
-def main(words: list[str] | None = None) -> int:
-    """The command; 1 where a check finds something or is left out, or where a build fails."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.release", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder of what is built")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -67,7 +66,12 @@ def main(words: list[str] | None = None) -> int:
     two = verbs.add_parser("check", help="all that must hold before a release; builds twice")
     two.add_argument("--tag", default="", help="the tag of the release, vVERSION")
     two.add_argument("--but", action="append", default=[], metavar="CHECK", help="leave one out")
-    args = parser.parse_args(words)
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """The command; 1 where a check finds something or is left out, or where a build fails."""
+    args = _parser().parse_args(words)
     try:
         if args.verb == "build":
             return _build(args.out, args.source)

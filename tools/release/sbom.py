@@ -6,6 +6,7 @@ in the kit. They state no time but the release's, and their serial numbers are d
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 import uuid
@@ -13,10 +14,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cyclonedx.factory.license import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentScope, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -30,6 +31,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SCHEMA = SchemaVersion.V1_7
+
 NAME = "efm3.cdx.json"
 """The document's name in a wheel, in its folder sboms/ (PEP 770)."""
 
@@ -38,7 +41,7 @@ _NAMES = uuid.UUID("6f1d8c1e-2d0b-5f3a-9d5c-0e1f6a4b7c33")
 
 
 def _licence() -> Any:
-    return [LicenseFactory().make_with_expression("Apache-2.0")]
+    return [DisjunctiveLicense(id="Apache-2.0")]
 
 
 def _sha256(data: bytes) -> HashType:
@@ -89,7 +92,7 @@ def _text(name: str, main: Component, parts: list[Component], epoch: int) -> str
         component=main, timestamp=datetime.fromtimestamp(epoch, timezone.utc)))
     bom.register_dependency(main, parts)
     bom.serial_number = uuid.UUID(int=0)
-    out = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_7)
+    out = make_outputter(bom, OutputFormat.JSON, SCHEMA)
     bom.serial_number = uuid.uuid5(_NAMES, f"{name}\n{out.output_as_string(indent=1)}")
     out.generate(force_regeneration=True)
     return f"{out.output_as_string(indent=1)}\n"
@@ -121,5 +124,9 @@ def kit(archive: Path, version: str, epoch: int) -> str:
 
 def problems(text: str) -> list[str]:
     """What the standard's own schema finds wrong with a document, as a line; none where valid."""
-    error = JsonStrictValidator(SchemaVersion.V1_7).validate_str(text)
-    return [] if error is None else [str(error).splitlines()[0]]
+    error = JsonStrictValidator(SCHEMA).validate_str(text)
+    if error is not None:
+        return [str(error).splitlines()[0]]
+    # The schema of each version takes the name of any.
+    stated = json.loads(text).get("specVersion")
+    return [] if stated == SCHEMA.to_version() else [f"specVersion is {stated}"]

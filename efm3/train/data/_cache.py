@@ -14,6 +14,7 @@ import torch
 from efm3.drawn import spec as specs
 from efm3.drawn.faces import Faces
 from efm3.findings import refuse
+from efm3.source import open_regular
 from efm3.train.data._source import SIDE, Batch, Sample, Source
 
 
@@ -58,10 +59,18 @@ class CacheSource(Source):
 
 
 def _array(path: str, mapped: bool = False) -> Any:
+    """The array in a .npy file, and in nothing else that NumPy opens. Raises Efm3Error F024."""
+    npy = np.lib.format
     try:
-        return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as e:
-        refuse("F024", path=path, found=str(e), expected="a .npy file of a cache")
+        with open_regular(path) as f:
+            if mapped:
+                return npy.open_memmap(path, mode="r")
+            return npy.read_array(f, allow_pickle=False)
+    except Exception as e:
+        # Of a header that is damaged NumPy says so in what its tokenizer, its parser and its
+        # arithmetic raise, too.
+        said = " ".join(str(e).split())[:200] or type(e).__name__
+        refuse("F024", path=path, found=said, expected="a .npy file of a cache")
 
 
 def _agree(path: str, facts: specs.Facts | None, labels: Any) -> None:
