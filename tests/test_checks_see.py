@@ -88,6 +88,7 @@ def test_every_listed_exception_is_a_mutant_or_a_line():
 def test_a_promise_without_its_test_is_not_made(monkeypatch):
     assert "## Not promised" in security.text()
     for ref in ("tests/test_scan.py::test_none", "tests/none.py", "make none"):
-        monkeypatch.setattr(promises, "PROMISES", (promises.Promise("it flies", (ref,)),))
+        room = promises.Room("Flight", (promises.Clause("it flies", (ref,)),))
+        monkeypatch.setattr(promises, "PROMISES", (room,))
         with pytest.raises(promises.Unproved, match="none"):
             security.text()

@@ -77,8 +77,8 @@ def test_a_draw_is_the_pairs_of_the_people_drawn(monkeypatch):
         parts = [np.repeat(a, times) for a in (base, other, same)]
         return tar_at(parts[1], parts[2], far).tar - tar_at(parts[0], parts[2], far).tar
     monkeypatch.setattr(paired, "DRAWS", 60)
-    base, other = base.round(1), other.round(1)  # some are at the threshold
-    for far in (0.05, 1.0):
+    for far, digits in ((0.05, 9), (0.05, 1), (1.0, 1)):
+        base, other = base.round(digits), other.round(digits)  # of 1: some are at the threshold
         assert paired.tar_interval(base, other, same, who, far) == pytest.approx(
             paired.interval(who, both))
     ends = paired.interval(who, lambda w: seen.append(w) or float(w @ base))

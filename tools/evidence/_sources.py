@@ -101,6 +101,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "faults.no memory": ("engine", "kernels", "checks in C"),
     "faults.no memory, in Python": ("readers", "binding", "memory's driver"),
     "faults.special files": ("opening", "saving", "odd files"),
+    "memory": ("engine", "kernels", "checks in C", "cases"),
     "threads": ("engine", "kernels", "checks in C"),
     "threads.ends of a process": ("engine", "binding", "scenarios"),
     "soak": ("engine", "kernels", "checks in C"),
