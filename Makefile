@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize evidence evidence-long evidence-quick sbom release-check clean
+	amalgamation kernels sanitize sanitize-memory evidence evidence-long evidence-quick sbom release-check clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -27,17 +27,20 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
 # Other machines, failing calls, killed processes, checks taken out, every kernel compiled again and
-# again: minutes for themselves.
+# again, the steps of CONTRIBUTING.md on a copy: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
-	tests/test_engine_mistakes.py tests/faults tests/processes tests/test_checks_see.py tests/conformance/runners \
-	tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
+	tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
+	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py
+# Hostile files by the hundred.
+LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
+	EFM3_NAMES=1000 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 
 RELEASE := tools/release/requirements.txt
 
@@ -142,7 +145,7 @@ kernels: ## compare every kernel with sums in double, then time it
 	build/check-kernels
 	build/check-kernels --bench
 
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=free,--wrap=pthread_create,--wrap=mfn_cpu_features
 CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(WRAP)
 CASES := build/cases/reader
 SMALL := $(CASES)/valid-sample.bin
@@ -163,6 +166,10 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
+
+sanitize-memory: $(BIN)/.installed ## the loader, the engine and the corpus under MSan; says so where clang has none
+	mkdir -p build
+	$(BIN)/python -m tools.evidence memory --all --into build/evidence.json
 
 # PARTS="fuzz exhaustive" renews of these alone, ALL=1 what is fresh too; JOBS parts run at once.
 EVIDENCE := -m tools.evidence $(if $(ALL),--all) $(if $(JOBS),--jobs $(JOBS)) $(PARTS)

@@ -98,7 +98,8 @@ def error(code: str, message: str = "", path: str = "", found: object = "",
     """
     known = CODES[code]
     message = message or f"{found}; expected {expected}"
-    return Efm3Error(Finding(code, known.severity, message[:MAX_MESSAGE], offset, None,
+    message = " ".join(message.split("\n")).strip()[:MAX_MESSAGE]  # a library's may have lines
+    return Efm3Error(Finding(code, known.severity, message, offset, None,
                              path[:MAX_PART], str(found)[:MAX_PART], str(expected)[:MAX_PART],
                              known.fix, known.clause))
 

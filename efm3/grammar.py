@@ -11,11 +11,14 @@ No regular expression here repeats a group: such a pattern takes memory for each
 from __future__ import annotations
 
 import codecs
+import gc
 import json
+import math
 import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import accumulate, islice
 from typing import Any, NamedTuple, NoReturn
@@ -133,10 +136,24 @@ def outline(text: Text) -> Outline:
         raise MirrorProblem("bom", "the mirror starts with a byte order mark")
     _utf8(text)
     pieces, suspects = list(_pieces(text)), list[int]()
-    found = _parsed(text, pieces, suspects)
-    for suspect in suspects:  # of one object's keys; another key may have the same hash
-        found = _parsed(text, pieces, [], suspect)
+    with _uncollected():
+        found = _parsed(text, pieces, suspects)
+        for suspect in suspects:  # of one object's keys; another key may have the same hash
+            found = _parsed(text, pieces, [], suspect)
     return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: parsed values have none, and it would look at each container
+    again and again, for as long as the parsing takes."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def parse(text: Text) -> dict[str, Any]:
@@ -236,25 +253,63 @@ def _cut(text: Text, start: int) -> int:
     return len(text)
 
 
-@lru_cache(maxsize=4)
-def _decoder(integers: bool, reals: bool) -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant,
-                            parse_int=_integer if integers else int,
-                            parse_float=_real if reals else float)
+class _Doubts(NamedTuple):
+    """What a piece may hold of escapes that no string may have, integers that are too long, and
+    numbers that overflow."""
+
+    escapes: bool
+    integers: bool
+    reals: bool
 
 
-def _decoder_of(part: bytes) -> tuple[json.JSONDecoder, bool]:
-    """What parses a piece, and whether its escapes may write what no string holds.
-
-    Python is called for each number only where one is too long, or may overflow.
-    """
+def _doubts(part: bytes) -> _Doubts:
     plain = _plain(part)
     escapes = b"\\u" in plain and _LONE.search(plain) is not None
     plain = _outside(plain)
     exponent = _EXPONENT.search(plain) is not None
     zeros = plain.translate(_ZEROS)
     integers = _DIGITS in zeros and _INTEGER.search(plain) is not None
-    return _decoder(integers, exponent or _DOUBLE in zeros), escapes
+    return _Doubts(escapes, integers, exponent or _DOUBLE in zeros)
+
+
+@lru_cache(maxsize=8)
+def _decoder(integers: bool, reals: bool, keys: bool = True) -> json.JSONDecoder:
+    """What calls Python for each integer, real or object: several times as slow."""
+    return json.JSONDecoder(object_pairs_hook=_pairs if keys else None, parse_constant=_constant,
+                            parse_int=_integer if integers else int,
+                            parse_float=_real if reals else float)
+
+
+def _decoded(text: str, at: int, doubts: _Doubts, compact: bool) -> tuple[Any, int, bool]:
+    """The value at `at`, its end, and whether `compact` and the text is as json.dumps writes it.
+
+    Then no key stands twice and no number overflows. Raises MirrorProblem, JSONDecodeError.
+    """
+    if compact and not doubts.integers:
+        with suppress(MirrorProblem, json.JSONDecodeError):  # perhaps not the first: see below
+            value, end = _decoder(False, False, False).raw_decode(text, at)
+            if _is_dumped(value, text, end):
+                return value, end, True
+            del value  # or it would stand in memory twice
+    infinite = doubts.reals
+    try:
+        value, end = _decoder(doubts.integers, False).raw_decode(text, at)
+        infinite = infinite and _infinite(value)
+    except (MirrorProblem, json.JSONDecodeError):
+        if not infinite:
+            raise
+    if infinite:  # what comes first in the text is told
+        value, end = _decoder(doubts.integers, True).raw_decode(text, at)
+    return value, end, False
+
+
+def _infinite(value: Any) -> bool:
+    members = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list)):
+        return value in (math.inf, -math.inf)
+    return math.inf in members or -math.inf in members or (
+        not {dict, list}.isdisjoint(map(type, members))
+        and any(_infinite(v) for v in members if isinstance(v, (dict, list))))
 
 
 def _parsed(text: Text, pieces: list[_Piece], suspects: list[int],
@@ -267,7 +322,7 @@ def _parsed(text: Text, pieces: list[_Piece], suspects: list[int],
     while not ended:
         piece = pieces[number]
         part = bytes(text[piece.start:piece.end])
-        decoder, escapes = _decoder_of(part)
+        doubts = _doubts(part)
         body = _short(part).decode()
         del part  # or a long string would stand in memory once more
         left = max(len(spine) - piece.closed, 0)
@@ -279,17 +334,16 @@ def _parsed(text: Text, pieces: list[_Piece], suspects: list[int],
         at = 0 if head else len(body) - len(body.lstrip(" \t\r\n"))
         del body
         try:
-            value, end = decoder.raw_decode(whole, at)
+            value, end, compact = _decoded(whole, at, doubts, compact)
         except json.JSONDecodeError as e:
             behind = len(whole[len(head):e.pos].encode())
             raise MirrorProblem("syntax", e.msg, piece.start + behind) from None
         if not ended and whole[:len(whole) - len(tail)].rstrip(" \t\r\n")[-1:] in ("[", "{"):
             # Closed here and opened again by the next piece, it would be read as a first member.
             raise MirrorProblem("syntax", "a comma follows an opening bracket", piece.end)
-        if escapes:
+        if doubts.escapes:
             _strings(value)
         ended = ended or end < len(whole)
-        compact = compact and _is_dumped(value, whole, end)
         root = value if number == 0 else root
         closing = spine if ended else spine[left:]
         _continued(spine, value, watch)

@@ -189,6 +189,18 @@ def open_regular(path: str) -> BinaryIO:
         raise
 
 
+def apart(sources: Iterable[Source | None], targets: Iterable[str | os.PathLike[str] | None]
+          ) -> None:
+    """Raises Efm3Error X019 where a file that would be written is one that is read; what is no
+    path, or None, is neither."""
+    read = {os.path.realpath(path_of(s)) for s in sources if s is not None and path_of(s)}
+    for target in targets:
+        if target and os.path.realpath(target) in read:
+            from efm3.findings import refuse
+
+            refuse("X019", f"{os.fspath(target)} is what is read from", os.fspath(target))
+
+
 def write_atomic(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview],
                  check: Callable[[str], None] | None = None) -> None:
     """Write `parts` to `path` atomically: it then holds all of them, durably, or its old bytes.

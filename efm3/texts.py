@@ -16,12 +16,19 @@ _FORMULA = re.compile(r"['\s]*[=+@\uff1d\uff0b\uff20\uff0d-]|'*[\t\r\n]")
 _MARKS = re.compile(r"[\\`*_{}\[\]()#+\-.!|~]")
 
 
-def printable(text: str) -> str:
-    """`text` with control characters and lone surrogates escaped, for a terminal.
+# A line that begins with two colons is a command to GitHub, and what `##` and a bracket begin to
+# other services that read a build's log.
+_COMMAND = re.compile(r"^(\s*):|#(#\w*\[)")
 
-    What steers a terminal, turns the direction of writing or ends a line is escaped too.
+
+def printable(text: str) -> str:
+    """`text` with control characters and lone surrogates escaped, for a terminal and a log.
+
+    What steers a terminal, turns the direction of writing, ends a line or is a command to a service
+    that reads the log is escaped too, wherever in a line the text will stand.
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return _COMMAND.sub(lambda m: f"{m[1]}\\x3a" if m[2] is None else f"\\x23{m[2]}", text)
 
 
 def cut(text: str, longest: int) -> str:

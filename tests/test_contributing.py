@@ -314,7 +314,8 @@ def test_a_code(tree):
 def test_a_kernel(tree, tmp_path):
     engine = tree.root / "engine"
     sources = [engine / "tests/check_kernels.c", engine / "src/dispatch.c", engine / "src/cpu.c",
-               engine / "src/pack_int.c", *(engine / "src/kernels").glob("*.c")]
+               engine / "src/pack_int.c", engine / "src/platform_machine.c",
+               *(engine / "src/kernels").glob("*.c")]
     # Without vector instructions, which take the compiler seconds and say nothing here.
     subprocess.run([CC, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-DMFN_NO_SIMD", "-I",
                     engine / "include", "-o", tmp_path / "check", *sources, "-lm"], check=True)

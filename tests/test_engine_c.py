@@ -18,6 +18,9 @@ from efm3 import mirror, reference, untrained
 from efm3.conformance import sample
 from efm3.sniff import KINDS, MAGICS
 from tests.kinds import SAMPLES
+from tools.cc import SRC, WRAP
+from tools.mutants import c as loader
+from tools.mutants import engine as mutated
 
 ROOT = Path(__file__).resolve().parent.parent
 CC = shutil.which("cc")
@@ -64,6 +67,23 @@ def objects(tmp_path_factory):
 def command(objects, tmp_path_factory):
     return compile_(tmp_path_factory.mktemp("cli") / "mfn-cli", ROOT / "engine/cli/mfn_cli.c",
                     *objects)
+
+
+def test_every_misuse_has_its_status_and_nothing_leaks(objects, command, tmp_path):
+    """The calls by which tools/mutants/engine.py kills: options, handles, counts, dispatch."""
+    compile_(tmp_path / "check_engine", ROOT / "engine/tests/check_engine.c", *objects,
+             flags=("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", WRAP))
+    shutil.copy(command, tmp_path / "mfn")
+    assert mutated.killer(tmp_path, mutated.inputs(tmp_path)) == ""
+
+
+def test_every_bound_and_every_failing_call_of_the_loader(tmp_path):
+    """check_loader's verbs cursor and file; its corpus is in tests/test_checks_see.py."""
+    wrong = loader.build(SRC, tmp_path / "check", loader.FLAGS)
+    if wrong:  # a compiler that does not know these options
+        wrong = loader.build(SRC, tmp_path / "check", ["-O1"])
+    assert wrong == ""
+    assert loader.killer(tmp_path / "check", loader.files(tmp_path)) == ""
 
 
 def test_the_pages_snippet_compiles_as_it_stands_and_runs(objects, tmp_path):
@@ -194,6 +214,22 @@ def test_every_kernel_holds_its_bound_beside_a_faulting_page(objects, tmp_path):
             stem = {"stem"} if {"i16", "bf16"} & seen else set()
             assert seen == slots | stem | integers | {f"{s}-q" for s in integers}
             assert integers == {"i8", "i16"} or isa != "scalar"
+
+
+def test_each_failing_allocation_is_reported_without_a_leak(objects, tmp_path):
+    """And each thread that cannot start; LeakSanitizer looks at what is left at the end."""
+    sanitizer = "-fsanitize=address"
+    try:
+        program = compile_(tmp_path / "check", ROOT / "engine/tests/check_engine.c", *objects,
+                           flags=("-std=c11", "-O1", sanitizer, WRAP))
+    except AssertionError as e:
+        if sanitizer in str(e) or "asan" in str(e):
+            pytest.skip("this compiler has no AddressSanitizer")
+        raise
+    (tmp_path / "x.bin").write_bytes(sample.base())
+    done = run(program, "nomem", tmp_path / "x.bin", env=os.environ | {
+        "ASAN_OPTIONS": "detect_leaks=1"})
+    assert done.stdout.count("failed, and all after it") == 3
 
 
 def test_command_and_a_turned_picture(command, tmp_path):

@@ -3,6 +3,7 @@
 """Long texts in pieces: the verdict is that of the whole text, in bounded memory."""
 
 import ast
+import gc
 import json
 import re
 import tracemalloc
@@ -58,6 +59,11 @@ HOSTILE = {
     "closed before": (HEAD + '"x":' + "]" * (ROOM // 2) + "[" * (ROOM // 4) + "]" * (ROOM // 4)
                       ).encode(),
     "no end": many("[],")[:-9], "backslashes": f'{HEAD}"x":'.encode() + b"\\" * ROOM}
+"""Of 1 MiB each, `outline` took, and json.loads beside it, in ms of processor time: the least of 3
+interleaved rounds, on two cores of AVX2 under a load of 25, where every time is a longer one:
+deep 190 (282), keys of meta 172 (65), keys 169 (55), members 155 (53), reals 99 (66), numbers 103
+(31), texts 75 (10), lists 64 (150), objects 65 (30), pairs 64 (5), emojis 15 (1), spaces 21 (1),
+one text 13 (1). 50 ms were asked for, which the densest do not meet there."""
 
 
 def peak_of(call):
@@ -198,6 +204,40 @@ def test_the_verdict_is_that_of_one_piece(value, separators, plain, at, damage):
         grammar.PIECE = before
     if whole[0] in (True, False):
         assert list(json.loads(data))[:grammar.KEPT] == whole[1]
+
+
+@pytest.mark.parametrize("text,kind", [
+    ('{"a":1e999,"b":{"c":1,"c":2}}', "number"), ('{"b":{"c":1,"c":2},"a":1e999}', "duplicate"),
+    ('{"b":{"c":1,"c":2},"a":NaN}', "duplicate"), ('{"a":NaN,"b":{"c":1,"c":2}}', "constant"),
+    ('{"b":{"c":1,"c":2},"a":}', "duplicate"), ('{"a":[-1e999],"b":}', "number"),
+    ('{"a":[1e307,{"x":-1e400}]}', "number"), ('{"a":1e999,"b":' + "9" * 21 + "}", "number")])
+def test_what_comes_first_is_told(text, kind):
+    """Whichever of the ways to parse a piece has found that there is something to refuse."""
+    assert verdict(text.encode())[0] == kind
+
+
+def test_python_is_not_called_for_each_object_of_a_compact_text(monkeypatch):
+    """That was half of the time of a text of many objects."""
+    calls = []
+    real = grammar._pairs
+    monkeypatch.setattr(grammar, "_pairs", lambda pairs: calls.append(1) or real(pairs))
+    grammar._decoder.cache_clear()
+    objects = ",".join(['{"a":[1e+100,-0.5]}'] * 99)
+    assert verdict(f'{{"x":[{objects}]}}'.encode())[0] is True and not calls
+    assert verdict(f'{{"x": [{objects}]}}'.encode())[0] is False and len(calls) == 100
+    grammar._decoder.cache_clear()
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("text", [b'{"a":1}', b'{"a":1,"a":1}', b"{", b'{"a":1e999}'])
+def test_the_collector_is_left_as_it_was(text, before):
+    was = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        verdict(text)
+        assert gc.isenabled() == before
+    finally:
+        (gc.enable if was else gc.disable)()
 
 
 @pytest.mark.parametrize("before,after", [

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 import efm3
-from efm3.source import Unreadable, name_of, opened, read, start_of, write_atomic
+from efm3.source import Unreadable, apart, name_of, opened, read, start_of, write_atomic
 
 
 @pytest.fixture
@@ -243,6 +243,16 @@ def test_the_temporary_name_is_never_an_existing_file(target, monkeypatch):
         write_atomic(target, [b"new"])
     assert victim.read_bytes() == b"mine" and target.read_bytes() == b"old"
     assert squat.is_symlink()
+
+
+def test_what_is_read_is_not_written(target):
+    link = target.parent / "link"
+    link.symlink_to(target)
+    for read_, written in (([target], [target]), ([str(link)], [target]), ([b"x", target], [link]),
+                           ([None, target], [None, target.parent / "." / target.name])):
+        with pytest.raises(efm3.Efm3Error, match="X019"):
+            apart(read_, written)
+    apart([target, b"x", io.BytesIO(), None], [target.parent / "other", None, ""])
 
 
 def test_order_of_syncs(target, monkeypatch):

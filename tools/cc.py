@@ -10,8 +10,10 @@ from tools import ROOT
 
 SRC = ROOT / "engine" / "src"
 SOURCES = [*sorted(SRC.glob("*.c")), *sorted((SRC / "kernels").glob("*.c"))]
-WRAP = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=pthread_create"
-"""What engine/tests/check_engine.c is linked with: it makes these calls fail."""
+WRAP = ("-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign,--wrap=free,--wrap=pthread_create,"
+        "--wrap=mfn_cpu_features")
+"""What engine/tests/check_engine.c is linked with: it makes these calls fail, counts what is not
+freed, and says which features a processor has."""
 
 
 def cc(*words: object, compiler: str = "cc") -> str:

@@ -132,7 +132,7 @@ def _names(names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
     room = max(10, width // 2)
     rows = [name if len(name) <= room else "…" + name[1 - room:] for name in shown]
     for letters in range(HEADING, LONGEST + 1):
-        heads = [name[-letters:] for name in shown]
+        heads = [printable(name[-letters:]) for name in shown]  # another part begins it
         fits = letters == HEADING or _wide(rows) + 1 + len(names) * (_wide(heads) + 1) <= width
         if len(set(heads)) == several and fits:
             return rows, heads

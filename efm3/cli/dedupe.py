@@ -13,6 +13,7 @@ import click
 
 from efm3.cli import _tables
 from efm3.findings import printable
+from efm3.source import apart
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
     if null and as_json:
         raise click.UsageError("-0 and --json both write to standard output: give one of them")
     _tables.check_output(output)
+    apart([index, *further], [output])
     from efm3.index import records
     from efm3.index.duplicates import SAME, duplicates
     from efm3.index.library import Library

@@ -73,8 +73,9 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
     are untrained: they are for conformance and speed, not for recognising people.
     """
     from efm3 import untrained
-    from efm3.source import write_atomic
+    from efm3.source import apart, write_atomic
 
+    apart([arch], [output])
     network = _changed(arch_of(arch), numbers, stages)
     if name is not None:
         network = replace(network, name=name)

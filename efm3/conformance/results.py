@@ -97,7 +97,8 @@ def line(o: Outcome, style: Style = plain) -> Iterator[str]:
            f"{style(' '.join(o.tests[:4]), dim=True)}")
     width = min(shutil.get_terminal_size((96, 24)).columns, 110) - 4
     for words in filter(None, (o.about, o.detail)):
-        yield from (f"    {row}" for row in textwrap.wrap(printable(words), width))
+        # Again for each row: another word begins it.
+        yield from (f"    {printable(row)}" for row in textwrap.wrap(printable(words), width))
 
 
 def summary(run: Run, style: Style = plain) -> Iterator[str]:

@@ -91,5 +91,5 @@ def picture(word: str) -> Floats:
 
 def vector(name: str) -> dict[str, Any]:
     """`x` and `embedding` of a vector file."""
-    with np.load(HOME / "vectors" / f"{name}.npz") as z:
+    with np.load(HOME / "vectors" / f"{name}.npz", allow_pickle=False) as z:
         return {k: z[k] for k in ("x", "embedding")}

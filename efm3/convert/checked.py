@@ -20,7 +20,7 @@ from efm3.convert.formats import format_of, module_of, read_network, write_check
 from efm3.convert.matching import network_of
 from efm3.findings import refuse
 from efm3.model import Model
-from efm3.source import open_regular
+from efm3.source import apart, open_regular
 from efm3.version import __version__
 
 OWN = "efm3."
@@ -87,7 +87,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     if beside and os.path.exists(beside) and not os.path.exists(target):
         refuse("X019", f"{beside} is there already, and would be replaced", beside)
     if row_in.name != "bin":
-        _apart([os.fspath(source), *network.files], [os.fspath(target), beside])
+        apart([os.fspath(source), *network.files], [os.fspath(target), beside])
     done = Conversion(os.fspath(source), os.fspath(target), row_in.name, row_out.name, model.arch,
                       beside, network.turned, assumed=network.assumed)
 
@@ -100,14 +100,6 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
 
     write_checked(module, model, os.fspath(target), fold, check)
     return done
-
-
-def _apart(sources: list[str], targets: list[str]) -> None:
-    """Raises X019 where a file that would be written is one that was read."""
-    read = {os.path.realpath(s) for s in sources}
-    for target in targets:
-        if target and os.path.realpath(target) in read:
-            refuse("X019", f"{target} is what the network is read from", target)
 
 
 def _describe(network: Network, row: Format, wanted: Wanted, files: list[str]) -> None:

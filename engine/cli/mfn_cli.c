@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A diagnostic command that needs nothing but the engine.
-#define _POSIX_C_SOURCE 200809L
+// A diagnostic command that needs nothing but the engine, linked with it as objects or an archive.
+#include "../src/platform.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "facex_mfn.h"
 #include "kinds.gen.h"
@@ -33,7 +33,7 @@ static int fail(const char *what, const char *why) {
 // What a file that is not EFM3 is, where its first bytes say so.
 static void name_kind(const char *path) {
     unsigned char head[KIND_REACH];
-    FILE *f = fopen(path, "rb");
+    FILE *f = mfn_os_stream(path);
     if (!f) return;
     size_t have = fread(head, 1, sizeof head, f);
     fclose(f);
@@ -98,11 +98,7 @@ static int layers(const MfnEngine *engine) {
     return 0;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double now(void) { return 1e-9 * (double)mfn_os_nanoseconds(); }
 
 static int timing(const MfnEngine *engine, const float *x, float *out, double *seconds) {
     enum { RUNS = 200 };
@@ -165,7 +161,7 @@ static int check(const char *path, MfnOptions options, const float *x, float *ou
 }
 
 static int embed(const MfnEngine *engine, const char *path, float *x, float *out, int dim) {
-    FILE *f = fopen(path, "rb");
+    FILE *f = mfn_os_stream(path);
     if (!f) return fail(path, "cannot be opened");
     char extra;
     bool whole = fread(x, sizeof *x, VALUES, f) == VALUES && fread(&extra, 1, 1, f) == 0;
@@ -179,6 +175,8 @@ static int embed(const MfnEngine *engine, const char *path, float *x, float *out
 
 int main(int argc, char **argv) {
     MfnOptions options = {.isa = NULL};
+    argv = mfn_os_arguments(argc, argv);
+    if (!argv) return fail("arguments", "out of memory");
     if (argc > 2 && strcmp(argv[1], "--isa") == 0) options.isa = argv[2], argc -= 2, argv += 2;
     if (argc > 2 && strcmp(argv[1], "--precision") == 0) {
         static const char *const names[] = {"f32", "high", "fast"};

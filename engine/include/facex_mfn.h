@@ -34,7 +34,7 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #pragma GCC visibility push(default)
 #endif
 
@@ -203,7 +203,7 @@ const char *mfn_version(void);
 
 /* cdef-end */
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #pragma GCC visibility pop
 #endif
 

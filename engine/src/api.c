@@ -14,10 +14,11 @@
 static void impl_free(MfnImpl *im) {
     if (!im) return;
     mfn_pool_free(atomic_load(&im->pool));
-    for (int i = 0; i < MFN_IDLE_SLOTS; i++) free(atomic_load(&im->idle[i]));
+    for (int i = 0; i < MFN_IDLE_SLOTS; i++) mfn_arena_free(atomic_load(&im->idle[i]));
     free(im->fused.chains), free(im->whole.chains);
     free(im->taps_chw), free(im->taps_hwc), free(im->taps_levels);
-    free(im->weights), free(im->packed), free(im->layers);
+    mfn_arena_free(im->weights);
+    free(im->packed), free(im->layers);
     free(im);
 }
 

@@ -4,27 +4,23 @@
 // Memory for weights and for the feature maps of one call, and the list of idle scratch arenas.
 #include "platform.h"
 
-#include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 #include "engine.h"
 
 float *mfn_arena_new(size_t floats) {
     const size_t huge = (size_t)2 << 20;
-    void *p = NULL;
     if (floats > SIZE_MAX / 8) return NULL;
     size_t bytes = floats * sizeof(float);
-    if (posix_memalign(&p, bytes >= huge ? huge : MFN_ALIGN, bytes) != 0) return NULL;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    // Fewer TLB misses on the weights of the larger networks; a refusal changes nothing.
-    if (bytes >= huge) (void)madvise(p, bytes / huge * huge, MADV_HUGEPAGE);
-#endif
+    void *p = mfn_os_aligned(bytes >= huge ? huge : MFN_ALIGN, bytes);
+    if (!p) return NULL;
+    // Fewer TLB misses on the weights of the larger networks.
+    if (bytes >= huge) mfn_os_large_pages(p, bytes / huge * huge);
     memset(p, 0, bytes);
     return p;
 }
+
+void mfn_arena_free(float *arena) { mfn_os_aligned_free(arena); }
 
 float *mfn_scratch_take(MfnImpl *im) {
     for (int i = 0; i < MFN_IDLE_SLOTS; i++) {
@@ -41,5 +37,5 @@ void mfn_scratch_give(MfnImpl *im, float *scratch) {
                                                     memory_order_release, memory_order_relaxed))
             return;
     }
-    free(scratch);
+    mfn_arena_free(scratch);
 }

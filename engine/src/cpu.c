@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: 2026 EFM3 contributors
 // SPDX-License-Identifier: Apache-2.0
+#include "platform.h"
+
 #include "cpu.h"
 
 #ifdef MFN_HAVE_X86
@@ -55,20 +57,14 @@ unsigned mfn_cpu_features(void) {
     return found & ~(unsigned)KNOWN;
 }
 #elif defined(MFN_HAVE_NEON)
-#if defined(__linux__)
-#include <sys/auxv.h>
-#endif
 
 // AdvSIMD is part of every AArch64 processor that runs code built with __ARM_NEON; the dot products
-// are part of every Apple one, and Linux says where they are.
+// are where the compiler was told so, or the system says so.
 unsigned mfn_cpu_features(void) {
-#if defined(__APPLE__) || defined(__ARM_FEATURE_DOTPROD)
+#ifdef __ARM_FEATURE_DOTPROD
     return MFN_CPU_NEON | MFN_CPU_NEONDOT;
-#elif defined(__linux__)
-    const unsigned long dot = 1ul << 20;  // HWCAP_ASIMDDP
-    return getauxval(AT_HWCAP) & dot ? MFN_CPU_NEON | MFN_CPU_NEONDOT : MFN_CPU_NEON;
 #else
-    return MFN_CPU_NEON;
+    return mfn_os_has_neondot() ? MFN_CPU_NEON | MFN_CPU_NEONDOT : MFN_CPU_NEON;
 #endif
 }
 #else

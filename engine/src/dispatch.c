@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cpu.h"
 #include "facex_mfn.h"
@@ -70,11 +69,7 @@ int mfn_isa_supported(int index) {
     return index >= 0 && index < mfn_isa_rows_len && supported(index);
 }
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double seconds(void) { return 1e-9 * (double)mfn_os_nanoseconds(); }
 
 // The best of several short runs: other processes or a clock change can only slow one down.
 double mfn_fma_peak(const char *isa) {

@@ -76,8 +76,9 @@ static inline int mfn_no_engine(const MfnEngine *engine) {
 // Whether an input is turned before the network: 1, 0, or MFN_E_PICTURE where nobody knows.
 static inline int mfn_turns(const MfnImpl *impl) { return impl->as_given ? 0 : impl->picture; }
 
-// arena.c: 64-byte aligned, released with free(); NULL when out of memory. Zeroed.
+// arena.c: 64-byte aligned, zeroed; NULL when out of memory.
 float *mfn_arena_new(size_t floats);
+void mfn_arena_free(float *arena);
 // Scratch for one call, from the idle list or new; NULL when out of memory.
 float *mfn_scratch_take(MfnImpl *impl);
 void mfn_scratch_give(MfnImpl *impl, float *scratch);

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine.h"
 #include "loader.h"
@@ -79,18 +78,15 @@ static void copy_map(MfnHook *hook, int layer, const float *map, size_t px) {
 
 typedef struct Clock {
     MfnHook hook;
-    struct timespec last;
+    int64_t last;          // nanoseconds
     double *pass, *least;  // seconds of each layer: in this pass over all its bands, in any pass
 } Clock;
 
 static void note_time(MfnHook *hook, int layer, const float *map, size_t px) {
     Clock *c = (Clock *)hook;
-    struct timespec now;
     (void)map, (void)px;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    c->pass[layer] += (double)(now.tv_sec - c->last.tv_sec) +
-                      1e-9 * (double)(now.tv_nsec - c->last.tv_nsec);
-    clock_gettime(CLOCK_MONOTONIC, &c->last);
+    c->pass[layer] += 1e-9 * (double)(mfn_os_nanoseconds() - c->last);
+    c->last = mfn_os_nanoseconds();
 }
 
 // Whether every value is that of a pixel; then `hwc` has them, and the pass shows what they run in.
@@ -119,7 +115,7 @@ static int hooked_passes(const MfnImpl *im, const MfnPlan *plan, const float *in
         for (int i = 0; i < repeats; i++) {
             if (clock) {
                 for (int l = 0; l < im->n_layers; l++) clock->pass[l] = 0;
-                clock_gettime(CLOCK_MONOTONIC, &clock->last);
+                clock->last = mfn_os_nanoseconds();
             }
             mfn_forward_one(im, plan, scratch, pixels ? NULL : input, pixels ? hwc : NULL, embedding,
                             hook);
@@ -129,7 +125,8 @@ static int hooked_passes(const MfnImpl *im, const MfnPlan *plan, const float *in
         mfn_fp_leave(fp);
     }
     int rc = scratch && embedding && hwc ? MFN_OK : MFN_E_NOMEM;
-    free(scratch), free(embedding), free(hwc);
+    mfn_arena_free(scratch);
+    free(embedding), free(hwc);
     return rc;
 }
 
@@ -154,7 +151,7 @@ int mfn_engine_profile(const MfnEngine *engine, const float *input_chw, int repe
     for (int i = 0; i < im->n_layers; i++) seconds[i] = 1e30;
     double *pass = malloc((size_t)im->n_layers * sizeof *pass);
     if (!pass) return MFN_E_NOMEM;
-    Clock c = {{note_time}, {0, 0}, pass, seconds};
+    Clock c = {{note_time}, 0, pass, seconds};
     int rc = hooked_passes(im, &im->fused, input_chw, repeats, &c.hook, &c);
     free(pass);
     return rc;

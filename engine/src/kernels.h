@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "integer.h"
+#include "platform.h"
 
 enum { MFN_BLOCK = 16, MFN_ALIGN = 64 };
 
@@ -85,7 +86,7 @@ typedef struct MfnKernels {
 } MfnKernels;
 
 // Which rows of isa.def this architecture has; on a foreign one a row's file is empty.
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) && !defined(MFN_NO_SIMD)
+#if defined(MFN_GNU_WORDS) && (defined(__x86_64__) || defined(__i386__)) && !defined(MFN_NO_SIMD)
 #define MFN_HAVE_X86 1
 #endif
 // Older compilers do not know the newer sets.
@@ -106,7 +107,7 @@ typedef struct MfnKernels {
 #endif
 
 // What has a constant for an argument is inlined and unrolled.
-#if defined(__GNUC__)
+#ifdef MFN_GNU_WORDS
 #define INLINE static inline __attribute__((always_inline))
 #else
 #define INLINE static inline

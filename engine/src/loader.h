@@ -17,7 +17,7 @@ typedef struct MfnImage {
 
 // Fills *error (never NULL here) and gives `status`.
 int mfn_fail(MfnError *error, int status, int64_t offset, const char *format, ...)
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
     __attribute__((format(printf, 4, 5)))
 #endif
     ;

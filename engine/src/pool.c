@@ -5,21 +5,28 @@
 // too. Workers spin briefly for the next job and then sleep.
 #include "platform.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "engine.h"
 
+static void alone(size_t n, void (*job)(void *ctx, size_t i), void *ctx) {
+    for (size_t i = 0; i < n; i++) job(ctx, i);
+}
+
+#ifdef MFN_NO_THREADS
+void mfn_pool_free(MfnPool *p) { (void)p; }
+
+void mfn_pool_run(MfnImpl *im, size_t n, void (*job)(void *ctx, size_t i), void *ctx) {
+    (void)im;
+    alone(n, job, ctx);
+}
+#else
 struct MfnPool {
-    pthread_mutex_t lock;
-    pthread_cond_t wake, done;
-    pthread_t threads[MFN_MAX_THREADS];
+    MfnMutex lock;
+    MfnCond wake, done;
+    MfnThread threads[MFN_MAX_THREADS];
     int n_threads;
-    pid_t owner;              // threads do not survive fork; a child makes its own pool
-    unsigned forks;           // the owner's count: a child in a new namespace may have its pid
+    MfnProcess owner;         // threads do not survive fork; a child makes its own pool
     struct MfnPool *parents;  // inherited; another thread may still be looking at it
     _Atomic unsigned busy;    // 0 or 1: one batch at a time, others run on their own thread alone;
                               // a word, since RISC-V exchanges a byte by a library call
@@ -32,14 +39,9 @@ struct MfnPool {
     _Atomic size_t next;
 };
 
-static _Atomic unsigned pool_forks;
-static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
-
-static void pool_forked(void) { atomic_fetch_add(&pool_forks, 1); }
-static void pool_watch_forks(void) { (void)pthread_atfork(NULL, NULL, pool_forked); }
-
 static bool is_ours(const MfnPool *p) {
-    return p->owner == getpid() && p->forks == atomic_load(&pool_forks);
+    MfnProcess now = mfn_os_process();
+    return p->owner.number == now.number && p->owner.forks == now.forks;
 }
 
 static void work(MfnPool *p) {
@@ -50,17 +52,11 @@ static void work(MfnPool *p) {
     }
 }
 
-static int64_t nanoseconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 // At most 50 us, about the cost of a sleep and a wake-up.
 static void spin_while_equal(_Atomic unsigned *v, unsigned seen) {
-    int64_t until = nanoseconds() + 50000;
-    while (atomic_load_explicit(v, memory_order_acquire) == seen && nanoseconds() < until)
-        sched_yield();
+    int64_t until = mfn_os_nanoseconds() + 50000;
+    while (atomic_load_explicit(v, memory_order_acquire) == seen && mfn_os_nanoseconds() < until)
+        mfn_os_yield();
 }
 
 static void *worker(void *arg) {
@@ -68,16 +64,16 @@ static void *worker(void *arg) {
     unsigned seen = 0;
     for (;;) {
         spin_while_equal(&p->round, seen);
-        pthread_mutex_lock(&p->lock);
-        while (atomic_load(&p->round) == seen && !p->stop) pthread_cond_wait(&p->wake, &p->lock);
+        mfn_os_lock(&p->lock);
+        while (atomic_load(&p->round) == seen && !p->stop) mfn_os_wait(&p->wake, &p->lock);
         bool stop = p->stop;
         seen = atomic_load(&p->round);
-        pthread_mutex_unlock(&p->lock);
+        mfn_os_unlock(&p->lock);
         if (stop) return NULL;
         work(p);
-        pthread_mutex_lock(&p->lock);
-        if (--p->running == 0) pthread_cond_signal(&p->done);
-        pthread_mutex_unlock(&p->lock);
+        mfn_os_lock(&p->lock);
+        if (--p->running == 0) mfn_os_wake_one(&p->done);
+        mfn_os_unlock(&p->lock);
     }
 }
 
@@ -85,14 +81,14 @@ void mfn_pool_free(MfnPool *p) {
     if (!p) return;
     // After a fork the threads and the state of the lock are the parent's: only memory is ours.
     if (is_ours(p)) {
-        pthread_mutex_lock(&p->lock);
+        mfn_os_lock(&p->lock);
         p->stop = true;
-        pthread_cond_broadcast(&p->wake);
-        pthread_mutex_unlock(&p->lock);
-        for (int i = 0; i < p->n_threads; i++) pthread_join(p->threads[i], NULL);
-        pthread_cond_destroy(&p->done);
-        pthread_cond_destroy(&p->wake);
-        pthread_mutex_destroy(&p->lock);
+        mfn_os_wake_all(&p->wake);
+        mfn_os_unlock(&p->lock);
+        for (int i = 0; i < p->n_threads; i++) mfn_os_thread_join(&p->threads[i]);
+        mfn_os_cond_free(&p->done);
+        mfn_os_cond_free(&p->wake);
+        mfn_os_mutex_free(&p->lock);
     }
     mfn_pool_free(p->parents);
     free(p);
@@ -101,16 +97,13 @@ void mfn_pool_free(MfnPool *p) {
 static MfnPool *pool_new(int threads) {
     MfnPool *p = calloc(1, sizeof *p);
     if (!p) return NULL;
-    if (pthread_mutex_init(&p->lock, NULL) || pthread_cond_init(&p->wake, NULL) ||
-        pthread_cond_init(&p->done, NULL)) {
+    if (!mfn_os_mutex_init(&p->lock) || !mfn_os_cond_init(&p->wake) || !mfn_os_cond_init(&p->done)) {
         free(p);
         return NULL;
     }
-    pthread_once(&pool_once, pool_watch_forks);
-    p->owner = getpid();
-    p->forks = atomic_load(&pool_forks);
+    p->owner = mfn_os_process();
     while (p->n_threads < threads - 1 &&
-           pthread_create(&p->threads[p->n_threads], NULL, worker, p) == 0)
+           mfn_os_thread_start(&p->threads[p->n_threads], worker, p))
         p->n_threads++;
     return p;
 }
@@ -135,18 +128,19 @@ static MfnPool *pool_acquire(MfnImpl *im) {
 void mfn_pool_run(MfnImpl *im, size_t n, void (*job)(void *ctx, size_t i), void *ctx) {
     MfnPool *p = im->threads > 1 && n > 1 ? pool_acquire(im) : NULL;
     if (!p) {
-        for (size_t i = 0; i < n; i++) job(ctx, i);
+        alone(n, job, ctx);
         return;
     }
-    pthread_mutex_lock(&p->lock);
+    mfn_os_lock(&p->lock);
     p->job = job, p->ctx = ctx, p->n = n, p->running = p->n_threads;
     atomic_store(&p->next, 0);
     atomic_fetch_add(&p->round, 1);
-    pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
+    mfn_os_wake_all(&p->wake);
+    mfn_os_unlock(&p->lock);
     work(p);
-    pthread_mutex_lock(&p->lock);
-    while (p->running > 0) pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    mfn_os_lock(&p->lock);
+    while (p->running > 0) mfn_os_wait(&p->done, &p->lock);
+    mfn_os_unlock(&p->lock);
     atomic_store(&p->busy, 0);
 }
+#endif

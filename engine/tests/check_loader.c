@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cursor.h"
@@ -48,13 +49,14 @@ static unsigned char *guarded(size_t n, void **base, size_t *whole) {
     return p + room - n;
 }
 
-// ---- file.c with system calls that fail on demand ----
+// ---- file.c and platform_file.c with system calls that fail on demand ----
 
 static struct {
     long left;             // reads before the fault
     int fault;             // errno of the fault; 0: none; -1: end of file
     bool forever, tiny, claim, no_stat;
     int64_t pretend_size;  // fstat's answer, or -1
+    int64_t size, done;    // bytes of the file, or as many as fstat pretends, and those read
     long mallocs_left;     // allocations before one fails, or -1
     int open_now;
 } os = {.pretend_size = -1, .mallocs_left = -1};
@@ -63,6 +65,7 @@ static size_t address_space = SIZE_MAX;
 static int os_open(const char *path, int flags) {
     int fd = open(path, flags);
     os.open_now += fd >= 0;
+    CHECK(fd < 0 || fcntl(fd, F_GETFD) & FD_CLOEXEC);
     return fd;
 }
 
@@ -78,11 +81,13 @@ static int os_fstat(int fd, struct stat *st) {
     }
     int rc = fstat(fd, st);
     if (os.pretend_size >= 0) st->st_size = os.pretend_size;
+    os.size = st->st_size;
     return rc;
 }
 
 static ssize_t os_read(int fd, void *out, size_t n) {
-    CHECK(n <= (size_t)1 << 30);
+    // Behind the end one byte is asked for, to see whether there is any.
+    CHECK(n <= (size_t)1 << 30 && (os.done < os.size || n == 1));
     if (os.fault && os.left-- <= 0) {
         int fault = os.fault;
         if (!os.forever) os.fault = 0;
@@ -90,8 +95,10 @@ static ssize_t os_read(int fd, void *out, size_t n) {
         errno = fault;
         return -1;
     }
-    if (os.claim && n > (size_t)1 << 20) return (ssize_t)n;
-    return read(fd, out, os.tiny && n > 1 ? 1 : n);
+    const bool claimed = os.claim && n > (size_t)1 << 20;
+    ssize_t got = claimed ? (ssize_t)n : read(fd, out, os.tiny && n > 1 ? 1 : n);
+    os.done += got;
+    return got;
 }
 
 static void *os_malloc(size_t n) {
@@ -107,6 +114,7 @@ static void *os_malloc(size_t n) {
 #undef SIZE_MAX
 #define SIZE_MAX address_space
 #include "file.c"
+#include "platform_file.c"
 #undef open
 #undef close
 #undef fstat
@@ -120,9 +128,14 @@ static int attempt(const char *name, const char *path) {
     snprintf(where, sizeof where, "file %s", name);
     unsigned char *data;
     size_t size;
-    MfnError e = {.offset = -1};
+    MfnError e = {.offset = -7};
+    os.done = 0;
     int rc = mfn_file_read(path, &data, &size, &e);
     CHECK(os.open_now == 0);
+    // What fails before or beside the bytes has no place among them; the header is at 0.
+    if (rc == MFN_E_READ) CHECK(e.offset == (os.done < MFN_FMT_PREFIX_SIZE ? 0 : -1));
+    if (rc == MFN_E_OPEN || rc == MFN_E_NOT_REGULAR || rc == MFN_E_NOMEM || rc == MFN_E_TOO_LARGE)
+        CHECK(e.offset == -1);
     CHECK(rc ? data == NULL && size == 0 && e.status == rc && e.text[0]
              : os.claim || (size == whole_size && memcmp(data, whole, size) == 0));
     free(data);
@@ -151,6 +164,39 @@ static int64_t huge_header(const char *path) {
     return (int64_t)n;
 }
 
+// The widest expansion that a header may ask for, and the next one: files of it would be large.
+static void expansions(void) {
+    unsigned char head[MFN_FMT_PREFIX_SIZE];
+    memcpy(head, whole, sizeof head);
+    head[MFN_FMT_STAGE_OFFSET] = 255;
+    for (int wide = 257; wide < 259; wide++) {
+        head[MFN_FMT_OFF_STEM_CHANNELS] = (unsigned char)wide;
+        head[MFN_FMT_OFF_STEM_CHANNELS + 1] = (unsigned char)(wide >> 8);
+        static MfnImage im;
+        MfnError e;
+        int want = wide * 255 <= 65535 ? MFN_E_TRUNCATED : MFN_E_SHAPE;
+        CHECK(mfn_image_expect(head, sizeof head, 0, &im, &e) == want);
+        CHECK(e.offset == (want == MFN_E_SHAPE ? MFN_FMT_STAGE_OFFSET : 0));
+    }
+}
+
+// A process without a terminal does not get one by a file's name. Left out where there are no terminals.
+static void terminal(void) {
+    int host = posix_openpt(O_RDWR | O_NOCTTY);
+    if (host < 0 || grantpt(host) || unlockpt(host) || !ptsname(host)) return;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(setsid() >= 0 && attempt("terminal", ptsname(host)) == MFN_E_NOT_REGULAR);
+        int own = open("/dev/tty", O_RDWR | O_NOCTTY);
+        _exit(own >= 0);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    snprintf(where, sizeof where, "file terminal");
+    CHECK(WEXITSTATUS(status) == 0 && close(host) == 0);
+}
+
 static void file(const char *path) {
     char other[512];
     snprintf(other, sizeof other, "%s.other", path);
@@ -161,14 +207,23 @@ static void file(const char *path) {
     whole = malloc(whole_size);
     CHECK(whole && fread(whole, 1, whole_size, f) == whole_size && fclose(f) == 0);
 
+    expansions();
     CHECK(attempt("whole", path) == MFN_OK);
     CHECK(attempt("missing", "/nonexistent") == MFN_E_OPEN);
     CHECK(attempt("folder", "/") == MFN_E_NOT_REGULAR);
     CHECK(attempt("endless device", "/dev/zero") == MFN_E_NOT_REGULAR);
     remove(other);
     CHECK(mkfifo(other, 0600) == 0);
+    alarm(60);  // an open that waits takes no processor time
     CHECK(attempt("FIFO without a writer", other) == MFN_E_NOT_REGULAR);
+    alarm(0);
     remove(other);
+    terminal();
+    // The lowest number of a file is one as any other.
+    int input = dup(0);
+    close(0);
+    CHECK(attempt("whole, as standard input", path) == MFN_OK);
+    CHECK(input < 0 || (dup2(input, 0) == 0 && close(input) == 0));
     os.no_stat = true;
     CHECK(attempt("fstat fails", path) == MFN_E_OPEN);
     os.tiny = true;
@@ -191,6 +246,8 @@ static void file(const char *path) {
     CHECK(attempt("shrunk in the header", path) == MFN_E_TRUNCATED);
     address_space = whole_size;
     CHECK(attempt("small address space", path) == MFN_E_TOO_LARGE);
+    address_space = 2 * whole_size;
+    CHECK(attempt("address space of twice the file", path) == MFN_OK);
     address_space = (size_t)-1;
     f = fopen(other, "wb");
     CHECK(f && fwrite(whole, 1, whole_size, f) == whole_size && fputc(0, f) == 0 && !fclose(f));
@@ -266,8 +323,9 @@ static void cursor(void) {
 
 static MfnImage *image;
 
-// Loads a guarded copy of `n` bytes; `want` is a status name, or "refused".
-static void verdict(const unsigned char *bytes, size_t n, const char *want) {
+// Loads a guarded copy of `n` bytes; `want` is a status name, or "refused", and `place` the byte that
+// is blamed, or "" where nobody says.
+static void verdict(const unsigned char *bytes, size_t n, const char *want, const char *place) {
     void *base;
     size_t all;
     unsigned char *copy = guarded(n ? n : 1, &base, &all);
@@ -281,6 +339,7 @@ static void verdict(const unsigned char *bytes, size_t n, const char *want) {
         exit(1);
     }
     CHECK(strcmp(got, "OK") == 0 || (e.text[0] && e.offset >= 0 && e.offset <= (int64_t)n));
+    CHECK(!*place || e.offset == strtoll(place, NULL, 10));
     munmap(base, all);
 }
 
@@ -290,7 +349,7 @@ static uint32_t number(FILE *f) {
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-// Entries of three parts (name, status, bytes), each its length before it.
+// Entries of four parts (name, status, place, bytes), each its length before it.
 static void pack(const char *path) {
     enum { SMALL = 16384 };
     void *base;
@@ -302,8 +361,8 @@ static void pack(const char *path) {
     bool cut = false;
     for (int c = getc(f); c != EOF; c = getc(f), cases++) {
         ungetc(c, f);
-        char part[2][128] = {"", ""};
-        for (int i = 0; i < 2; i++) {
+        char part[3][128] = {"", "", ""};
+        for (int i = 0; i < 3; i++) {
             uint32_t n = number(f);
             CHECK(n < sizeof part[i] && fread(part[i], 1, n, f) == n);
         }
@@ -311,11 +370,13 @@ static void pack(const char *path) {
         unsigned char *bytes = malloc(n ? n : 1);
         CHECK(bytes && fread(bytes, 1, n, f) == n);
         snprintf(where, sizeof where, "%s", part[0]);
-        verdict(bytes, n, part[1]);
+        verdict(bytes, n, part[1], part[2]);
         // Every cut of the first small whole file.
         for (uint32_t k = 0; !cut && strcmp(part[1], "OK") == 0 && n <= SMALL && k < n; k++) {
             snprintf(where, sizeof where, "%s cut to %u bytes", part[0], (unsigned)k);
-            verdict(bytes, k, "E_TRUNCATED");
+            char end[16];
+            snprintf(end, sizeof end, "%u", (unsigned)k);
+            verdict(bytes, k, "E_TRUNCATED", end);
             cuts++;
         }
         cut = cut || cuts > 0;
@@ -326,7 +387,7 @@ static void pack(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGXCPU};
+    int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGXCPU, SIGALRM};
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], on_signal);
     CHECK(argc == 3);
     // A loader that never ends is stopped by the processor time that it takes, not by the clock: the

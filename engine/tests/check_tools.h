@@ -42,6 +42,8 @@ enum { VALUES = 3 * 112 * 112, PIXELS = 112 * 112 * 3, BATCH = 9, MAX_DIM = 1024
 static _Atomic long budget = -1;
 static bool for_ever;
 static _Atomic bool refused;
+// Allocations that are not freed yet.
+static _Atomic long held;
 
 static bool refuse(int number) {
     if (budget < 0) return false;
@@ -55,17 +57,29 @@ static bool refuse(int number) {
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 int __real_posix_memalign(void **p, size_t align, size_t n);
+void __real_free(void *p);
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 int __wrap_posix_memalign(void **p, size_t align, size_t n);
+void __wrap_free(void *p);
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg);
-void *__wrap_malloc(size_t n) { return refuse(ENOMEM) ? NULL : __real_malloc(n); }
+static void *counted(void *p) {
+    held += p != NULL;
+    return p;
+}
+void *__wrap_malloc(size_t n) { return refuse(ENOMEM) ? NULL : counted(__real_malloc(n)); }
 void *__wrap_calloc(size_t n, size_t size) {
-    return refuse(ENOMEM) ? NULL : __real_calloc(n, size);
+    return refuse(ENOMEM) ? NULL : counted(__real_calloc(n, size));
 }
 int __wrap_posix_memalign(void **p, size_t align, size_t n) {
-    return refuse(ENOMEM) ? ENOMEM : __real_posix_memalign(p, align, n);
+    int rc = refuse(ENOMEM) ? ENOMEM : __real_posix_memalign(p, align, n);
+    held += rc == 0;
+    return rc;
+}
+void __wrap_free(void *p) {
+    held -= p != NULL;
+    __real_free(p);
 }
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg) {
     return refuse(EAGAIN) ? EAGAIN : __real_pthread_create(t, a, f, arg);

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from tests.release import small
 from tools.release.checks import Release
 
 
+@pytest.fixture(scope="session")
+def _first(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return small.project(tmp_path_factory.mktemp("first"))
+
+
 @pytest.fixture
-def release(tmp_path: Path) -> Release:
-    """A small project, committed, before its release."""
-    return small.project(tmp_path)
+def release(_first: Release, tmp_path: Path) -> Release:
+    """A small project, committed, before its release: a copy for each test, since git takes most
+    of the time."""
+    (tmp_path / "dist").mkdir()
+    shutil.copytree(_first.root, tmp_path / "project")
+    return _first._replace(root=tmp_path / "project", out=tmp_path / "dist")

@@ -42,7 +42,7 @@ def project(folder: Path) -> Release:
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
-    git(root, "init", "-q")
+    git(root, "init", "-q", "--template=")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "all")
     (folder / "dist").mkdir()

@@ -45,7 +45,7 @@ def test_a_wheel_for_a_machine_without_the_engine_is_seen(release):
 def test_a_stale_module_is_seen(release):
     path = make_wheel(release, members(release) | {"efm3/scan.py": b"SCAN = 0\n"})
     assert content.wheel(path, release.root, "1.2.3") == [
-        f"{path.name}: efm3/scan.py is not what efm3/scan.py is"]
+        f"{path.name}: efm3/scan.py is not as efm3/scan.py in the project"]
 
 
 @pytest.mark.parametrize("platform,machine,order,said", [
@@ -92,7 +92,7 @@ def test_an_sdist(release):
 @pytest.mark.parametrize("name,data,said", [
     ("build/stale.py", b"", " holds build/stale.py, which is no file of the project"),
     ("efm3/scan.py", None, " lacks efm3/scan.py"),
-    ("efm3/scan.py", b"SCAN = 2\n", ": efm3/scan.py is not what efm3/scan.py is")])
+    ("efm3/scan.py", b"SCAN = 2\n", ": efm3/scan.py is not as efm3/scan.py in the project")])
 def test_an_sdist_that_is_wrong(release, name, data, said):
     path = make_sdist(release, {name: data})
     assert content.sdist(path, release.root, "1.2.3") == [f"{path.name}{said}"]

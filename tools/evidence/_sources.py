@@ -84,7 +84,7 @@ GROUPS: dict[str, tuple[str, ...] | Callable[[], tuple[str, ...]]] = {
 """Name to globs below the root; what has no slash is a module with all that it imports."""
 
 DEPENDS: dict[str, tuple[str, ...]] = {
-    "fuzz_c": ("engine", "kernels", "fuzz targets in C"),
+    **dict.fromkeys(("fuzz_c", "fuzz"), ("engine", "kernels", "fuzz targets in C")),
     "fuzz_c.libfuzzer.read": ("reader in C", "fuzz targets in C"),
     "fuzz_c.libfuzzer.mirror": ("reader in C", "fuzz targets in C"),
     "fuzz_python": ("every reader", "fuzz targets in Python"),
@@ -101,6 +101,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "faults.no memory": ("engine", "kernels", "checks in C"),
     "faults.no memory, in Python": ("readers", "binding", "memory's driver"),
     "faults.special files": ("opening", "saving", "odd files"),
+    "memory": ("engine", "kernels", "checks in C", "cases"),
     "threads": ("engine", "kernels", "checks in C"),
     "threads.ends of a process": ("engine", "binding", "scenarios"),
     "soak": ("engine", "kernels", "checks in C"),
@@ -119,10 +120,17 @@ COUNTERS = {"fuzz_c": "fuzz"}
 """The first word of a counter to the part that counts it, where they differ."""
 
 COUNTING = ("fuzz", "fuzz_python")
-"""The parts that have counters alone."""
+"""The parts that count runs; one round of all their targets is their only figure."""
 
-QUICK: frozenset[str] = frozenset()
-"""PART.FIGURE of what takes less than half a minute in the short form."""
+QUICK = frozenset({
+    "differential", "soak.soak in Python", "threads.ends of a process",
+    *(f"exhaustive.{one}" for one in (
+        "cut at every byte", "every bit of the first 4 KiB and of every size",
+        "every value of the first 100 bytes", "every u32 at 40 values")),
+    "limits.time of a refusal in Python", "faults.special files", "faults.calls that fail",
+    "faults.killed at each call", "faults.two writers"})
+"""PART or PART.FIGURE of what takes less than half a minute in the short form and builds no
+instrumented engine: what .ci/run renews."""
 
 
 class NotDeclared(KeyError):
@@ -140,7 +148,7 @@ class Tree:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
-        self._known: dict[str, str] = {}
+        self.known: dict[str, str] = {}
 
     def __call__(self, key: str) -> dict[str, str]:
         """Group to digest for `key`, PART.FIGURE or a counter. Raises NotDeclared."""
@@ -152,14 +160,14 @@ class Tree:
             "tool": self._digest(f"tools/evidence/{part_of(key)}.py")}
 
     def _digest(self, group: str) -> str:
-        if group not in self._known:
+        if group not in self.known:
             out = sha256()
             for name in files(group):
                 path = self.root / name
                 if path.is_file():
                     out.update(f"{name}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
-            self._known[group] = out.hexdigest()[:LENGTH]
-        return self._known[group]
+            self.known[group] = out.hexdigest()[:LENGTH]
+        return self.known[group]
 
 
 @cache

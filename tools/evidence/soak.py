@@ -26,8 +26,8 @@ PLANTS = {
     "64 bytes a load": ("api.c", "    MfnImage *image = malloc(sizeof *image);",
                         "    static char *volatile lost;\n    lost = malloc(64);\n"
                         "    MfnImage *image = malloc(sizeof *image);"),
-    "an open file a refusal": ("file.c", "    close(fd);\n",
-                               "    if (!rc) close(fd);\n"),
+    "an open file a refusal": ("file.c", "    mfn_os_close(file);\n",
+                               "    if (!rc) mfn_os_close(file);\n"),
 }
 """Name to file, text that occurs in it once, and the text with the leak."""
 

@@ -66,7 +66,7 @@ def main() -> int:
     check = bool(parser.parse_args().check)
     differ = generate(check)
     for line in figures.stale():
-        print(f"note: stale figure: {line}")
+        print(f"note: stale figure: {line}", file=sys.stderr)
     return int(bool(differ) and check)
 
 

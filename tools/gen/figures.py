@@ -28,7 +28,7 @@ class Area(NamedTuple):
 
 AREAS = (
     Area("A", "Fuzzing", "100 million runs in C, 20 million of them under sanitizers; 5 million in "
-         "Python; no open finding", ("fuzz", "fuzz_python")),
+         "Python; no open finding", ("fuzz", "fuzz_python", "memory")),
     Area("B", "Exhaustive damage, one verdict", "5 million files, no disagreement; at most 2 x the "
          "file + 1 MiB and 100 ms per refusal at level structure, 4 x the mirror more above it",
          ("exhaustive", "differential", "limits"),
@@ -52,11 +52,14 @@ AREAS = (
 )
 
 SHOWN: dict[str, tuple[str, ...]] = {
+    "fuzz": ("executions",),
+    "fuzz_python": ("executions",),
     "exhaustive": ("C loader", "all four readers", "disagreements", "slowest refusal in C"),
     "differential": ("files", "disagreements", "slowest refusal in C, ms"),
     "limits": ("refused files", "most part of the bound", "slowest refusal, ms"),
     "faults": ("faults", "survived", "kills", "killed", "saves", "failed once",
                "failed from there on", "leaks or crashes", "torn or lost", "load", "save"),
+    "memory": ("files", "cuts of a file", "files loaded and run, or refused", "reports"),
     "threads": ("threads", "calls", "results that differ from serial use",
                 "reports of ThreadSanitizer", "forks during batches",
                 "hangs, crashes, wrong results", "ended well",

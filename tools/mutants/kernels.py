@@ -28,7 +28,7 @@ SLOTS = {"avx512bf16": ("bf16",), "avx512vnni": ("i8", "i16"), "avx512": ("i16",
 FLOATS = ("gemm", "u8", "dw3", "widen", "stem")
 
 CHECKER = [ROOT / "engine/tests/check_kernels.c", SRC / "dispatch.c", SRC / "cpu.c",
-           SRC / "pack_int.c"]
+           SRC / "pack_int.c", SRC / "platform_machine.c"]
 """What is linked with the kernels."""
 
 ABSENT = 77

@@ -30,7 +30,8 @@ def _compared(found: set[str], wanted: set[str], where: str) -> list[str]:
 
 def _same(files: dict[str, bytes], root: Path, pairs: dict[str, str], where: str) -> list[str]:
     """`pairs` is member to file of the project."""
-    return [f"{where}: {member} is not what {name} is" for member, name in sorted(pairs.items())
+    return [f"{where}: {member} is not as {name} in the project"
+            for member, name in sorted(pairs.items())
             if member in files and files[member] != (root / name).read_bytes()]
 
 

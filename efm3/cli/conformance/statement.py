@@ -33,7 +33,9 @@ def command(results: str, output: Path | None, badge: Path | None, name: str, ve
     Exit codes: 0 made, 1 RESULTS are not results, 2 usage, 3 unreadable.
     """
     from efm3.conformance import badges, statement
-    from efm3.source import read
+    from efm3.source import apart, read
+
+    apart([source(results)], [output, badge])
 
     try:
         value = json.loads(bytes(read(source(results))))

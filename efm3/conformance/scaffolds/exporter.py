@@ -96,7 +96,8 @@ def main(arch_path: str, folder: str, out: str) -> int:
     try:
         try:
             arch = json.loads(Path(arch_path).read_text(encoding="utf-8"))
-            tensors = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
+            tensors = {path.stem: np.load(path, allow_pickle=False)
+                       for path in Path(folder).glob("*.npy")}
         except (ValueError, EOFError) as e:
             raise Refused(f"not JSON, or not an array: {e}") from None
         data = write(arch, tensors)
