@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.gen import promises, security
-from tools.mutants import c, checks, engine, python
+from tools.mutants import _rooms, c, checks, engine, python, tested
 
 ROOT = Path(__file__).resolve().parent.parent
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -64,9 +64,42 @@ def test_a_check_in_python_taken_out_is_noticed(name, by):
     assert python._forked(mutant).startswith(by)
 
 
+@pytest.mark.parametrize("name,by", [
+    ("efm3/train/schedule.py FLOOR is 0.02, not 0.01", "test_rate_"),
+    ("efm3/train/schedule.py rate: < is <= in step < warmup", "test_rate_"),
+    ("efm3/train/config.py _fits: never said['choices'] and value not in said['choices']",
+     "test_options_of_a_strange_checkpoint_are_refused"),
+    ("efm3/arithmetic.py splitmix: 30 is 60 in z = (z ^ z >> 30) * _FIRST & _MASK",
+     "tests/test_arithmetic.py::test_"),
+])
+def test_a_slip_in_python_is_noticed(name, by):
+    ((_, killer),) = tested.kill([m for m in tested.mutants() if m.name == name])
+    assert by in killer
+
+
+def test_what_no_test_notices_is_alive(monkeypatch):
+    """With another module's tests; and a test that fails by itself is no killer."""
+    floor = [m for m in tested.mutants() if m.name.startswith("efm3/train/schedule.py FLOOR")]
+    monkeypatch.setitem(tested.CHECKED, "efm3.train.schedule",
+                        _rooms.Room(("tests/train/test_config.py",)))
+    assert [k for _, k in tested.kill(floor)] == ["", ""]
+    monkeypatch.setitem(tested.CHECKED, "efm3.train.schedule", _rooms.Room(("tests/none.py",)))
+    with pytest.raises(RuntimeError, match="no such tests"):
+        list(tested.kill(floor))
+
+
+def test_every_room_has_its_mutants():
+    """400 and more in evaluation, conversion, pictures and the schedule; each is one place."""
+    names = [m.name for m in tested.mutants()]
+    assert len(set(names)) == len(names)
+    rooms = [n.split("/")[1] for n in names]
+    for room in ("evaluation", "convert", "pictures", "train"):
+        assert rooms.count(room) > 40, room
+
+
 def test_every_listed_exception_is_a_mutant_or_a_line():
     names = set()
-    for module in (c, engine, python):
+    for module in (c, engine, python, tested):
         names |= {m.name for m in module.mutants()}
     assert set(checks.excuses()) <= names
     assert all(checks.excuses().values())
