@@ -25,11 +25,33 @@ def test_the_loaders_checks_hold(tmp_path):
 @pytest.mark.parametrize("name,by", [
     ("loader.c read_arch: LIMITS(GDC_KERNEL, gdc_kernel);", "pack"),
     ("cursor.h mfn_cur_has: always n <= c->size - c->at", "cursor"),
-    ("file.c read_fully: never got == 0", "file"),
+    ("cursor.h mfn_add64: as b >= UINT64_MAX - a", "cursor"),
+    ("loader.c check_shape: as widest * a->t[i] >= MFN_FMT_MAX_EXPANDED", "file"),
+    ("loader.c verify_prefix: E_STATE for E_JSON_LEN", "pack"),
+    ("platform_file.c mfn_os_open: without O_CLOEXEC", "file"),
 ])
-def test_a_check_of_the_loader_taken_out_is_noticed(name, by):
+def test_a_change_of_the_loader_is_noticed(name, by):
     ((_, killer),) = c.kill([m for m in c.mutants() if m.name == name])
     assert killer.startswith(f"check_loader {by}: ")
+
+
+@needs_cc
+def test_a_change_of_the_engine_is_noticed():
+    """A freed handle that stays live, and a batch whose bytes wrap around."""
+    names = {"api.c mfn_engine_free: without engine->cookie = 0": "misuse",
+             "api.c forward: never count > SIZE_MAX / (im->arch.embedding_dim * sizeof(float))":
+             "counts"}
+    chosen = [m for m in engine.mutants() if m.name in names]
+    found = {m.name: killer for m, killer in engine.kill(chosen)}
+    assert set(found) == set(names)
+    for name, by in names.items():
+        assert found[name].startswith(f"check_engine {by}: ")
+
+
+def test_each_kind_of_change_is_made():
+    names = [m.name.split(": ", 1)[1].split()[0] for m in [*c.mutants(), *engine.mutants()]]
+    assert {"never", "always", "as", "the", "without", "E_STATE", "E_ARG"} <= set(names)
+    assert len(names) >= 250
 
 
 @pytest.mark.parametrize("name,by", [

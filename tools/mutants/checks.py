@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Do the tests see the checks? Each check of the C loader and of the Python rules is taken out.
+"""Do the tests see the checks? The C engine and the Python rules are changed, one place at a time.
 
-A condition is made to hold never (or, of `a and b`, one of its parts always), a rule finds
-nothing, a refusal is skipped; then the case or test that notices is named. What nothing notices
+In C a condition holds never (or, of `a and b`, one of its parts always), has another border or
+number, a status is another one, a statement is left out: see _operators.py. In Python a rule finds
+nothing, a refusal is skipped. Then the case or test that notices is named. What nothing notices
 must be listed, with the reason, in tools/evidence/exceptions.toml. Words select mutants by name
 ("efm3/evaluation" those of a room); `--every N` takes one of N.
 """
