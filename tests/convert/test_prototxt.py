@@ -63,7 +63,8 @@ def test_a_value_of_another_kind(text, ask, word):
 def test_marks_in_quotes_are_texts():
     assert parse(b'a: "["', "x").word("a") == "["
     assert parse(b'a: ["]", ",", ";"]', "x").words("a") == ["]", ",", ";"]
-    for text in (b'a { "}" }', b'";" a: 1', b'a ":" 1', b'a: 1 ","', b'a "{" }'):
+    assert parse(b'a: [b ","]', "x").words("a") == ["b", ","]
+    for text in (b'a { "}" }', b'a { "}"', b'";" a: 1', b'a ":" 1', b'a: 1 ","', b'a "{" }'):
         with pytest.raises(efm3.Efm3Error, match="X003"):
             parse(text, "x")
 

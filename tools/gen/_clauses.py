@@ -378,7 +378,7 @@ CLAUSES: tuple[Room, ...] = (
     Room("The evidence", (
         Clause("A check that is taken out of loader or rules is noticed by a case or a test; "
                "those that are not are listed with the reason.",
-               _of("test_checks_see: a_check_of_the_loader_taken_out_is_noticed "
+               _of("test_checks_see: a_change_of_the_loader_is_noticed "
                    "a_check_in_python_taken_out_is_noticed "
                    "every_listed_exception_is_a_mutant_or_a_line"), "F"),
         Clause("Each clause of this page names tests that exist and are run.",
