@@ -43,6 +43,12 @@ def test_the_input_is_scaled_alike_everywhere():
     assert np.array_equal(np.moveaxis(reference.prepare(image)[0], 0, -1).ravel()[:256], want)
 
 
+def test_the_tolerance_is_the_specs():
+    spec = (ROOT / "spec" / "EFM3.md").read_text(encoding="utf-8")
+    said = re.search(r"\| f32 \| f32 \| no component differs by more than (\S+) \|", spec)
+    assert float(said[1]) == arithmetic.TOLERANCE
+
+
 def test_the_version_stands_in_c_too():
     header = (ROOT / "engine/include/facex_mfn.h").read_text(encoding="utf-8")
     assert re.findall(r'MFN_VERSION_STRING "(.+)"', header) == [__version__]

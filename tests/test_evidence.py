@@ -142,7 +142,7 @@ def test_every_part_has_sources_a_chapter_and_numbers_to_show():
     assert sorted(chapters) == evidence.PARTS
     measured = {_sources.part_of(key) for key in _sources.DEPENDS}
     assert measured == set(evidence.PARTS)
-    assert set(figures.SHOWN) | set(_sources.COUNTING) == set(evidence.PARTS)
+    assert set(figures.SHOWN) == set(evidence.PARTS)
     assert {_sources.part_of(key) for key in KEYS} <= set(evidence.PARTS)
     for part, own in BOOK["figures"].items():
         for name, found in own.items():
@@ -236,11 +236,11 @@ def test_runs_add_up_for_each_state_of_the_sources(book):
     for executions in (10, 20):
         _book.count("fake.runs", "none", executions, 1.0, "x")
     assert [r["executions"] for r in _book.read()["counters"]["fake.runs"]] == [30]
-    assert _book.counted("fake") and _book.total("fake", fresh=True) == 30
+    assert _book.total("fake", fresh=True) == 30
     whole = _book.read()
     whole["counters"]["fake.runs"][0]["sources"]["left"] = "0" * 12
     _book.PATH.write_text(json.dumps(whole), encoding="utf-8")
-    assert not _book.counted("fake")
+    assert _book.total("fake", fresh=True) == 0
     _book.count("fake.runs", "none", 5, 1.0, "x")
     assert (_book.total("fake"), _book.total("fake", fresh=True)) == (35, 5)
 
@@ -291,3 +291,23 @@ def test_quick_measures_nothing_else(book, monkeypatch):
     assert renewed(book, quick=True) == ["left"]
     monkeypatch.setattr(_sources, "QUICK", frozenset({"fake"}))
     assert renewed(book, quick=True, everything=True) == ["left", "right"]
+
+
+def test_a_round_of_a_part_that_counts_is_its_figure(book, monkeypatch):
+    monkeypatch.setattr(_sources, "COUNTING", ("fake",))
+
+    def run(long):
+        _book.count("fake.runs", "none", 7, 1.0, "x")
+        return ()
+    book.run = run
+    for how in ({}, {}, {"long": True}, {"long": True}):  # the second of each has nothing to do
+        renewed(book, **how)
+    assert _book.total("fake") == 14
+    assert _book.read()["figures"]["fake"]["a round"]["numbers"] == {"executions": 7}
+
+    def finds(long):
+        _book.count("fake.runs", "none", 1, 1.0, "x", 1)
+        raise RuntimeError("a finding")
+    book.run = finds
+    assert evidence.renew("fake", True, True, False) == 1
+    assert _book.read()["figures"]["fake"]["a round"]["numbers"] == {"executions": 7}

@@ -165,6 +165,121 @@ def test_a_size_that_is_not_the_datas(image, form, at, sizes):
         refused(data[:at] + sizes + data[at + len(sizes):], "F010", resize=True)
 
 
+def test_the_limits():
+    assert (pictures.SIDE, pictures.MAX_SIDE) == (112, 65536)
+    assert (pictures.MAX_FILE, pictures.SMALL) == (64 << 20, 1 << 20)
+    assert (pictures.MAX_MEMORY, pictures.LARGE) == (200 << 20, 24 << 20)
+
+
+JPEG, PNG = _forms.FORMS["jpeg"], _forms.FORMS["png"]
+
+
+def scaled(width, height, form=JPEG, wanted=None, memory=1 << 30):
+    return pictures._scale(_headers.Size(width, height), form, "", wanted, memory)
+
+
+def test_what_decoding_costs():
+    size = _headers.Size(99, 49, 2, 1000)
+    # A row and a column more than there are, of four bytes kept and three given.
+    assert pictures._cost(size, JPEG, 1) == 1000 + 2 * 99 * 49 + 7 * 100 * 50
+    assert pictures._cost(size, JPEG, 4) == 1000 + 2 * 99 * 49 + 7 * 25 * 13
+    assert pictures._cost(_headers.Size(99, 49), PNG._replace(pixel=0.5), 1) == 17500
+
+
+@pytest.mark.parametrize("least,scale", [
+    (1, 1), (447, 1), (448, 2), (895, 2), (896, 4), (1791, 4), (1792, 8), (4000, 8)])
+def test_a_jpeg_is_decoded_at_no_less_than_twice_the_side(least, scale):
+    """448 is four times 112: half of it is still twice the side."""
+    assert scaled(least, least, wanted=(112, True)) == scale
+    assert scaled(least, least + 9, wanted=(112, True)) == scale
+    assert scaled(least, least) == scaled(least, least, PNG, (112, True)) == 1
+
+
+def test_a_jpeg_that_takes_too_much_is_decoded_smaller():
+    costs = [pictures._cost(_headers.Size(800, 600), JPEG, s) for s in (1, 2, 4, 8)]
+    for memory, scale in ((costs[0], 1), (costs[0] - 1, 2), (costs[1], 2), (costs[1] - 1, 4),
+                          (costs[2] - 1, 8), (0, 8)):
+        assert scaled(800, 600, memory=memory) == scale
+    assert scaled(800, 600, PNG, memory=0) == 1
+
+
+def test_where_a_picture_is_too_large(monkeypatch):
+    assert scaled(65536, 1) == scaled(1, 65536) == 1
+    for sides in ((65537, 1), (1, 65537)):
+        with pytest.raises(BadPicture, match="F011"):
+            scaled(*sides)
+    for sides in ((0, 5), (5, 0)):
+        with pytest.raises(_headers.Damaged, match="pixels"):
+            scaled(*sides)
+    costs = pictures._cost(_headers.Size(300, 200), PNG, 1)
+    monkeypatch.setattr(pictures, "MAX_MEMORY", costs)
+    assert scaled(300, 200, PNG) == 1
+    monkeypatch.setattr(pictures, "MAX_MEMORY", costs - 1)
+    with pytest.raises(BadPicture, match="F011"):
+        scaled(300, 200, PNG)
+    assert scaled(112, 112, PNG, (112, False)) == 1
+    for sides in ((112, 113), (113, 112)):
+        with pytest.raises(BadPicture, match="F012"):
+            scaled(*sides, PNG, (112, False))
+
+
+def test_the_largest_file(image, monkeypatch, tmp_path):
+    data = encoded(image)
+    (tmp_path / "a.png").write_bytes(data)
+    monkeypatch.setattr(pictures, "MAX_FILE", len(data))
+    for source in (data, str(tmp_path / "a.png")):
+        assert face(source).pixels.shape == (112, 112, 3)
+    monkeypatch.setattr(pictures, "MAX_FILE", len(data) - 1)
+    for source in (data, str(tmp_path / "a.png")):
+        with pytest.raises(BadPicture, match="F011"):
+            face(source)
+    monkeypatch.setattr(pictures, "MAX_FILE", 20)
+    assert pictures._bytes(str(tmp_path / "a.png")) == data[:21]
+
+
+def test_who_is_told_of_a_large_picture(image, monkeypatch):
+    calls, data = [], encoded(image)
+    costs = pictures._cost(_headers.Size(112, 112), PNG, 1)
+    for limit in (costs, costs - 1):
+        monkeypatch.setattr(pictures, "LARGE", limit)
+        read(data, large=lambda limit=limit: calls.append(limit))
+    assert calls == [costs - 1]
+    assert read(data).pixels.shape == (112, 112, 3)  # nobody is
+
+
+def test_a_file_that_cannot_be_read_to_its_end(monkeypatch, tmp_path):
+    class Failing(io.BytesIO):
+        def fileno(self):
+            raise OSError(5, "Input/output error")
+    monkeypatch.setattr(pictures, "open_regular", lambda path: Failing())
+    with pytest.raises(Unreadable, match=r"a\.png: Input/output error"):
+        read(str(tmp_path / "a.png"))
+
+
+def test_whose_header_pillow_reads_alone(image, monkeypatch):
+    calls, measured = [], _forms.measured
+    data = encoded(image, pixels=PICTURE[:50, :100])
+    monkeypatch.setattr(_forms, "measured", lambda *a: calls.append(1) or measured(*a))
+    monkeypatch.setattr(pictures, "SMALL", 50 * 100)
+    read(data)
+    assert calls == [1]
+    monkeypatch.setattr(pictures, "SMALL", 50 * 100 - 1)
+    read(data)
+    assert calls == [1]
+    # A form without a reader of its own is left to Pillow however large it is.
+    assert read(encoded(image, "PPM")).pixels.shape == (112, 112, 3) and calls == [1, 1]
+
+
+def test_a_jpeg_in_little_memory_is_smaller_and_says_so(image):
+    data = encoded(image, "JPEG", np.zeros((600, 800, 3), np.uint8))
+    assert read(data).pixels.shape == (600, 800, 3) and read(data).notes == ()
+    got = read(data, memory=1 << 20)
+    assert got.pixels.shape == (300, 400, 3)
+    assert got.notes == ("decoded at 1/2 of its 800x600 pixels",)
+    # Where it is scaled anyway nothing is said.
+    assert face(encoded(image, "JPEG", np.zeros((900, 900, 3), np.uint8)), True).notes == ()
+
+
 def test_transparent_parts_are_white(image):
     alpha = np.full((112, 112), 255, np.uint8)
     alpha[:50], alpha[50:60] = 0, 128

@@ -112,7 +112,8 @@ class Pairs(Machine):
 
 def _fits(value: memoryview, kind: Dtype, shape: tuple[Any, ...]) -> bool:
     """True for an array of one axis, or of more whose other axes are 1, as OpenCV makes them."""
-    return (len(shape) <= 4 and all(isinstance(n, int) and n >= 0 for n in shape)
+    # A length below 0 makes the product so.
+    return (len(shape) <= 4 and all(isinstance(n, int) for n in shape)
             and sum(n != 1 for n in shape) <= 1
             and math.prod(shape) * SIZES[kind.word] == len(value))
 

@@ -96,7 +96,7 @@ def people(pictures: Indices, same: Bools) -> Indices:
     for one, two in pictures[same].tolist():
         parent[root(one)] = root(two)
     roots = np.array([root(i) for i in range(len(parent))])
-    return np.unique(roots[pictures], return_inverse=True)[1].reshape(-1, 2)
+    return np.unique(roots[pictures], return_inverse=True)[1].reshape(pictures.shape)
 
 
 def tar_interval(base: Doubles, other: Doubles, same: Bools, who: Indices,

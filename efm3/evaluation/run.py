@@ -24,6 +24,8 @@ Progress = Callable[[int, int], None]
 """Called with the number of pictures done and their total."""
 
 BATCH = 64
+PART = 4096
+"""Pairs whose embeddings are copied as float64 at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ def measure(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bo
     """
     vectors = np.empty((0, 0), np.float32)
     bad = np.zeros(pairs.count, bool)
-    done = 0
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        for pictures, broken in _batches(pairs, pool, max(1, threads), batch, skip_broken):
+    done, threads = 0, max(1, threads)
+    with ThreadPoolExecutor(threads) as pool:
+        for pictures, broken in _batches(pairs, pool, threads, batch, skip_broken):
             found = _embedded(embed, pictures, flip, pairs.name)
             if not done:
                 vectors = np.empty((pairs.count, found.shape[1]), np.float32)
@@ -74,8 +76,8 @@ def measure(embed: Embed, pairs: PairSet, *, flip: bool = False, skip_broken: bo
                pairs.name)
     similarity = np.empty(len(same))
     first, second = pairs.first[keep], pairs.second[keep]
-    for start in range(0, len(same), 4096):
-        part = slice(start, start + 4096)
+    for start in range(0, len(same), PART):
+        part = slice(start, start + PART)
         similarity[part] = np.einsum("ij,ij->i", vectors[first[part]].astype(float),
                                      vectors[second[part]].astype(float))
     left_out = int((~keep).sum())

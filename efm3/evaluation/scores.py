@@ -157,9 +157,8 @@ def eer(similarity: Floats, same: Bools) -> float:
     interpolated linearly between the points of the ROC curve."""
     _, far, tar = roc(similarity, same)
     excess = far - (1 - tar)
+    # The first threshold accepts nobody: its excess is -1, and that of the last is 1.
     k = int(np.argmax(excess >= 0))
-    if k == 0 or excess[k] == 0:
-        return float(far[k])
     part = excess[k - 1] / (excess[k - 1] - excess[k])
     return float(far[k - 1] + part * (far[k] - far[k - 1]))
 

@@ -107,11 +107,13 @@ class Config:
 def _fits(f: Field[Any], value: Any) -> bool:
     """Whether the option could have been given this value."""
     said = f.metadata
-    if not isinstance(value, KINDS[str(f.type)]):
+    # A truth value is an int to Python, and no number of steps.
+    if (not isinstance(value, KINDS[str(f.type)])
+            or isinstance(value, bool) != (f.type == "bool")):
         return False
     if said["choices"] and value not in said["choices"]:
         return False
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not isinstance(value, (int, float)):
         return True
     return bool((said["least"] is None or value >= said["least"])
                 and (said["most"] is None or value <= said["most"]))

@@ -58,7 +58,7 @@ class Trainer:
         self.optimizer = self._optimizer()
         self.batches = Batches(len(source), config.batch, config.seed, world.rank, world.size)
         self.per_epoch = self.batches.steps
-        self.total = config.steps or config.epochs * self.per_epoch
+        self.total = schedule.total(config, self.per_epoch)
         self.augment = feed.augmenter(config.augment)
         self.step, self.best = 0, float("-inf")
         self.partial = dict(ZERO)
@@ -151,9 +151,9 @@ class Trainer:
         if c.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         waited = time.monotonic() - mark
-        lr = schedule.rate(self.step, self.total, round(c.warmup * self.per_epoch), c.lr)
-        self.head.margin = schedule.margin(self.step, round(c.margin_warmup * self.per_epoch),
-                                           self.head.full_margin)
+        warmup, ramp = (schedule.in_steps(n, self.per_epoch) for n in (c.warmup, c.margin_warmup))
+        lr = schedule.rate(self.step, self.total, warmup, c.lr)
+        self.head.margin = schedule.margin(self.step, ramp, self.head.full_margin)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which images a batch holds: a function of seed, epoch, batch number and rank alone."""
+"""Which images a batch holds: a function of seed, epoch, batch number and rank alone.
+
+PyTorch draws the order, and is imported only for that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import torch
 
 from efm3.arithmetic import STEP, splitmix
 
@@ -37,6 +38,8 @@ class Batches:
         return self.steps - self.first
 
     def __iter__(self) -> Iterator[list[int]]:
+        import torch
+
         g = torch.Generator().manual_seed(mix(self.seed, self.epoch))
         order = torch.randperm(self.count, generator=g)
         for step in range(self.first, self.steps):

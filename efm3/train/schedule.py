@@ -1,13 +1,25 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Learning rate and margin as pure functions of the step: no state to store."""
+"""Learning rate and margin as pure functions of the step: no state to store, and no PyTorch."""
 
 from __future__ import annotations
 
 import math
 
+from efm3.train.config import Config
+
 FLOOR = 0.01
 """Where the cosine ends, as a fraction of the peak."""
+
+
+def total(config: Config, per_epoch: int) -> int:
+    """Steps of a run: those asked for, else its epochs of `per_epoch` steps each."""
+    return config.steps or config.epochs * per_epoch
+
+
+def in_steps(epochs: float, per_epoch: int) -> int:
+    """A length in epochs, such as the warm-up's, as whole steps."""
+    return round(epochs * per_epoch)
 
 
 def rate(step: int, steps: int, warmup: int, peak: float) -> float:

@@ -58,7 +58,7 @@ static struct {
     int64_t pretend_size;  // fstat's answer, or -1
     int64_t size, done;    // bytes of the file, or as many as fstat pretends, and those read
     long mallocs_left;     // allocations before one fails, or -1
-    int open_now;
+    int open_now, allocated;
 } os = {.pretend_size = -1, .mallocs_left = -1};
 static size_t address_space = SIZE_MAX;
 
@@ -103,7 +103,14 @@ static ssize_t os_read(int fd, void *out, size_t n) {
 
 static void *os_malloc(size_t n) {
     if (os.mallocs_left >= 0 && os.mallocs_left-- == 0) return NULL;
-    return malloc(n);
+    void *p = malloc(n);
+    os.allocated += p != NULL;
+    return p;
+}
+
+static void os_free(void *p) {
+    os.allocated -= p != NULL;
+    free(p);
 }
 
 #define open(path, flags) os_open(path, flags)
@@ -111,6 +118,7 @@ static void *os_malloc(size_t n) {
 #define fstat(fd, st) os_fstat(fd, st)
 #define read(fd, out, n) os_read(fd, out, n)
 #define malloc(n) os_malloc(n)
+#define free(p) os_free(p)
 #undef SIZE_MAX
 #define SIZE_MAX address_space
 #include "file.c"
@@ -120,6 +128,7 @@ static void *os_malloc(size_t n) {
 #undef fstat
 #undef read
 #undef malloc
+#undef free
 
 static unsigned char *whole;
 static size_t whole_size;
@@ -131,7 +140,8 @@ static int attempt(const char *name, const char *path) {
     MfnError e = {.offset = -7};
     os.done = 0;
     int rc = mfn_file_read(path, &data, &size, &e);
-    CHECK(os.open_now == 0);
+    CHECK(os.open_now == 0 && os.allocated == (rc == MFN_OK));
+    os.allocated = 0;
     // What fails before or beside the bytes has no place among them; the header is at 0.
     if (rc == MFN_E_READ) CHECK(e.offset == (os.done < MFN_FMT_PREFIX_SIZE ? 0 : -1));
     if (rc == MFN_E_OPEN || rc == MFN_E_NOT_REGULAR || rc == MFN_E_NOMEM || rc == MFN_E_TOO_LARGE)
@@ -340,6 +350,8 @@ static void verdict(const unsigned char *bytes, size_t n, const char *want, cons
     }
     CHECK(strcmp(got, "OK") == 0 || (e.text[0] && e.offset >= 0 && e.offset <= (int64_t)n));
     CHECK(!*place || e.offset == strtoll(place, NULL, 10));
+    CHECK(strcmp(got, "OK") != 0 || (image->data == copy && image->size == n));
+    for (const char *t = e.text; *t; t++) CHECK(*t >= ' ' && *t <= '~');
     munmap(base, all);
 }
 

@@ -9,7 +9,18 @@ import pytest
 
 import efm3
 from efm3.convert import _protobuf
-from efm3.convert._protobuf import MOST_FIELDS, REAL, SPAN, WHOLE, WORD, Span, Wire
+from efm3.convert._protobuf import (
+    MOST_FIELDS,
+    MOST_TEXT,
+    MOST_WORD,
+    REAL,
+    SPAN,
+    WHOLE,
+    WORD,
+    Message,
+    Span,
+    Wire,
+)
 from tests.convert.caffe_files import part, real, varint, whole
 
 INNER = {1: ("size", WHOLE)}
@@ -76,6 +87,70 @@ def test_many_fields_are_refused(data):
     schema = {**SCHEMA, 4: ("inner", {4: ("inner", INNER)})}
     with pytest.raises(efm3.Efm3Error, match=r"X003.*(50 fields|204 bytes)"):
         Wire(memoryview(data), "x", 50).message(Span(0, len(data)), schema)
+
+
+@pytest.mark.parametrize("data", [
+    whole(9, 1) * 50, part(2, b"\1" * 49), part(3, bytes(4 * 49)), part(4, part(4, b"")) * 25])
+def test_as_many_fields_as_may_be(data):
+    schema = {**SCHEMA, 4: ("inner", {4: ("inner", INNER)})}
+    Wire(memoryview(data), "x", 50).message(Span(0, len(data)), schema)
+    with pytest.raises(efm3.Efm3Error, match="X003"):
+        Wire(memoryview(data), "x", 49).message(Span(0, len(data)), schema)
+
+
+def test_the_limits():
+    assert MOST_FIELDS == 100_000 and MOST_TEXT == 16 << 20 and MOST_WORD == 100
+
+
+def test_numbers_have_64_bits():
+    m = read(b"\x10" + b"\xff" * 9 + b"\x7f" + b"\x10" + b"\xff" * 8 + b"\x7f")
+    assert m.wholes("size") == [-1, (1 << 63) - 1]
+
+
+def holds(*values):
+    out = Message("here")
+    for v in values:
+        out.put("a", v)
+    return out
+
+
+def test_the_last_of_several_counts():
+    first, last = Message("first"), Message("last")
+    assert holds(first, last).sub("a") is last and holds().sub("a").place == "here"
+    assert holds(3, 4).whole("a", 9) == 4 and holds().whole("a", 9) == 9
+    assert holds(3, 4.5).real("a", 9) == 4.5 and holds().real("a", 9) == 9
+    assert holds("x", "y").word("a", "z") == "y" and holds().word("a", "z") == "z"
+    assert holds(1, 0).choice("a", ("P", "Q"), "Q") == "P" and holds("Q", "R").choice(
+        "a", ("P", "Q"), "P") == "R"
+    assert holds(1, 0).flag("a", True) is False and holds().flag("a", True) is True
+
+
+def test_numbers_in_texts():
+    long = "0" * 99 + "7"
+    assert holds(long).whole("a", 0) == 7 and holds(long).real("a", 0) == 7
+    assert holds("1.5f").real("a", 0) == 1.5 and holds("1e2F").real("a", 0) == 100
+    for value in ("0" + long, "1f", "1.5", "", "x", Message("x")):
+        with pytest.raises(efm3.Efm3Error, match=r"X003 here: a is .*, not a whole number"):
+            holds(value).whole("a", 0)
+    for value in ("0" + long, "f", "", Span(0, 1)):
+        with pytest.raises(efm3.Efm3Error, match="not a number"):
+            holds(value).real("a", 0)
+
+
+def test_values_of_another_kind():
+    for read_, value, words in (
+            (Message.words, 3, "'3', not a text"), (Message.words, Message("x"), "a message, not"),
+            (Message.all, "t" * 60, f"'{'t' * 40}', not a message"),
+            (Message.spans, "t", "'t', not bytes")):
+        with pytest.raises(efm3.Efm3Error, match=f"here: a is {words}"):
+            read_(holds(value), "a")
+    for value in (2, -1, "yes", Span(0, 1)):
+        with pytest.raises(efm3.Efm3Error, match="not true or false"):
+            holds(value).flag("a", False)
+    for value in ("true", "t", "1", "True", 1):
+        assert holds(value).flag("a", False) is True
+    for value in ("false", "f", "0", "False", 0):
+        assert holds(value).flag("a", True) is False
 
 
 def test_the_most_fields_take_little_memory():

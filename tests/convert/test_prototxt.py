@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 import efm3
-from efm3.convert._prototxt import MOST_TEXT, parse
+from efm3.convert._prototxt import DEEPEST, MOST_TEXT, parse
 
 TEXT = b"""\xef\xbb\xbf# a comment in any encoding: \xb2\xe2\xca\xd4
 name: "two " 'texts' # joined
@@ -58,6 +58,23 @@ def test_a_value_of_another_kind(text, ask, word):
     with pytest.raises(efm3.Efm3Error, match=r"X003") as e:
         ask(parse(text.encode(), "x"))
     assert word in str(e.value)
+
+
+def test_marks_in_quotes_are_texts():
+    assert parse(b'a: "["', "x").word("a") == "["
+    assert parse(b'a: ["]", ",", ";"]', "x").words("a") == ["]", ",", ";"]
+    assert parse(b'a: [b ","]', "x").words("a") == ["b", ","]
+    for text in (b'a { "}" }', b'a { "}"', b'";" a: 1', b'a ":" 1', b'a: 1 ","', b'a "{" }'):
+        with pytest.raises(efm3.Efm3Error, match="X003"):
+            parse(text, "x")
+
+
+def test_the_limits():
+    assert (MOST_TEXT, DEEPEST) == (524288, 16)
+    parse(b" " * MOST_TEXT, "x")
+    parse(b"a {" * DEEPEST + b"}" * DEEPEST, "x")
+    with pytest.raises(efm3.Efm3Error, match="deeper than 16"):
+        parse(b"a {" * (DEEPEST + 1), "x")
 
 
 @pytest.mark.parametrize("piece", ["aXX:1 ", "a{}", "a{b{}}", 'a:"x"', "a:[1,2]"])

@@ -7,6 +7,7 @@ import pytest
 
 from efm3 import Efm3Error
 from efm3.evaluation import differences, paired, score
+from efm3.evaluation.paired import DRAWS
 from efm3.evaluation.run import Measured
 from efm3.evaluation.scores import tar_at
 
@@ -74,17 +75,42 @@ def test_a_draw_is_the_pairs_of_the_people_drawn(monkeypatch):
     def both(weights):
         times = weights.astype(int)
         parts = [np.repeat(a, times) for a in (base, other, same)]
-        return tar_at(parts[1], parts[2], 0.05).tar - tar_at(parts[0], parts[2], 0.05).tar
+        return tar_at(parts[1], parts[2], far).tar - tar_at(parts[0], parts[2], far).tar
     monkeypatch.setattr(paired, "DRAWS", 60)
-    assert paired.tar_interval(base, other, same, who, 0.05) == pytest.approx(
-        paired.interval(who, both))
-    paired.interval(who, lambda w: seen.append(w) or 0.0)
-    alone = who[:, 0] == who[:, 1]
+    for far, digits in ((0.05, 9), (0.05, 1), (1.0, 1)):
+        base, other = base.round(digits), other.round(digits)  # of 1: some are at the threshold
+        assert paired.tar_interval(base, other, same, who, far) == pytest.approx(
+            paired.interval(who, both))
+    ends = paired.interval(who, lambda w: seen.append(w) or float(w @ base))
+    assert ends == pytest.approx(np.quantile([w @ base for w in seen], (0.025, 0.975)))
+    alone, drawn_at_all = who[:, 0] == who[:, 1], np.zeros(12)
     for weights in seen:
         times = np.zeros(12)
         times[who[alone, 0]] = weights[alone]
         assert times.sum() == 12
+        drawn_at_all += times
         assert (weights[~alone] == times[who[~alone, 0]] * times[who[~alone, 1]]).all()
+    assert drawn_at_all.all()
+
+
+def test_where_every_impostor_may_pass_the_lowest_is_the_threshold():
+    """Above it are all genuine pairs of both networks, though the base's are below the rest."""
+    base, other, same, who = drawn(3, crowd=12)
+    base[~same] = np.linspace(0, 1, (~same).sum())
+    base[same], other[same] = 1e-5, 9
+    assert paired.tar_interval(base, other, same, who, 1.0) == (0, 0)
+
+
+def test_a_draw_has_pairs_of_both_kinds():
+    """Of ten people one has two pictures: draws without that person are left out."""
+    who = np.array([[0, 0], *([i, j] for i in range(10) for j in range(i))])
+    seen = []
+    paired.interval(who, lambda w: seen.append(w) or 0.0)
+    assert 0 < len(seen) < 200 and all(w[0] and w[1:].any() for w in seen)
+
+
+def test_as_many_draws_as_the_page_says():
+    assert DRAWS == 1000
 
 
 def test_the_interval_holds_what_is_true(monkeypatch):
@@ -98,6 +124,27 @@ def test_the_interval_holds_what_is_true(monkeypatch):
     # Of 60 that hold it with a chance of 0.95 fewer than 52 would be one in a hundred.
     assert sum(low <= truth <= high for low, high in found) >= 52
     assert np.mean(np.ptp(found, axis=1)) < 2 * 1.96 * np.std(changes) * 3 ** 0.5
+
+
+def test_a_pair_at_its_folds_threshold_is_not_above_it():
+    similarity, fold = np.array([0.25, 0.75, 0.5, 0.5]), np.array([0, 0, 1, 1])
+    for same, right in (([0, 1, 0, 1], [True, False]), ([0, 1, 0, 0], [True, True])):
+        same = np.array(same, bool)
+        got = Measured(score("set", similarity, same, fold), similarity, same, fold, fold)
+        assert got.scores.fold_threshold[1] == 0.5
+        assert paired._right(got)[2:].tolist() == right
+
+
+def test_a_fold_that_a_draw_leaves_empty_does_not_count():
+    """Here one of a single pair, which is there as often as its person was drawn."""
+    base, other, same, who = drawn(1, 0.5, 0.1, crowd=12)
+    one, two = np.triu_indices(48, 1)
+    fold = np.minimum(who[:, 0], 10)
+    fold[-1] = 11
+    pictures = np.stack([one, two], axis=1)
+    sides = [Measured(score("set", s, same, fold), s, same, fold, pictures) for s in (base, other)]
+    found = differences(*sides)[0]
+    assert -0.5 < found.low <= found.difference <= found.high < 0.5
 
 
 def test_people_are_joined_by_pairs_of_one_person():

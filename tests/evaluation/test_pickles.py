@@ -13,7 +13,7 @@ import pytest
 
 from efm3 import Efm3Error
 from efm3 import pickles as machine
-from efm3.evaluation import pickles
+from efm3.evaluation import _machine, pickles
 
 PICTURES = [bytes(range(256)), b"\xff\xd8 jpeg '\"\n\\", b"x" * 70000]
 ANSWERS = [True, False, True]
@@ -154,6 +154,29 @@ def test_damage(data, words):
     refused(data, "F003", words)
 
 
+def test_the_values_of_arrays():
+    assert list(map(type, _machine.Dtype("b1").values(memoryview(b"\0\1\2")))) == [bool] * 3
+    assert _machine.Dtype("b1").values(memoryview(b"\0\1\2")) == [False, True, True]
+    words = memoryview(b"\xff\xff\0\x80")
+    assert _machine.Dtype("i2").values(words) == [-1, -0x8000]
+    assert _machine.Dtype("u2").values(words) == [0xFFFF, 0x8000]
+    assert _machine.Dtype("i2", ">").values(words) == [-1, 0x80]
+
+
+@pytest.mark.parametrize("shape,fits", [
+    ((3,), True), ((1, 3), True), ((1, 1, 3, 1), True), ((1, 1, 1, 1, 3), False), ((2,), False),
+    ((4,), False), ((3.0,), False), ((-3,), False), ((-1, -3), False), ((3, 2), False), ((), False),
+])
+def test_the_shapes_of_arrays(shape, fits):
+    assert _machine._fits(memoryview(bytes(6)), _machine.Dtype("i2"), shape) is fits
+    assert _machine._fits(memoryview(b""), _machine.Dtype("i2"), (0,))
+
+
+def test_a_words_bytes_are_few():
+    """Of Python 2's bytes no more than the longest word takes are made text."""
+    assert _machine._word(memoryview(b"latin-1, and more")) == "latin-1,"
+
+
 def test_huge_memo_numbers_cost_nothing():
     assert loads(b"Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.") is None
 
@@ -180,8 +203,8 @@ def test_text_is_not_multiplied():
 
 def test_too_many_opcodes(monkeypatch):
     monkeypatch.setattr(machine.Machine, "most", 1000)
-    refused(b"]" + b"Na" * 600 + b".", "F003", "more than 1,000 opcodes")
-    loads(b"]" + b"Na" * 400 + b".")
+    loads(b"N0" * 499 + b"N.")
+    refused(b"N0" * 499 + b"N\x85.", "F003", "more than 1,000 opcodes")
 
 
 def test_every_cut_and_many_flips():

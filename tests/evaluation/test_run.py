@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Embeddings of a set and their scores, with networks whose answers are known."""
 
+import threading
+from concurrent.futures import Future
+
 import numpy as np
 import pytest
 
 from efm3 import Efm3Error, Engine, untrained
 from efm3.conformance import sample
-from efm3.evaluation import evaluate, from_arrays, measure
+from efm3.evaluation import evaluate, from_arrays, measure, run
 from efm3.evaluation.sets import PairSet
 from efm3.pictures import BadPicture
 
@@ -73,13 +76,13 @@ def test_batches_and_threads_change_nothing(threads, batch):
 def test_flip_adds_the_mirrored_picture():
     images = np.zeros((4, 112, 112, 3), np.uint8)
     images[0, 0, :2, 0] = 3, 4      # its mirror image has no red here: one more pixel is read
-    images[0, 0, -1, 0] = 9
+    images[0, 0, -2:, 0] = 5, 9
     images[1:, 0, 0, 0] = 5
     images[1:, 0, -1, 0] = 5
 
     chosen = from_arrays("set", images, FIRST, [1, 2, 3, 1] * 5, SAME)
     got = measure(corners, chosen, flip=True)
-    mirrored = np.array([9.0, 0.0]) / 9
+    mirrored = np.array([9.0, 5.0]) / 106 ** 0.5
     want = np.array([0.6, 0.8]) + mirrored
     want /= np.linalg.norm(want)
     assert got.scores.flip and got.similarity[0] == pytest.approx(want[0], abs=1e-6)
@@ -101,12 +104,68 @@ def test_broken_pictures():
     with pytest.raises(Efm3Error) as e:
         measure(corners, broken({1}))
     assert e.value.code == "F006" and e.value.path == "picture 1"
-    got = measure(corners, broken({1}), skip_broken=True)
+    seen = []
+    got = measure(lambda x: seen.append(x) or corners(x), broken({1}), skip_broken=True)
+    # A grey picture stands in for it; its embedding is not used.
+    assert (seen[0][1] == 128).all() and np.array_equal(seen[0][0], IMAGES[0])
     assert got.scores.left_out == 5 and got.scores.pairs == 15 and len(got.similarity) == 15
     assert np.allclose(got.similarity, [np.sqrt(0.5), 0, np.sqrt(0.5)] * 5, atol=1e-6)
     with pytest.raises(Efm3Error) as e:
         measure(corners, broken({0}), skip_broken=True)
     assert e.value.code == "F007"
+
+
+def test_too_little_is_left():
+    """Pairs of one kind in every fold, or both kinds and no pair of a fold."""
+    whole = broken(())
+    for bad, one, two, same, fold in (
+            (2, [0, 2] * 10, [1, 3] * 10, [True, False] * 10, None),
+            (0, [0, 2] * 10, [1, 3] * 10, [True, False] * 10, None),
+            (0, [0, 0, 3, 3] * 3, [1, 2, 1, 2] * 3, [True, False] * 6, [0, 0, 1, 1] * 3)):
+        chosen = from_arrays("set", IMAGES, one, two, same, fold)
+
+        def load(i, bad=bad):
+            return broken({bad}).load(i)
+        chosen = PairSet("set", 4, load, whole.title, chosen.first, chosen.second, chosen.same,
+                         chosen.fold)
+        with pytest.raises(Efm3Error) as e:
+            measure(corners, chosen, skip_broken=True)
+        assert e.value.code == "F007"
+
+
+def test_what_the_scores_come_from(monkeypatch):
+    monkeypatch.setattr(run, "PART", 3)
+    got = measure(corners, pairs(), threads=0)
+    assert got.pictures.tolist() == [[a, b] for a, b in zip(FIRST, SECOND, strict=True)]
+    assert np.allclose(got.similarity, [1, 0.5 ** 0.5, 0, 0.5 ** 0.5] * 5, atol=1e-6)
+
+
+def test_as_many_threads_decode_as_are_asked_for():
+    names = set()
+    whole = pairs()
+
+    def load(i):
+        names.add(threading.get_ident())
+        return IMAGES[i]
+    measure(corners, PairSet(whole.name, 4, load, whole.title, whole.first, whole.second,
+                             whole.same, whole.fold), batch=1)
+    assert len(names) == 1 and threading.get_ident() not in names
+
+
+def test_three_batches_are_decoded_ahead():
+    class Pool:
+        calls = 0
+
+        def submit(self, function, *args):
+            self.calls += 1
+            done = Future()
+            done.set_result(function(*args))
+            return done
+    pool = Pool()
+    chosen = from_arrays("set", untrained.images(8, 13), range(12), range(1, 13), [0, 1] * 6)
+    counts = [pool.calls for _ in run._batches(chosen, pool, 2, 2, False)]
+    # Two shares a batch, seven batches.
+    assert counts == [6, 8, 10, 12, 14, 14, 14]
 
 
 @pytest.mark.parametrize("embed", [

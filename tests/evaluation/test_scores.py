@@ -36,6 +36,11 @@ def test_of_equally_wide_gaps_the_lowest():
     assert best((0.125, 0), (0.25, 1), (0.375, 0), (0.5, 1)) == 0.1875
 
 
+def test_a_threshold_below_all_is_one_of_the_equally_good():
+    # Of three pairs two are right below all, and in the gap before the last.
+    assert best((0.25, 1), (0.5, 0), (0.75, 1)) == 0.625
+
+
 def test_equal_similarities_are_not_parted():
     threshold = best((0.5, 1), (0.5, 0))
     assert threshold == math.nextafter(0.5, -1)
@@ -100,6 +105,20 @@ def test_tar_at_far():
     assert scores.tar_at(s, y, 0.05) == scores.Tar(0.05, 0.25, 0.9, False)
 
 
+def test_tar_where_every_impostor_may_pass():
+    s, y = arrays([0.95, 0.85, 0.5, 0.05], np.arange(10) / 10)
+    assert scores.tar_at(s, y, 1.0) == scores.Tar(1.0, 1.0, 0.0, True)
+
+
+def test_the_histograms_have_40_bins_from_minus_1_to_1():
+    # A bin is 0.05 wide; what rounding leaves outside is in the first and the last.
+    s, y = arrays([-1.0000001, -0.98, -0.49, 0.01, 1.0000001], [-0.99, 0.99])
+    got = scores.score("x", s, y, np.arange(7) % 2)
+    assert [i for i, n in enumerate(got.genuine_histogram) for _ in range(n)] == [0, 0, 10, 20, 39]
+    assert [i for i, n in enumerate(got.impostor_histogram) for _ in range(n)] == [0, 39]
+    assert len(got.genuine_histogram) == len(got.impostor_histogram) == 40
+
+
 def test_tar_with_ties_accepts_no_more_than_it_may():
     s, y = arrays([0.95, 0.9], [0.9, 0.9, *[0.1] * 8])
     assert scores.tar_at(s, y, 0.1) == scores.Tar(0.1, 0.5, 0.9, True)
@@ -120,6 +139,13 @@ def test_tar_counts_are_not_lost_to_rounding():
 def test_eer_and_auc():
     s, y = arrays([0.9, 0.8, 0.4], [0.7, 0.3, 0.2])
     assert abs(scores.eer(s, y) - 1 / 3) < 1e-12 and abs(scores.auc(s, y) - 8 / 9) < 1e-12
+    # Between two points of the curve: of FAR 0, TAR 1/4 and FAR 1/2, TAR 1/4 the half is crossed
+    # nowhere; of FAR 1/2, TAR 1/4 and FAR 1/2, TAR 3/4 it is at once.
+    s, y = arrays([0.9, 0.5, 0.5, 0.1], [0.7, 0.2])
+    assert scores.eer(s, y) == 0.5
+    s, y = arrays([0.9, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.2])
+    # From (0, 1/4) to (3/4, 1): a share p of it gives 3p/4 = 3/4 - 3p/4.
+    assert scores.eer(s, y) == 0.375
     s, y = arrays([0.9, 0.8], [0.1, 0.2])
     assert scores.eer(s, y) == 0 and scores.auc(s, y) == 1
     s, y = arrays([0.5, 0.5], [0.5])

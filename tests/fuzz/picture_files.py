@@ -39,7 +39,8 @@ def _pixels() -> Any:
 def _profile(kind: str) -> bytes:
     from PIL import ImageCms
 
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
+    made: bytes = ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
+    return made
 
 
 def _exif(orientation: int) -> bytes:

@@ -56,6 +56,23 @@ def test_damaged_arrays():
     assert refused(huge) in ("F010", "F012")
 
 
+def test_the_header_of_an_array():
+    """Of any version; one of 4096 bytes is the longest."""
+    for version in ((1, 0), (2, 0), (3, 0)):
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, PIXELS, version)
+        assert np.array_equal(crop(buffer.getvalue()).pixels, PIXELS)
+    whole = npy(PIXELS)
+    text = whole[10:whole.index(b"\n")]
+    for length in (4096, 4097):
+        padded = text.ljust(length - 11) + b"\n"
+        data = b"\x93NUMPY\1\0" + len(padded).to_bytes(2, "little") + padded + PIXELS.tobytes()
+        if length == 4096:
+            assert np.array_equal(crop(data).pixels, PIXELS)
+        else:
+            assert refused(data) == "F010"
+
+
 def test_encoded_pictures(tmp_path):
     image = pytest.importorskip("PIL.Image", reason="Pillow is an extra")
     path = tmp_path / "a.png"

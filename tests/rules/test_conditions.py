@@ -8,7 +8,9 @@ The corpus has no case for them: each fails where one condition of a rule is tak
 import math
 import struct
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import efm3
@@ -18,6 +20,7 @@ from efm3 import rules
 from efm3.arch import ARCHS
 from efm3.conformance import sample
 from efm3.network import tensor_layout
+from efm3.rules.values import _swapped
 from efm3.scan import scan
 
 
@@ -177,6 +180,47 @@ def with_values(**kinds):
 
 def test_variances_that_make_sense_both_ways_are_not_swapped():
     assert found(with_values(bn_var=b"\x3f\x80\x80\x3f")) == set()
+
+
+BOTH, BACK, NEITHER = b"\x3f\x80\x80\x3f", b"\x3f\x80\0\0", bytes(4)
+"""Words that are near 1 as they stand and turned round, turned round alone, and never."""
+
+
+def with_variances(first, count, rest):
+    """The sample file whose first `count` variances are one word and all others another."""
+    entries, left = [], count
+    for name, data in table():
+        if name.endswith(".bn.var"):
+            n = len(data) // 4
+            data = first * min(left, n) + rest * (n - min(left, n))
+            left -= min(left, n)
+        entries.append((name, data))
+    return sample.build(table=entries)
+
+
+def test_how_many_variances_make_bytes_swapped():
+    """Fewer than half make sense as they stand, and more than nine in ten turned round."""
+    total = sum(len(v) // 4 for n, v in table() if n.endswith(".bn.var"))
+    half, tenth = (total + 1) // 2, -(-total // 10)
+    assert "V001" in found(with_variances(BOTH, half - 1, BACK))
+    assert "V001" not in found(with_variances(BOTH, half, BACK))
+    assert "V001" in found(with_variances(NEITHER, tenth - 1, BACK))
+    assert "V001" not in found(with_variances(NEITHER, tenth, BACK))
+
+
+@pytest.mark.parametrize("both,back,neither,swapped", [
+    (0, 9, 1, False), (0, 10, 0, True), (0, 19, 1, True), (5, 5, 0, False), (4, 6, 0, True)])
+def test_shares_of_variances(both, back, neither, swapped):
+    words = np.frombuffer(BOTH * both + BACK * back + NEITHER * neither, "<f4")
+    assert _swapped(SimpleNamespace(vectors={"bn.var": words})) is swapped
+
+
+@pytest.mark.parametrize("value,swapped", [
+    (7e-13, True), (1.3e-12, False), (8e8, False), (1.3e9, True)])
+def test_which_variances_make_sense(value, swapped):
+    """Those from 1e-12 to 1e9; the low half of each of these is 0x803f, the end of 1 turned."""
+    word = b"\x3f\x80" + struct.pack("<f", value)[2:]
+    assert ("V001" in found(with_values(bn_var=word))) == swapped
 
 
 def test_one_layer_of_identity_is_not_all():

@@ -6,10 +6,14 @@ import pytest
 
 from efm3.train.sampler import Batches, mix
 
-NEEDS = ("torch",)
+
+@pytest.fixture
+def shuffles():
+    """The order of an epoch is PyTorch's."""
+    pytest.importorskip("torch", reason="torch not installed (make test-extras runs this)")
 
 
-def test_an_epoch_takes_each_image_once_and_each_epoch_another_order():
+def test_an_epoch_takes_each_image_once_and_each_epoch_another_order(shuffles):
     b = Batches(23, 5, seed=1)
     b.start(0)
     first = [i for batch in b for i in batch]
@@ -20,14 +24,14 @@ def test_an_epoch_takes_each_image_once_and_each_epoch_another_order():
     assert first != [i for batch in Batches(23, 5, seed=2) for i in batch]
 
 
-def test_the_middle_of_an_epoch_is_its_rest():
+def test_the_middle_of_an_epoch_is_its_rest(shuffles):
     b = Batches(23, 5, seed=1)
     whole = list(b)
     b.start(0, 2)
     assert list(b) == whole[2:] and len(b) == 2
 
 
-def test_ranks_share_an_epoch_without_overlap():
+def test_ranks_share_an_epoch_without_overlap(shuffles):
     ranks = [list(Batches(24, 4, 1, r, 3)) for r in range(3)]
     seen = [i for r in ranks for batch in r for i in batch]
     assert sorted(seen) == list(range(24)) and {len(r) for r in ranks} == {2}
@@ -38,6 +42,17 @@ def test_ranks_share_an_epoch_without_overlap():
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match="3 images fill no step of 4"):
         Batches(3, 2, 1, 0, 2)
+    assert Batches(4, 2, 1, 0, 2).steps == 1
+
+
+def test_the_steps_of_an_epoch():
+    """Images that fill no step wait: 47 for three ranks of 5 are three steps."""
+    b = Batches(47, 5, seed=1, rank=2, world=3)
+    assert b.steps == len(b) == 3 and (b.epoch, b.first) == (0, 0)
+    b.start(4, 2)
+    assert b.steps == 3 and len(b) == 1 and (b.epoch, b.first) == (4, 2)
+    b.start(5)
+    assert len(b) == 3 and (b.epoch, b.first) == (5, 0)
 
 
 def test_mix_is_fixed_and_spreads():

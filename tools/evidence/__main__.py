@@ -5,7 +5,8 @@
 A part is a module beside this one with `run(long)`. It gives (name, measure) for each of its
 figures; those that are missing, stale, or short where the long form is asked for are measured, and
 go to docs/evidence.json as soon as they are there. A part that counts runs does so in `run` itself
-and gives nothing. `--quick` leaves out what takes more than half a minute in the short form.
+and gives nothing: one round of it is its figure. `--quick` leaves out what takes more than about a
+minute in the short form.
 Exit code 1 where a measurement raised.
 """
 
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,15 +37,26 @@ def _say(words: str) -> None:
     print(f"evidence: {words}", file=sys.stderr, flush=True)
 
 
+def _figures(part: str, long: bool) -> Iterable[tuple[str, _book.Measure]]:
+    module = importlib.import_module(f"tools.evidence.{part}")
+    if part not in _sources.COUNTING:
+        found: Iterable[tuple[str, _book.Measure]] = module.run(long)
+        return found
+    counter = next((word for word, own in _sources.COUNTERS.items() if own == part), part)
+
+    def one_round() -> _book.Figure:
+        before = _book.total(counter)
+        module.run(long)
+        return _book.figure(f"python -m tools.evidence{' --long' if long else ''} {part}",
+                            {"executions": _book.total(counter) - before})
+    return [("a round", one_round)]
+
+
 def renew(part: str, long: bool, everything: bool, quick: bool) -> int:
     """Measure what is wanted of a part; returns how many measurements raised."""
-    module = importlib.import_module(f"tools.evidence.{part}")
-    counts = part in _sources.COUNTING
-    if counts and (quick or (not everything and not long and _book.counted(part))):
-        return 0
     failed, names = 0, set()
     try:
-        for name, measure in module.run(long):
+        for name, measure in _figures(part, long):
             names.add(name)
             if quick and _sources.QUICK.isdisjoint({part, f"{part}.{name}"}):
                 continue

@@ -92,14 +92,6 @@ def wanted(part: str, name: str, long: bool) -> bool:
     return not old or old.get("sources") != now or (long and not old.get("long"))
 
 
-def counted(part: str) -> bool:
-    """Whether each counter of a part has runs on the sources of now."""
-    rows = {target: own for target, own in read()["counters"].items()
-            if _sources.part_of(target) == part}
-    return bool(rows) and all(any(r.get("sources") == sources(target) for r in own)
-                              for target, own in rows.items())
-
-
 def _change(change: Callable[[dict[str, Any]], None]) -> None:
     # Several parts may run at once: read, change and replace are one step.
     (ROOT / "build").mkdir(exist_ok=True)

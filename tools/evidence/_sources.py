@@ -84,7 +84,7 @@ GROUPS: dict[str, tuple[str, ...] | Callable[[], tuple[str, ...]]] = {
 """Name to globs below the root; what has no slash is a module with all that it imports."""
 
 DEPENDS: dict[str, tuple[str, ...]] = {
-    "fuzz_c": ("engine", "kernels", "fuzz targets in C"),
+    **dict.fromkeys(("fuzz_c", "fuzz"), ("engine", "kernels", "fuzz targets in C")),
     "fuzz_c.libfuzzer.read": ("reader in C", "fuzz targets in C"),
     "fuzz_c.libfuzzer.mirror": ("reader in C", "fuzz targets in C"),
     "fuzz_python": ("every reader", "fuzz targets in Python"),
@@ -120,7 +120,7 @@ COUNTERS = {"fuzz_c": "fuzz"}
 """The first word of a counter to the part that counts it, where they differ."""
 
 COUNTING = ("fuzz", "fuzz_python")
-"""The parts that have counters alone."""
+"""The parts that count runs; one round of all their targets is their only figure."""
 
 QUICK = frozenset({
     "differential", "soak.soak in Python", "threads.ends of a process",
@@ -129,7 +129,7 @@ QUICK = frozenset({
         "every value of the first 100 bytes", "every u32 at 40 values")),
     "limits.time of a refusal in Python", "faults.special files", "faults.calls that fail",
     "faults.killed at each call", "faults.two writers"})
-"""PART or PART.FIGURE of what takes less than half a minute in the short form and builds no
+"""PART or PART.FIGURE of what takes about a minute at most in the short form and builds no
 instrumented engine: what .ci/run renews."""
 
 

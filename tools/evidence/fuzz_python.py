@@ -19,7 +19,7 @@ from tools.evidence import _book
 
 PROGRAM = "tests.fuzz.fuzz_python"
 WORK = ROOT / "build" / "fuzz"
-FAST = {"mirror": 60_000, "scan": 30_000, "answer": 30_000}
+FAST = {"mirror": 80_000, "scan": 10_000, "answer": 30_000}
 """Targets that run thousands of times a second under atheris: executions in a short round. A long
 one is fifty times as much, more than five million, and every other target's share is of time."""
 LONGEST = 1800

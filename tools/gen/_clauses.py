@@ -61,7 +61,7 @@ CLAUSES: tuple[Room, ...] = (
                    "the_engine_reads_no_more_either a_stream_is_read_as_far_as_its_header_allows "
                    "what_has_no_valid_header_is_read_to_the_limit")),
         Clause("A mirror is checked in four times its memory, by `load` and `validate` at any "
-               "level; `inspect` takes five times the file, and 1 MiB.",
+               "level; `inspect` takes seven times the file, and 1 MiB.",
                _of("test_grammar: no_more_memory_than_four_times_the_text "
                    "the_bound_holds_for_every_reader",
                    "promises/test_hostile: memory_stays_within_the_bound"), "B"),
@@ -135,10 +135,10 @@ CLAUSES: tuple[Room, ...] = (
     Room("The engine", (
         Clause("The C API checks every pointer, size and state that it can; the Python class "
                "every type and shape.",
-               _of("test_engine_c: the_engines_own_checks_hold",
+               _of("test_engine_c: every_misuse_has_its_status_and_nothing_leaks",
                    "test_engine: refused_types refused_shapes refused_options closed_engine"), "C"),
         Clause("Each failing allocation is reported, without a leak, and the engine works on.",
-               _of("test_engine_c: the_engines_own_checks_hold"), "C"),
+               _of("test_engine_c: each_failing_allocation_is_reported_without_a_leak"), "C"),
         Clause("One engine serves many threads at once, bitwise equal to serial use on the same "
                "instruction set.",
                _of("test_engine: one_engine_serves_many_python_threads "
@@ -378,7 +378,7 @@ CLAUSES: tuple[Room, ...] = (
     Room("The evidence", (
         Clause("A check that is taken out of loader or rules is noticed by a case or a test; "
                "those that are not are listed with the reason.",
-               _of("test_checks_see: a_check_of_the_loader_taken_out_is_noticed "
+               _of("test_checks_see: a_change_of_the_loader_is_noticed "
                    "a_check_in_python_taken_out_is_noticed "
                    "every_listed_exception_is_a_mutant_or_a_line"), "F"),
         Clause("Each clause of this page names tests that exist and are run.",

@@ -52,6 +52,8 @@ AREAS = (
 )
 
 SHOWN: dict[str, tuple[str, ...]] = {
+    "fuzz": ("executions",),
+    "fuzz_python": ("executions",),
     "exhaustive": ("C loader", "all four readers", "disagreements", "slowest refusal in C"),
     "differential": ("files", "disagreements", "slowest refusal in C, ms"),
     "limits": ("refused files", "most part of the bound", "slowest refusal, ms"),

@@ -34,7 +34,7 @@ class Mutant(NamedTuple):
 Change = tuple[int, int, str, str]
 """Start, end, new text, and the words that name it."""
 
-_FUNCTION = re.compile(r"^[a-z][\w *]*?\b(\w+)\(", re.MULTILINE)
+_FUNCTION = re.compile(r"^[A-Za-z][\w *]*?\b(\w+)\(", re.MULTILINE)
 _SITE = re.compile(r"\bif \(|\bwhile \(|\breturn |\bfits = |\bbool ok = |\bint rc = ",
                    re.MULTILINE)
 _LIMITS = re.compile(r"^ +LIMITS\((\w+), (\w+)\);", re.MULTILINE)

@@ -1,20 +1,23 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Do the tests see the checks? Each check of the C loader and of the Python rules is taken out.
+"""Do the tests see the checks? The C engine and the Python rules are changed, one place at a time.
 
-A condition is made to hold never (or, of `a and b`, one of its parts always), a rule finds
-nothing, a refusal is skipped; then the case or test that notices is named. What nothing notices
-must be listed, with the reason, in tools/evidence/exceptions.toml. Words select mutants by name.
+In C a condition holds never (or, of `a and b`, one of its parts always), has another border or
+number, a status is another one, a statement is left out: see _operators.py. In Python a rule finds
+nothing, a refusal is skipped. Then the case or test that notices is named. What nothing notices
+must be listed, with the reason, in tools/evidence/exceptions.toml. Words select mutants by name
+("efm3/evaluation" those of a room); `--every N` takes one of N.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tools import ROOT
-from tools.mutants import c, engine, python
+from tools.mutants import c, engine, python, tested
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,25 +53,25 @@ def excuses() -> dict[str, str]:
     return {e["mutant"]: e["why"] for e in listed("alive")}
 
 
-def results(words: list[str]) -> Iterator[Result]:
-    """Every mutant whose name holds one of the words (none: all)."""
+def results(words: list[str], every: int = 1) -> Iterator[Result]:
+    """Every mutant whose name holds one of the words (none: all); of these the first of `every`."""
     known = excuses()
-    for mutants in (c, engine, python):
+    for mutants in (c, engine, python, tested):
         chosen = [m for m in mutants.mutants() if not words or any(w in m.name for w in words)]
-        for m, killer in mutants.kill(chosen):
+        for m, killer in mutants.kill(chosen[::every]):
             yield Result(m.name, killer, known.get(m.name, ""))
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str], every: int = 1) -> int:
     """Print each; returns how many are wrong."""
     wrong, seen, killed = 0, set(), 0
-    for r in results(words):
+    for r in results(words, every):
         seen.add(r.name)
         killed += bool(r.killer)
         wrong += bool(r.wrong)
         verdict = r.wrong or ("killed by" if r.killer else "harmless:")
         print(f"{r.name}: {verdict} {r.killer or r.excuse}", flush=True)
-    gone = set(excuses()) - seen if not words else set()
+    gone = set(excuses()) - seen if not words and every == 1 else set()
     for name in sorted(gone):
         print(f"{name}: listed, but there is no such mutant")
     print(f"{killed} of {len(seen)} mutants killed, {len(seen) - killed - wrong} harmless, "
@@ -77,4 +80,9 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main(sys.argv[1:]) else 0)
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants.checks", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    parser.add_argument("--every", type=int, default=1, metavar="N")
+    args = parser.parse_args()
+    sys.exit(1 if main(args.words, args.every) else 0)

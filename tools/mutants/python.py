@@ -12,7 +12,7 @@ import ast
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from tools import ROOT
+from tools.mutants._changes import Checks, Conditions, Places, changed, names
 
 # Module to its functions whose conditions are taken out (none named: all) and the tests that follow
 # where the corpus notices nothing.
@@ -55,132 +56,48 @@ SECONDS = 300
 
 
 class Mutant(NamedTuple):
-    """A function of a module with one change, or a rule that finds nothing (`code` is None)."""
+    """A function of a module with one change, or a rule that finds nothing (`kind` is None)."""
 
     name: str
     module: str
     function: str
-    code: CodeType | None
+    kind: type[Places] | None
+    wanted: int = -1
+
+    @property
+    def code(self) -> CodeType | None:
+        """The function's code with the change."""
+        if self.kind is None:
+            return None
+        return changed(file_of(self.module), self.function, self.kind, self.wanted)
 
 
-class _Change(ast.NodeTransformer):
-    """Counts the places where a check can be taken out, and takes out the one asked for."""
-
-    def __init__(self, wanted: int, both: bool) -> None:
-        self.wanted, self.count, self.what, self.both = wanted, 0, "", both
-
-    def _here(self, node: ast.AST, verb: str) -> bool:
-        self.count += 1
-        if self.count - 1 == self.wanted:
-            self.what = f"{verb} {' '.join(ast.unparse(node).split())[:90]}"
-        return self.count - 1 == self.wanted
-
-    def _condition(self, node: Any) -> Any:
-        if self._here(node, "never"):
-            return ast.BoolOp(ast.And(), [node, ast.Constant(False)])
-        # A rule's condition says what is found as much as what is not: it is made to hold too.
-        if self.both and self._here(node, "always"):
-            return ast.BoolOp(ast.Or(), [node, ast.Constant(True)])
-        return self._operands(node)
-
-    def _operands(self, node: Any) -> Any:
-        if isinstance(node, ast.BoolOp):
-            always = isinstance(node.op, ast.And)
-            for i, v in enumerate(node.values):
-                if self._here(v, "always" if always else "never"):
-                    node.values[i] = ast.Constant(always)
-                    return node
-            node.values = [self._operands(v) for v in node.values]
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            node.operand = self._operands(node.operand)
-        elif isinstance(node, ast.Compare) and len(node.ops) > 1:
-            sides = [node.left, *node.comparators]
-            for i in range(len(node.ops)):
-                link = ast.Compare(sides[i], [node.ops[i]], [sides[i + 1]])
-                if self._here(link, "always"):
-                    rest: list[ast.expr] = [
-                        ast.Compare(sides[j], [node.ops[j]], [sides[j + 1]])
-                        for j in range(len(node.ops)) if j != i]
-                    return rest[0] if len(rest) == 1 else ast.BoolOp(ast.And(), rest)
-        return node
-
-    def visit_If(self, node: ast.If) -> Any:
-        node.test = self._condition(node.test)
-        alone = len(node.body) == 1 and _refuses(node.body[0])
-        if not alone:
-            node.body = [self.visit(n) for n in node.body]
-        node.orelse = [self.visit(n) for n in node.orelse]
-        return node
-
-    def visit_IfExp(self, node: ast.IfExp) -> Any:
-        node.test = self._condition(node.test)
-        return node
-
-    def visit_Return(self, node: ast.Return) -> Any:
-        if node.value is not None:
-            node.value = self._operands(node.value)
-        return self.generic_visit(node)
-
-    def visit_comprehension(self, node: ast.comprehension) -> Any:
-        for i, test in enumerate(node.ifs):
-            if self._here(test, "always"):
-                node.ifs[i] = ast.Constant(True)
-        return self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> Any:
-        return ast.Pass() if self._here(node, "without") else node
-
-    def visit_Expr(self, node: ast.Expr) -> Any:
-        if _refuses(node):
-            return ast.Pass() if self._here(node, "without") else node
-        return node
-
-
-def _refuses(node: ast.AST) -> bool:
-    call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(node, ast.Raise) or (isinstance(call, ast.Call)
-                                           and isinstance(call.func, ast.Name)
-                                           and call.func.id == "refuse")
-
-
-def _find(tree: ast.AST, path: str) -> Any:
-    node: Any = tree
-    for name in path.split("."):
-        node = next(n for n in node.body if getattr(n, "name", "") == name)
-    return node
-
-
-def _code(module: CodeType, path: str) -> CodeType:
-    for name in path.split("."):
-        module = next(c for c in module.co_consts
-                      if isinstance(c, CodeType) and c.co_name == name)
-    return module
-
-
-def _file(module: str) -> Path:
+def file_of(module: str) -> Path:
+    """The file of a module."""
     path = ROOT / module.replace(".", "/")
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _conditions(module: str, path: str) -> Iterator[Mutant]:
-    file = _file(module)
-    text, wanted = file.read_text(encoding="utf-8"), 0
-    while True:
-        tree = ast.parse(text)
-        change = _Change(wanted, module.startswith("efm3.rules"))
-        function = _find(tree, path)
-        function.body = [change.visit(n) for n in function.body]
-        if change.count <= wanted:
-            return
-        code = compile(ast.fix_missing_locations(tree), str(file), "exec")
-        yield Mutant(f"{file.relative_to(ROOT)} {path}: {change.what}", module, path,
-                     _code(code, path))
-        wanted += 1
+def of_function(module: str, tree: ast.Module, path: str, kind: type[Places]) -> list[Mutant]:
+    """A mutant for each place of one function."""
+    name = file_of(module).relative_to(ROOT)
+    return [Mutant(f"{name} {path}: {what}", module, path, kind, i)
+            for i, what in enumerate(names(tree, path, kind))]
 
 
-def _functions(module: str) -> list[str]:
-    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
-    return [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
+def parsed(module: str) -> ast.Module:
+    """A module's tree."""
+    return ast.parse(file_of(module).read_text(encoding="utf-8"))
+
+
+def numbered(out: list[Mutant]) -> list[Mutant]:
+    """The mutants, those of one name told apart."""
+    seen: dict[str, int] = {}
+    for i, m in enumerate(out):
+        seen[m.name] = n = seen.get(m.name, 0) + 1
+        if n > 1:
+            out[i] = m._replace(name=f"{m.name} #{n}")
+    return out
 
 
 def mutants() -> list[Mutant]:
@@ -190,14 +107,26 @@ def mutants() -> list[Mutant]:
     out = [Mutant(f"efm3/rules/{r.group}.py {code}: finds nothing", "efm3.rules", code, None)
            for code, r in load_rules().items()]
     for module, (functions, _) in CHECKED.items():
-        for path in functions or _functions(module):
-            out += _conditions(module, path)
-    seen: dict[str, int] = {}
-    for i, m in enumerate(out):
-        seen[m.name] = n = seen.get(m.name, 0) + 1
-        if n > 1:
-            out[i] = m._replace(name=f"{m.name} #{n}")
-    return out
+        tree = parsed(module)
+        kind = Conditions if module.startswith("efm3.rules") else Checks
+        for path in functions or [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]:
+            out += of_function(module, tree, path, kind)
+    return numbered(out)
+
+
+def module_of(m: Mutant) -> Any:
+    """The module that the mutant changes."""
+    return import_module(m.module)
+
+
+def target_of(m: Mutant) -> Any:
+    """The function object whose code the mutant replaces."""
+    target = module_of(m)
+    for name in m.function.split("."):
+        target = vars(target)[name]
+    for inner in ("fget", "func", "__func__", "__wrapped__"):
+        target = getattr(target, inner, target)
+    return target
 
 
 def _apply(m: Mutant) -> None:
@@ -205,16 +134,13 @@ def _apply(m: Mutant) -> None:
     for cached in rules.values():
         if hasattr(cached, "cache_clear"):
             cached.cache_clear()
-    if m.code is None:
+    changed_code = m.code
+    if changed_code is None:
         rules["check_of"](m.function)
         rules["CHECKS"][m.function] = lambda ctx: iter(())
         return
-    target: Any = import_module(m.module)
-    for name in m.function.split("."):
-        target = vars(target)[name]
-    for inner in ("fget", "func", "__wrapped__"):
-        target = getattr(target, inner, target)
-    target.__code__ = m.code
+    target = target_of(m)
+    target.__code__ = changed_code
     # Checks that the function made when its module was loaded are made again, of the arguments
     # that they kept.
     for code, check in rules["CHECKS"].items():
@@ -222,8 +148,8 @@ def _apply(m: Mutant) -> None:
                 m.module, m.function) and check.__closure__:
             kept = {name: cell.cell_contents for name, cell in zip(
                 check.__code__.co_freevars, check.__closure__, strict=True)} | {"code": code}
-            names = m.code.co_varnames[:m.code.co_argcount]
-            rules["CHECKS"][code] = target(*(kept[name] for name in names))
+            arguments = changed_code.co_varnames[:changed_code.co_argcount]
+            rules["CHECKS"][code] = target(*(kept[name] for name in arguments))
 
 
 @lru_cache(maxsize=1)
@@ -245,7 +171,7 @@ def _case(m: Mutant) -> str:
     rows = _corpus()
     if m.module.startswith("efm3.sniff"):  # which is asked where the container is wrong
         rows = [p for p in rows if any(f.code[0] == "C" for f in p[0].findings)]
-    own = [p for p in rows if m.code is None and m.function in {f.code for f in p[0].findings}]
+    own = [p for p in rows if m.kind is None and m.function in {f.code for f in p[0].findings}]
     for case, data, want in [*own, *rows]:
         try:
             have = lines(case.id, efm3.validate(data).findings)
@@ -275,7 +201,7 @@ def _test(m: Mutant) -> str:
     import pytest
 
     first = _First()
-    tests = CHECKED[m.module][1] if m.code else ()
+    tests = CHECKED[m.module][1] if m.kind else ()
     files = [f for f in tests if (ROOT / f.split("::")[0]).exists()]
     if files:
         pytest.main(["-x", "-q", "-p", "no:cacheprovider", *files], [first])
@@ -288,23 +214,35 @@ def _notice(m: Mutant) -> str:
 
 
 def _forked(m: Mutant) -> str:
+    return finished(*forked(lambda: _notice(m), SECONDS))
+
+
+def forked(work: Callable[[], str], seconds: int) -> tuple[int, int]:
+    """Start a silent fork that says what `work` gives, at most `seconds` of the clock; its number
+    and the pipe's descriptor."""
     reader, writer = os.pipe()
     sys.stdout.flush()
     pid = os.fork()
-    if pid == 0:
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        signal.alarm(SECONDS)
-        try:
-            found = _notice(m)
-        except BaseException as e:
-            found = f"the run itself ({type(e).__name__})"
-        os.write(writer, found.encode()[:400])
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        found = pipe.read().decode()
+    if pid:
+        os.close(writer)
+        return pid, reader
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    signal.alarm(seconds)
+    try:
+        found = work()
+    except BaseException as e:
+        found = f"the run itself ({type(e).__name__})"
+    with os.fdopen(writer, "w") as pipe:
+        pipe.write(found)
+    os._exit(0)
+
+
+def finished(pid: int, reader: int) -> str:
+    """What the fork said, or the signal that ended it."""
+    with os.fdopen(reader) as pipe:
+        found = pipe.read()
     _, status = os.waitpid(pid, 0)
     return found or (f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "")
 
