@@ -62,7 +62,8 @@ def _build(system: System, source: Path, out: Path) -> str:
     libraries = ["-lshell32"] if "windows" in system.target else []
     done = subprocess.run([ZIG, "cc", "-target", system.target, "-std=c11", "-O1", "-Wall",
                            "-Wextra", "-Werror", f"-I{ROOT / 'engine' / 'include'}", source,
-                           *SOURCES, *libraries, "-o", out], capture_output=True, text=True, check=False)
+                           *SOURCES, *libraries, "-o", out],
+                          capture_output=True, text=True, check=False)
     return done.stderr[-1500:] if done.returncode else ""
 
 
