@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from cffi import FFI
@@ -31,5 +32,5 @@ def builder() -> FFI:
     ffi.set_source("efm3._engine", '#include "facex_mfn.h"\n', sources=SOURCES, depends=DEPENDS,
                    include_dirs=["engine/include"], py_limited_api=True,
                    extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden", "-Wall"],
-                   libraries=["m", "pthread"])
+                   libraries=[] if sys.platform == "win32" else ["m", "pthread"])
     return ffi

@@ -13,8 +13,8 @@ from efm3.conformance import sample
 from tools.cc import SOURCES, SRC, cc
 
 ENGINE = SRC.parent
-ANSWERS = {"platform.h", "platform_file.c", "platform_machine.c", "platform_thread.c",
-           "platform_windows.c"}
+ANSWERS = {"arguments.h", "platform.h", "platform_file.c", "platform_machine.c",
+           "platform_thread.c", "platform_windows.c"}
 SYSTEM = re.compile(r"^ *#.*\b(_WIN32|WIN32|_WIN64|__linux__|__APPLE__|__ANDROID__|__unix__|"
                     r"__wasi__|__wasm__|__FreeBSD__|__MINGW\w+|__CYGWIN__|_MSC_VER|MFN_WINDOWS|"
                     r"MFN_POSIX)\b", re.MULTILINE)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "facex_mfn.h"
 #include "kinds.gen.h"
 
@@ -175,7 +176,7 @@ static int embed(const MfnEngine *engine, const char *path, float *x, float *out
 
 int main(int argc, char **argv) {
     MfnOptions options = {.isa = NULL};
-    argv = mfn_os_arguments(argc, argv);
+    argv = mfn_arguments(&argc, argv);
     if (!argv) return fail("arguments", "out of memory");
     if (argc > 2 && strcmp(argv[1], "--isa") == 0) options.isa = argv[2], argc -= 2, argv += 2;
     if (argc > 2 && strcmp(argv[1], "--precision") == 0) {

@@ -5,6 +5,8 @@
 #ifndef MFN_CURSOR_H
 #define MFN_CURSOR_H
 
+#include "platform.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -5,6 +5,8 @@
 #ifndef MFN_ENGINE_H
 #define MFN_ENGINE_H
 
+#include "platform.h"
+
 #include <stdatomic.h>
 
 #include "cpu.h"

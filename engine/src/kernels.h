@@ -6,12 +6,13 @@
 #ifndef MFN_KERNELS_H
 #define MFN_KERNELS_H
 
+#include "platform.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "integer.h"
-#include "platform.h"
 
 enum { MFN_BLOCK = 16, MFN_ALIGN = 64 };
 

@@ -3,6 +3,8 @@
 #ifndef MFN_LOADER_H
 #define MFN_LOADER_H
 
+#include "platform.h"
+
 #include "network.h"
 
 // The tensors' offsets in a verified file image.

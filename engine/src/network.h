@@ -3,6 +3,8 @@
 #ifndef MFN_NETWORK_H
 #define MFN_NETWORK_H
 
+#include "platform.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -39,6 +39,15 @@
 #define MFN_NO_SIMD 1
 #endif
 
+// clang before 20 in the place of MSVC: its immintrin.h leaves out what the command line does not ask
+// for, and functions that ask for it themselves find nothing there.
+#if defined(_MSC_VER) && defined(__clang__) && (defined(__x86_64__) || defined(__i386__)) && \
+    !defined(MFN_NO_SIMD)
+#if __clang_major__ < 20
+#define MFN_NO_SIMD 1
+#endif
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,10 +71,8 @@ int64_t mfn_os_read(MfnFile file, void *out, size_t n);
 // Why the last call of this thread failed; valid until the next one.
 const char *mfn_os_error(void);
 
-// For programs: fopen(path, "rb"), and main's arguments as such names. Where these had to be made,
-// they live as long as the process; NULL where no memory is left.
+// For programs: fopen(path, "rb").
 FILE *mfn_os_stream(const char *path);
-char **mfn_os_arguments(int argc, char **argv);
 
 // ---- Memory, time, the processor ----
 

@@ -34,9 +34,4 @@ int64_t mfn_os_read(MfnFile file, void *out, size_t n) {
 const char *mfn_os_error(void) { return strerror(errno); }
 
 FILE *mfn_os_stream(const char *path) { return fopen(path, "rb"); }
-
-char **mfn_os_arguments(int argc, char **argv) {
-    (void)argc;
-    return argv;
-}
 #endif

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <process.h>
-#include <shellapi.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +45,11 @@ bool mfn_os_look(MfnFile file, bool *regular, uint64_t *size) {
     *regular = false, *size = 0;
     // Consoles, pipes and serial ports have no such information, and need none.
     if (GetFileType((HANDLE)file) != FILE_TYPE_DISK) return true;
-    if (!GetFileInformationByHandle((HANDLE)file, &info)) return false;
+    if (!GetFileInformationByHandle((HANDLE)file, &info)) {
+        // A disk itself, or a device of a driver that knows no files: there is nothing more to say.
+        DWORD why = GetLastError();
+        return why == ERROR_INVALID_FUNCTION || why == ERROR_INVALID_PARAMETER;
+    }
     *regular = !(info.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE));
     *size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
     return true;
@@ -63,11 +66,17 @@ const char *mfn_os_error(void) {
         case ERROR_FILE_NOT_FOUND:
         case ERROR_PATH_NOT_FOUND:
         case ERROR_INVALID_NAME:
+        case ERROR_INVALID_DRIVE:
+        case ERROR_BAD_PATHNAME:
+        case ERROR_BAD_NET_NAME:
         case ERROR_BAD_NETPATH: return strerror(ENOENT);
+        case ERROR_FILENAME_EXCED_RANGE: return strerror(ENAMETOOLONG);
+        case ERROR_TOO_MANY_OPEN_FILES: return strerror(EMFILE);
         case ERROR_ACCESS_DENIED: return strerror(EACCES);
         case ERROR_SHARING_VIOLATION:
         case ERROR_LOCK_VIOLATION: return "another program holds it";
         case ERROR_NO_UNICODE_TRANSLATION: return "the name is not UTF-8";
+        case ERROR_OUTOFMEMORY:
         case ERROR_NOT_ENOUGH_MEMORY: return strerror(ENOMEM);
         default: return strerror(EIO);
     }
@@ -78,23 +87,6 @@ FILE *mfn_os_stream(const char *path) {
     FILE *f = name ? _wfopen(name, L"rb") : NULL;
     free(name);
     return f;
-}
-
-char **mfn_os_arguments(int argc, char **argv) {
-    int n = 0;
-    wchar_t **given = CommandLineToArgvW(GetCommandLineW(), &n);
-    char **out = given && n == argc ? calloc((size_t)argc + 1, sizeof *out) : NULL;
-    bool whole = out != NULL;
-    for (int i = 0; whole && i < argc; i++) {
-        int bytes = WideCharToMultiByte(CP_UTF8, 0, given[i], -1, NULL, 0, NULL, NULL);
-        out[i] = bytes > 0 ? malloc((size_t)bytes) : NULL;
-        whole = out[i] != NULL;
-        if (whole) WideCharToMultiByte(CP_UTF8, 0, given[i], -1, out[i], bytes, NULL, NULL);
-    }
-    LocalFree(given);
-    SetConsoleOutputCP(CP_UTF8);
-    (void)argv;
-    return whole ? out : NULL;
 }
 
 void *mfn_os_aligned(size_t align, size_t bytes) { return _aligned_malloc(bytes, align); }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Pictures turned by 180 degrees: their pixels in the opposite order.
+#include "platform.h"
+
 #include <string.h>
 
 #include "engine.h"

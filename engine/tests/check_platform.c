@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cli/arguments.h"
 #include "facex_mfn.h"
 
 enum { VALUES = 3 * 112 * 112, BATCH = 5, THREADS = 3 };
@@ -96,7 +97,7 @@ static int embedding(const char *weights) {
 }
 
 int main(int argc, char **argv) {
-    argv = mfn_os_arguments(argc, argv);
+    argv = mfn_arguments(&argc, argv);
     CHECK(argc == 3 && argv);
     return memory_and_time() || reading(argv[1], argv[2]) || embedding(argv[1]);
 }
