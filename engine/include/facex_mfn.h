@@ -8,6 +8,8 @@
 //              names it. No function prints, aborts or exits.
 //   Ownership  The caller owns every buffer it passes; the engine keeps none of them after the
 //              call. What the engine owns is released by mfn_engine_free().
+//   Paths      UTF-8 on Windows, any bytes elsewhere. Windows takes fewer than 260 UTF-16 units,
+//              unless the program allows long paths or the path is absolute and begins with \\?\.
 //   Threads    After a successful init an engine is immutable: any number of threads may run the
 //              functions that take a `const MfnEngine *` on it at once, with results bitwise equal
 //              to serial use on the same instruction set. Init and free need exclusive use.
@@ -90,7 +92,8 @@ typedef struct MfnEngine {
 typedef struct MfnOptions {
     const char *isa;  // "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2", "neondot",
                       // "neon", "scalar"; NULL: MFN_ISA if set, else the best
-    int threads;      // 0 or 1: the caller alone; up to 64 for batches
+    int threads;      // 0 or 1: the caller alone; up to 64 for batches, which run alone too
+                      // where the engine is compiled with MFN_NO_THREADS
     int as_given;     // 1: the input reaches the network as it is; see mfn_engine_turned()
     int precision;    // MFN_F32, MFN_HIGH or MFN_FAST, the least that is accepted: where a
                       // processor gains nothing by it, a better one is used

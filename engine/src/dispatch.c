@@ -77,8 +77,9 @@ double mfn_fma_peak(const char *isa) {
     if (mfn_isa_resolve(isa, &k) < 0) return 0;
     double best = 0;
     for (int run = 0; run < 8; run++) {
-        double start = seconds(), done = k.fma_probe(200000), rate = done / (seconds() - start);
-        if (rate > best) best = rate;
+        double start = seconds(), done = k.fma_probe(200000), elapsed = seconds() - start;
+        // A coarse clock may not have moved.
+        if (elapsed > 0 && done / elapsed > best) best = done / elapsed;
     }
     return best;
 }

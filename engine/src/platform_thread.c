@@ -23,6 +23,10 @@ bool mfn_os_thread_start(MfnThread *thread, void *(*run)(void *), void *arg) {
 void mfn_os_thread_join(MfnThread *thread) { pthread_join(*thread, NULL); }
 void mfn_os_yield(void) { sched_yield(); }
 
+#ifdef __wasm__
+// There is no fork, and no number of a process.
+MfnProcess mfn_os_process(void) { return (MfnProcess){0, 0}; }
+#else
 static _Atomic unsigned forks;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -33,4 +37,5 @@ MfnProcess mfn_os_process(void) {
     pthread_once(&once, watch_forks);
     return (MfnProcess){getpid(), atomic_load(&forks)};
 }
+#endif
 #endif
