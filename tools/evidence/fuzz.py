@@ -3,8 +3,8 @@
 """Part A in C: runs of the fuzz targets, added to the counters of docs/evidence.json.
 
 The driver has no coverage feedback (`drive`); libFuzzer and AFL++ have, start from the files of
-the last runs, and are left out where clang or afl-fuzz is missing. A slice that ends in a finding
-counts as one, keeps its input under build/fuzz and fails the part.
+the last runs, and are left out where clang or afl-fuzz is missing; such a round is not recorded as
+one, its runs are counted. A slice that ends in a finding counts as one, keeps its input under build/fuzz and fails the part.
 
 Three targets, as most of what a whole load takes is the packing of weights that were accepted: the
 load and its forward passes (`load`), the reader that accepts or refuses (`read`), and the text that
@@ -173,7 +173,8 @@ def libfuzzer_program(sanitizer: str, target: str = "load") -> Path:
 
 
 def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1) -> None:
-    """libFuzzer on the grown corpus for some seconds, at most `runs` executions. Raises Finding."""
+    """libFuzzer on the grown corpus for some seconds, at most `runs` executions. Raises Finding,
+    RuntimeError where it does not say how many it made."""
     name = f"libfuzzer-{target}-{SHORT_NAME[sanitizer]}"
     program = libfuzzer_program(sanitizer, target)
     chosen = TARGETS[target]
@@ -186,6 +187,8 @@ def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1
                             WORK / ("seeds-mirror" if chosen.texts else "seeds")])
     units = re.search(r"number_of_executed_units:\s*(\d+)", out)
     executions = int(units[1]) if units else 0
+    if not code and not executions:
+        raise RuntimeError(f"{name} does not say how many executions it made: {out[-2000:]}")
     _book.count(f"fuzz_c.libfuzzer.{target}", sanitizer, executions, took,
                 f"libFuzzer, -max_len={LARGEST}", int(code != 0))
     if code:
@@ -230,19 +233,19 @@ def afl(seconds: int) -> None:
 
 
 def run(long: bool) -> tuple[()]:
-    """A round of each target that can be built here. Raises Finding."""
+    """A round of each target. Raises Finding; NotHere after the others, where one cannot be built
+    here."""
     unit = 60 if long else 1
     for sanitizer, times in (("address,undefined", 50_000), ("none", 200_000)):
         drive(sanitizer, times * unit)
-    here = has_libfuzzer()
-    if here:
+    libfuzzer_here, afl_here = has_libfuzzer(), shutil.which("afl-clang-fast")
+    if libfuzzer_here:
         for sanitizer, target, runs in ROUND:
             libfuzzer(sanitizer, 20 * unit if runs else 10 * unit, target, runs * unit or -1)
-    if shutil.which("afl-clang-fast"):
+    if afl_here:
         afl(10 * unit)
-    for tool, found in (("clang with libFuzzer", here), ("afl-clang-fast",
-                                                         shutil.which("afl-clang-fast"))):
-        if not found:
-            print(f"fuzz: {tool} is not installed; see tools/evidence/install_fuzz.sh",
-                  file=sys.stderr)
+    absent = [tool for tool, found in (("clang with libFuzzer", libfuzzer_here),
+                                       ("afl-clang-fast", afl_here)) if not found]
+    if absent:
+        raise _book.NotHere(f"not installed: {', '.join(absent)} (tools/evidence/install_fuzz.sh)")
     return ()
