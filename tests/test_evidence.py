@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import types
+from copy import deepcopy as copy_of
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from tools import ROOT
 from tools.cc import SOURCES
 from tools.evidence import __main__ as evidence
-from tools.evidence import _book, _sources, faults, fuzz, fuzz_python
+from tools.evidence import _book, _sources, exhaustive, faults, fuzz, fuzz_python
 from tools.gen import figures, security
 
 BOOK = json.loads((ROOT / "docs" / "evidence.json").read_text(encoding="utf-8"))
@@ -344,7 +345,7 @@ def test_the_page_shows_what_is_fresh_stale_short_and_not_measured(monkeypatch):
     now = _sources.Tree()("faults.kill -9 storm")
     figure = {"date": "2026-01-02", "commit": "abc", "seed": 7, "command": "x", "long": True,
               "numbers": {"kills": 20000, "other": 1}, "sources": now}
-    row = {"date": "2026-01-02", "commit": "abc", "sanitizer": "asan", "command": "y",
+    row = {"date": "2026-01-02", "commit": "abc", "sanitizer": "none", "command": _sources.RANDOM,
            "executions": 1234567, "seconds": 9.6, "findings": 0, "sources": {}}
     whole = {"figures": {"faults": {
         "kill -9 storm": figure, "two writers": figure | {
@@ -354,13 +355,81 @@ def test_the_page_shows_what_is_fresh_stale_short_and_not_measured(monkeypatch):
     assert "| kill -9 storm | kills: 20,000 | 2026-01-02, abc | fresh |" in page
     assert ("| two writers | kills: 20,000 | 2026-01-02, abc | short form; **stale**: saving |"
             in page)
-    assert "| fuzz_c: y | asan | 0 | 1,234,567 | 0 | 2026-01-02, abc |" in page
-    assert page.count("Not measured.") == len(figures.AREAS) - 2
+    assert f"| fuzz_c: {_sources.RANDOM} | none | 0 | 1,234,567 | 0 | 2026-01-02, abc |" in page
+    assert f"| fuzz_c: {_sources.RANDOM}, random | address,undefined | **not measured** |" in page
+    assert "| soak in C |  |  | **not measured** |" in page
     assert figures.stale(whole) == [
-        "faults.two writers (saving)", "fuzz_c.random (engine, kernels, fuzz targets in C, tool)"]
-    assert "Of 2 figures and 1 counters 2 are stale." in page
+        "faults.two writers (saving)", f"fuzz_c.random, none: {_sources.RANDOM} "
+        "(engine, kernels, fuzz targets in C, tool)"]
+    wanted = sum(map(len, _sources.FIGURES.values())), len(_sources.RUNS)
+    assert (f"Of {wanted[0]} figures and {wanted[1]} kinds of runs 2 are stale, "
+            f"{sum(wanted) - 3} were not measured.") in page
     monkeypatch.setattr(_book, "read", lambda: whole)
     assert page in security.text()
+
+
+@pytest.fixture(scope="module")
+def all_there():
+    """A book with everything that is wanted, fresh and whole."""
+    now = _sources.Tree()
+    book = {"figures": {part: {name: {"sources": now(f"{part}.{name}"), "long": True}
+                               for name in names} for part, names in _sources.FIGURES.items()},
+            "counters": {}}
+    for target, sanitizer, command in _sources.RUNS:
+        book["counters"].setdefault(target, []).append({
+            "sources": now(target), "sanitizer": sanitizer, "command": command, "executions": 1,
+            "findings": 0})
+    return book
+
+
+def of_runs(book, target, sanitizer):
+    (row,) = [r for r in book["counters"][target] if r["sanitizer"] == sanitizer]
+    return row
+
+
+def test_what_is_wanted_and_there_is_fit_for_a_release(all_there):
+    assert figures.unfit(all_there) == []
+    assert len(figures.missing({"figures": {}, "counters": {}})) == len(_sources.RUNS) + sum(
+        map(len, _sources.FIGURES.values()))
+
+
+@pytest.mark.parametrize("change,said", [
+    (lambda b: b["figures"]["soak"].pop("soak in C"), "not measured: soak.soak in C"),
+    (lambda b: b["figures"].pop("differential"), "not measured: differential.mutated files"),
+    (lambda b: b["counters"].pop("fuzz_c.afl"), "not measured: fuzz_c.afl, none: afl-fuzz"),
+    (lambda b: of_runs(b, "fuzz_c.random", "none").update(sanitizer="memory"),
+     "not measured: fuzz_c.random, none: drive"),
+    (lambda b: b["figures"]["foreign"]["s390x"].update(long=False), "short form: foreign.s390x"),
+    (lambda b: of_runs(b, "fuzz_c.afl", "none").update(findings=2), "findings: 2 of fuzz_c.afl"),
+    # Fresh runs without a sanitizer say nothing of those with one.
+    (lambda b: of_runs(b, "fuzz_c.random", "address,undefined").update(sources={}),
+     "stale figure: fuzz_c.random, address,undefined: drive")])
+def test_what_is_unfit_for_a_release_is_one_line(all_there, change, said):
+    book = copy_of(all_there)
+    change(book)
+    (line,) = figures.unfit(book)
+    assert line.startswith(said)
+
+
+def test_findings_on_other_sources_and_old_commands_are_history(all_there):
+    book = copy_of(all_there)
+    old = of_runs(book, "fuzz_c.afl", "none") | {"sources": {}, "findings": 3}
+    book["counters"]["fuzz_c.afl"] += [old, old | {"command": "another", "findings": 0}]
+    assert figures.unfit(book) == []
+
+
+def test_the_declared_figures_and_runs_are_those_that_are_made(monkeypatch):
+    from tests.fuzz import targets
+
+    monkeypatch.setattr(exhaustive, "Guard", lambda: None)
+    assert set(_sources.FIGURES) == set(evidence.PARTS)
+    for part, names in _sources.FIGURES.items():
+        assert sorted(name for name, _ in evidence._figures(part, False)) == sorted(names)
+    assert set(targets.available()) <= set(_sources.FUZZED)
+    guided = {(t, s) for t, s, command in _sources.RUNS if command == _sources.LIBFUZZER}
+    assert guided == {(f"fuzz_c.libfuzzer.{t}", s) for s, t, _ in fuzz.ROUND}
+    assert str(fuzz.LARGEST) in _sources.LIBFUZZER and set(fuzz.DRIVER) == {
+        s for t, s, _ in _sources.RUNS if t == "fuzz_c.random"}
 
 
 def test_the_command_refuses_an_unknown_part(capsys, monkeypatch):

@@ -132,6 +132,54 @@ COUNTERS = {"fuzz_c": "fuzz"}
 COUNTING = ("fuzz", "fuzz_python")
 """The parts that count runs; one round of all their targets is their only figure."""
 
+FIGURES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(COUNTING, ("a round",)),
+    "exhaustive": (
+        "cut at every byte", "every bit of the first 4 KiB and of every size",
+        "every value of the first 100 bytes", "every u32 at 40 values",
+        "every pair of u32s at 40 x 40 values, at 12 x 12 in Python"),
+    "differential": ("mutated files",),
+    "limits": ("memory of a refusal in Python", "time of a refusal in Python"),
+    "faults": ("no memory", "no memory, in Python", "special files", "calls that fail",
+               "killed at each call", "two writers", "kill -9 storm",
+               "kill -9 storm, files in memory"),
+    "memory": ("the loader under MemorySanitizer", "the engine under MemorySanitizer"),
+    "threads": ("threads under ThreadSanitizer", "threads, bit for bit", "fork",
+                "ends of a process"),
+    "soak": ("soak in C", "soak in Python"),
+    "foreign": ("big-endian writer", "aarch64", "armhf", "riscv64", "s390x", "i686 (x87)",
+                "i686 (SSE2)", "aarch64 (dot product)", "x86-64 processors"),
+    "checks": ("mutants_c", "mutants_python"),
+    "branches": ("branches_c", "branches_python"),
+}
+"""Part to its figures: what the page and a release want, measured or not."""
+
+RANDOM, LIBFUZZER, AFL, MUTATED, PYTHON, ATHERIS = (
+    "drive random (no coverage feedback)", "libFuzzer, -max_len=4096", "afl-fuzz -t 1000",
+    "python -m tools.evidence --long differential", "fuzz_python.py run (no coverage feedback)",
+    "fuzz_python.py atheris (coverage feedback)")
+"""The commands of counters."""
+
+FUZZED = (
+    "scan", "validate", "load", "mirror", "c_array", "npz", "ncnn", "tflite", "mxnet", "caffe",
+    "torch", "safetensors", "onnx", "statement", "results", "edit", "answer", "sniff",
+    "table_parquet", "table_npz", "table_npy", "table_csv", "table_jsonl", "detector", "near",
+    "archive", "list", "picture", "pairs_bin", "pairs_txt", "torch_load", "records", "shards",
+    "cache")
+"""The targets in Python, where every library is there."""
+
+RUNS: tuple[tuple[str, str, str], ...] = (
+    ("fuzz_c.random", "none", RANDOM), ("fuzz_c.random", "address,undefined", RANDOM),
+    *((f"fuzz_c.libfuzzer.{target}", sanitizer, LIBFUZZER) for target, sanitizer in (
+        ("read", "address,undefined"), ("mirror", "address,undefined"),
+        ("load", "address,undefined"), ("read", "memory"), ("mirror", "memory"),
+        ("load", "none"))),
+    ("fuzz_c.afl", "none", AFL),
+    ("differential.mutated", "none", MUTATED),
+    *((f"fuzz_python.{target}", "none", command) for command in (PYTHON, ATHERIS)
+      for target in FUZZED))
+"""(counter, sanitizer, command): the rows that are wanted. Others are what was counted once."""
+
 QUICK = frozenset({
     "differential", "soak.soak in Python", "threads.ends of a process",
     *(f"exhaustive.{one}" for one in (

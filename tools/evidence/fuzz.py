@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from tools import ROOT
 from tools.cc import SOURCES, SRC, cc
-from tools.evidence import _book
+from tools.evidence import _book, _sources
 
 HERE = ROOT / "tests" / "fuzz"
 WORK = ROOT / "build" / "fuzz"
@@ -144,7 +144,7 @@ def drive(sanitizer: str, times: int, slice_: int = 1_000_000) -> None:
         seed, n = _book.total("fuzz_c.random") // 1000 + 1, min(slice_, times - done)
         code, out, took = _run([program, "random", n, seed, *files])
         _book.count("fuzz_c.random", sanitizer, 0 if code else n, took,
-                    "drive random (no coverage feedback)", int(code != 0))
+                    _sources.RANDOM, int(code != 0))
         if code:
             raise _keep(f"{name}-{seed}", out)
         say(f"driver, {sanitizer}", n, took)
@@ -190,7 +190,7 @@ def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1
     if not code and not executions:
         raise RuntimeError(f"{name} does not say how many executions it made: {out[-2000:]}")
     _book.count(f"fuzz_c.libfuzzer.{target}", sanitizer, executions, took,
-                f"libFuzzer, -max_len={LARGEST}", int(code != 0))
+                _sources.LIBFUZZER, int(code != 0))
     if code:
         raise _keep(name, out)
     covered = re.findall(r"INITED cov: (\d+)|DONE +cov: (\d+)", out)
@@ -220,7 +220,7 @@ def afl(seconds: int) -> None:
         raise RuntimeError(f"afl-fuzz ended with {code}: {text[-2000:]}")
     executions = int(stats["execs_done"])
     bad = int(stats["saved_crashes"]) + int(stats["saved_hangs"])
-    _book.count("fuzz_c.afl", "none", executions, took, "afl-fuzz -t 1000", bad)
+    _book.count("fuzz_c.afl", "none", executions, took, _sources.AFL, bad)
     if bad:
         kept = WORK / f"finding-afl-{int(time.time())}"
         shutil.copytree(out, kept)

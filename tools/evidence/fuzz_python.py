@@ -15,7 +15,7 @@ import sys
 import time
 
 from tools import ROOT
-from tools.evidence import _book
+from tools.evidence import _book, _sources
 
 PROGRAM = "tests.fuzz.fuzz_python"
 WORK = ROOT / "build" / "fuzz"
@@ -51,10 +51,10 @@ def drive(rounds: int) -> None:
         for target, executions, seconds in rows:
             total += int(executions)
             _book.count(f"fuzz_python.{target}", "none", int(executions), float(seconds),
-                        "fuzz_python.py run (no coverage feedback)")
+                        _sources.PYTHON)
         if code:
             _book.count("fuzz_python.unfinished", "none", 0, time.monotonic() - start,
-                        "fuzz_python.py run (no coverage feedback)", 1)
+                        _sources.PYTHON, 1)
             raise Finding(f"build/fuzz/finding-python-{seed}.txt")
         rate = total / (time.monotonic() - start)
         print(f"fuzz_python: {total} executions, {rate:.0f}/s", file=sys.stderr, flush=True)
@@ -76,7 +76,7 @@ def atheris(target: str, seconds: int, runs: int = -1) -> None:
         raise RuntimeError(f"atheris {target} does not say how many executions it made: "
                            f"{out[-2000:]}")
     _book.count(f"fuzz_python.{target}", "none", executions, took,
-                "fuzz_python.py atheris (coverage feedback)", int(code != 0))
+                _sources.ATHERIS, int(code != 0))
     if code:
         raise Finding(f"build/fuzz/finding-atheris-{target}.txt")
     print(f"atheris {target}: {executions} executions, {executions / took:.0f}/s, "
