@@ -358,6 +358,7 @@ def test_the_page_shows_what_is_fresh_stale_short_and_not_measured(monkeypatch):
     assert f"| fuzz_c: {_sources.RANDOM} | none | 0 | 1,234,567 | 0 | 2026-01-02, abc |" in page
     assert f"| fuzz_c: {_sources.RANDOM}, random | address,undefined | **not measured** |" in page
     assert "| soak in C |  |  | **not measured** |" in page
+    assert "| fuzz: a round |  |  | **not measured** |" in page
     assert figures.stale(whole) == [
         "faults.two writers (saving)", f"fuzz_c.random, none: {_sources.RANDOM} "
         "(engine, kernels, fuzz targets in C, tool)"]

@@ -4,7 +4,8 @@
 
 The driver has no coverage feedback (`drive`); libFuzzer and AFL++ have, start from the files of
 the last runs, and are left out where clang or afl-fuzz is missing; such a round is not recorded as
-one, its runs are counted. A slice that ends in a finding counts as one, keeps its input under build/fuzz and fails the part.
+one, its runs are counted. A slice that ends in a finding counts as one, keeps its input under
+build/fuzz and fails the part.
 
 Three targets, as most of what a whole load takes is the packing of weights that were accepted: the
 load and its forward passes (`load`), the reader that accepts or refuses (`read`), and the text that

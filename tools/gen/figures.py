@@ -3,7 +3,8 @@
 """The figures of docs/evidence.json as tables: a line each, and of what it is stale.
 
 A figure is stale where a source that it depends on was changed since (tools/evidence/_sources.py).
-What is wanted and was never measured is reported as such. All numbers and the commands are in the book.
+What is wanted and was never measured is reported as such. All numbers and the commands are in the
+book.
 """
 
 from __future__ import annotations
@@ -160,11 +161,11 @@ def unfit(book: dict[str, Any] | None = None) -> list[str]:
 def _figure_rows(part: str, found: dict[str, Any],
                  groups: dict[str, list[str]]) -> Iterator[tuple[object, ...]]:
     for name in sorted({*found, *_sources.FIGURES.get(part, ())}):
-        f = found.get(name)
+        f, shown = found.get(name), f"{part}: {name}" if part in _sources.COUNTING else name
         if f is None:
-            yield name, "", "", "**not measured**"
+            yield shown, "", "", "**not measured**"
             continue
-        yield (name, _short(part, f["numbers"]), f"{f['date']}, {f['commit']}",
+        yield (shown, _short(part, f["numbers"]), f"{f['date']}, {f['commit']}",
                _state(groups[f"{part}.{name}"], f["long"]))
 
 
