@@ -60,7 +60,8 @@ def commit(key: str) -> str:
 
 def figure(command: str, numbers: dict[str, Any], seed: int | None = None,
            long: bool | None = None) -> Figure:
-    """A figure of now, without its commit and sources. `long` says that it is whole, whatever was asked."""
+    """A figure of now, without its commit and sources. `long` says that it is whole, whatever was
+    asked."""
     own = {"date": today(), "seed": seed, "command": command, "numbers": numbers}
     return own if long is None else own | {"long": long}
 

@@ -98,7 +98,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
        for target in ("load", "validate", "scan", "mirror")},
     **{f"fuzz_python.{target}": ("readers", "converters", "fuzz targets in Python")
        for target in ("npz", "safetensors", "onnx", "c_array", "torch_zip", "tflite", "ncnn",
-                      "mxnet", "caffe", "torchscript")},
+                      "mxnet", "caffe", "torch", "torchscript")},
     "exhaustive": ("engine", "readers", "damage"),
     "differential": ("engine", "readers", "damage", "cases"),
     "limits": ("readers", "inspection", "damage", "cases"),
