@@ -39,7 +39,7 @@ _CLOSERS = str.maketrans("[{", "]}")
 _BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _DIGITS, _DOUBLE = b"0" * 21, b"0" * 309
-_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{21,}(?![0-9.eE])")
+_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{21,}(?![0-9]|\.[0-9]|[eE][+-]?[0-9])")
 _EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}")
 _LONE = re.compile(rb"\\u(?:0000|[dD][89abAB]..(?!\\u[dD][c-fC-F]))"
                    rb"|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")

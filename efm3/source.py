@@ -191,11 +191,26 @@ def open_regular(path: str) -> BinaryIO:
 
 def apart(sources: Iterable[Source | None], targets: Iterable[str | os.PathLike[str] | None]
           ) -> None:
-    """Raises Efm3Error X019 where a file that would be written is one that is read; what is no
-    path, or None, is neither."""
-    read = {os.path.realpath(path_of(s)) for s in sources if s is not None and path_of(s)}
+    """Raises Efm3Error X019 where a file that would be written is one that is read: by a path,
+    whatever its links and letters, or as an open file. None, and bytes, are no file."""
+    read: set[object] = set()
+    for s in sources:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            path = path_of(s)
+            if path:
+                read.add(os.path.realpath(path))
+            status = os.stat(path) if path else os.fstat(s.fileno())  # type: ignore[union-attr]
+            # Of several names for one file each keeps the old bytes when another is written.
+            if stat.S_ISREG(status.st_mode) and (status.st_nlink == 1 or not path):
+                read.add((status.st_dev, status.st_ino))
     for target in targets:
-        if target and os.path.realpath(target) in read:
+        if not target:
+            continue
+        found: set[object] = {os.path.realpath(target)}
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(target)
+            found.add((status.st_dev, status.st_ino))
+        if found & read:
             from efm3.findings import refuse
 
             refuse("X019", f"{os.fspath(target)} is what is read from", os.fspath(target))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,27 @@ def cli() -> Callable[..., Result]:
     def run(*args: object, **kw: Any) -> Result:
         return CliRunner().invoke(command, [str(a) for a in args], **kw)
     return run
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The engine's object files, compiled once for all processes of this run: it takes long."""
+    import fcntl
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "engine-objects"
+    folder.mkdir(exist_ok=True)
+    engine = DATA.parents[1] / "engine"
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            subprocess.run(
+                ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC",
+                 "-fvisibility=hidden", "-I", engine / "include", "-c",
+                 *sorted(engine.glob("src/*.c")), *sorted(engine.glob("src/kernels/*.c"))],
+                cwd=folder, check=True)
+            (folder / "done").touch()
+    return sorted(folder.glob("*.o"))
 
 
 def needs(tree: ast.Module) -> tuple[str, ...]:

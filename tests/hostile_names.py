@@ -84,7 +84,7 @@ def lines_of_json(text: str) -> None:
         assert isinstance(json_of(line), dict)
 
 
-def annotations(text: str) -> None:
+def github_lines(text: str) -> None:
     """Each line is a command that GitHub knows, with a file and a title."""
     for line in text.splitlines():
         assert re.fullmatch("::(error|warning|notice) file=[^:,]*,title=[^:,]*::.*", line), line
@@ -92,7 +92,7 @@ def annotations(text: str) -> None:
 
 
 def plain(text: str) -> None:
-    """What a terminal shows; no line is a command to GitHub but those of `annotations`."""
+    """What a terminal shows; no line is a command to GitHub but those of `github_lines`."""
     assert is_plain(text), text
     assert not re.search("^::(?!(error|warning|notice) file=)", text, re.M), text
 
@@ -168,7 +168,7 @@ def source_of_c(text: str) -> None:
 
 
 PARSERS = {"text": plain, "json": json_of, "jsonl": lines_of_json, "sarif": json_of,
-           "github": annotations, "csv": sheet_of_cells, "html": page, "svg": svg, "junit": junit,
+           "github": github_lines, "csv": sheet_of_cells, "html": page, "svg": svg, "junit": junit,
            "md": markdown, "h": source_of_c}
 """By the kind of an output, or the end of a file's name, what fails where it is not as it should.
 """
@@ -189,7 +189,8 @@ def foreign(name: str) -> None:
     word = "".join(text.split()) or "x"
     quoted = re.sub(r'["\\\r\n]', "_", text)
     zeros = np.zeros(3, np.float32)
-    np.savez(f"{name}.npz", **{text.replace("/", "|"): zeros})
+    named: dict[str, Any] = {text.replace("/", "|"): zeros}
+    np.savez(f"{name}.npz", **named)
     head = json.dumps({text: {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}).encode()
     _put(f"{name}.safetensors", len(head).to_bytes(8, "little") + head + bytes(12))
     _put(f"{name}.pt", checkpoint_files.archive({text: checkpoint_files.tensor(zeros)}))

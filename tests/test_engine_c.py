@@ -1,13 +1,11 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine without Python: the page's snippet, one cc line, the command, the amalgamation."""
+"""The engine without Python: the page's snippet, the command, its own checks."""
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +27,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 NANO = ROOT / "weights" / "facex_nano.bin"
 
 
-def sources():
-    return [*sorted((ROOT / "engine/src").glob("*.c")),
-            *sorted((ROOT / "engine/src/kernels").glob("*.c"))]
-
-
 def compile_(out, *files, flags=("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")):
     command = [CC, *flags, "-I", ROOT / "engine/include", "-o", out, *files, "-lm", "-lpthread"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
@@ -46,21 +39,6 @@ def run(*command, code=0, **kw):
                           timeout=600, **kw)
     assert done.returncode == code, done.stderr
     return done
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The engine compiled, once for all processes of this run: it takes the compiler long."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "engine-objects"
-    folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            run(CC, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC",
-                "-fvisibility=hidden", "-I", ROOT / "engine/include", "-c", *sources(), cwd=folder)
-            (folder / "done").touch()
-    return sorted(folder.glob("*.o"))
 
 
 @pytest.fixture(scope="module")
@@ -99,25 +77,6 @@ def test_the_pages_snippet_compiles_as_it_stands_and_runs(objects, tmp_path):
     want = reference.forward(efm3.load(ROOT / "weights/facex_standard.bin"),
                              np.zeros((1, 3, 112, 112)))
     assert (dim, sim) == ("512", "1") and abs(float(first) - want[0, 0]) < 1e-5
-
-
-def test_the_readmes_one_cc_line(tmp_path):
-    line = re.search(r"```text\n(cc .*)\n```", README)[1]
-    shutil.copy(ROOT / "engine/examples/example_mfn.c", tmp_path / "example.c")
-    (tmp_path / "engine").symlink_to(ROOT / "engine")
-    subprocess.run(line, shell=True, cwd=tmp_path, check=True)
-    assert "256 values each" in run(tmp_path / "a.out", NANO).stdout
-    assert "cannot be opened" in run(tmp_path / "a.out", tmp_path / "none", code=1).stderr
-    run(tmp_path / "a.out", code=2)
-
-
-def test_amalgamation(tmp_path):
-    run(sys.executable, "-m", "tools.gen.amalgamation", tmp_path)
-    program = tmp_path / "example"
-    flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-I", tmp_path]
-    run(CC, *flags, "-o", program, ROOT / "engine/examples/example_mfn.c",
-        tmp_path / "facex_mfn.c", "-lm", "-lpthread")
-    assert "256 values each" in run(program, NANO).stdout
 
 
 def test_exported_symbols_are_ours_and_the_library_is_small(objects, tmp_path):

@@ -4,8 +4,10 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import types
+from copy import deepcopy as copy_of
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from tools import ROOT
 from tools.cc import SOURCES
 from tools.evidence import __main__ as evidence
-from tools.evidence import _book, _sources, fuzz
+from tools.evidence import _book, _sources, exhaustive, faults, fuzz, fuzz_python
 from tools.gen import figures, security
 
 BOOK = json.loads((ROOT / "docs" / "evidence.json").read_text(encoding="utf-8"))
@@ -25,8 +27,8 @@ KEYS = [*(f"{part}.{name}" for part, own in BOOK["figures"].items() for name in 
 def copy(tmp_path_factory):
     """The sources of all groups, as links: a test puts a changed file in the place of one."""
     root = tmp_path_factory.mktemp("copy")
-    tools = {f"tools/evidence/{part}.py" for part in evidence.PARTS}
-    for name in {*tools, *(name for group in _sources.GROUPS for name in _sources.files(group))}:
+    tools = (_sources.tool(part) for part in evidence.PARTS)
+    for name in {name for group in (*_sources.GROUPS, *tools) for name in _sources.files(group)}:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).symlink_to(ROOT / name)
     return root
@@ -71,10 +73,11 @@ IN_C = those("fuzz_c.afl", "fuzz_c.random", "fuzz_c.libfuzzer.load", "threads.th
              "threads.fork", "soak", "faults.no memory") - {"faults.no memory, in Python"}
 MACHINES = those("foreign") - {"foreign.big-endian writer"}
 DAMAGE = those("exhaustive", "differential")
+READERS = {f"fuzz_python.{target}" for target in ("load", "validate", "scan", "mirror")}
 
 
 @pytest.mark.parametrize("name,expected", [
-    ("engine/src/kernels/avx2.c", IN_C | MACHINES),
+    ("engine/src/kernels/avx2.c", IN_C | MACHINES | those("threads.ends")),
     ("engine/src/loader.c", IN_C | MACHINES | DAMAGE | those(
         "fuzz_c", "threads.ends", "checks.mutants_c", "branches.branches_c")),
     ("tests/faults/kills.py", SAVES - those("faults.special")),
@@ -82,8 +85,11 @@ DAMAGE = those("exhaustive", "differential")
     ("tests/fuzz/fuzz_load.c", those("fuzz_c")),
     ("tests/processes/soak.py", those("soak.soak in Python")),
     ("tools/evidence/soak.py", those("soak")),
-    ("efm3/convert/npz.py", those("fuzz_python") - {
-        f"fuzz_python.{target}" for target in ("load", "validate", "scan", "mirror")}),
+    ("tools/evidence/_engine.py", those(
+        "soak", "threads", "faults", "memory", "exhaustive", "differential", "limits")),
+    ("tools/foreign/machines.py", those("foreign")),
+    ("efm3/extras.py", those("fuzz_python") - READERS),
+    ("efm3/convert/npz.py", those("fuzz_python") - READERS),
     ("efm3/inspection.py", those("limits")),
 ])
 def test_a_planted_change_makes_the_depending_figures_stale_and_no_other(
@@ -135,6 +141,96 @@ def test_readers_are_the_modules_and_all_that_they_import():
     readers = _sources.files("readers")
     assert {"efm3/model.py", "efm3/rules/_context.py", "efm3/network.py"} <= set(readers)
     assert not any(name.startswith(("efm3/cli", "efm3/convert")) for name in readers)
+
+
+def test_the_binding_and_the_converters_are_all_that_they_import():
+    binding, converters = _sources.files("binding"), _sources.files("converters")
+    assert {"efm3/engine.py", "efm3/_engine_build.py", "efm3/model.py", "efm3/precision.py"} <= set(
+        binding)
+    assert {"efm3/reference.py", "efm3/arithmetic.py", "efm3/extras.py", "efm3/pickles.py",
+            "efm3/convert/npz.py", "efm3/convert/graph/build.py"} <= set(converters)
+    assert "readers" in _sources.DEPENDS["soak.soak in Python"]
+    assert "kernels" in _sources.DEPENDS["threads.ends of a process"]
+
+
+def test_what_measures_is_all_that_it_imports_but_the_book():
+    soak, checks = (set(_sources.files(_sources.tool(part))) for part in ("soak", "checks"))
+    assert soak == {f"tools/{name}.py" for name in (
+        "__init__", "cc", "evidence/_engine", "evidence/soak")}
+    assert {"tools/mutants/checks.py", "tools/mutants/c.py"} <= checks
+    assert not any(name.endswith(("/_book.py", "/_sources.py")) for name in soak | checks)
+
+
+@pytest.mark.parametrize("changed,plus", [
+    (lambda root: (root / "own/a.c").write_text("2"), "+"),
+    (lambda root: (root / "own/new.c").write_text("1"), "+"),
+    (lambda root: (root / "own/b.c").unlink(), "+"),
+    (lambda root: (root / "other.c").write_text("1"), ""), (lambda root: None, "")])
+def test_a_commit_says_whether_a_source_of_the_figure_is_another(
+        tmp_path, monkeypatch, changed, plus):
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@y.z", *words], check=True,
+                       cwd=tmp_path, capture_output=True)
+    (tmp_path / "own").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "own" / f"{name}.c").write_text("1")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+    changed(tmp_path)
+    monkeypatch.setattr(_book, "ROOT", tmp_path)
+    monkeypatch.setattr(_sources, "files", lambda group: sorted(
+        str(p.relative_to(tmp_path)) for p in tmp_path.glob("own/*.c")))
+    name = _book.commit("soak.soak in C")
+    assert name.endswith("+") == bool(plus) and len(name.rstrip("+")) >= 10
+
+
+def test_a_round_without_a_fuzzer_is_not_whole(book, monkeypatch):
+    ran = []
+    for name in ("drive", "libfuzzer", "afl"):
+        monkeypatch.setattr(fuzz, name, lambda *words, name=name: ran.append(name))
+    monkeypatch.setattr(fuzz, "has_libfuzzer", lambda: False)
+    monkeypatch.setattr(fuzz.shutil, "which", lambda name: None)
+    with pytest.raises(_book.NotHere, match=r"clang with libFuzzer, afl-clang-fast"):
+        fuzz.run(False)
+    assert ran == ["drive", "drive"]
+    monkeypatch.setattr(fuzz.shutil, "which", lambda name: name)
+    with pytest.raises(_book.NotHere, match=r"not installed: clang with libFuzzer \("):
+        fuzz.run(False)
+    assert ran[-1] == "afl"
+    monkeypatch.setattr(fuzz, "has_libfuzzer", lambda: True)
+    assert fuzz.run(False) == () and ran.count("libfuzzer") == len(fuzz.ROUND)
+    # A part that counts is one round: without it none is recorded.
+    monkeypatch.setattr(fuzz, "has_libfuzzer", lambda: False)
+    assert evidence.renew("fuzz", False, True, False) == 0 and _book.read()["figures"] == {}
+
+
+def test_a_round_in_python_without_atheris_is_not_whole(monkeypatch):
+    monkeypatch.setattr(fuzz_python, "drive", lambda rounds: None)
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    monkeypatch.setattr(fuzz_python.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(_book.NotHere, match="atheris"):
+        fuzz_python.run(False)
+
+
+def test_a_fuzzer_that_does_not_say_what_it_did_is_an_error(book, monkeypatch, tmp_path):
+    monkeypatch.setattr(fuzz, "WORK", tmp_path)
+    monkeypatch.setattr(fuzz, "TARGETS", {"load": fuzz.Target([], tmp_path / "grown")})
+    monkeypatch.setattr(fuzz, "libfuzzer_program", lambda *words: tmp_path / "program")
+    monkeypatch.setattr(fuzz, "seeds", list)
+    monkeypatch.setattr(fuzz, "_run", lambda command: (0, "Done.", 1.0))
+    with pytest.raises(RuntimeError, match="does not say how many"):
+        fuzz.libfuzzer("none", 1)
+    monkeypatch.setattr(fuzz_python, "_run", lambda *words: (0, "Done."))
+    with pytest.raises(RuntimeError, match="does not say how many"):
+        fuzz_python.atheris("scan", 1)
+    assert _book.read()["counters"] == {}
+
+
+def test_an_interpreter_without_its_own_tests_cannot_fail_allocations(monkeypatch):
+    monkeypatch.setitem(sys.modules, "_testcapi", None)
+    with pytest.raises(_book.NotHere):
+        faults._without_memory(41)
 
 
 def test_every_part_has_sources_a_chapter_and_numbers_to_show():
@@ -249,7 +345,7 @@ def test_the_page_shows_what_is_fresh_stale_short_and_not_measured(monkeypatch):
     now = _sources.Tree()("faults.kill -9 storm")
     figure = {"date": "2026-01-02", "commit": "abc", "seed": 7, "command": "x", "long": True,
               "numbers": {"kills": 20000, "other": 1}, "sources": now}
-    row = {"date": "2026-01-02", "commit": "abc", "sanitizer": "asan", "command": "y",
+    row = {"date": "2026-01-02", "commit": "abc", "sanitizer": "none", "command": _sources.RANDOM,
            "executions": 1234567, "seconds": 9.6, "findings": 0, "sources": {}}
     whole = {"figures": {"faults": {
         "kill -9 storm": figure, "two writers": figure | {
@@ -259,13 +355,82 @@ def test_the_page_shows_what_is_fresh_stale_short_and_not_measured(monkeypatch):
     assert "| kill -9 storm | kills: 20,000 | 2026-01-02, abc | fresh |" in page
     assert ("| two writers | kills: 20,000 | 2026-01-02, abc | short form; **stale**: saving |"
             in page)
-    assert "| fuzz_c: y | asan | 0 | 1,234,567 | 0 | 2026-01-02, abc |" in page
-    assert page.count("Not measured.") == len(figures.AREAS) - 2
+    assert f"| fuzz_c: {_sources.RANDOM} | none | 0 | 1,234,567 | 0 | 2026-01-02, abc |" in page
+    assert f"| fuzz_c: {_sources.RANDOM}, random | address,undefined | **not measured** |" in page
+    assert "| soak in C |  |  | **not measured** |" in page
+    assert "| fuzz: a round |  |  | **not measured** |" in page
     assert figures.stale(whole) == [
-        "faults.two writers (saving)", "fuzz_c.random (engine, kernels, fuzz targets in C, tool)"]
-    assert "Of 2 figures and 1 counters 2 are stale." in page
+        "faults.two writers (saving)", f"fuzz_c.random, none: {_sources.RANDOM} "
+        "(engine, kernels, fuzz targets in C, tool)"]
+    wanted = sum(map(len, _sources.FIGURES.values())), len(_sources.RUNS)
+    assert (f"Of {wanted[0]} figures and {wanted[1]} kinds of runs 2 are stale, "
+            f"{sum(wanted) - 3} were not measured.") in page
     monkeypatch.setattr(_book, "read", lambda: whole)
     assert page in security.text()
+
+
+@pytest.fixture(scope="module")
+def all_there():
+    """A book with everything that is wanted, fresh and whole."""
+    now = _sources.Tree()
+    book = {"figures": {part: {name: {"sources": now(f"{part}.{name}"), "long": True}
+                               for name in names} for part, names in _sources.FIGURES.items()},
+            "counters": {}}
+    for target, sanitizer, command in _sources.RUNS:
+        book["counters"].setdefault(target, []).append({
+            "sources": now(target), "sanitizer": sanitizer, "command": command, "executions": 1,
+            "findings": 0})
+    return book
+
+
+def of_runs(book, target, sanitizer):
+    (row,) = [r for r in book["counters"][target] if r["sanitizer"] == sanitizer]
+    return row
+
+
+def test_what_is_wanted_and_there_is_fit_for_a_release(all_there):
+    assert figures.unfit(all_there) == []
+    assert len(figures.missing({"figures": {}, "counters": {}})) == len(_sources.RUNS) + sum(
+        map(len, _sources.FIGURES.values()))
+
+
+@pytest.mark.parametrize("change,said", [
+    (lambda b: b["figures"]["soak"].pop("soak in C"), "not measured: soak.soak in C"),
+    (lambda b: b["figures"].pop("differential"), "not measured: differential.mutated files"),
+    (lambda b: b["counters"].pop("fuzz_c.afl"), "not measured: fuzz_c.afl, none: afl-fuzz"),
+    (lambda b: of_runs(b, "fuzz_c.random", "none").update(sanitizer="memory"),
+     "not measured: fuzz_c.random, none: drive"),
+    (lambda b: b["figures"]["foreign"]["s390x"].update(long=False), "short form: foreign.s390x"),
+    (lambda b: of_runs(b, "fuzz_c.afl", "none").update(findings=2), "findings: 2 of fuzz_c.afl"),
+    # Fresh runs without a sanitizer say nothing of those with one.
+    (lambda b: of_runs(b, "fuzz_c.random", "address,undefined").update(sources={}),
+     "stale figure: fuzz_c.random, address,undefined: drive")])
+def test_what_is_unfit_for_a_release_is_one_line(all_there, change, said):
+    book = copy_of(all_there)
+    change(book)
+    (line,) = figures.unfit(book)
+    assert line.startswith(said)
+
+
+def test_findings_on_other_sources_and_old_commands_are_history(all_there):
+    book = copy_of(all_there)
+    old = of_runs(book, "fuzz_c.afl", "none") | {"sources": {}, "findings": 3}
+    book["counters"]["fuzz_c.afl"] += [old, old | {"command": "another", "findings": 0}]
+    assert figures.unfit(book) == []
+
+
+def test_the_declared_figures_and_runs_are_those_that_are_made(monkeypatch):
+    from tests.fuzz import targets
+
+    monkeypatch.setattr(exhaustive, "Guard", lambda: None)
+    assert set(_sources.FIGURES) == set(evidence.PARTS)
+    for part, names in _sources.FIGURES.items():
+        assert sorted(name for name, _ in evidence._figures(part, False)) == sorted(names)
+    assert set(targets.available()) <= set(_sources.FUZZED)
+    guided = {(t, s) for t, s, command in _sources.RUNS if command == _sources.LIBFUZZER}
+    assert guided == {(f"fuzz_c.libfuzzer.{t}", s) for s, t, _ in fuzz.ROUND}
+    assert str(fuzz.LARGEST) in _sources.LIBFUZZER and set(fuzz.DRIVER) == {
+        s for t, s, _ in _sources.RUNS if t == "fuzz_c.random"}
 
 
 def test_the_command_refuses_an_unknown_part(capsys, monkeypatch):

@@ -216,6 +216,19 @@ def test_what_comes_first_is_told(text, kind):
     assert verdict(text.encode())[0] == kind
 
 
+@pytest.mark.parametrize("end", [".", "e", "E", "e+", ".x", '."b"', ".e5", "e-", "E+x", ""])
+@pytest.mark.parametrize("digits", [21, 4301, 40000])
+@pytest.mark.parametrize("lead", ["", " ", "0,"])
+def test_digits_before_half_a_number(digits, end, lead):
+    """Python's own limit of digits is not met by what is no number either: it is said what is."""
+    for text in (f'{{"k":[{lead}{"1" * digits}{end}]}}', f'{{"k":-{"1" * digits}{end}}}',
+                 f'{{"k":{"1" * digits}{end}', f'{{"x":[{"[1]," * 9000}{"1" * digits}{end}]}}'):
+        try:
+            grammar.outline(text.encode())
+        except grammar.MirrorProblem as e:
+            assert e.kind in ("syntax", "json", "number"), e.kind
+
+
 def test_python_is_not_called_for_each_object_of_a_compact_text(monkeypatch):
     """That was half of the time of a text of many objects."""
     calls = []

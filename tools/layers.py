@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -172,15 +172,20 @@ def _out(source: str, modules: dict[str, Path]) -> Iterator[Arrow]:
     """What one of these modules imports of them."""
     path = modules[source]
     package = source if path.name == "__init__.py" else source.rpartition(".")[0]
-    for node in ast.walk(_tree(path)):
-        for module, name in _named(node, package):
-            if module.split(".")[0] == "tests":
-                yield Arrow(source, "tests", getattr(node, "lineno", 0))
-            full = f"{module}.{name}"
-            target = full if full in modules else module
-            own = name == BELOW and source.startswith(f"{module}.")
-            if target in modules and target != source and not own:
-                yield Arrow(source, target, getattr(node, "lineno", 0))
+    for module, name, line in _all_named(path, package):
+        if module.split(".")[0] == "tests":
+            yield Arrow(source, "tests", line)
+        full = f"{module}.{name}"
+        target = full if full in modules else module
+        own = name == BELOW and source.startswith(f"{module}.")
+        if target in modules and target != source and not own:
+            yield Arrow(source, target, line)
+
+
+@lru_cache(maxsize=1024)
+def _all_named(path: Path, package: str) -> tuple[tuple[str, str, int], ...]:
+    return tuple((module, name, getattr(node, "lineno", 0)) for node in ast.walk(_tree(path))
+                 for module, name in _named(node, package))
 
 
 def arrows(modules: dict[str, Path]) -> list[Arrow]:
@@ -188,17 +193,19 @@ def arrows(modules: dict[str, Path]) -> list[Arrow]:
     return [a for source in modules for a in _out(source, modules)]
 
 
-def needed(*roots: str) -> list[Path]:
+def needed(*roots: str, without: Iterable[str] = ()) -> list[Path]:
     """The files of some modules and of all that they import, directly or by way of others.
 
-    `efm3` itself, which gives every public name, is left out.
+    `efm3` itself, which gives every public name, is left out, as are the modules `without`; what
+    only these import is then too.
     """
-    modules, seen, todo = files(), {"efm3"}, list(roots)
+    modules, left, todo = files(), {"efm3", *without}, list(roots)
+    seen = set(left)
     while todo:
         if (name := todo.pop()) not in seen:
             seen.add(name)
             todo += [a.target for a in _out(name, modules) if a.target in modules]
-    return sorted(modules[name] for name in seen - {"efm3"})
+    return sorted(modules[name] for name in seen - left)
 
 
 @lru_cache(maxsize=1024)

@@ -112,6 +112,7 @@ class _Worker:
             self._thread.start()
         except RuntimeError:
             self.process.kill()
+            self.process.wait()
             raise
 
     def _listen(self) -> None:
@@ -178,7 +179,8 @@ class Pool:
 
     def start(self) -> None:
         """Start the workers, and wait for one. Raises what opening model and detector raises."""
-        self._workers = [self._started() for _ in range(self._jobs)]
+        for _ in range(self._jobs):
+            self._workers.append(self._started())
         for worker in self._workers:
             worker.say(self._hello)
         while not any(w.ready for w in self._workers):

@@ -8,7 +8,7 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -171,6 +171,15 @@ def styler() -> Callable[..., str]:
 def source(file: str) -> Source:
     """What to read for a FILE argument: `-` is standard input."""
     return sys.stdin.buffer if file == "-" else file
+
+
+def separate(read: Iterable[str | None],
+             written: Iterable[str | os.PathLike[str] | None]) -> None:
+    """Raises Efm3Error X019 where a file that would be written is one that is read; `-` is standard
+    input there, standard output here, and None is nothing."""
+    from efm3.source import apart
+
+    apart([source(f) for f in read if f], [f for f in written if f != "-"])
 
 
 def again(file: str) -> Source | Scan:

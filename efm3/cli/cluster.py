@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import _tables
+from efm3.cli import _tables, separate
 from efm3.findings import printable
-from efm3.source import apart
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
     3 unreadable.
     """
     _tables.check_output(output)
-    apart([index, *further, model], [output, sheet])
+    separate([index, *further, model], [output, sheet])
     if sheet and not sheet.lower().endswith((".html", ".htm")):
         raise click.UsageError(f"{printable(sheet)}: the name must end in .html")
     from efm3.index import records

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import again, needs_engine, precision_option
+from efm3.cli import again, needs_engine, precision_option, separate
 from efm3.cli._photos import aligner, alignment, free, save
 from efm3.findings import refuse
 from efm3.texts import dumps
@@ -54,6 +54,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     if output and not output.lower().endswith(".png"):
         raise click.UsageError(f"{output}: the name must end in .png")
     free([output] if output else [], force)
+    separate([file, detector, *pictures], [output])
     weights = again(file)
     with needs_engine():
         engine = Engine(weights, precision=precision)

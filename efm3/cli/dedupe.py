@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import _tables
+from efm3.cli import _tables, separate
 from efm3.findings import printable
-from efm3.source import apart
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
     if null and as_json:
         raise click.UsageError("-0 and --json both write to standard output: give one of them")
     _tables.check_output(output)
-    apart([index, *further], [output])
+    separate([index, *further], [output])
     from efm3.index import records
     from efm3.index.duplicates import SAME, duplicates
     from efm3.index.library import Library

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli import needs_engine, precision_option, source
+from efm3.cli import needs_engine, precision_option, separate, source
 from efm3.cli._photos import alignment
 from efm3.findings import printable
-from efm3.source import apart
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
         raise click.UsageError("--ray is for --engine daft")
     with _interrupted(ctx) as said:
         table = _check(paths, output, files_from, null, align, resize, resume, force)
-        apart([file, files_from, *paths], [output])
+        separate([file, files_from, *paths], [output])
         from efm3.bulk.rows import Plan
         from efm3.bulk.run import into
         from efm3.cli._progress import Progress

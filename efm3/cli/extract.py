@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 import click
 
-from efm3.cli import source
+from efm3.cli import separate, source
 from efm3.texts import dumps
 
 
@@ -31,11 +31,11 @@ def command(file: str, tensor: str, output: str, as_json: bool) -> None:
     import numpy as np
 
     from efm3.model import load
-    from efm3.source import apart, write_atomic
+    from efm3.source import write_atomic
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - both write to standard output")
-    apart([source(file)], [output])
+    separate([file], [output])
     tensors = load(source(file), level="structure").tensors
     if tensor not in tensors:
         near = ", ".join(get_close_matches(tensor, tensors, 3))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from efm3.cli import separate
 from efm3.cli._photos import DETECTOR, Stems, free, save
 from efm3.findings import Efm3Error, Finding, printable
 from efm3.texts import dumps
@@ -50,6 +51,7 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
     finder = open_detector(detector)  # first: its extra brings Pillow too
     pillow()
     inputs, stems = Inputs(photos), Stems()
+    read = {os.path.realpath(p) for p in photos}
     rows, worst, found = list[dict[str, Any]](), 0, False
     for item in inputs.pictures():
         found = True
@@ -59,7 +61,7 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
         place = os.path.join(output or "", stems.of(path))
         try:
             row = _photo(item, path, finder, place if output else None, place if draw else None,
-                         force)
+                         force, read)
         except (Efm3Error, OSError) as e:
             if isinstance(e, Efm3Error) and e.code in ("F015", "X002"):
                 raise
@@ -82,8 +84,9 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
 
 
 def _photo(item: Item, path: str, detector: Detector, crops: str | None, drawn: str | None,
-           force: bool) -> dict[str, Any]:
-    """The row of one photograph; `crops` and `drawn` are where files of it begin."""
+           force: bool, read: set[str]) -> dict[str, Any]:
+    """The row of one photograph; `crops` and `drawn` are where files of it begin, `read` the real
+    paths of the arguments."""
     from efm3.photos import aligned, find, photograph
 
     if isinstance(item.source, Finding):
@@ -94,6 +97,8 @@ def _photo(item: Item, path: str, detector: Detector, crops: str | None, drawn: 
     names = [f"{crops}-{n}.png" if crops else None for n in range(1, len(faces) + 1)]
     picture = f"{drawn}-faces.png" if drawn and faces else None
     free(filter(None, [*names, picture]), force)
+    written = [*names, picture]
+    separate([path, *(n for n in written if n and os.path.realpath(n) in read)], written)
     for name, crop in zip(names, cut, strict=True):
         if name:
             save(name, crop)

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from efm3.arch import LIMIT_CODES, Arch, Stage, last_side
+from efm3.arch import ARCHS, LIMIT_CODES, Arch, Stage, last_side
+from efm3.cli import separate
 from efm3.cli._arch import arch_of
 from efm3.texts import dumps, printable
 
@@ -73,9 +74,10 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
     are untrained: they are for conformance and speed, not for recognising people.
     """
     from efm3 import untrained
-    from efm3.source import apart, write_atomic
+    from efm3.source import write_atomic
 
-    apart([arch], [output])
+    if arch not in ARCHS:
+        separate([arch], [output])
     network = _changed(arch_of(arch), numbers, stages)
     if name is not None:
         network = replace(network, name=name)

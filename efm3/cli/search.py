@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import _tables, needs_engine, source
+from efm3.cli import _tables, needs_engine, separate, source
 from efm3.findings import printable
-from efm3.source import apart
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: t
     if approximate and further:
         raise click.UsageError("--approximate is for one table: put all rows into one")
     _tables.check_output(output)
-    apart([index, *further, *queries, model, detector], [output])
+    separate([index, *further, *queries, model, detector], [output])
     from efm3.index import records
     from efm3.index.library import Library
     from efm3.index.search import is_table, search

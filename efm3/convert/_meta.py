@@ -49,8 +49,10 @@ def model_of(tensors: Mapping[str, Any], found: Mapping[str, Any]) -> Model | No
 def _alike(said: Any, value: Any) -> bool:
     """Whether the mirror says this value. Python takes 1.0 and true for 1; the format does not, but
     for the width, its one real number."""
-    return bool(said == value) and (isinstance(value, float) or json.dumps(
-        said, sort_keys=True) == json.dumps(value, sort_keys=True))
+    if isinstance(value, float):
+        return said == value and not isinstance(said, bool)
+    return bool(said == value) and json.dumps(said, sort_keys=True) == json.dumps(
+        value, sort_keys=True)
 
 
 def _text(found: Mapping[str, Any], key: str) -> str:

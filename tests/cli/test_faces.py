@@ -40,6 +40,14 @@ def pixels(path):
 DETECTOR = ("--detector", "y.onnx")
 
 
+def test_a_crop_never_takes_the_place_of_a_photograph(cli, room):
+    (room / "one.png").rename("two-1.png")
+    before = {p.name: p.read_bytes() for p in room.iterdir()}
+    result = cli("faces", "two.png", "two-1.png", "-o", ".", "--force", *DETECTOR)
+    assert result.exit_code == 1 and "X019" in result.stderr
+    assert {p.name: p.read_bytes() for p in room.iterdir() if p.name in before} == before
+
+
 def test_one_two_none(cli, room):
     result = cli("faces", "one.png", "two.png", "none.png", *DETECTOR, "--json")
     told = json.loads(result.stdout)

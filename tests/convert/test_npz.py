@@ -134,6 +134,12 @@ def test_a_mirror_is_of_the_formats_own_types(small, archive, tmp_path, refused,
     refused(path, "X012", MIRROR_KEY)
 
 
+def test_the_width_is_a_number():
+    from efm3.convert._meta import _alike
+
+    assert _alike(1, 1.0) and _alike(1.0, 1.0) and not _alike(True, 1.0) and not _alike(True, 1)
+
+
 def test_a_false_seal_is_caught_by_the_check(small, archive, tmp_path, refused):
     write(small, tmp_path / "b.npz")
     with np.load(tmp_path / "b.npz") as z:

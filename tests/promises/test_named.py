@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.gen import promises
+from tools.gen import _needs, promises
 from tools.gen.promises import Clause, Room
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +40,47 @@ def test_every_clause_names_tests_that_run(request):
 def test_what_is_not_run_is_seen(tests, extras, said):
     found = list(promises.lost((Room("Flight", (Clause("it flies", tests, "", extras),)),)))
     assert bool(found) == bool(said) and (not said or any(said in f for f in found))
+
+
+def test_what_a_test_needs_is_told():
+    told = promises._told("tests/test_engine_foreign.py::test_an_architecture")
+    assert told.endswith(" (needs cross compilers and qemu, by tools/foreign/install_cross.sh)")
+    assert "(needs a C compiler)" in promises._told(
+        "tests/test_exhaustive.py::test_all_damage_to_the_tiny_file")
+    assert "needs" not in promises._told(HERE)
+    assert "(needs" not in promises._told("tests/test_pictures.py::test_damaged")  # Pillow is there
+
+
+MODULE = """
+import pytest
+late = pytest.mark.skipif(b, reason="x")
+pytestmark = [pytest.mark.skipif(a > 1, reason="x"), pytest.mark.slow]
+def need(x): pytest.skip("no ship")
+@pytest.fixture
+def harbour(): pytest.importorskip("sea.port", reason="x")
+@late
+def test_one(harbour): need(1)
+@pytest.mark.skipif(c, reason="x")
+def test_two(): pass
+"""
+
+
+def test_conditions_are_found_in_marks_helpers_and_fixtures():
+    tree = ast.parse(MODULE)
+    assert sorted(_needs.conditions(tree, "test_one")) == ["'no ship'", "a > 1", "b", "import sea"]
+    assert _needs.conditions(tree, "test_two") == ["a > 1", "c"]
+    whole = ast.parse('import pytest\npytest.importorskip("sea")\nx = pytest.importorskip("a.b")')
+    assert _needs.conditions(whole, "test_x") == ["import sea", "import a"]
+
+
+def test_a_condition_of_which_nothing_is_said_is_refused(monkeypatch):
+    used = {when for room in promises.PROMISES for c in room.clauses for ref in c.tests
+            for when in _needs.conditions(promises._tree(ref.partition("::")[0]),
+                                          ref.partition("::")[2])}
+    assert {when for when in used if not when.startswith("import ")} == set(_needs.WORDS)
+    monkeypatch.delitem(_needs.WORDS, "CC is None")
+    (one, *_) = promises.lost(promises.PROMISES)
+    assert "is skipped by CC is None: say in" in one
 
 
 def test_tests_that_are_always_skipped_are_none():

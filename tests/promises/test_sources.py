@@ -3,6 +3,10 @@
 """No verb that reads a file and writes another writes over what it reads."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -26,6 +30,7 @@ WORDS = {
     "cluster": ["cluster", "t.csv", "-o", "t.csv"],
     "embed": ["embed", "m.bin", "--files-from", "l.json", "-o", "l.json"],
     "embed, a link": ["embed", "m.bin", "--files-from", "l.json", "-o", "link.json"],
+    "compare": ["compare", "m.bin", "a.png", "b.png", "-o", "a.png", "--force"],
     "conformance table": ["conformance", "table", "s.json", "-o", "s.json"],
     "conformance statement": ["conformance", "statement", "s.json", "-o", "s.json"],
     "conformance statement, the badge": ["conformance", "statement", "s.json", "--badge", "s.json"],
@@ -42,6 +47,8 @@ def there(tmp_path, monkeypatch, cli):
     Path("l.json").write_text("a.jpg\n")
     Path("link.json").symlink_to("l.json")
     Path("s.json").write_text(json.dumps({}))
+    for name in ("a.png", "b.png"):
+        shutil.copy(Path(__file__).parents[2] / "examples" / "a_1.png", name)
     return tmp_path
 
 
@@ -53,10 +60,46 @@ def test_what_is_read_is_never_written(words, there, cli):
     assert {p.name: p.read_bytes() for p in there.iterdir()} == before
 
 
+def efm3(*words, **more):
+    """The command, in a process of its own."""
+    root = Path(__file__).parents[2]
+    return subprocess.run([sys.executable, "-m", "efm3", *words], check=False, text=True,
+                          capture_output=True, env=os.environ | {"PYTHONPATH": str(root)}, **more)
+
+
+@pytest.mark.parametrize("words", [
+    ["extract", "-", "stem.conv.w", "-o", "m.bin"],
+    ["new", "-", "-o", "m.bin"]], ids=lambda words: words[0])
+def test_the_file_that_is_standard_input_is_not_written(words, there):
+    before = Path("m.bin").read_bytes()
+    with open("m.bin", "rb") as given:
+        done = efm3(*words, stdin=given)
+    assert done.returncode == 1 and done.stderr.startswith("efm3: X019 "), done
+    assert Path("m.bin").read_bytes() == before
+
+
+def test_input_and_output_may_both_be_streams(there):
+    """Of one name, `-`, which is no file's."""
+    done = efm3("embed", "m.bin", "--files-from", "-", "-o", "-", input="a.png\nb.png\n")
+    assert done.returncode == 0 and "a.png" in done.stdout, done
+
+
+def test_another_link_to_the_file_may_be_written(there, cli):
+    """It then is a file of its own, as SECURITY.md says of saves."""
+    Path("n.bin").hardlink_to("m.bin")
+    before = Path("m.bin").read_bytes()
+    assert cli("extract", "m.bin", "stem.conv.w", "-o", "n.bin").exit_code == 0
+    assert Path("m.bin").read_bytes() == before != Path("n.bin").read_bytes()
+
+
+def test_a_published_name_is_no_file(tmp_path, monkeypatch, cli):
+    monkeypatch.chdir(tmp_path)
+    assert cli("new", "nano", "-o", "nano").exit_code == 0 and Path("nano").stat().st_size > 800000
+
+
 IN_PLACE = {("seal",): "it edits FILE, which its help says"}
 ELSEWHERE = {
-    ("compare",): "a picture that is there is kept without --force",
-    ("faces",): "a crop that is there is kept without --force", ("train",): "a folder of its own",
+    ("faces",): "tests/cli/test_faces.py, with its library", ("train",): "a folder of its own",
     ("conformance", "scaffold"): "a file that is there is kept without --force",
     ("conformance", "diff"): "a folder of cases that it numbers",
     ("draw", "sheet"): "it reads no file"}

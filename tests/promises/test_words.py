@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "efm3").rglob("*.py"))
 RUNS = re.compile(r"\b(system|popen|exec[lv]p?e?|fexecve|posix_spawnp?|v?fork|dlopen|dlmopen|"
-                  r"socket|connect|fopen|freopen|openat2?|creat|mmap|shm_open)\s*\(")
+                  r"CreateProcess[AW]?|LoadLibrary\w*|socket|connect|_?w?fopen|freopen|openat2?|creat|mmap|shm_open)\s*\(")
 EXECUTES = {"eval", "exec", "__import__", "pickle.load", "pickle.loads", "pickle.Unpickler",
             "marshal.load", "marshal.loads", "shelve.open", "runpy.run_path", "os.system",
             "os.popen", "numpy.load", "joblib.load", "yaml.load", "dill.load", "dill.loads"}
@@ -27,12 +27,17 @@ def without_comments(path):
 
 def test_the_engine_opens_in_one_place_and_starts_nothing():
     opened = []
+    # The command's, which reads pictures: the engine itself never calls it.
+    stream = "FILE *mfn_os_stream(const char *path)"
     for path in sorted((ROOT / "engine" / "src").rglob("*.[ch]")):
         text = without_comments(path)
+        if path.name.startswith("platform"):
+            text = re.sub(re.escape(stream) + r"( \{[^}]*\}|;)", "", text)
+        assert "mfn_os_stream" not in text, path.name
         assert not RUNS.search(text), (path.name, RUNS.search(text)[0])
         opened += [(path.name, line.strip()) for line in text.splitlines()
                    if re.search(r"\bopen\s*\(", line)]
-    assert [name for name, _ in opened] == ["file.c"]
+    assert [name for name, _ in opened] == ["platform_file.c"]
     assert "O_RDONLY" in opened[0][1] and not re.search("O_(WR|RDWR|CREAT|TRUNC)", opened[0][1])
 
 

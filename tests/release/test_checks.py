@@ -100,8 +100,15 @@ def test_generated_files_that_are_stale_are_seen(release):
 
 
 def test_a_stale_figure_is_seen(release, monkeypatch):
-    monkeypatch.setattr(checks.figures, "stale", lambda: ["fuzz (engine)"])
+    monkeypatch.setattr(checks.figures, "unfit", lambda: ["stale figure: fuzz (engine)"])
     assert checks.evidence(release) == [
-        "stale figure: fuzz (engine); renew it with make evidence"]
-    monkeypatch.setattr(checks.figures, "stale", list)
+        "stale figure: fuzz (engine); renew it with make evidence-long"]
+    monkeypatch.setattr(checks.figures, "unfit", list)
     assert checks.evidence(release) == []
+
+
+def test_a_book_without_figures_is_no_evidence(release, monkeypatch):
+    monkeypatch.setattr(checks.figures._book, "read", lambda: {"figures": {}, "counters": {}})
+    found = checks.evidence(release)
+    assert any(line.startswith("not measured: soak.soak in C; ") for line in found)
+    assert any(line.startswith("not measured: fuzz_c.afl, none: afl-fuzz") for line in found)

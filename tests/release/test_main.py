@@ -24,6 +24,15 @@ def test_each_check_is_named_with_what_it_found(release, capsys):
                                        "three: FAILED\n  no\n  compiler\nfour: FAILED\n  gone\n")
 
 
+def test_a_git_that_fails_is_a_line_and_later_checks_are_made(release, capsys):
+    (release.root / ".git" / "HEAD").unlink()
+    chosen = {"one": checks.committed, "two": lambda r: []}
+    assert __main__.run(release, chosen.items()) == 1
+    out = capsys.readouterr().out
+    assert "one: FAILED\n  Command" in out and "not a git repository" in out
+    assert out.endswith("two: ok\n")
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Two checks of the project, one of what is built; none finds anything."""

@@ -40,22 +40,29 @@ def today() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%d")
 
 
-def commit() -> str:
-    """The short name of HEAD, with + where a tracked source under efm3/ or engine/ was changed."""
+def commit(key: str) -> str:
+    """The short name of HEAD, with + where a source of the figure or counter `key` is another
+    there, or is not there. Any file that is gone from a folder of its sources counts as one."""
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True,
                               check=False)
-        return done.stdout.strip()
-    changed = git("status", "--porcelain", "--untracked-files=no", "efm3", "engine")
-    name = git("log", "-1", "--abbrev=10", "--format=%h")
+        return done.stdout
+    own = {name for group in (*_sources.of(key), _sources.tool(key))
+           for name in _sources.files(group)}
+    folders = {str(Path(name).parent) for name in own}
+    status = git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    rows = [(row[:2], row[3:]) for row in status.split("\0") if row]
+    changed = any(name in own or ("D" in state and str(Path(name).parent) in folders)
+                  for state, name in rows)
+    name = git("log", "-1", "--abbrev=10", "--format=%h").strip()
     return (name or "unknown") + ("+" if changed else "")
 
 
 def figure(command: str, numbers: dict[str, Any], seed: int | None = None,
            long: bool | None = None) -> Figure:
-    """A figure of now, without its sources. `long` says that it is whole, whatever was asked."""
-    own = {"date": today(), "commit": commit(), "seed": seed, "command": command,
-           "numbers": numbers}
+    """A figure of now, without its commit and sources. `long` says that it is whole, whatever was
+    asked."""
+    own = {"date": today(), "seed": seed, "command": command, "numbers": numbers}
     return own if long is None else own | {"long": long}
 
 
@@ -106,7 +113,8 @@ def _change(change: Callable[[dict[str, Any]], None]) -> None:
 
 def record(part: str, name: str, found: Figure, long: bool) -> None:
     """Put a figure in the place of the older one; its own "long" goes before `long`."""
-    whole = {"long": long} | found | {"sources": sources(f"{part}.{name}")}
+    key = f"{part}.{name}"
+    whole = {"long": long} | found | {"commit": commit(key), "sources": sources(key)}
     _change(lambda book: book["figures"].setdefault(part, {}).update({name: whole}))
 
 
@@ -124,6 +132,7 @@ def count(target: str, sanitizer: str, executions: int, seconds: float, command:
           findings: int = 0) -> None:
     """Add a run of `target` (such as "fuzz_c.random") to the row of these sources."""
     key = {"sources": sources(target), "sanitizer": sanitizer, "command": command}
+    made = {"date": today(), "commit": commit(target)}
 
     def add(book: dict[str, Any]) -> None:
         rows = book["counters"].setdefault(target, [])
@@ -131,7 +140,7 @@ def count(target: str, sanitizer: str, executions: int, seconds: float, command:
         if row is None:
             row = {**key, "executions": 0, "seconds": 0, "findings": 0}
             rows.append(row)
-        row |= {"date": today(), "commit": commit()}
+        row |= made
         row["executions"] += executions
         row["seconds"] = round(row["seconds"] + seconds, 1)
         row["findings"] += findings

@@ -40,6 +40,12 @@ def _checked() -> tuple[str, ...]:
     return (*CHECKED, *_files(test for _, own in CHECKED.values() for test in own))
 
 
+def _converters() -> tuple[str, ...]:
+    """The modules of efm3/convert/, which import one another by name at most, and the pickles."""
+    own = (name for name in layers.files() if name.split(".")[:2] == ["efm3", "convert"])
+    return ("efm3.pickles", *own)
+
+
 def _files(tests: Iterable[str]) -> list[str]:
     names = {test.split("::")[0] for test in tests}
     return [name if name.endswith(".py") else f"{name}/*.py" for name in sorted(names)]
@@ -51,12 +57,12 @@ GROUPS: dict[str, tuple[str, ...] | Callable[[], tuple[str, ...]]] = {
                     *(f"engine/src/{m}.c" for m in ("loader", "network", "mirror", "status"))),
     "kernels": ("engine/src/kernels/*.[ch]",),
     "checks in C": ("engine/tests/*.[ch]",),
-    "binding": ("efm3/engine.py", "efm3/_engine_build.py"),
+    "binding": ("efm3.engine", "efm3/_engine_build.py"),
     "readers": ("efm3.scan", "efm3.model", "efm3.validator"),
     "inspection": ("efm3.inspection",),
     "opening": ("efm3/source.py", "efm3/reading.py", "engine/src/file.c", "engine/src/platform*"),
     "saving": ("efm3/source.py", "efm3/model.py"),
-    "converters": ("efm3/convert/**/*.py", "efm3/pickles.py", "efm3/sniff/*.py", "efm3/source.py"),
+    "converters": _converters,
     "every reader": ("efm3/*.py", *(f"efm3/{room}/**/*.py" for room in (
         "bulk", "conformance", "convert", "evaluation", "index", "photos", "pictures", "rules",
         "sniff", "train"))),
@@ -92,7 +98,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
        for target in ("load", "validate", "scan", "mirror")},
     **{f"fuzz_python.{target}": ("readers", "converters", "fuzz targets in Python")
        for target in ("npz", "safetensors", "onnx", "c_array", "torch_zip", "tflite", "ncnn",
-                      "mxnet", "caffe", "torchscript")},
+                      "mxnet", "caffe", "torch", "torchscript")},
     "exhaustive": ("engine", "readers", "damage"),
     "differential": ("engine", "readers", "damage", "cases"),
     "limits": ("readers", "inspection", "damage", "cases"),
@@ -103,9 +109,9 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "faults.special files": ("opening", "saving", "odd files"),
     "memory": ("engine", "kernels", "checks in C", "cases"),
     "threads": ("engine", "kernels", "checks in C"),
-    "threads.ends of a process": ("engine", "binding", "scenarios"),
+    "threads.ends of a process": ("engine", "kernels", "binding", "scenarios"),
     "soak": ("engine", "kernels", "checks in C"),
-    "soak.soak in Python": ("engine", "kernels", "binding", "soak's program"),
+    "soak.soak in Python": ("engine", "kernels", "binding", "readers", "soak's program"),
     "foreign": ("engine", "kernels", "checks in C", "cases", "engine's cases", "machines"),
     "foreign.big-endian writer": ("writer's bytes", "machines"),
     "checks.mutants_c": ("engine", "checks in C", "cases", "mutants"),
@@ -114,13 +120,65 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "branches.branches_python": ("covered modules", "cases"),
 }
 """PART or PART.FIGURE, or the first word of a counter or all of it, to groups. A figure's own entry
-goes before its part's. The module of the part is one more group of each, by the name `tool`."""
+goes before its part's. The module of the part with all that it imports, but what keeps the book
+(KEEPERS), is one more group of each, by the name `tool`."""
+
+KEEPERS = tuple(f"tools.evidence.{name}" for name in ("_book", "_sources", "__main__"))
+"""What only writes figures down, and knows every group by itself."""
 
 COUNTERS = {"fuzz_c": "fuzz"}
 """The first word of a counter to the part that counts it, where they differ."""
 
 COUNTING = ("fuzz", "fuzz_python")
 """The parts that count runs; one round of all their targets is their only figure."""
+
+FIGURES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(COUNTING, ("a round",)),
+    "exhaustive": (
+        "cut at every byte", "every bit of the first 4 KiB and of every size",
+        "every value of the first 100 bytes", "every u32 at 40 values",
+        "every pair of u32s at 40 x 40 values, at 12 x 12 in Python"),
+    "differential": ("mutated files",),
+    "limits": ("memory of a refusal in Python", "time of a refusal in Python"),
+    "faults": ("no memory", "no memory, in Python", "special files", "calls that fail",
+               "killed at each call", "two writers", "kill -9 storm",
+               "kill -9 storm, files in memory"),
+    "memory": ("the loader under MemorySanitizer", "the engine under MemorySanitizer"),
+    "threads": ("threads under ThreadSanitizer", "threads, bit for bit", "fork",
+                "ends of a process"),
+    "soak": ("soak in C", "soak in Python"),
+    "foreign": ("big-endian writer", "aarch64", "armhf", "riscv64", "s390x", "i686 (x87)",
+                "i686 (SSE2)", "aarch64 (dot product)", "x86-64 processors"),
+    "checks": ("mutants_c", "mutants_python"),
+    "branches": ("branches_c", "branches_python"),
+}
+"""Part to its figures: what the page and a release want, measured or not."""
+
+RANDOM, LIBFUZZER, AFL, MUTATED, PYTHON, ATHERIS = (
+    "drive random (no coverage feedback)", "libFuzzer, -max_len=4096", "afl-fuzz -t 1000",
+    "python -m tools.evidence --long differential", "fuzz_python.py run (no coverage feedback)",
+    "fuzz_python.py atheris (coverage feedback)")
+"""The commands of counters."""
+
+FUZZED = (
+    "scan", "validate", "load", "mirror", "c_array", "npz", "ncnn", "tflite", "mxnet", "caffe",
+    "torch", "safetensors", "onnx", "statement", "results", "edit", "answer", "sniff",
+    "table_parquet", "table_npz", "table_npy", "table_csv", "table_jsonl", "detector", "near",
+    "archive", "list", "picture", "pairs_bin", "pairs_txt", "torch_load", "records", "shards",
+    "cache")
+"""The targets in Python, where every library is there."""
+
+RUNS: tuple[tuple[str, str, str], ...] = (
+    ("fuzz_c.random", "none", RANDOM), ("fuzz_c.random", "address,undefined", RANDOM),
+    *((f"fuzz_c.libfuzzer.{target}", sanitizer, LIBFUZZER) for target, sanitizer in (
+        ("read", "address,undefined"), ("mirror", "address,undefined"),
+        ("load", "address,undefined"), ("read", "memory"), ("mirror", "memory"),
+        ("load", "none"))),
+    ("fuzz_c.afl", "none", AFL),
+    ("differential.mutated", "none", MUTATED),
+    *((f"fuzz_python.{target}", "none", command) for command in (PYTHON, ATHERIS)
+      for target in FUZZED))
+"""(counter, sanitizer, command): the rows that are wanted. Others are what was counted once."""
 
 QUICK = frozenset({
     "differential", "soak.soak in Python", "threads.ends of a process",
@@ -143,6 +201,19 @@ def part_of(key: str) -> str:
     return COUNTERS.get(first, first)
 
 
+def tool(key: str) -> str:
+    """The module that measures a figure or a counter."""
+    return f"tools.evidence.{part_of(key)}"
+
+
+def of(key: str) -> tuple[str, ...]:
+    """The groups that a figure or a counter depends on, but `tool`. Raises NotDeclared."""
+    groups = DEPENDS.get(key) or DEPENDS.get(key.split(".")[0])
+    if groups is None:
+        raise NotDeclared(key)
+    return groups
+
+
 class Tree:
     """The sources in a checkout at one moment: each group is read once, when it is asked for."""
 
@@ -152,12 +223,7 @@ class Tree:
 
     def __call__(self, key: str) -> dict[str, str]:
         """Group to digest for `key`, PART.FIGURE or a counter. Raises NotDeclared."""
-        part = key.split(".")[0]
-        groups = DEPENDS.get(key) or DEPENDS.get(part)
-        if groups is None:
-            raise NotDeclared(key)
-        return {group: self._digest(group) for group in groups} | {
-            "tool": self._digest(f"tools/evidence/{part_of(key)}.py")}
+        return {group: self._digest(group) for group in of(key)} | {"tool": self._digest(tool(key))}
 
     def _digest(self, group: str) -> str:
         if group not in self.known:
@@ -172,7 +238,8 @@ class Tree:
 
 @cache
 def files(group: str) -> tuple[str, ...]:
-    """The files of a group, or the one file that `group` names, sorted, below the root.
+    """The files of a group, or of the module that `group` names with all that it imports, sorted,
+    below the root.
 
     Untracked files that match are among them: what was measured with a new file stays fresh when
     that is committed.
@@ -180,9 +247,13 @@ def files(group: str) -> tuple[str, ...]:
     patterns = GROUPS.get(group, (group,))
     found = set()
     for pattern in patterns() if callable(patterns) else patterns:
-        found |= set(ROOT.glob(pattern) if "/" in pattern else layers.needed(pattern))
+        found |= set(ROOT.glob(pattern) if "/" in pattern else _needed(pattern))
     names = {str(p.relative_to(ROOT)) for p in found if p.is_file() and p.suffix != ".pyc"}
     return tuple(sorted(names.difference(GENERATED)))
+
+
+def _needed(module: str) -> list[Path]:
+    return layers.needed(module, without=KEEPERS) if module in layers.files() else []
 
 
 def changed(then: dict[str, str], now: dict[str, str]) -> list[str]:

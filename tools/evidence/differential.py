@@ -16,13 +16,13 @@ from functools import partial
 from typing import Any
 from zlib import crc32
 
-from tools.evidence import _book
+from tools.evidence import _book, _sources
 from tools.evidence._hostile import Guard, Tally, Where, through
 from tools.evidence._mutants import mutated
 
 SLICE = 10_000
 TARGET = 5_000_000
-COMMAND = "python -m tools.evidence --long differential"
+COMMAND = _sources.MUTATED
 NAME = "mutated files"
 ZERO = {"files": 0, "accepted by all four": 0, "refused by all four": 0, "disagreements": 0,
         "left out as repeated": 0, "last seed": 0}

@@ -3,8 +3,9 @@
 """Part A in C: runs of the fuzz targets, added to the counters of docs/evidence.json.
 
 The driver has no coverage feedback (`drive`); libFuzzer and AFL++ have, start from the files of
-the last runs, and are left out where clang or afl-fuzz is missing. A slice that ends in a finding
-counts as one, keeps its input under build/fuzz and fails the part.
+the last runs, and are left out where clang or afl-fuzz is missing; such a round is not recorded as
+one, its runs are counted. A slice that ends in a finding counts as one, keeps its input under
+build/fuzz and fails the part.
 
 Three targets, as most of what a whole load takes is the packing of weights that were accepted: the
 load and its forward passes (`load`), the reader that accepts or refuses (`read`), and the text that
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 from tools import ROOT
 from tools.cc import SOURCES, SRC, cc
-from tools.evidence import _book
+from tools.evidence import _book, _sources
 
 HERE = ROOT / "tests" / "fuzz"
 WORK = ROOT / "build" / "fuzz"
@@ -144,7 +145,7 @@ def drive(sanitizer: str, times: int, slice_: int = 1_000_000) -> None:
         seed, n = _book.total("fuzz_c.random") // 1000 + 1, min(slice_, times - done)
         code, out, took = _run([program, "random", n, seed, *files])
         _book.count("fuzz_c.random", sanitizer, 0 if code else n, took,
-                    "drive random (no coverage feedback)", int(code != 0))
+                    _sources.RANDOM, int(code != 0))
         if code:
             raise _keep(f"{name}-{seed}", out)
         say(f"driver, {sanitizer}", n, took)
@@ -173,7 +174,8 @@ def libfuzzer_program(sanitizer: str, target: str = "load") -> Path:
 
 
 def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1) -> None:
-    """libFuzzer on the grown corpus for some seconds, at most `runs` executions. Raises Finding."""
+    """libFuzzer on the grown corpus for some seconds, at most `runs` executions. Raises Finding,
+    RuntimeError where it does not say how many it made."""
     name = f"libfuzzer-{target}-{SHORT_NAME[sanitizer]}"
     program = libfuzzer_program(sanitizer, target)
     chosen = TARGETS[target]
@@ -186,8 +188,10 @@ def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1
                             WORK / ("seeds-mirror" if chosen.texts else "seeds")])
     units = re.search(r"number_of_executed_units:\s*(\d+)", out)
     executions = int(units[1]) if units else 0
+    if not code and not executions:
+        raise RuntimeError(f"{name} does not say how many executions it made: {out[-2000:]}")
     _book.count(f"fuzz_c.libfuzzer.{target}", sanitizer, executions, took,
-                f"libFuzzer, -max_len={LARGEST}", int(code != 0))
+                _sources.LIBFUZZER, int(code != 0))
     if code:
         raise _keep(name, out)
     covered = re.findall(r"INITED cov: (\d+)|DONE +cov: (\d+)", out)
@@ -217,7 +221,7 @@ def afl(seconds: int) -> None:
         raise RuntimeError(f"afl-fuzz ended with {code}: {text[-2000:]}")
     executions = int(stats["execs_done"])
     bad = int(stats["saved_crashes"]) + int(stats["saved_hangs"])
-    _book.count("fuzz_c.afl", "none", executions, took, "afl-fuzz -t 1000", bad)
+    _book.count("fuzz_c.afl", "none", executions, took, _sources.AFL, bad)
     if bad:
         kept = WORK / f"finding-afl-{int(time.time())}"
         shutil.copytree(out, kept)
@@ -230,19 +234,19 @@ def afl(seconds: int) -> None:
 
 
 def run(long: bool) -> tuple[()]:
-    """A round of each target that can be built here. Raises Finding."""
+    """A round of each target. Raises Finding; NotHere after the others, where one cannot be built
+    here."""
     unit = 60 if long else 1
     for sanitizer, times in (("address,undefined", 50_000), ("none", 200_000)):
         drive(sanitizer, times * unit)
-    here = has_libfuzzer()
-    if here:
+    libfuzzer_here, afl_here = has_libfuzzer(), shutil.which("afl-clang-fast")
+    if libfuzzer_here:
         for sanitizer, target, runs in ROUND:
             libfuzzer(sanitizer, 20 * unit if runs else 10 * unit, target, runs * unit or -1)
-    if shutil.which("afl-clang-fast"):
+    if afl_here:
         afl(10 * unit)
-    for tool, found in (("clang with libFuzzer", here), ("afl-clang-fast",
-                                                         shutil.which("afl-clang-fast"))):
-        if not found:
-            print(f"fuzz: {tool} is not installed; see tools/evidence/install_fuzz.sh",
-                  file=sys.stderr)
+    absent = [tool for tool, found in (("clang with libFuzzer", libfuzzer_here),
+                                       ("afl-clang-fast", afl_here)) if not found]
+    if absent:
+        raise _book.NotHere(f"not installed: {', '.join(absent)} (tools/evidence/install_fuzz.sh)")
     return ()

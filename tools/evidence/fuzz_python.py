@@ -15,7 +15,7 @@ import sys
 import time
 
 from tools import ROOT
-from tools.evidence import _book
+from tools.evidence import _book, _sources
 
 PROGRAM = "tests.fuzz.fuzz_python"
 WORK = ROOT / "build" / "fuzz"
@@ -51,10 +51,10 @@ def drive(rounds: int) -> None:
         for target, executions, seconds in rows:
             total += int(executions)
             _book.count(f"fuzz_python.{target}", "none", int(executions), float(seconds),
-                        "fuzz_python.py run (no coverage feedback)")
+                        _sources.PYTHON)
         if code:
             _book.count("fuzz_python.unfinished", "none", 0, time.monotonic() - start,
-                        "fuzz_python.py run (no coverage feedback)", 1)
+                        _sources.PYTHON, 1)
             raise Finding(f"build/fuzz/finding-python-{seed}.txt")
         rate = total / (time.monotonic() - start)
         print(f"fuzz_python: {total} executions, {rate:.0f}/s", file=sys.stderr, flush=True)
@@ -62,8 +62,8 @@ def drive(rounds: int) -> None:
 
 
 def atheris(target: str, seconds: int, runs: int = -1) -> None:
-    """atheris on one target, on its grown corpus, for some seconds or executions. Raises Finding.
-    """
+    """atheris on one target, on its grown corpus, for some seconds or executions. Raises Finding,
+    RuntimeError where it does not say how many it made."""
     start = time.monotonic()
     code, out = _run(f"atheris-{target}", "atheris", target, f"-max_total_time={seconds}",
                      f"-runs={runs}", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=4096",
@@ -72,8 +72,11 @@ def atheris(target: str, seconds: int, runs: int = -1) -> None:
     covered = re.findall(r"cov: (\d+)", out) or ["0"]
     took = time.monotonic() - start
     executions = int(units[1]) if units else 0
+    if not code and not executions:
+        raise RuntimeError(f"atheris {target} does not say how many executions it made: "
+                           f"{out[-2000:]}")
     _book.count(f"fuzz_python.{target}", "none", executions, took,
-                "fuzz_python.py atheris (coverage feedback)", int(code != 0))
+                _sources.ATHERIS, int(code != 0))
     if code:
         raise Finding(f"build/fuzz/finding-atheris-{target}.txt")
     print(f"atheris {target}: {executions} executions, {executions / took:.0f}/s, "
@@ -81,15 +84,14 @@ def atheris(target: str, seconds: int, runs: int = -1) -> None:
 
 
 def run(long: bool) -> tuple[()]:
-    """The driver, then atheris on each target in turn. Raises Finding."""
+    """The driver, then atheris on each target in turn. Raises Finding; NotHere after the driver,
+    where atheris is missing."""
     drive(600_000 if long else 3000)
     if importlib.util.find_spec("atheris") is None:
-        print("fuzz_python: atheris is not installed; see tools/evidence/install_fuzz.sh",
-              file=sys.stderr)
-    else:
-        from tests.fuzz import targets
+        raise _book.NotHere("not installed: atheris (tools/evidence/install_fuzz.sh)")
+    from tests.fuzz import targets
 
-        for target in targets.available():
-            runs = FAST.get(target, 0) * (50 if long else 1)
-            atheris(target, LONGEST if runs else 60 if long else 3, runs or -1)
+    for target in targets.available():
+        runs = FAST.get(target, 0) * (50 if long else 1)
+        atheris(target, LONGEST if runs else 60 if long else 3, runs or -1)
     return ()

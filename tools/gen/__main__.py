@@ -59,14 +59,16 @@ def generate(check: bool) -> int:
 
 
 def main() -> int:
-    """The command; 1 where --check finds a stale file. A stale figure is a note: the page says so
-    itself, and is what differs where it does not."""
+    """The command; 1 where --check finds a stale file. A figure that is stale or was not measured
+    is a note: the page says so itself, and is what differs where it does not."""
     parser = argparse.ArgumentParser(prog="python -m tools.gen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = bool(parser.parse_args().check)
     differ = generate(check)
     for line in figures.stale():
         print(f"note: stale figure: {line}", file=sys.stderr)
+    for line in figures.missing():
+        print(f"note: not measured: {line}", file=sys.stderr)
     return int(bool(differ) and check)
 
 

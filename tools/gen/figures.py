@@ -3,7 +3,8 @@
 """The figures of docs/evidence.json as tables: a line each, and of what it is stale.
 
 A figure is stale where a source that it depends on was changed since (tools/evidence/_sources.py).
-What was never measured is reported as such. All numbers and the commands are in the book.
+What is wanted and was never measured is reported as such. All numbers and the commands are in the
+book.
 """
 
 from __future__ import annotations
@@ -103,19 +104,68 @@ def _figures(book: dict[str, Any], now: _sources.Tree) -> dict[str, list[str]]:
             for part, own in book["figures"].items() for name, f in own.items()}
 
 
+def _runs(book: dict[str, Any], now: _sources.Tree) -> dict[str, list[str]]:
+    """The wanted runs that were made, "COUNTER, SANITIZER: COMMAND", to the groups that were
+    changed since the last of them. What is no longer wanted is not among them."""
+    rows = {}
+    for target, sanitizer, command in _sources.RUNS:
+        own = [r for r in book["counters"].get(target, ())
+               if (r["sanitizer"], r["command"]) == (sanitizer, command)]
+        if own:
+            rows[_run(target, sanitizer, command)] = min(
+                (_sources.changed(r["sources"], now(target)) for r in own), key=len)
+    return rows
+
+
+def _run(target: str, sanitizer: str, command: str) -> str:
+    return f"{target}, {sanitizer}: {command}"
+
+
 def stale(book: dict[str, Any] | None = None) -> list[str]:
-    """A line for each figure and counter that is stale: its name and the groups changed since."""
+    """A line for each figure and kind of runs that is stale: its name and the groups changed
+    since."""
     book, now = book or _book.read(), _sources.Tree()
-    rows = _figures(book, now)
-    for target, own in book["counters"].items():
-        rows[target] = min((_sources.changed(r["sources"], now(target)) for r in own), key=len)
+    rows = _figures(book, now) | _runs(book, now)
     return [f"{name} ({', '.join(groups)})" for name, groups in sorted(rows.items()) if groups]
+
+
+def missing(book: dict[str, Any] | None = None) -> list[str]:
+    """The figures and runs that are wanted and were never measured."""
+    book = book or _book.read()
+    wanted = [f"{part}.{name}" for part, names in _sources.FIGURES.items() for name in names
+              if name not in book["figures"].get(part, {})]
+    wanted += [_run(*row) for row in _unmade(book)]
+    return sorted(wanted)
+
+
+def _unmade(book: dict[str, Any]) -> list[tuple[str, str, str]]:
+    made = {(target, r["sanitizer"], r["command"])
+            for target, rows in book["counters"].items() for r in rows}
+    return [row for row in _sources.RUNS if row not in made]
+
+
+def unfit(book: dict[str, Any] | None = None) -> list[str]:
+    """A line for each thing that keeps a release from being made: what is stale or was never
+    measured, a figure of the short form, findings on the sources of today."""
+    book, now = book or _book.read(), _sources.Tree()
+    short = [f"{part}.{name}" for part, own in sorted(book["figures"].items())
+             for name, f in sorted(own.items()) if not f["long"]]
+    found = [f"{r['findings']} of {_run(target, r['sanitizer'], r['command'])}"
+             for target, rows in sorted(book["counters"].items()) for r in rows
+             if r["findings"] and r["sources"] == now(target)]
+    return [*(f"stale figure: {line}" for line in stale(book)),
+            *(f"not measured: {line}" for line in missing(book)),
+            *(f"short form: {line}" for line in short), *(f"findings: {line}" for line in found)]
 
 
 def _figure_rows(part: str, found: dict[str, Any],
                  groups: dict[str, list[str]]) -> Iterator[tuple[object, ...]]:
-    for name, f in sorted(found.items()):
-        yield (name, _short(part, f["numbers"]), f"{f['date']}, {f['commit']}",
+    for name in sorted({*found, *_sources.FIGURES.get(part, ())}):
+        f, shown = found.get(name), f"{part}: {name}" if part in _sources.COUNTING else name
+        if f is None:
+            yield shown, "", "", "**not measured**"
+            continue
+        yield (shown, _short(part, f["numbers"]), f"{f['date']}, {f['commit']}",
                _state(groups[f"{part}.{name}"], f["long"]))
 
 
@@ -138,25 +188,36 @@ def _counter_rows(part: str, found: dict[str, Any],
                sum(r["findings"] for _, r in own), f"{last['date']}, {last['commit']}")
 
 
+def _unmade_rows(part: str, book: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """A row for the first words of a target, sanitizer and command of which runs are wanted."""
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for target, sanitizer, command in _unmade(book):
+        if _sources.part_of(target) == part:
+            first, _, rest = target.partition(".")
+            kinds.setdefault((first, sanitizer, command), []).append(rest)
+    for (first, sanitizer, command), own in kinds.items():
+        which = ", ".join(own) if len(own) <= MANY else f"{len(own)} targets"
+        yield f"{first}: {command}, {which}", sanitizer, "**not measured**", "", "", ""
+
+
 def lines(book: dict[str, Any] | None = None) -> Iterator[str]:
     """One chapter per letter: what was requested, and what was measured."""
     book, now = book or _book.read(), _sources.Tree()
-    groups, old = _figures(book, now), stale(book)
-    yield from ("", f"Of {len(groups)} figures and {len(book['counters'])} counters {len(old)} are "
-                    "stale.")
+    groups, old, new = _figures(book, now), stale(book), missing(book)
+    wanted = sum(map(len, _sources.FIGURES.values()))
+    yield from ("", f"Of {wanted} figures and {len(_sources.RUNS)} kinds of runs {len(old)} are "
+                    f"stale, {len(new)} were not measured.")
     for area in AREAS:
         yield from ("", f"### {area.letter}. {area.title}", "", f"Requested: {area.asked}.", "")
         rows = [row for part in area.parts
                 for row in _figure_rows(part, book["figures"].get(part, {}), groups)]
-        counts = [row for part in area.parts for row in _counter_rows(part, book["counters"], now)]
-        if rows:
-            yield from table(("figure", "measured", "when", "state"), rows)
+        counts = [row for part in area.parts for row in (
+            *_counter_rows(part, book["counters"], now), *_unmade_rows(part, book))]
+        yield from table(("figure", "measured", "when", "state"), rows)
         if counts:
-            yield from ([""] if rows else [])
+            yield ""
             yield from table(("runs of", "sanitizer", "on these sources", "in all", "findings",
                               "last"), counts)
-        if not rows and not counts:
-            yield "Not measured."
         if area.limits:
             yield from ("", f"Limits: {area.limits}")
     yield ""

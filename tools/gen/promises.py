@@ -3,8 +3,9 @@
 """What SECURITY.md promises, clause by clause, with the tests of exactly that clause.
 
 A clause names tests that `make test` or `make test-long` run; what needs a library that they do not
-install may be named beside them, and stands alone only where the clause says so. A clause whose
-tests are not there, or are not run, is refused (Unproved).
+install may be named beside them, and stands alone only where the clause says so. What a test needs
+of a machine, else it is skipped, is told beside it (tools/gen/_needs.py). A clause whose tests are
+not there, or are not run, is refused (Unproved).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from tools import ROOT
+from tools.gen import _needs
 from tools.gen._clauses import CLAUSES, Clause, Room
 from tools.gen.blocks import table
 
@@ -33,12 +35,32 @@ def _tests(path: str) -> tuple[frozenset[str], bool]:
     file = ROOT / path
     if not file.is_file() or not file.name.startswith("test_"):
         return frozenset(), False
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = _tree(path)
     names = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)
              and n.name.startswith("test_") and not any(map(_skips, n.decorator_list))}
     needs = next((ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign)
                   and getattr(n.targets[0], "id", "") == "NEEDS"), ())
     return frozenset(names), bool(set(needs) - _installed())
+
+
+@lru_cache(maxsize=256)
+def _tree(path: str) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def _needs_of(ref: str) -> tuple[list[str], list[str]]:
+    """What a test needs to run, and when it is skipped otherwise, of which nothing is said."""
+    path, _, name = ref.partition("::")
+    needs, unsaid = [], []
+    for when in _needs.conditions(_tree(path), name):
+        library = when.removeprefix("import ")
+        if library != when:
+            needs += [library] if library not in _installed() else []
+        elif when in _needs.WORDS:
+            needs.append(_needs.WORDS[when])
+        else:
+            unsaid.append(when)
+    return list(dict.fromkeys(needs)), unsaid
 
 
 def _skips(mark: ast.expr) -> bool:
@@ -67,6 +89,9 @@ def lost(rooms: tuple[Room, ...]) -> Iterator[str]:
                 run += not extra
                 if name not in names:
                     yield f"{ref} is no test that runs"
+                    continue
+                yield from (f"{ref} is skipped by {when}: say in tools/gen/_needs.py what it needs"
+                            for when in _needs_of(ref)[1])
             if bool(run) == clause.extras:
                 yield (f"{clause.text!r} is proved by `make test-extras` alone" if not run else
                        f"{clause.text!r} is proved without the extras")
@@ -86,7 +111,9 @@ def rows() -> Iterator[str]:
 
 
 def _told(ref: str) -> str:
-    return f"`{ref}`" + (" (make test-extras)" if _tests(ref.partition("::")[0])[1] else "")
+    extra = " (make test-extras)" if _tests(ref.partition("::")[0])[1] else ""
+    needs = _needs_of(ref)[0]
+    return f"`{ref}`{extra}" + (f" (needs {'; '.join(needs)})" if needs else "")
 
 
 __all__ = ["PROMISES", "Clause", "Room", "Unproved", "lost", "rows"]

@@ -301,7 +301,8 @@ class C(_Files):
         text, self.checks = _source.braces((SCAFFOLDS / self.name).read_text(encoding="utf-8"))
         text = text.replace("typedef struct {", _C + "typedef struct {", 1)
         text = text.replace("    exit(1);", '    fprintf(stderr, "%d\\n", last_);\n    exit(1);', 1)
-        text = text.replace("    return data;", "    return *size ? realloc(data, *size) : data;", 1)
+        fitted = "    return *size ? realloc(data, *size) : data;"
+        text = text.replace("    return data;", fitted, 1)
         source = Path(self.folder.name) / "reader.c"
         source.write_text(text, encoding="utf-8")
         self._program = source.with_suffix("")

@@ -62,7 +62,7 @@ def results(words: list[str], every: int = 1) -> Iterator[Result]:
             yield Result(m.name, killer, known.get(m.name, ""))
 
 
-def main(words: list[str], every: int = 1) -> int:
+def report(words: list[str], every: int = 1) -> int:
     """Print each; returns how many are wrong."""
     wrong, seen, killed = 0, set(), 0
     for r in results(words, every):
@@ -79,10 +79,15 @@ def main(words: list[str], every: int = 1) -> int:
     return wrong + len(gone)
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """The command."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants.checks", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="WORD")
     parser.add_argument("--every", type=int, default=1, metavar="N")
     args = parser.parse_args()
-    sys.exit(1 if main(args.words, args.every) else 0)
+    return int(report(args.words, args.every) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -34,6 +35,8 @@ def run(release: checks.Release, chosen: Iterable[tuple[str, checks.Check]]) -> 
     for name, check in chosen:
         try:
             lines = check(release)
+        except subprocess.CalledProcessError as e:
+            lines = [str(e), *str(e.stderr or "").splitlines()]
         except (BuildFailed, OSError, ValueError) as e:
             lines = str(e).splitlines()
         print(f"{name}: {'FAILED' if lines else 'ok'}", *(f"  {line}" for line in lines),

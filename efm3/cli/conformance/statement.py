@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from efm3.cli import source
+from efm3.cli import separate, source
 from efm3.source import write_atomic
 from efm3.texts import dumps
 
@@ -33,9 +33,9 @@ def command(results: str, output: Path | None, badge: Path | None, name: str, ve
     Exit codes: 0 made, 1 RESULTS are not results, 2 usage, 3 unreadable.
     """
     from efm3.conformance import badges, statement
-    from efm3.source import apart, read
+    from efm3.source import read
 
-    apart([source(results)], [output, badge])
+    separate([results], [output, badge])
 
     try:
         value = json.loads(bytes(read(source(results))))

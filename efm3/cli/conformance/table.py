@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from efm3.cli import source
-from efm3.source import apart, name_of, write_atomic
+from efm3.cli import separate, source
+from efm3.source import name_of, write_atomic
 from efm3.texts import dumps
 
 
@@ -33,7 +33,7 @@ def command(statements: tuple[str, ...], output: Path | None, form: str | None) 
 
     if len(statements) > tables.MAX_STATEMENTS:
         raise click.UsageError(f"more than {tables.MAX_STATEMENTS} statements")
-    apart(map(source, statements), [output])
+    separate(statements, [output])
     read = {name_of(source(s)): statement.read(source(s)) for s in statements}
     sets = tables.table(read)
     form = form or (output.suffix[1:].lower() if output else "md")
