@@ -27,7 +27,7 @@ PROGRAMS: dict[str, tuple[list[str], list[str]]] = {
     "drive": (["tests/fuzz/drive.c", "tests/fuzz/fuzz_load.c", "tests/fuzz/mutate.c"],
               ["-DFUZZ_DRIVER"]),
     "kernels": (["engine/tests/check_kernels.c"], []),
-    "engine": (["engine/tests/check_engine.c"], [WRAP]),
+    "engine": (["engine/tests/check_engine.c"], [WRAP, "-DLINKED_STATICALLY"]),
 }
 """Program to its sources beside the engine's, and its own flags."""
 
