@@ -24,7 +24,7 @@ from efm3.convert import _state_dict
 from efm3.convert._checkpoint import CODES, Checkpoint
 from efm3.convert._unpickle import Table, Tensor, Thing
 from tests.convert import checkpoint_files as files
-from tests.fuzz.mutators import raw
+from tests.fuzz.mutators import entries_of, raw
 
 ARCH = Arch("small", 0.25, 2, 2, 4, 3, 14, (Stage(2, 1, 2), Stage(2, 1, 2)))
 OPCODES = b"().}]cRQbuet0012NqhKJX\x81\x85\x86\x87\x88\x89\x8a\x8f\x90\x93\x94\x95ioPS"
@@ -56,11 +56,7 @@ def change(rng: random.Random, data: bytes) -> bytes:
     """Another file, with one entry changed."""
     if not data.startswith(b"PK") or rng.randrange(6) == 0:
         return _stream(rng, data) if rng.randrange(2) else raw(rng, data)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as z:
-            entries = [(i.filename, z.read(i)) for i in z.infolist()]
-    except Exception:
-        return raw(rng, data)
+    entries = entries_of(data)
     if not entries:
         return raw(rng, data)
     # The pickles and the programs, rather than the many storages.

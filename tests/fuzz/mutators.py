@@ -146,14 +146,21 @@ class Container:
         return out
 
 
+def entries_of(data: bytes) -> list[tuple[str, bytes]] | None:
+    """The entries of a zip archive, None where it is too damaged: zipfile raises anything."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as z:
+            return [(i.filename, z.read(i)) for i in z.infolist()]
+    except Exception:
+        return None
+
+
 def archive(rng: random.Random, data: bytes) -> bytes:
     """A .npz with an entry's bytes changed and all its checksums right, or raw damage."""
     if rng.randrange(4) == 0:
         return raw(rng, data)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as z:
-            entries = [(i.filename, z.read(i)) for i in z.infolist()]
-    except Exception:
+    entries = entries_of(data)
+    if entries is None:
         return raw(rng, data)
     if entries:
         at = rng.randrange(rng.choice((2, len(entries)))) % len(entries)

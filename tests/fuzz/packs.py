@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tests.fuzz.mutators import Mutator, raw
+from tests.fuzz.mutators import Mutator, entries_of, raw
 
 
 def packed(*files: bytes) -> bytes:
@@ -91,11 +91,7 @@ def zipped(inner: Mutator, names: Sequence[str] = ()) -> Mutator:
     def mutate(rng: random.Random, data: bytes) -> bytes:
         if rng.randrange(4) == 0:
             return raw(rng, data)
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as z:
-                entries = [(i.filename, z.read(i)) for i in z.infolist()]
-        except Exception:
-            return raw(rng, data)
+        entries = entries_of(data)
         if not entries:
             return raw(rng, data)
         at = rng.randrange(len(entries))
