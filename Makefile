@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-extras conformance mutants checks-see kit kit-large \
+.PHONY: help demo test test-long names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
 	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check clean
 
@@ -40,6 +40,10 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
+	EFM3_NAMES=100 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
+
+# Half an hour: not a part of .ci/run.
+names: $(BIN)/.installed ## a thousand hostile names through every verb and format
 	EFM3_NAMES=1000 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 
 RELEASE := tools/release/requirements.txt
