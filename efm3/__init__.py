@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from efm3 import codes as codes
     from efm3 import conformance as conformance
     from efm3 import convert as convert
+    from efm3 import doctor as doctor
     from efm3 import drawn as drawn
     from efm3 import evaluation as evaluation
     from efm3 import reference as reference
@@ -46,8 +47,8 @@ _HOMES = {
     "Model": "model", "load": "model", "save": "model", "dumps": "model",
     "layers": "network", "tensor_layout": "network", "validate": "validator",
 }
-_ROOMS = ("codes", "conformance", "convert", "drawn", "evaluation", "reference", "untrained",
-          "verification")
+_ROOMS = ("codes", "conformance", "convert", "doctor", "drawn", "evaluation", "reference",
+          "untrained", "verification")
 
 __all__ = ["__version__", *sorted(_HOMES), *_ROOMS]
 

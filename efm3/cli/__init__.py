@@ -47,6 +47,7 @@ VERBS = {
     "bench": "measure how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
     "seal": "write the tensor table's digest into a file",
+    "doctor": "say what is installed and what is broken, for a bug report",
     "conformance": "test a reader, writer, editor or engine against the spec",
 }
 
