@@ -21,11 +21,12 @@ from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "codes", "arrays", "arithmetic", "pickles", "machine", "texts"),
+    ("notebook",),
     ("findings",),
     ("extras", "source", "format", "precision"),
     ("arch", "sniff", "grammar"),
     ("network", "mirror", "pictures"),
-    ("scan", "photos"),
+    ("scan", "photos", "model_html"),
     ("rules", "reading"),
     ("places", "coherence", "model", "validator", "reporting"),
     ("reference", "diffing", "inspection", "engine"),
@@ -55,6 +56,7 @@ WORDS = {
     "pickles": "a machine that reads pickles and runs nothing",
     "machine": "the cores that a program may use",
     "texts": "foreign text, safe for each output",
+    "notebook": "HTML that a notebook shows", "model_html": "a Model as HTML",
     "findings": "Finding, Report, the one exception", "extras": "optional libraries",
     "source": "reading a source whole, saving atomically",
     "precision": "the engine's precisions, and what they promise",
