@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from efm3.arch import Stage as Stage
     from efm3.engine import Engine as Engine
     from efm3.engine import similarity as similarity
+    from efm3.fallback import embedder as embedder
     from efm3.findings import Efm3Error as Efm3Error
     from efm3.findings import Finding as Finding
     from efm3.findings import Report as Report
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ARCHS": "arch", "Arch": "arch", "Stage": "arch",
-    "Engine": "engine", "similarity": "engine",
+    "Engine": "engine", "similarity": "engine", "embedder": "fallback",
     "Efm3Error": "findings", "Finding": "findings", "Report": "findings",
     "Model": "model", "load": "model", "save": "model", "dumps": "model",
     "layers": "network", "tensor_layout": "network", "validate": "validator",

@@ -222,10 +222,16 @@ def again(file: str) -> Source | Scan:
 
 @contextmanager
 def needs_engine() -> Iterator[None]:
-    """Turns "the engine was not built" into one line for the user."""
-    from efm3.engine import EngineMissing
+    """Turns "the engine was not built" into one line for the user: an error, or where numpy
+    computes in its place a note."""
+    from efm3 import fallback
+    from efm3.engine import MISSING, EngineMissing
 
     try:
-        yield
+        with fallback.telling(lambda text: click.echo(f"efm3: {printable(text)}", err=True)):
+            yield
     except EngineMissing as e:
-        raise click.ClickException(str(e)) from None
+        text = str(e)
+        if text.startswith(MISSING):
+            text = f"this needs the C engine, which is not here: {fallback.how()}"
+        raise click.ClickException(text) from None

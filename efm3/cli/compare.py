@@ -53,8 +53,9 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     import numpy as np
 
     from efm3.cli._images import load_image
-    from efm3.engine import Engine, similarity
+    from efm3.engine import similarity
     from efm3.engine import threshold as stated
+    from efm3.fallback import embedder, engine_of
 
     if len(pictures) < 2:
         raise click.UsageError("compare needs two pictures or more")
@@ -64,7 +65,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     separate([file, detector, *pictures], [output])
     weights = again(file)
     with needs_engine():
-        engine = Engine(weights, precision=precision)
+        engine = embedder(weights, precision=precision)
     finder = aligner(align, resize, face, detector)
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)
@@ -78,7 +79,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}
-        click.echo(dumps({"file": file, **told, **_facts(threshold)}))
+        click.echo(dumps({"file": file, "engine": engine_of(engine), **told, **_facts(threshold)}))
         return
     from efm3.cli import _render, _scores
 

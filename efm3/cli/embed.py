@@ -232,8 +232,8 @@ def _write(data: bytes) -> None:
 
 
 def _document(made: Iterable[Made], file: str, run: Run, align: bool) -> Iterator[bytes]:
-    head = dumps({"file": file, "isa": run.isa, "precision": run.precision,
-                       "embeddings": []})[:-2]
+    head = dumps({"file": file, "engine": run.engine, "isa": run.isa, "precision": run.precision,
+                  "embeddings": []})[:-2]
     separator = head
     for one in made:
         for row in one.rows:

@@ -30,9 +30,10 @@ CHECKPOINTS = (".pt", ".pth")
 
 class _Network(NamedTuple):
     """A function of pictures, and what computes it: an instruction set in a precision and its
-    arithmetic, or PyTorch on a device."""
+    arithmetic, or PyTorch on a device. `engine` is "c", "numpy" or "torch"."""
 
     word: str
+    engine: str
     embed: Embed
     device: str
     isa: str | None = None
@@ -41,8 +42,8 @@ class _Network(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """What computes, as the keys of docs/evaluation.md."""
-        return {"file": self.word, "isa": self.isa, "precision": self.precision,
-                "arithmetic": self.arithmetic, "device": self.device}
+        return {"file": self.word, "engine": self.engine, "isa": self.isa,
+                "precision": self.precision, "arithmetic": self.arithmetic, "device": self.device}
 
 
 class _Row(NamedTuple):
@@ -79,7 +80,8 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
             as_json: bool) -> None:
     """Run networks on PAIRS and report how well they tell people apart.
 
-    NETWORK is a weight file, which the C engine runs, or a run folder of `efm3 train` (its
+    NETWORK is a weight file, which the C engine runs (numpy where there
+    is none), or a run folder of `efm3 train` (its
     best.pt, else its last.pt) or a checkpoint (.pt), which PyTorch runs. Several are measured one
     after the other, and drawn into one plot. Several precisions of a weight file are compared
     with f32, which is measured too: what accuracy and true accept rates differ by, each with its
@@ -160,13 +162,14 @@ def _networks(word: str, isa: str | None, precisions: Sequence[str], device: str
     Raises Efm3Error, OSError, ClickException, EngineMissing.
     """
     if word == "-" or not (os.path.isdir(word) or word.lower().endswith(CHECKPOINTS)):
-        from efm3.engine import Engine
+        from efm3.fallback import embedder, engine_of
 
         opened: list[_Network] = []
         given = again(word)
         for precision in precisions:
-            e = Engine(given, isa=isa, precision=precision, threads=threads)
-            opened.append(_Network(word, e.embed, "cpu", e.isa, precision, e.arithmetic))
+            e = embedder(given, isa=isa, precision=precision, threads=threads)
+            opened.append(_Network(word, engine_of(e), e.embed, "cpu", e.isa, precision,
+                                   e.arithmetic))
         return opened
     need("torch", "train").set_num_threads(threads)
     from efm3.train import checkpoint, scoring
@@ -177,7 +180,7 @@ def _networks(word: str, isa: str | None, precisions: Sequence[str], device: str
         raise click.ClickException(printable(str(e))) from None
     except ValueError as e:
         raise click.UsageError(printable(str(e))) from None
-    return [_Network(word, embed, place)]
+    return [_Network(word, "torch", embed, place)]
 
 
 def _named(rows: Sequence[_Row]) -> dict[str, Measured]:
