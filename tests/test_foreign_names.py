@@ -123,6 +123,7 @@ ROWS = [
     Row("seal -o <out.bin> -- <N.bin>"), Row("seal --json -o <out.bin> -- <N.bin>", "json"),
     Row("seal -- <N.odd.bin>", codes=ANY, step=5),
     Row("doctor --quick"), Row("doctor --quick --json", "json"),
+    Row("help inspect"), Row("help -- <N>", codes=(2,)),
     Row("conformance list -- <N>", codes=(2,), step=5),
     Row("conformance list --json -- valid-*", "json", step=ONE),
     Row("conformance list --json -- <N>", codes=(2,), step=5),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import again, needs_engine, precision_option, separate
+from efm3.cli import again, json_option, needs_engine, precision_option, separate
 from efm3.cli._photos import aligner, alignment, free, save
 from efm3.findings import refuse
 from efm3.texts import dumps
@@ -32,7 +32,7 @@ WHOLE = 1 << 16
 @alignment("one")
 @click.option("--force", is_flag=True, help="overwrite X.png where it is there already")
 @precision_option
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
             face: Which, detector: str, force: bool, precision: str, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
@@ -42,6 +42,13 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     the file's meta states, the best one on pairs that its training did not see. Where it states
     none, above 0.3 is usually the same person, with trained weights: a rule of thumb, not a
     decision. Measure a threshold of your own on your own pictures (`efm3 eval`).
+
+    \b
+    efm3 compare weights.bin a.png b.png
+    efm3 compare weights.bin a.jpg b.jpg --align
+
+    Exit codes: 0 compared; 1 input that is refused or a library that is missing; 2 usage;
+    3 unreadable.
     """
     import numpy as np
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from efm3.cli import again, needs_engine, source
+from efm3.cli import again, isa_option, json_option, needs_engine, source
 from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
@@ -65,15 +65,15 @@ class _Row(NamedTuple):
 @click.option("--skip-broken", is_flag=True,
               help="skip pairs with a picture that cannot be decoded")
 @click.option("--plots", metavar="DIR", help="write roc.png, det.png and histogram.png there")
-@click.option("--isa", help="force an instruction set of the engine")
+@isa_option
 @click.option("--precision", "asked", type=click.Choice((*PRECISIONS, "all")), multiple=True,
               default=PRECISIONS[:1], show_default=True,
               help="of the engine; given several times, or all: each beside f32")
-@click.option("--device", default="auto", show_default=True,
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE",
               help="for runs and checkpoints: cpu, cuda, cuda:N or auto")
 @click.option("--threads", type=click.IntRange(1, 64), default=cores,
               help="threads for the network, and as many for decoding (default: all cores)")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: bool, resize: bool,
             align: bool, face: Which, detector: str, skip_broken: bool, plots: str | None,
             isa: str | None, asked: tuple[str, ...], device: str, threads: int,
@@ -93,8 +93,12 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
     Pictures are aligned faces of 112x112 pixels, or photographs with --align. The protocol has
     10 folds; a fold's threshold is chosen on the nine others.
 
-    Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage,
-    3 unreadable.
+    \b
+    efm3 eval weights.bin lfw.bin --flip
+    efm3 eval weights.bin lfw/pairs.txt --plots out
+
+    Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage, 3
+    unreadable.
     """
     from efm3 import evaluation
     from efm3.drawn.sets import pair_set
