@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from efm3.cli import styler
+from efm3.cli import json_option, styler
 from efm3.texts import dumps
 
 PIPE = 80
@@ -18,7 +18,7 @@ PIPE = 80
 
 @click.command("doctor")
 @click.option("--quick", is_flag=True, help="only read what is installed; try nothing")
-@click.option("--json", "as_json", is_flag=True, help="the same as one JSON object")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, quick: bool, as_json: bool) -> None:
     """Say what is installed and what is broken: versions, the engine and its instruction sets,

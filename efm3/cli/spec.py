@@ -24,6 +24,10 @@ def command(name: str | None, as_json: bool) -> None:
     `efm3 spec text` and tested as `efm3 spec conformance` says. `hexpat` is for the ImHex hex
     editor, `ksy` for Kaitai Struct, `magic` for file(1); the list says how to use them.
 
+    \b
+    efm3 spec
+    efm3 spec text | less
+
     Exit codes: 0 printed, 2 nothing has that name.
     """
     if name is None:
