@@ -20,6 +20,8 @@ from efm3.findings import plain, printable
 from efm3.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from efm3.scan import Scan
     from efm3.source import Source
 
@@ -48,6 +50,7 @@ VERBS = {
     "new": "write an untrained file of a given arch",
     "seal": "write the tensor table's digest into a file",
     "conformance": "test a reader, writer, editor or engine against the spec",
+    "completion": "print the script by which a shell completes this command",
 }
 
 
@@ -102,6 +105,14 @@ class Verbs(click.Group):
             restore_help(command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The verbs, of which none is loaded, and this group's own options."""
+        from click.shell_completion import CompletionItem
+
+        return [*(CompletionItem(verb, help=line) for verb, line in self.verbs.items()
+                  if verb.startswith(incomplete)),
+                *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(self.verbs.items()))
@@ -124,6 +135,14 @@ def _escaped() -> Iterator[None]:
 
 
 class _Top(Verbs):
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command, or answer a shell that completes it."""
+        if "_EFM3_COMPLETE" in os.environ:
+            from efm3.cli import _shells
+
+            _shells.register()
+        return super().main(*args, **options)
+
     def make_context(self, info_name: str | None, args: list[str],
                      parent: click.Context | None = None, **extra: Any) -> click.Context:
         with _escaped():

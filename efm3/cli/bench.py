@@ -9,12 +9,13 @@ import time
 import click
 
 from efm3.cli import needs_engine, precision_option, source
+from efm3.cli._kinds import FILE, ISA
 from efm3.texts import dumps, printable
 
 
 @click.command("bench")
-@click.argument("file")
-@click.option("--isa", help="force an instruction set")
+@click.argument("file", type=FILE)
+@click.option("--isa", type=ISA, help="force an instruction set")
 @precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)

@@ -14,6 +14,7 @@ import click
 
 from efm3 import reporting
 from efm3.cli import styler
+from efm3.cli._kinds import FILE, RULES
 from efm3.codes import LEVELS
 from efm3.findings import SEVERITIES, Report, printable
 from efm3.validator import SUFFIXES, expand, validate
@@ -35,15 +36,17 @@ def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> 
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
+@click.argument("paths", nargs=-1, required=True, type=FILE, metavar="FILE|DIR|-...")
 @click.option("--level", type=click.Choice(LEVELS), default="values", show_default=True,
               help="what to check: what an engine needs, the mirror too, the weights too")
 @click.option("--format", "form", default="text", show_default=True,
               type=click.Choice(["text", "json", "jsonl", "sarif", "github"]))
 @click.option("--fail-on", type=click.Choice([*reversed(SEVERITIES), "never"]), default="error",
               show_default=True, help="mildest severity that makes the exit code 1")
-@click.option("--select", multiple=True, callback=_codes, help="only these codes or prefixes")
-@click.option("--ignore", multiple=True, callback=_codes, help="not these codes or prefixes")
+@click.option("--select", multiple=True, type=RULES, callback=_codes,
+              metavar="CODES", help="only these codes or prefixes")
+@click.option("--ignore", multiple=True, type=RULES, callback=_codes,
+              metavar="CODES", help="not these codes or prefixes")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, help="worker processes")
 @click.option("-q", "--quiet", is_flag=True, help="leave infos out of the text")
 def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select: tuple[str, ...],
