@@ -13,11 +13,15 @@ from typing import Any, NamedTuple, NoReturn
 from efm3.codes import CODES, LEVELS, RULE_GROUPS
 from efm3.findings import SEVERITIES, refuse, shown
 from efm3.source import opened
+from efm3.texts import cut
 
 FILES = ("efm3.toml", "pyproject.toml")
 """Names of files with settings, in the order in which a folder is searched."""
 LIMIT = 1 << 16
-"""Most bytes of a file with settings: its parser takes time that grows with their square."""
+"""Most bytes of a file with settings."""
+DOTS = 500
+"""Most dots of a line in one: the parser's time grows with the square of those of a key, which
+stands in one line. A file of LIMIT bytes takes a second at most, and a minute without this."""
 FAIL_ON = (*reversed(SEVERITIES), "never")
 """What may make the exit code 1: the mildest severity that does."""
 
@@ -115,6 +119,8 @@ def read(path: str) -> Settings | None:
     # Most projects have no settings for us: their files are not parsed, and no parser is loaded.
     if shared and b"efm3" not in data:
         return None
+    if max(line.count(b".") for line in data.split(b"\n")) > DOTS:
+        _refuse(path, "", "a line of more dots", f"at most {DOTS}")
     table = _parsed(path, data)
     if shared:
         tools = table.get("tool")
@@ -154,5 +160,5 @@ def _near(key: str) -> str:
 
 
 def _refuse(path: str, key: str, found: str, expected: str) -> NoReturn:
-    place = f"{path}: {key[:60]}" if key else path
+    place = f"{path}: {cut(key, 60)}" if key else path
     refuse("IO002", path=place, found=found, expected=expected)

@@ -133,7 +133,7 @@ def test_a_fingerprint_stays_and_is_its_own():
     assert len(set(before)) == len(before) == 2
     moved = replace(report, source="elsewhere/x.bin", size=report.size + 1)
     assert prints([moved]) == before
-    shifted = replace(report, findings=[replace(f, offset=(f.offset or 0) + 8, message="other words")
+    shifted = replace(report, findings=[replace(f, offset=(f.offset or 0) + 8, message="other")
                                         for f in report.findings])
     assert prints([shifted]) == before
     assert prints([replace(report, findings=report.findings[::-1])]) == before[::-1]

@@ -10,7 +10,7 @@ import pytest
 
 from efm3 import Efm3Error
 from efm3.rules import load_rules
-from efm3.settings import FAIL_ON, KEYS, LIMIT, Settings, find, read, rule_code
+from efm3.settings import DOTS, FAIL_ON, KEYS, LIMIT, Settings, find, read, rule_code
 from efm3.source import Unreadable
 
 WHOLE = """select = ["m", "T012"]
@@ -73,7 +73,7 @@ def test_a_folder_that_was_removed(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text,words", [
     ('levle = "values"', ("levle", "did you mean it?", "level")),
     ('fail_on = "never"', ("fail_on", "fail-on (did you mean it?)")),
-    ("qqq = 1", ("qqq", *KEYS)), ("level = 3", ("level", "found", "3", "structure")),
+    ("qqq = 1", ("qqq", *KEYS)), ("level = 3", ("efm3.toml: level: 3;", "structure")),
     ('level = "deep"', ("'deep'", "coherence")), ('select = "M"', ("'M'", "a list of codes")),
     ('select = ["M", 3]', ("['M', 3]",)), ('ignore = ["Q"]', ("['Q']", "codes")),
     ("gitignore = 1", ("true or false",)), ("exclude = [[]]", ("patterns",)),
@@ -103,8 +103,9 @@ def test_a_file_of_a_stranger(tmp_path):
     path.write_text("#" * (LIMIT + 1))
     with pytest.raises(Efm3Error, match=f"at most {LIMIT}"):
         read(str(path))
-    path.write_text(("a." * LIMIT)[:LIMIT - 9] + "a=1#efm3")  # the slowest that fits
-    assert read(str(path)) is None
+    path.write_text(("a." * LIMIT)[:LIMIT - 9] + "a=1#efm3")  # a minute's work for the parser
+    with pytest.raises(Efm3Error, match=f"a line of more dots; expected at most {DOTS}"):
+        read(str(path))
     path.unlink()
     os.mkfifo(path)
     assert find(str(tmp_path)).file != str(path)
