@@ -8,17 +8,22 @@ import json
 
 import click
 
+from efm3.cli import json_option
 from efm3.settings import KEYS, find
 from efm3.texts import dumps, printable
 
 
 @click.command("config")
 @click.argument("folder", metavar="DIR", default=".", type=click.Path(exists=True, file_okay=False))
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(folder: str, as_json: bool) -> None:
     """Show the settings that `efm3 validate` has in DIR (default: the working folder), and where
     each comes from: efm3.toml or [tool.efm3] of pyproject.toml, there or in the nearest folder
     above, as far as the one with .git. Options of the command count more.
+
+    \b
+    efm3 config
+    efm3 config models --json
 
     Exit codes: 0 shown, 2 usage, or settings that cannot be used, 3 unreadable.
     """

@@ -48,15 +48,18 @@ ENDS = {".json": "json", ".jsonl": "jsonl", ".sarif": "sarif", ".xml": "junit", 
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
 @click.option("--level", type=click.Choice(LEVELS), show_default=KEYS["level"].default,
               help="what to check: what an engine needs, the mirror too, the weights too")
-@click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMS))
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMS),
+              help="of the report on standard output")
 @click.option("--output-file", "outputs", multiple=True, metavar="PATH", type=click.Path(),
               help="write a report here too, in the form that the name's end says "
                    f"({', '.join(ENDS)}), else in that of --format, which standard output then "
                    "has as text; may be repeated")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), show_default=KEYS["fail-on"].default,
               help="mildest severity that makes the exit code 1")
-@click.option("--select", multiple=True, callback=_codes, help="only these codes or prefixes")
-@click.option("--ignore", multiple=True, callback=_codes, help="not these codes or prefixes")
+@click.option("--select", multiple=True, callback=_codes, metavar="CODES",
+              help="only these codes or prefixes")
+@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES",
+              help="not these codes or prefixes")
 @click.option("--exclude", multiple=True, metavar="GLOB",
               help="leave out what is below a DIR and matches this, as in .gitignore")
 @click.option("--gitignore/--no-gitignore", default=None,
@@ -72,6 +75,10 @@ def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config:
     """Check FILEs, the .bin and .efm3 files below DIRs, or standard input (-).
 
     Settings of a project (`efm3 config`) hold where no option says otherwise.
+
+    \b
+    efm3 validate weights.bin
+    efm3 validate models/ --format sarif --output-file found.sarif
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 unreadable.
     """
