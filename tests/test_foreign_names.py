@@ -117,6 +117,8 @@ ROWS = [
     Row("new --name <N> -o <out.bin> -- <N.bin>", codes=ANY, step=3),
     Row("new --json -o <out.bin> -- <N.bin>", "json", step=5),
     Row("new -o <out/x.bin> -- <N.bin>", codes=(3,), step=5),
+    Row("examples -- <out.d>", step=5), Row("examples --json -- <out.d>", "json", step=5),
+    Row("examples -- <N.bin>", codes=(3,), step=5),
     Row("new --set <N> -o <out.bin> -- <N.bin>", codes=(2,)),
     Row("seal -o <out.bin> -- <N.bin>"), Row("seal --json -o <out.bin> -- <N.bin>", "json"),
     Row("seal -- <N.odd.bin>", codes=ANY, step=5),

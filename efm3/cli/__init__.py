@@ -46,6 +46,7 @@ VERBS = {
     "convert": "convert checkpoints, ONNX and other formats to EFM3, and back",
     "bench": "measure how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
+    "examples": "copy a weight file and some pictures, to try things with",
     "seal": "write the tensor table's digest into a file",
     "doctor": "say what is installed and what is broken, for a bug report",
     "help": "print the help of a verb",

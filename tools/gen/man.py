@@ -189,10 +189,10 @@ def page(verb: Verb) -> str:
             examples += lines
         elif part.startswith("\b"):
             described += [".PP", ".EX", *map(escaped, lines), ".EE"]
-        elif code and code.start() == 0:
-            exits = part[code.end():]
         else:
-            described += [".PP", *prose(part)]
+            exits = part[code.end():] if code else exits
+            before = part[:code.start()] if code else part
+            described += [".PP", *prose(before)] if before.strip() else []
     command = strong(" ".join(("efm3", *verb.words)))
     usage = [command, f"[{variable('OPTIONS')}]"]
     if isinstance(verb.command, click.Group):
