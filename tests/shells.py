@@ -46,7 +46,7 @@ def missing(*programs: str) -> str:
 class Terminal:
     """A terminal in which a program runs, `width` columns wide."""
 
-    def __init__(self, command: list[str], folder: Path, width: int = 100, height: int = 40,
+    def __init__(self, command: list[str], folder: Path, width: int, height: int,
                  **variables: str) -> None:
         self._socket = f"efm3-{os.getpid()}-{id(self)}"
         home = folder / ".home"
@@ -99,7 +99,7 @@ def last(shown: str) -> str:
 def terminal(command: list[str], folder: Path, width: int = 100,
              **variables: str) -> Iterator[Terminal]:
     """A Terminal that is closed in the end."""
-    opened = Terminal(command, folder, width, **variables)
+    opened = Terminal(command, folder, width, 40, **variables)
     try:
         yield opened
     finally:

@@ -13,13 +13,20 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     Items = list[CompletionItem[str]]
     Kind = click.ParamType[Any]
 else:  # not every click that is supported has type arguments
     Kind = click.ParamType
+
+
+def _item(word: str, **more: Any) -> CompletionItem[str]:
+    from click.shell_completion import CompletionItem  # a verb that runs needs none
+
+    return CompletionItem(word, **more)
 
 
 class Word(Kind):
@@ -44,7 +51,7 @@ class Word(Kind):
         head, mark, begun = incomplete.rpartition(self.separator) if self.separator else \
             ("", "", incomplete)
         begun = begun.upper() if self.any_case else begun
-        return [CompletionItem(head + mark + word, help=about)
+        return [_item(head + mark + word, help=about)
                 for word, about in self.known(begun, ctx) if word.startswith(begun)]
 
 
@@ -59,7 +66,7 @@ class _Place(Kind):
     def shell_complete(self, ctx: click.Context, param: click.Parameter,
                        incomplete: str) -> Items:
         """See click.ParamType."""
-        return [CompletionItem(incomplete, type=self.kind)]
+        return [_item(incomplete, type=self.kind)]
 
 
 FILE, FOLDER = _Place("file"), _Place("dir")
@@ -78,7 +85,7 @@ class _Arch(Word):
     def shell_complete(self, ctx: click.Context, param: click.Parameter,
                        incomplete: str) -> Items:
         return [*super().shell_complete(ctx, param, incomplete),
-                CompletionItem(incomplete, type="file")]
+                _item(incomplete, type="file")]
 
 
 def _tensors(ctx: click.Context) -> Iterator[tuple[str, str]]:
@@ -173,6 +180,17 @@ class _Isa(Word):
         return ((name, "") for name, runs in isas().items() if runs)
 
 
+class _Verb(Word):
+    """A verb of the command."""
+
+    name = "verb"
+
+    def known(self, begun: str, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        top = ctx.find_root().command
+        return ((verb, "") for verb in top.list_commands(ctx)) if isinstance(
+            top, click.Group) else ()
+
+
 class _Form(Word):
     """A text or form of `efm3 spec`."""
 
@@ -184,5 +202,5 @@ class _Form(Word):
         return ((name, form.description) for name, form in FORMS.items())
 
 
-ARCH, TENSOR, PLACE, CODE, RULES, CASES, ISA, FORM = (
-    _Arch(), _Tensor(), _Spot(), _Code(), _Rules(), _Cases(), _Isa(), _Form())
+ARCH, TENSOR, PLACE, CODE, RULES, CASES, ISA, FORM, VERB = (
+    _Arch(), _Tensor(), _Spot(), _Code(), _Rules(), _Cases(), _Isa(), _Form(), _Verb())

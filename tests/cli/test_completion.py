@@ -52,7 +52,7 @@ RULES = [c for c in OWN if c[0] in "CHMTVP" and c[1:].isdigit()]
 
 
 @pytest.mark.parametrize("line,want", [
-    ("efm3 ", list(VERBS)), ("efm3 ex", ["explain", "extract"]), ("efm3 zzz", []),
+    ("efm3 ", list(VERBS)), ("efm3 ex", ["explain", "extract", "examples"]), ("efm3 zzz", []),
     ("X=1 /a/b/efm3 lay", ["layout"]), ("efm3 conformance sc", ["scaffold"]),
     ("efm3 layout ", list(ARCHS)), ("efm3 new st", ["standard"]),
     ("efm3 convert a b --arch x", ["xs"]),
@@ -65,7 +65,7 @@ RULES = [c for c in OWN if c[0] in "CHMTVP" and c[1:].isdigit()]
     ("efm3 validate a --select C001", ["C001"]), ("efm3 validate a --select X", []),
     ("efm3 validate a --ignore t001,C0", [f"t001,{c}" for c in RULES if c.startswith("C0")]),
     ("efm3 validate --select=C001", ["--select=C001"]),
-    ("efm3 validate --format ", ["text", "json", "jsonl", "sarif", "github"]),
+    ("efm3 validate --format ", ["text", "json", "jsonl", "sarif", "junit", "github"]),
     ("efm3 conformance run --select sm", ["smoke"]),
     ("efm3 conformance list bad-c001", [c.id for c in corpus() if c.id.startswith("bad-c001")]),
     ("efm3 spec ", list(FORMS)),
@@ -188,8 +188,9 @@ def every(group, said=()):
             yield from every(found, (*said, name))
 
 
-FREE = {"cmd", "text", "s", "n", "t", "key=number", "t,n,s", "key=value", "path", "name", "address",
-        "e", "x", "prelu|relu|leaky:s", "low..high|mean/scale"}
+FREE = {"address", "cmd", "device", "e", "glob", "key=number", "key=value", "language",
+        "low..high|mean/scale", "n", "name", "path", "prelu|relu|leaky:s", "s", "t", "t,n,s",
+        "text", "version", "words", "expression", "x"}
 """What nobody can complete: commands, numbers, names that are made up."""
 
 
