@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Standard streams as Windows has them where they are pipes and files: in a code page, with CR LF,
+and a reader that has gone is "Invalid argument"."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any
+
+from tests.windows.files import CODE_PAGE
+
+
+class Pipe(io.FileIO):
+    """A standard stream's bytes."""
+
+    def write(self, data: Any) -> int:
+        """See the base class."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise OSError(errno.EINVAL, "Invalid argument") from None
+
+
+def install() -> None:
+    """Change this process, if it is no test runner: what pytest itself prints is UTF-8."""
+    words = " ".join(sys.orig_argv)
+    if "pytest" in words or "execnet" in words or "PYTEST_XDIST_WORKER" in words:
+        return
+    wanted = os.environ.get("PYTHONIOENCODING", "").split(":")[0]
+    encoding = wanted or ("utf-8" if sys.flags.utf8_mode else CODE_PAGE)
+    for fd, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
+        old = getattr(sys, name)
+        if old is None or os.isatty(fd):
+            continue
+        new = io.TextIOWrapper(
+            io.BufferedWriter(Pipe(fd, "wb", closefd=False)), encoding, errors, "\r\n",
+            line_buffering=fd == 2, write_through=False)
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
+    if sys.stdin is not None and not os.isatty(0):
+        sys.stdin.reconfigure(encoding=encoding)  # type: ignore[union-attr]
