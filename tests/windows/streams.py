@@ -14,8 +14,8 @@ from typing import Any
 from tests.windows.files import CODE_PAGE
 
 
-class Pipe(io.FileIO):
-    """A standard stream's bytes."""
+class File(io.FileIO):
+    """A file's or a pipe's bytes."""
 
     def write(self, data: Any) -> int:
         """See the base class."""
@@ -26,7 +26,8 @@ class Pipe(io.FileIO):
 
 
 def install() -> None:
-    """Change this process, if it is no test runner: what pytest itself prints is UTF-8."""
+    """Change this process; but what pytest itself prints stays UTF-8."""
+    io.FileIO = File  # type: ignore[misc]
     words = " ".join(sys.orig_argv)
     if "pytest" in words or "execnet" in words or "PYTEST_XDIST_WORKER" in words:
         return
@@ -37,7 +38,7 @@ def install() -> None:
         if old is None or os.isatty(fd):
             continue
         new = io.TextIOWrapper(
-            io.BufferedWriter(Pipe(fd, "wb", closefd=False)), encoding, errors, "\r\n",
+            io.BufferedWriter(File(fd, "wb", closefd=False)), encoding, errors, "\r\n",
             line_buffering=fd == 2, write_through=False)
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
