@@ -97,8 +97,15 @@ def main() -> None:
 
         try:
             cli(prog_name="efm3")
-        finally:
-            sys.stdout.flush()  # the interpreter would say at its end what went wrong there
+        except SystemExit as end:
+            # What goes wrong there is said here, and not by the interpreter.
+            try:
+                sys.stdout.flush()
+            except OSError:
+                if end.code == 3:  # the verb has said it
+                    _leave()
+                raise
+            raise
     except BrokenPipeError:
         _leave(1)  # as click ends a verb whose reader has gone
     except OSError as e:  # what click itself writes, help and completion, on a full disk
