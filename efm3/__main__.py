@@ -48,7 +48,7 @@ class _Log(io.FileIO):
 class _Pipe(io.FileIO):
     """Standard output on Windows, where a reader that has gone is an invalid argument."""
 
-    def write(self, data: ReadableBuffer) -> int | None:
+    def write(self, data: ReadableBuffer) -> int:
         """As many bytes as there was room for. Raises OSError, BrokenPipeError without a reader."""
         try:
             return super().write(data)

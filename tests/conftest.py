@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import systems
+
 if TYPE_CHECKING:
     from click.testing import Result
 
@@ -126,3 +128,17 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     if any(find_spec(name) is None for name in needs(tree)):
         return Uninstalled.from_parent(parent, path=module_path)
     return None
+
+
+def _skipping() -> Iterator[None]:
+    """A test that asks Windows for what it lacks is skipped there, with the reason."""
+    try:
+        return (yield)
+    except Exception as e:
+        if systems.WINDOWS and (reason := systems.lacking(e)):
+            pytest.skip(reason)
+        raise
+
+
+pytest_runtest_setup = pytest.hookimpl(wrapper=True)(_skipping)
+pytest_runtest_call = pytest.hookimpl(wrapper=True)(_skipping)

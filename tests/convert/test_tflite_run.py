@@ -49,7 +49,7 @@ class Interpreter:
         if self.kind == "fails":
             raise RuntimeError("node 3 failed")
         if self.kind == "dies":
-            os.kill(os.getpid(), signal.SIGSEGV)
+            signal.raise_signal(signal.SIGSEGV)
         if self.kind == "leaves":
             sys.exit(3)
         while self.kind == "loops":

@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 THROUGH = ("pathlib", "tempfile", "io", "os", "tests.windows.", "contextlib", "importlib", "shutil",
-           "codecs")
+           "codecs", "subprocess")
 """Modules through which a file is opened for somebody else."""
 
 

@@ -213,8 +213,8 @@ def install() -> None:
     shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined]
     tempfile._bin_openflags = os.O_RDWR | os.O_CREAT | os.O_EXCL  # type: ignore[attr-defined]
     tempfile.TemporaryFile = tempfile.NamedTemporaryFile  # type: ignore[assignment]
-    os.open, os.fsync, os.symlink = opening, fsync, symlink  # type: ignore[assignment]
-    os.chmod, os.stat, os.mkdir = chmod, status_of, mkdir  # type: ignore[assignment]
+    os.open, os.fsync, os.symlink = opening, fsync, symlink
+    os.chmod, os.stat, os.mkdir = chmod, status_of, mkdir
     os.replace, os.rename = moved("replace"), moved("rename")
     os.unlink = os.remove = unlink
-    builtins.open = io.open = open_file  # type: ignore[assignment]
+    builtins.open = io.open = open_file

@@ -20,34 +20,11 @@ import types
 from typing import Any
 
 from tests.windows.callers import is_ours
+from tests.windows.lacks import GONE, MISSING
 
 SIGNALS = {"SIGABRT": 6, "SIGFPE": 8, "SIGILL": 4, "SIGINT": 2, "SIGSEGV": 11, "SIGTERM": 15,
            "SIGBREAK": 21, "CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1}
 Signals = enum.IntEnum("Signals", SIGNALS)  # type: ignore[misc]
-
-MISSING = frozenset("fcntl resource pwd grp termios tty pty syslog posix _posixsubprocess spwd nis "
-                    "crypt readline".split())
-GONE = {
-    "os": "O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_SYNC O_DSYNC O_DIRECT O_PATH "
-          "O_ASYNC O_NDELAY O_TMPFILE O_NOATIME chown lchown fchown fchmod fchdir pread preadv "
-          "pwrite pwritev readv writev sysconf sysconf_names pathconf fpathconf confstr "
-          "sched_getaffinity sched_setaffinity sched_yield fork forkpty register_at_fork killpg "
-          "getpgid getpgrp setsid getsid setpgid setpgrp geteuid getuid getegid getgid getgroups "
-          "setuid setgid seteuid setegid setgroups getresuid getresgid mkfifo mknod statvfs "
-          "fstatvfs listxattr getxattr setxattr removexattr memfd_create nice getpriority "
-          "setpriority sync getloadavg posix_spawn posix_spawnp wait wait3 wait4 waitid chroot "
-          "lockf sendfile copy_file_range splice posix_fadvise posix_fallocate fdatasync uname "
-          "pipe2 openpty login_tty ttyname ctermid fwalk eventfd pidfd_open EX_OK WNOHANG "
-          "set_blocking get_blocking WIFSIGNALED WTERMSIG",
-    "signal": "alarm setitimer getitimer pthread_sigmask pthread_kill sigwait sigwaitinfo pause "
-              "sigpending siginterrupt",
-    "select": "poll epoll kqueue",
-    "socket": "AF_UNIX socketpair_unix SO_PEERCRED AF_NETLINK CMSG_SPACE send_fds recv_fds",
-    "selectors": "EpollSelector PollSelector KqueueSelector DevpollSelector",
-    "mmap": "PROT_READ PROT_WRITE PROT_EXEC MAP_SHARED MAP_PRIVATE MAP_ANONYMOUS MADV_DONTNEED",
-}
-"""Names that these modules lack."""
-
 
 class Seen(types.ModuleType):
     """A module as the project sees it. What a test puts into it is there, and in the real one."""
@@ -100,7 +77,7 @@ def _socket(file: Any) -> None:
 
     fd = file if isinstance(file, int) else file.fileno()
     if not stat.S_ISSOCK(os.fstat(fd).st_mode):
-        raise OSError(errno.ENOTSOCK, "An operation was attempted on something that is not a socket")
+        raise OSError(errno.ENOTSOCK, "It is not a socket")
 
 
 def _select(real: Any) -> Any:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.windows.callers import ours, said
+from tests.windows.callers import is_ours, ours, said
 from tests.windows.files import CODE_PAGE
 
 HERE = Path(__file__).resolve().parent
@@ -72,8 +72,6 @@ def ours_through_subprocess() -> bool:
     while frame is not None and frame.f_globals.get("__name__") in (
             "subprocess", "tests.windows.processes"):
         frame = frame.f_back
-    from tests.windows.callers import is_ours
-
     return frame is not None and is_ours(frame.f_globals)
 
 

@@ -3,9 +3,9 @@
 """On PYTHONPATH, with EFM3_TEST_SYSTEM=windows: every Python process of the tests meets files,
 processes and streams as Windows has them.
 
-What is simulated is what Python's documentation and Windows' own say of that system; docs/systems.md
-lists it, and what is not. The package is imported from the root of the checkout and forgotten again,
-so that a test that imports `tests` gets its own.
+What is simulated is what Python's documentation and Windows' own say of that system;
+docs/systems.md lists it, and what is not. The package is imported from the root of the checkout
+and forgotten again, so that a test that imports `tests` gets its own.
 """
 
 import os

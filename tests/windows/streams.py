@@ -13,6 +13,9 @@ from typing import Any
 
 from tests.windows.files import CODE_PAGE
 
+WORKER = "exec(eval(sys.stdin.readline()))"
+"""How pytest-xdist starts its workers."""
+
 
 class File(io.FileIO):
     """A file's or a pipe's bytes."""
@@ -28,8 +31,7 @@ class File(io.FileIO):
 def install() -> None:
     """Change this process; but what pytest itself prints stays UTF-8."""
     io.FileIO = File  # type: ignore[misc]
-    words = " ".join(sys.orig_argv)
-    if "pytest" in words or "execnet" in words or "PYTEST_XDIST_WORKER" in words:
+    if "pytest" in sys.orig_argv or WORKER in " ".join(sys.orig_argv):
         return
     wanted = os.environ.get("PYTHONIOENCODING", "").split(":")[0]
     encoding = wanted or ("utf-8" if sys.flags.utf8_mode else CODE_PAGE)
