@@ -171,7 +171,7 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	$(BIN)/efm3 conformance export build/cases
 	$(CC) -fsanitize=address,undefined -o build/check-asan $(CHECK)
 	build/check-asan all $(SMALL)
-	for f in $(CASES)/*.bin; do build/check-asan any $$f || exit 1; done >build/any.txt
+	printf '%s\0' $(CASES)/*.bin | xargs -0 -n 1 -P 2 build/check-asan any >build/any.txt
 	sort build/any.txt | uniq -c
 	build/check-asan nomem spec/vectors/odd_b.bin
 	ROUNDS=1 build/check-asan threads $(SMALL)

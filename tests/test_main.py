@@ -173,7 +173,7 @@ def test_what_standard_output_cannot_encode_is_escaped(tmp_path):
 
 
 @pytest.mark.parametrize("words", [
-    ["validate"], ["train"], ["draw", "sheet"], ["conformance", "run"]])
+    [], ["validate"], ["train"], ["draw", "sheet"], ["conformance", "run"]])
 def test_help_is_whole_without_docstrings(words, tmp_path):
     plain, bare = (run([*words, "--help"], tmp_path, *o) for o in ((), ("-OO",)))
     assert bare.stdout == plain.stdout and "xit codes" in bare.stdout

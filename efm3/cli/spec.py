@@ -23,6 +23,10 @@ def command(name: str | None, as_json: bool) -> None:
     Each is the file of the repository that the list names. A program can be written from
     `efm3 spec text` and tested as `efm3 spec conformance` says.
 
+    \b
+    efm3 spec
+    efm3 spec text | less
+
     Exit codes: 0 printed, 2 nothing has that name.
     """
     if name is None:

@@ -39,16 +39,24 @@ def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> 
 @click.option("--level", type=click.Choice(LEVELS), default="values", show_default=True,
               help="what to check: what an engine needs, the mirror too, the weights too")
 @click.option("--format", "form", default="text", show_default=True,
-              type=click.Choice(["text", "json", "jsonl", "sarif", "github"]))
+              type=click.Choice(["text", "json", "jsonl", "sarif", "github"]),
+              help="of the report on standard output")
 @click.option("--fail-on", type=click.Choice([*reversed(SEVERITIES), "never"]), default="error",
               show_default=True, help="mildest severity that makes the exit code 1")
-@click.option("--select", multiple=True, callback=_codes, help="only these codes or prefixes")
-@click.option("--ignore", multiple=True, callback=_codes, help="not these codes or prefixes")
-@click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, help="worker processes")
+@click.option("--select", multiple=True, callback=_codes, metavar="CODES",
+              help="only these codes or prefixes")
+@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES",
+              help="not these codes or prefixes")
+@click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
+              help="worker processes")
 @click.option("-q", "--quiet", is_flag=True, help="leave infos out of the text")
 def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select: tuple[str, ...],
             ignore: tuple[str, ...], jobs: int, quiet: bool) -> None:
     """Check FILEs, the .bin and .efm3 files below DIRs, or standard input (-).
+
+    \b
+    efm3 validate weights.bin
+    efm3 validate models/ --format sarif >found.sarif
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 unreadable.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from efm3 import shipped
 from tools.release import pack, sources
 
 METADATA = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt",
@@ -18,8 +19,9 @@ MACHINES = {"x86_64": 62, "aarch64": 183, "i686": 3, "armv7l": 40, "ppc64le": 21
 """Machine in a wheel's platform tag to `e_machine` in the header of an ELF file."""
 
 _LINUX = re.compile(r"(?:many|musl)?linux(?:\d+|_\d+_\d+)?_(\w+)")
-_PLACES = {"efm3/": "efm3/", "spec/": "efm3/spec/"}
-"""Folder of the project to folder in the wheel."""
+_PLACES = {"efm3/": "efm3/", "spec/": "efm3/spec/",
+           **{name: f"efm3/{name}" for name in shipped.FILES}}
+"""Folder or file of the project to what it is in the wheel."""
 
 
 def _compared(found: set[str], wanted: set[str], where: str) -> list[str]:
@@ -51,7 +53,8 @@ def machine(data: bytes, platform: str) -> str:
 def wheel(path: Path, root: Path, version: str) -> list[str]:
     """What is wrong with a wheel of the project in `root`, a line each.
 
-    Wanted are the project's files below efm3/ and spec/, the extension, the metadata, and no more.
+    Wanted are the project's files below efm3/ and spec/, those of
+    shipped.FILES, the extension, the metadata, and no more.
     """
     tags = path.stem.split("-")
     if len(tags) != 5 or tags[:2] != ["efm3", version]:
