@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,3 +142,13 @@ def _skipping() -> Iterator[None]:
 
 pytest_runtest_setup = pytest.hookimpl(wrapper=True)(_skipping)
 pytest_runtest_call = pytest.hookimpl(wrapper=True)(_skipping)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector
+                               ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module of tests that imports what Windows lacks, itself or by a tool, is skipped there."""
+    report = yield
+    if systems.WINDOWS and report.failed and (why := systems.unimportable(report.longreprtext)):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"Skipped: {why}")
+    return report

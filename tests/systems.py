@@ -24,6 +24,8 @@ from tests.windows.lacks import GONE, MISSING
 ROOT = Path(__file__).resolve().parent.parent
 LAYER = ROOT / "tests" / "windows"
 WINDOWS = sys.platform == "win32"
+ABORTED, CRASHED, KILLED = (3, 0xC0000005, 1) if WINDOWS else (-6, -11, -9)
+"""Exit codes of a process that aborted, that read where nothing is, and that another one ended."""
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX alone: modes, owners, folders' "
                            "sync, signals, what can be removed while it is open")
@@ -71,4 +73,14 @@ def _reason(wrong: BaseException) -> str | None:
         return "on Windows no file can have this name"
     if isinstance(wrong, (ValueError, NotImplementedError)) and _REFUSED.search(text):
         return f"on Windows: {text}"
+    return None
+
+
+def unimportable(text: str) -> str | None:
+    """The same of a module of tests, by pytest's words for why it cannot be imported."""
+    found = re.search(r"ModuleNotFoundError: No module named '(\w+)'$", text.rstrip())
+    places = re.findall(r"^(\w[\w./]*\.py):\d+: in ", text, re.MULTILINE)
+    asked = [p for p in places if not p.startswith("tests/windows/")]
+    if found and found[1] in MISSING and asked and not asked[-1].startswith("efm3/"):
+        return f"Windows has no {found[1]}"
     return None

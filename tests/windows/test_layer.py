@@ -104,7 +104,8 @@ def test_what_is_planted_fails_as_on_windows(tmp_path):
 def test_without_it_nothing_is_changed(tmp_path):
     """The same file on PYTHONPATH, and no word of it."""
     code = "import os, sys; print(sys.platform, hasattr(os, 'fork'), open)"
-    env = {k: v for k, v in os.environ.items() if k != "EFM3_TEST_SYSTEM"}
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env=env | {"PYTHONPATH": str(ROOT / "tests/windows")})
+                          env=env | {"PYTHONPATH": str(ROOT / "tests/windows"),
+                                     "EFM3_TEST_SYSTEM": ""})
     assert done.stdout == f"{sys.platform} True {open}\n"
