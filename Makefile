@@ -30,7 +30,7 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 # again, the steps of CONTRIBUTING.md on a copy: minutes for themselves.
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
-	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
+	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py tests/release/test_installed.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
