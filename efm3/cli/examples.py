@@ -7,13 +7,14 @@ from __future__ import annotations
 import click
 
 from efm3 import shipped
+from efm3.cli import json_option
 from efm3.texts import dumps, printable
 
 
 @click.command("examples")
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--force", is_flag=True, help="overwrite files that are there and are others")
-@click.option("--json", "as_json", is_flag=True, help="say what was copied as one JSON object")
+@json_option
 def command(folder: str, force: bool, as_json: bool) -> None:
     """Copy a weight file and drawn faces into DIR, which is made if it is not there: a network of
     the smallest size, DIR/weights/facex_nano.bin, and pictures of three identities, two of each,
@@ -21,6 +22,10 @@ def command(folder: str, force: bool, as_json: bool) -> None:
     recognising people.
 
     A file that is there already is left where it is the same, and refused where it is another.
+
+    \b
+    efm3 examples try
+    efm3 inspect try/weights/facex_nano.bin
 
     Exit codes: 0 copied, or all there already; 1 a file is there and is another; 2 usage; 3 DIR
     cannot be written.

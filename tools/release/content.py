@@ -53,16 +53,17 @@ def machine(data: bytes, platform: str) -> str:
 def wheel(path: Path, root: Path, version: str) -> list[str]:
     """What is wrong with a wheel of the project in `root`, a line each.
 
-    Wanted are the project's files below efm3/ and spec/, those of
-    shipped.FILES, the extension, the metadata, and no more.
+    Wanted are the project's files below efm3/ and spec/, its manual pages, those of shipped.FILES,
+    the extension, the metadata, and no more.
     """
     tags = path.stem.split("-")
     if len(tags) != 5 or tags[:2] != ["efm3", version]:
         return [f"{path.name} is not the name of a wheel of efm3 {version}"]
     files, platform = pack.members(path), tags[4]
     folder = f"efm3-{version}.dist-info"
+    places = _PLACES | {"docs/man/": f"efm3-{version}.data/data/share/man/man1/"}
     pairs = {new + name.removeprefix(old): name for name in sources.names(root)
-             for old, new in _PLACES.items() if name.startswith(old)}
+             for old, new in places.items() if name.startswith(old)}
     wanted = set(pairs) | {f"{folder}/{name}" for name in METADATA}
     out = _same(files, root, pairs, path.name)
     if platform != "any":
