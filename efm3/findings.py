@@ -146,3 +146,9 @@ class Report:
             "counts": {s: self.count(s) for s in reversed(SEVERITIES)},
             "findings": [f.to_json() for f in self.findings],
         }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from efm3 import notebook
+
+        return notebook.report(self.to_json())

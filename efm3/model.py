@@ -139,6 +139,12 @@ class Model:
         known = dict(fmt.MIRROR_KEYS)
         return {k: v for k, v in _extras(self.mirror).items() if k not in known}
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from efm3 import model_html
+
+        return model_html.html(self.arch, self.mirror)
+
 
 def load(source: Source | Scan, level: str = "coherence") -> Model:
     """Read a file that is valid at `level`, or take what `reading.scan_of` read of it; raises

@@ -129,14 +129,27 @@ OURS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p",
         "tr", "th", "td", "strong", "span", "details", "summary", "ul", "li", "abbr"}
 
 
-def page(text: str) -> None:
-    """A page of our own tags, that loads nothing."""
+def _tags(text: str) -> _Tags:
+    """The tags of HTML in which there are ours alone."""
     plain(text)
     found = _Tags()
     found.feed(text)
     found.close()
-    assert "title" in found.tags <= OURS
+    assert found.tags <= OURS
+    return found
+
+
+def page(text: str) -> None:
+    """A page of our own tags, that loads nothing."""
+    found = _tags(text)
+    assert "title" in found.tags
     assert all(v.startswith("data:image/jpeg;base64,") for v in found.loads)
+
+
+def fragment(text: str) -> None:
+    """A part of somebody's page: our own tags, no sheet of styles, and nothing to load."""
+    found = _tags(text)
+    assert not found.tags & {"html", "head", "title", "style", "body", "img"} and not found.loads
 
 
 def svg(text: str) -> None:
@@ -149,7 +162,9 @@ def svg(text: str) -> None:
 def junit(text: str) -> None:
     """XML of JUnit's tags, whose texts a terminal may show."""
     for e in ElementTree.fromstring(text).iter():
-        assert e.tag in ("testsuites", "testsuite", "testcase", "failure", "error", "skipped")
+        assert e.tag in ("testsuites", "testsuite", "testcase", "failure", "error", "skipped",
+                         "system-out")
+        plain(e.text or "")
         assert all(map(str.isprintable, e.attrib.values())), e.attrib
 
 

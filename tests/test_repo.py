@@ -73,6 +73,17 @@ def test_public_names_exist():
         _ = efm3.nothing
 
 
+def test_modules_that_pages_name_are_reachable():
+    """`import efm3` and then efm3.photos: no import of its own is needed for what a page names."""
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("spec/*.md")]
+    words = {w for p in pages for w in re.findall(r"\befm3\.([a-z]\w*)", p.read_text("utf-8"))}
+    named = sorted(w for w in words
+                   if (ROOT / "efm3" / w).is_dir() or (ROOT / f"efm3/{w}.py").is_file())
+    assert {"reference", "photos", "bulk"} <= {*named}
+    for name in named:
+        subprocess.run([sys.executable, "-c", f"import efm3; efm3.{name}"], check=True)
+
+
 def test_generated_files_are_fresh():
     for name, make in gen.OUTPUTS.items():
         assert (ROOT / name).read_text(encoding="utf-8") == make(), f"make gen: {name}"
@@ -104,7 +115,7 @@ def test_every_package_is_in_the_wheel():
     listed = re.search(r"^packages = \[(.*?)\]", text, re.M | re.S)[1]
     listed = set(re.findall(r'"(efm3[\w.]*)"', listed))
     made = {".".join(p.parent.relative_to(ROOT).parts) for p in SOURCES if p.name == "__init__.py"}
-    assert listed - {"efm3.spec"} == made
+    assert listed - {"efm3.spec", "efm3.weights", "efm3.examples"} == made
 
 
 def test_every_source_file_has_its_test_twin():

@@ -14,7 +14,7 @@ import numpy as np
 from efm3.arrays import Doubles, Floats, Pixels
 from efm3.bulk._table import sound
 from efm3.bulk.row import Row
-from efm3.engine import Engine
+from efm3.fallback import opened
 from efm3.findings import Efm3Error, Finding, error
 from efm3.pictures import BadPicture
 from efm3.pictures.load import NPY, contents, crop
@@ -51,13 +51,14 @@ class Made(NamedTuple):
 
 
 class Maker:
-    """An engine and a detector for one plan. A picture's rows depend on nothing but the picture.
+    """An engine, in C or numpy, and a detector for one plan. A picture's rows depend on nothing
+    but the picture.
 
     Raises Efm3Error and EngineMissing where the model or the detector cannot be had.
     """
 
     def __init__(self, model: Source, plan: Plan) -> None:
-        self.engine = Engine(model, isa=plan.isa, threads=plan.threads,
+        self.engine = opened(model, isa=plan.isa, threads=plan.threads,
                              precision=plan.precision)
         self._aligner: Aligner | None = None
         if plan.align:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from efm3 import engine
+from efm3 import engine, fallback
 from efm3.bulk._pool import MOST, Pool
 from efm3.bulk.inputs import Inputs, Item, is_url
 from efm3.bulk.row import Job, Row
@@ -40,8 +40,8 @@ Told = Callable[[Made], object]
 class Run:
     """A model and a plan, ready for pictures; a context manager.
 
-    `job` says what decides the rows. Raises what Engine raises, Efm3Error F015 and X002 for the
-    detector, Unreadable.
+    `job` says what decides the rows. Raises what `fallback.opened` raises, Efm3Error F015 and
+    X002 for the detector, Unreadable.
     """
 
     def __init__(self, model: Source, plan: Plan = Plan(), jobs: int | None = None) -> None:  # noqa: B008 - it is frozen
@@ -51,13 +51,13 @@ class Run:
         except Unreadable as e:
             raise error("IO001", str(e), name) from e
         try:
-            opened = engine.Engine(scanned, isa=plan.isa, threads=plan.threads,
-                                   precision=plan.precision)
+            opened = fallback.embedder(scanned, isa=plan.isa, threads=plan.threads,
+                                       precision=plan.precision)
         except Efm3Error as e:
             raise Efm3Error(replace(e.finding, path=name)) from None
         self._model = bytes(scanned.data)
         self.dim, self.isa = opened.embedding_dim, opened.isa
-        self.precision = plan.precision
+        self.precision, self.engine = plan.precision, fallback.engine_of(opened)
         self.job = Job(_digest(scanned), self.dim, _options(plan, opened.turned))
         self._plan, self._jobs = plan, jobs
         self._pool: Pool | None = None
@@ -179,7 +179,7 @@ def into(run: Run, inputs: Inputs, output: str, *, strict: bool = False, resume:
         limit = run.threshold()
         manifest: dict[str, Any] = out.finish({
             "skipped": dict(sorted(inputs.skipped.items())), "unread": inputs.unread,
-            "threshold": limit.value, "threshold_from": limit.origin})
+            "threshold": limit.value, "threshold_from": limit.origin, "engine": run.engine})
     return manifest
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERBS = {
     "inspect": "show what is in a file, broken ones included",
     "validate": "check files against the rules",
+    "config": "show the settings of validate, and where they come from",
     "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
     "spec": "print the format's text, its guides or a machine-readable form",
@@ -42,11 +43,14 @@ VERBS = {
     "dedupe": "list pictures of a table that are nearly the same",
     "train": "train on labelled images, write a verified weight file",
     "draw": "draw pictures of identities, for training and evaluation",
-    "verify": "check the engine against the reference, on every instruction set",
+    "verify": "check the engine against the reference on every instruction set",
     "convert": "convert checkpoints, ONNX and other formats to EFM3, and back",
     "bench": "measure how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
+    "examples": "copy a weight file and some pictures, to try things with",
     "seal": "write the tensor table's digest into a file",
+    "doctor": "say what is installed and what is broken, for a bug report",
+    "help": "print the help of a verb",
     "conformance": "test a reader, writer, editor or engine against the spec",
 }
 
@@ -67,6 +71,11 @@ precision_option = click.option(
     help="of the pointwise layers; docs/precision.md")
 
 
+json_option = click.option("--json", "as_json", is_flag=True,
+                           help="one JSON object on standard output")
+isa_option = click.option("--isa", metavar="ISA", help="force an instruction set of the engine")
+
+
 def restore_help(command: click.Command) -> None:
     """Read a command's help, and that of its own commands, from the source again.
 
@@ -84,6 +93,16 @@ def restore_help(command: click.Command) -> None:
         restore_help(inner)
 
 
+def _numbers(command: click.Command) -> None:
+    """Call a number N or X in a command's help, as its verbs do; click says INTEGER RANGE."""
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.is_flag and option.metavar is None \
+                and isinstance(option.type, (click.IntRange, click.FloatRange)):
+            option.metavar = "N" if isinstance(option.type, click.IntRange) else "X"
+    for inner in getattr(command, "commands", {}).values():
+        _numbers(inner)
+
+
 class Verbs(click.Group):
     """A group whose verbs are modules of a package, loaded when they are called."""
 
@@ -98,6 +117,7 @@ class Verbs(click.Group):
             return None
         module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        _numbers(command)
         if sys.flags.optimize > 1:
             restore_help(command)
         return command
@@ -137,7 +157,7 @@ class _Top(Verbs):
         except efm3.Efm3Error as e:
             outside = e.code in ("IO001", "K016")  # nothing was judged
             click.echo(f"efm3: {printable(e.finding.message if outside else str(e))}", err=True)
-            ctx.exit(3 if outside else 1)
+            ctx.exit(3 if outside else 2 if e.code == "IO002" else 1)
         except MemoryError:
             _ends(ctx, "out of memory")
         except RuntimeError as e:
@@ -160,7 +180,19 @@ class _Top(Verbs):
 @click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(efm3.__version__, prog_name="efm3")
 def cli() -> None:
-    """Read, write, check and show EFM3 weight files."""
+    """Read, write, check and show EFM3 weight files.
+
+    \b
+    efm3 inspect weights.bin
+    efm3 help validate
+
+    Exit codes: 0 fine; 1 findings, files that differ, or input that is refused; 2 usage;
+    3 unreadable.
+    """
+
+
+if sys.flags.optimize > 1:
+    restore_help(cli)
 
 
 def styler() -> Callable[..., str]:
@@ -192,10 +224,16 @@ def again(file: str) -> Source | Scan:
 
 @contextmanager
 def needs_engine() -> Iterator[None]:
-    """Turns "the engine was not built" into one line for the user."""
-    from efm3.engine import EngineMissing
+    """Turns "the engine was not built" into one line for the user: an error, or where numpy
+    computes in its place a note."""
+    from efm3 import fallback
+    from efm3.engine import MISSING, EngineMissing
 
     try:
-        yield
+        with fallback.telling(lambda text: click.echo(f"efm3: {printable(text)}", err=True)):
+            yield
     except EngineMissing as e:
-        raise click.ClickException(str(e)) from None
+        text = str(e)
+        if text.startswith(MISSING):
+            text = f"this needs the C engine, which is not here: {fallback.how()}"
+        raise click.ClickException(text) from None

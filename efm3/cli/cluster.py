@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import _tables, separate
+from efm3.cli import _tables, json_option, separate
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -34,7 +34,7 @@ MOST_TOLD = 20
                 "centre; error where it has no embedding")
 @click.option("--sheet", metavar="X.html", type=click.Path(), help="write a page that shows the "
               "clusters, of pictures that are still there")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
+@json_option
 @_tables.threads
 def command(index: str, further: tuple[str, ...], threshold: float | None, model: str | None,
             linkage: Linkage, output: str | None, sheet: str | None, as_json: bool,
@@ -48,8 +48,11 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, model
     else 0.3; the result says which. A higher one gives smaller and purer clusters. Many pairs
     of different people become a few wrong pairs sooner or later: look at the sheet.
 
-    Exit codes: 0 done; 1 input that is refused or a library that is missing; 2 usage;
-    3 unreadable.
+    \b
+    efm3 cluster people.parquet --sheet people.html
+
+    Exit codes: 0 done; 1 input that is refused or a library that is missing; 2 usage; 3
+    unreadable.
     """
     _tables.check_output(output)
     separate([index, *further, model], [output, sheet])

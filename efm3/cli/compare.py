@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import again, needs_engine, precision_option, separate
+from efm3.cli import again, json_option, needs_engine, precision_option, separate
 from efm3.cli._photos import aligner, alignment, free, save
 from efm3.findings import refuse
 from efm3.texts import dumps
@@ -32,7 +32,7 @@ WHOLE = 1 << 16
 @alignment("one")
 @click.option("--force", is_flag=True, help="overwrite X.png where it is there already")
 @precision_option
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
             face: Which, detector: str, force: bool, precision: str, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
@@ -42,12 +42,20 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     the file's meta states, the best one on pairs that its training did not see. Where it states
     none, above 0.3 is usually the same person, with trained weights: a rule of thumb, not a
     decision. Measure a threshold of your own on your own pictures (`efm3 eval`).
+
+    \b
+    efm3 compare weights.bin a.png b.png
+    efm3 compare weights.bin a.jpg b.jpg --align
+
+    Exit codes: 0 compared; 1 input that is refused or a library that is missing; 2 usage;
+    3 unreadable.
     """
     import numpy as np
 
     from efm3.cli._images import load_image
-    from efm3.engine import Engine, similarity
+    from efm3.engine import similarity
     from efm3.engine import threshold as stated
+    from efm3.fallback import embedder, engine_of
 
     if len(pictures) < 2:
         raise click.UsageError("compare needs two pictures or more")
@@ -57,7 +65,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     separate([file, detector, *pictures], [output])
     weights = again(file)
     with needs_engine():
-        engine = Engine(weights, precision=precision)
+        engine = embedder(weights, precision=precision)
     finder = aligner(align, resize, face, detector)
     crops = np.stack([load_image(p, resize, finder).pixels for p in pictures])
     faces = engine.embed(crops)
@@ -71,7 +79,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}
-        click.echo(dumps({"file": file, **told, **_facts(threshold)}))
+        click.echo(dumps({"file": file, "engine": engine_of(engine), **told, **_facts(threshold)}))
         return
     from efm3.cli import _render, _scores
 

@@ -52,7 +52,8 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 @click.argument("target", metavar="OUT")
 @click.option("--arch", "word", default="auto", show_default=True, metavar="NAME|FILE|auto",
               help="what the network must be: a published size, an EFM3 file, a mirror's JSON")
-@click.option("--name", help="the network's name (default: the size's own, or custom)")
+@click.option("--name", metavar="NAME",
+              help="the network's name (default: the size's own, or custom)")
 @click.option("--meta", multiple=True, callback=_meta, metavar="KEY=VALUE",
               help="set a key of the mirror's meta, e.g. licence=Apache-2.0")
 @click.option("--from", "from_format", type=click.Choice(READS),
@@ -65,10 +66,10 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 @click.option("--strict", is_flag=True, help="refuse what has to be assumed, rounded or dropped")
 @click.option("--verify/--no-verify", default=True, show_default=True,
               help="compare OUT with IN on fixed inputs before it is written")
-@click.option("--tolerance", type=Finite(0), default=TOLERANCE, show_default=True,
+@click.option("--tolerance", type=Finite(0), metavar="X", default=TOLERANCE, show_default=True,
               help="largest absolute error of a component")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
-              show_default=True)
+              show_default=True, help="of what is said on standard output")
 def command(source: str, target: str, word: str, name: str | None, meta: dict[str, Any],
             from_format: str | None, to_format: str | None, fold: bool, strict: bool, verify: bool,
             tolerance: float, form: str, **stated: Any) -> None:
@@ -76,6 +77,10 @@ def command(source: str, target: str, word: str, name: str | None, meta: dict[st
 
     A source's layers are matched by structure and shape, whatever their names. OUT is read
     back and compared with IN; it is written atomically, and only if correct.
+
+    \b
+    efm3 convert model.onnx weights.bin
+    efm3 convert weights.bin model.onnx
 
     Exit codes: 0 converted, 1 refused or OUT would be wrong, 2 usage, 3 unreadable.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import _tables, separate
+from efm3.cli import _tables, json_option, separate
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -28,7 +28,7 @@ COLUMNS = {"keep": "string", "path": "string", "similarity": "float64"}
 @_tables.output("write the copies")
 @click.option("-0", "null", is_flag=True, help="only the paths of copies, each ended by a NUL, for "
               "xargs -0; those that are files of their own")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
+@json_option
 @_tables.threads
 def command(index: str, further: tuple[str, ...], threshold: float | None, output: str | None,
             null: bool, as_json: bool, threads: int) -> None:
@@ -41,8 +41,12 @@ def command(index: str, further: tuple[str, ...], threshold: float | None, outpu
     photograph is a copy, and what stands around the face does not count. Look at the pictures
     before you delete any.
 
-    Exit codes: 0 done, whether there are copies or not; 1 input that is refused; 2 usage;
-    3 unreadable.
+    \b
+    efm3 dedupe people.parquet
+    efm3 dedupe people.parquet -0 | xargs -0 ls -l
+
+    Exit codes: 0 done, whether there are copies or not; 1 input that is refused; 2 usage; 3
+    unreadable.
     """
     if null and as_json:
         raise click.UsageError("-0 and --json both write to standard output: give one of them")

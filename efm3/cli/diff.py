@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli import source
+from efm3.cli import json_option, source
 from efm3.findings import printable
 from efm3.reading import scan_of
 from efm3.scan import Scan
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 @click.argument("a")
 @click.argument("b")
 @click.option("--all", "every", is_flag=True, help="list the identical tensors too")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(a: str, b: str, every: bool, as_json: bool) -> None:
     """Compare the headers, mirrors and tensors of A and B (one may be -).
+
+    \b
+    efm3 diff before.bin after.bin
 
     Exit codes, as of diff(1): 0 the bytes are the same, 1 they differ, 2 trouble.
     """

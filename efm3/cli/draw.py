@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from efm3.cli import Finite
+from efm3.cli import Finite, json_option
 from efm3.drawn.spec import MOST_IDENTITIES
 from efm3.extras import need
 from efm3.findings import printable
@@ -72,8 +72,9 @@ def _common(identities: int, shots: int) -> Callable[[Any], Any]:
     """The options of every verb; `options` holds them by name."""
     def add(f: Any) -> Any:
         for option in (
-            click.option("--json", "as_json", is_flag=True, help="the result as one JSON object"),
-            click.option("--device", default="cpu", show_default=True, help="a torch device"),
+            json_option,
+            click.option("--device", default="cpu", show_default=True,
+                         metavar="DEVICE", help="a torch device"),
             click.option("--spread", type=Finite(0.0, 2.0), default=1.0,
                          show_default=True, help="distance between identities: less is harder"),
             click.option("--shots", type=click.IntRange(1, 2**31 - 1), default=shots,
@@ -100,6 +101,10 @@ def command() -> None:
 
     No photograph and no model of people is used; the same seed gives the same pictures on
     every machine. Needs PyTorch, and Pillow for files: the extra `train` has both.
+
+    \b
+    efm3 draw sheet heads.png
+    efm3 draw cache heads --identities 1000
     """
 
 
@@ -135,7 +140,11 @@ def _report(as_json: bool, facts: dict[str, Any], words: str) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @_common(identities=8, shots=10)
 def sheet(out: Path, **options: Any) -> None:
-    """A contact sheet as one PNG: one identity per row, one shot per column."""
+    """A contact sheet as one PNG: one identity per row, one shot per column.
+
+    \b
+    efm3 draw sheet heads.png --identities 8
+    """
     need("torch", "train")
     need("PIL", "train")
     from efm3.drawn import write
@@ -147,7 +156,11 @@ def sheet(out: Path, **options: Any) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @_common(identities=100, shots=20)
 def images(out: Path, **options: Any) -> None:
-    """A folder of PNG files for each identity; synth.json is written last."""
+    """A folder of PNG files for each identity; synth.json is written last.
+
+    \b
+    efm3 draw images heads --identities 100 --shots 20
+    """
     need("torch", "train")
     need("PIL", "train")
     from efm3.drawn import write
@@ -160,7 +173,11 @@ def images(out: Path, **options: Any) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @_common(identities=1000, shots=50)
 def cache(out: Path, **options: Any) -> None:
-    """images.npy and labels.npy, which training maps into memory; synth.json is written last."""
+    """images.npy and labels.npy, which training maps into memory; synth.json is written last.
+
+    \b
+    efm3 draw cache heads --identities 1000
+    """
     need("torch", "train")
     from efm3.drawn import faces as module
 
@@ -174,7 +191,11 @@ def cache(out: Path, **options: Any) -> None:
               help="how many, in ten folds; half of them of one identity")
 @_common(identities=500, shots=10)
 def pairs(out: Path, count: int, **options: Any) -> None:
-    """A verification set: PNG files and pairs.txt in the form of LFW."""
+    """A verification set: PNG files and pairs.txt in the form of LFW.
+
+    \b
+    efm3 draw pairs heads --pairs 6000
+    """
     need("torch", "train")
     need("PIL", "train")
     from efm3.drawn import write
@@ -186,10 +207,15 @@ def pairs(out: Path, count: int, **options: Any) -> None:
 @command.command(epilog=EXIT)
 @click.option("--pictures", type=click.IntRange(1, 10**6), default=256, show_default=True,
               help="how many to draw")
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
+              help="threads of PyTorch")
 @_common(identities=64, shots=16)
 def speed(pictures: int, threads: int, **options: Any) -> None:
-    """How many pictures per second this machine draws."""
+    """How many pictures per second this machine draws.
+
+    \b
+    efm3 draw speed --pictures 1000 --threads 2
+    """
     torch = need("torch", "train")
 
     faces = _faces(options)

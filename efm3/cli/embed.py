@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli import needs_engine, precision_option, separate, source
+from efm3.cli import isa_option, needs_engine, precision_option, separate, source
 from efm3.cli._photos import alignment
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -59,7 +59,7 @@ class _Terminated(BaseException):
 @click.option("--ray", metavar="ADDRESS", help="with --engine daft: the Ray cluster to run on; "
               "auto is the one of this machine")
 @click.option("-q", "--quiet", is_flag=True, help="say no progress and no counts")
-@click.option("--isa", help="force an instruction set")
+@isa_option
 @precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True,
               help="threads of each process's engine")
@@ -78,6 +78,10 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
 
     A picture without an embedding is a row too, with its code and reason. Rows are in the order
     of the pictures. A run that is stopped or killed goes on with --resume.
+
+    \b
+    efm3 embed weights.bin face.png
+    efm3 embed weights.bin photos/ --align -o people.parquet
 
     Exit codes: 0 done; 1 nothing could be embedded, an archive or a folder that cannot be read to
     its end (the rest is in OUT), input that is refused or a library that is missing; 2 usage; 3
@@ -228,8 +232,8 @@ def _write(data: bytes) -> None:
 
 
 def _document(made: Iterable[Made], file: str, run: Run, align: bool) -> Iterator[bytes]:
-    head = dumps({"file": file, "isa": run.isa, "precision": run.precision,
-                       "embeddings": []})[:-2]
+    head = dumps({"file": file, "engine": run.engine, "isa": run.isa, "precision": run.precision,
+                  "embeddings": []})[:-2]
     separator = head
     for one in made:
         for row in one.rows:

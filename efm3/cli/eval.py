@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from efm3.cli import again, needs_engine, source
+from efm3.cli import again, isa_option, json_option, needs_engine, source
 from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
@@ -30,9 +30,10 @@ CHECKPOINTS = (".pt", ".pth")
 
 class _Network(NamedTuple):
     """A function of pictures, and what computes it: an instruction set in a precision and its
-    arithmetic, or PyTorch on a device."""
+    arithmetic, or PyTorch on a device. `engine` is "c", "numpy" or "torch"."""
 
     word: str
+    engine: str
     embed: Embed
     device: str
     isa: str | None = None
@@ -41,8 +42,8 @@ class _Network(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """What computes, as the keys of docs/evaluation.md."""
-        return {"file": self.word, "isa": self.isa, "precision": self.precision,
-                "arithmetic": self.arithmetic, "device": self.device}
+        return {"file": self.word, "engine": self.engine, "isa": self.isa,
+                "precision": self.precision, "arithmetic": self.arithmetic, "device": self.device}
 
 
 class _Row(NamedTuple):
@@ -64,22 +65,23 @@ class _Row(NamedTuple):
 @click.option("--skip-broken", is_flag=True,
               help="skip pairs with a picture that cannot be decoded")
 @click.option("--plots", metavar="DIR", help="write roc.png, det.png and histogram.png there")
-@click.option("--isa", help="force an instruction set of the engine")
+@isa_option
 @click.option("--precision", "asked", type=click.Choice((*PRECISIONS, "all")), multiple=True,
               default=PRECISIONS[:1], show_default=True,
               help="of the engine; given several times, or all: each beside f32")
-@click.option("--device", default="auto", show_default=True,
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE",
               help="for runs and checkpoints: cpu, cuda, cuda:N or auto")
 @click.option("--threads", type=click.IntRange(1, 64), default=cores,
               help="threads for the network, and as many for decoding (default: all cores)")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: bool, resize: bool,
             align: bool, face: Which, detector: str, skip_broken: bool, plots: str | None,
             isa: str | None, asked: tuple[str, ...], device: str, threads: int,
             as_json: bool) -> None:
     """Run networks on PAIRS and report how well they tell people apart.
 
-    NETWORK is a weight file, which the C engine runs, or a run folder of `efm3 train` (its
+    NETWORK is a weight file, which the C engine runs (numpy where there
+    is none), or a run folder of `efm3 train` (its
     best.pt, else its last.pt) or a checkpoint (.pt), which PyTorch runs. Several are measured one
     after the other, and drawn into one plot. Several precisions of a weight file are compared
     with f32, which is measured too: what accuracy and true accept rates differ by, each with its
@@ -91,8 +93,12 @@ def command(networks: tuple[str, ...], pairs: str, images: str | None, flip: boo
     Pictures are aligned faces of 112x112 pixels, or photographs with --align. The protocol has
     10 folds; a fold's threshold is chosen on the nine others.
 
-    Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage,
-    3 unreadable.
+    \b
+    efm3 eval weights.bin lfw.bin --flip
+    efm3 eval weights.bin lfw/pairs.txt --plots out
+
+    Exit codes: 0 done, 1 input that is refused or a library that is missing, 2 usage, 3
+    unreadable.
     """
     from efm3 import evaluation
     from efm3.drawn.sets import pair_set
@@ -156,13 +162,14 @@ def _networks(word: str, isa: str | None, precisions: Sequence[str], device: str
     Raises Efm3Error, OSError, ClickException, EngineMissing.
     """
     if word == "-" or not (os.path.isdir(word) or word.lower().endswith(CHECKPOINTS)):
-        from efm3.engine import Engine
+        from efm3.fallback import embedder, engine_of
 
         opened: list[_Network] = []
         given = again(word)
         for precision in precisions:
-            e = Engine(given, isa=isa, precision=precision, threads=threads)
-            opened.append(_Network(word, e.embed, "cpu", e.isa, precision, e.arithmetic))
+            e = embedder(given, isa=isa, precision=precision, threads=threads)
+            opened.append(_Network(word, engine_of(e), e.embed, "cpu", e.isa, precision,
+                                   e.arithmetic))
         return opened
     need("torch", "train").set_num_threads(threads)
     from efm3.train import checkpoint, scoring
@@ -173,7 +180,7 @@ def _networks(word: str, isa: str | None, precisions: Sequence[str], device: str
         raise click.ClickException(printable(str(e))) from None
     except ValueError as e:
         raise click.UsageError(printable(str(e))) from None
-    return [_Network(word, embed, place)]
+    return [_Network(word, "torch", embed, place)]
 
 
 def _named(rows: Sequence[_Row]) -> dict[str, Measured]:

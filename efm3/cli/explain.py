@@ -32,13 +32,19 @@ def _complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 @click.argument("codes", nargs=-1, metavar="CODE...", callback=_named, shell_complete=_complete)
 @click.option("--all", "every", is_flag=True, help="every code")
 @click.option("--format", "form", type=click.Choice(["text", "json", "md"]), default="text",
-              show_default=True)
+              show_default=True, help="of the pages on standard output")
 def command(codes: list[Code], every: bool, form: str) -> None:
     """Print what, why and fix of each CODE that any part of efm3 reports.
 
     Rules on files (C001, T012), requirements on programs (R004), refusals of converters (X005),
     of evaluation and training data (F002), of the conformance kit (K006), and statuses of the C
-    engine (E_MAGIC). Exit codes: 0 printed, 2 no such code.
+    engine (E_MAGIC).
+
+    \b
+    efm3 explain T012 X005
+    efm3 explain --all
+
+    Exit codes: 0 printed, 2 no such code.
     """
     wanted = list(CODES.values()) if every else codes
     if not wanted:

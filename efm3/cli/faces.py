@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli import separate
+from efm3.cli import json_option, separate
 from efm3.cli._photos import DETECTOR, Stems, free, save
 from efm3.findings import Efm3Error, Finding, printable
 from efm3.texts import dumps
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
               help="write each photograph with boxes and points, as NAME-faces.png")
 @click.option("--force", is_flag=True, help="overwrite existing files")
 @DETECTOR
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 @click.pass_context
 def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, draw: bool,
             force: bool, detector: str, as_json: bool) -> None:
@@ -39,6 +39,10 @@ def command(ctx: click.Context, photos: tuple[str, ...], output: str | None, dra
     of its quality. With -o each is cut out as the network takes it, 112x112 pixels, aligned by
     the points. --draw writes into DIR too, or into the current folder: points on the left are
     red, the others yellow; a photograph without a face is not drawn.
+
+    \b
+    efm3 faces party.jpg
+    efm3 faces photos/ -o crops --draw
 
     Exit codes: 0 done, also where a photograph shows no face; 1 a photograph that is refused, a
     file that is there already, or a library that is missing; 2 usage; 3 unreadable.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3 import format as fmt
+from efm3.cli import json_option
 from efm3.cli._arch import arch_of
 from efm3.network import tensor_layout
 from efm3.texts import dumps
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("layout")
 @click.argument("arch", metavar="ARCH|FILE|JSON")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(arch: str, as_json: bool) -> None:
     """List what an exporter writes for ARCH (nano, tiny, standard, xs) or the arch of an EFM3
     FILE, or of a mirror's JSON text.
@@ -29,6 +30,10 @@ def command(arch: str, as_json: bool) -> None:
     In stored order: each tensor's shape (C order), its count of float32 values, and the
     offset of its first value, counted from the byte after n_tensors. Each tensor has
     its size in bytes, as a u32, right before its values.
+
+    \b
+    efm3 layout nano
+    efm3 layout weights.bin --json
 
     Exit codes: 0 listed, 1 FILE's header holds no arch, 2 usage, 3 unreadable.
     """

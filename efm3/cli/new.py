@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from efm3.arch import ARCHS, LIMIT_CODES, Arch, Stage, last_side
-from efm3.cli import separate
+from efm3.cli import json_option, separate
 from efm3.cli._arch import arch_of
 from efm3.texts import dumps, printable
 
@@ -55,16 +55,19 @@ def _changed(arch: Arch, numbers: dict[str, int], stages: tuple[Stage, ...]) -> 
 
 @click.command("new")
 @click.argument("arch", metavar="ARCH|FILE|JSON")
-@click.option("-o", "--output", required=True, metavar="FILE", help="where to write")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True)
+@click.option("-o", "--output", required=True, metavar="OUT", help="where to write")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True,
+              metavar="N",
+              help="seed of the weights")
 @click.option("--set", "numbers", multiple=True, callback=_fields, metavar="KEY=NUMBER",
               help="change a header field, e.g. stem_stride=1; gdc_kernel follows")
 @click.option("--stage", "stages", multiple=True, callback=_stages, metavar="T,N,S",
               help="replace the stages by these, one option each")
-@click.option("--name", help="the network's name (default: the arch's own, custom if changed)")
+@click.option("--name", metavar="NAME",
+              help="the network's name (default: the arch's own, custom if changed)")
 @click.option("--align/--no-align", default=True, show_default=True,
               help="pad the mirror so that tensors are 4-byte aligned")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: tuple[Stage, ...],
             name: str | None, align: bool, as_json: bool) -> None:
     """Write seeded weights for ARCH (nano, tiny, standard, xs), or for the arch of an EFM3
@@ -72,6 +75,13 @@ def command(arch: str, output: str, seed: int, numbers: dict[str, int], stages: 
 
     The same arch and seed give the same bytes on every machine. These weights
     are untrained: they are for conformance and speed, not for recognising people.
+
+    \b
+    efm3 new nano -o weights.bin --seed 7
+    efm3 new xs -o small.bin --set embedding_dim=128
+
+    Exit codes: 0 written, 1 an arch that is refused, 2 usage, 3 unreadable, or OUT cannot be
+    written.
     """
     from efm3 import untrained
     from efm3.source import write_atomic

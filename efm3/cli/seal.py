@@ -9,19 +9,25 @@ import os
 import click
 
 import efm3
+from efm3.cli import json_option
 from efm3.texts import dumps, printable
 
 
 @click.command("seal")
 @click.argument("file", type=click.Path(exists=False))
-@click.option("-o", "--output", help="write here instead of over FILE")
+@click.option("-o", "--output", metavar="OUT", help="write here instead of over FILE")
 @click.option("--align/--no-align", default=None,
               help="pad the mirror so that tensors are 4-byte aligned (default: as it is)")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(file: str, output: str | None, align: bool | None, as_json: bool) -> None:
     """Write the SHA-256 of FILE's tensor table to meta.sha256, over an older one too.
 
     The weights keep their bytes; the file is replaced atomically.
+
+    \b
+    efm3 seal weights.bin
+
+    Exit codes: 0 sealed, 1 FILE is broken, 2 usage, 3 unreadable, or OUT cannot be written.
     """
     model = efm3.load(file, level="structure")
     if not model.mirror:

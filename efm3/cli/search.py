@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import _tables, needs_engine, separate, source
+from efm3.cli import _tables, json_option, needs_engine, separate, source
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -41,7 +41,7 @@ COLUMNS = {"query": "string", "query_face": "int64", "rank": "int64", "similarit
 @click.option("--approximate", is_flag=True, help="by the file INDEX.usearch, which is built where "
               "it is not there: faster, and may miss hits")
 @_tables.output("write the hits")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
+@json_option
 @_tables.threads
 @click.pass_context
 def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: tuple[str, ...],
@@ -54,6 +54,9 @@ def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: t
     another table: each of its rows. Pictures are embedded as those of INDEX were, aligned or not.
     All tables and the weight file must be of one model. The similarity is the cosine, and the
     search is exact: it compares with every row; equal ones are in the table's order.
+
+    \b
+    efm3 search people.parquet who.jpg --model weights.bin -k 3
 
     Exit codes: 0 done; 1 no query has an embedding, input that is refused or a library that is
     missing; 2 usage; 3 unreadable.

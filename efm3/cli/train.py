@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from efm3.cli import Finite
+from efm3.cli import Finite, json_option
 from efm3.extras import need
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -67,7 +67,7 @@ def _published(given: dict[str, Any]) -> None:
 @_options
 @click.option("--resume", is_flag=True, help="resume from the folder's last.pt; start "
               "a new run where there is none")
-@click.option("--json", "as_json", is_flag=True, help="print the result as one JSON object")
+@json_option
 def command(resume: bool, as_json: bool, **options: Any) -> None:
     """Train a network on aligned faces with identities, and write a verified weight file.
 
@@ -76,8 +76,12 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
 
     On several GPUs: torchrun --nproc-per-node N -m efm3.train, with the same options.
 
-    Exit codes: 0 trained and verified; 1 refused, or not verified, or a library is missing;
-    2 usage; 3 a file cannot be read or written; 75 stopped with a checkpoint, --resume resumes.
+    \b
+    efm3 train --arch nano --data ms1m/train.rec --out runs/nano
+    efm3 train --out runs/nano --resume
+
+    Exit codes: 0 trained and verified; 1 refused, or not verified, or a library is missing; 2
+    usage; 3 a file cannot be read or written; 75 stopped with a checkpoint, --resume resumes.
     """
     given = {k: v for k, v in options.items() if v is not None}
     last = Path(given.get("out", "")) / "last.pt"

@@ -12,7 +12,7 @@ import click
 
 from efm3 import mirror
 from efm3.arithmetic import TOLERANCE
-from efm3.cli import Finite, needs_engine, source, styler
+from efm3.cli import Finite, json_option, needs_engine, source, styler
 from efm3.cli._source import source_options
 from efm3.findings import printable
 from efm3.precision import LEAST, PRECISIONS
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("file")
-@click.option("--isa", default="all", show_default=True, help="one instruction set, or all")
+@click.option("--isa", default="all", show_default=True, metavar="ISA",
+              help="one instruction set, or all")
 @click.option("--against", metavar="SOURCE",
               help="a source in any format of `efm3 convert`, run by its own framework")
 @source_options
 @click.option("--inputs", metavar="X.npy",
               help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
-@click.option("--tolerance", type=Finite(0), default=TOLERANCE, show_default=True,
+@click.option("--tolerance", type=Finite(0), metavar="X", default=TOLERANCE, show_default=True,
               help="largest absolute error of a component")
 @click.option("--precision", type=click.Choice((*PRECISIONS, "all")), default="f32",
               show_default=True, help="which of the engine's precisions; docs/precision.md")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(file: str, isa: str, against: str | None, inputs: str | None, tolerance: float,
             precision: str, as_json: bool, **stated: Any) -> None:
     """Run FILE's network on fixed inputs through the C engine and in numpy (float64).
@@ -46,6 +47,11 @@ def command(file: str, isa: str, against: str | None, inputs: str | None, tolera
     cosines to float64 on drawn pictures, each instruction set for itself: one below what the
     precision promises fails, exit code 1. Those of pictures of one colour and of noise are told,
     and decide nothing.
+
+    \b
+    efm3 verify weights.bin
+    efm3 verify weights.bin --against model.onnx
+
     Exit codes: 0 within the tolerance, 1 beyond it or refused, 2 usage, 3 unreadable.
     """
     from efm3 import verification

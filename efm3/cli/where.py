@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from efm3.cli import source
+from efm3.cli import json_option, source
 from efm3.places import describe, find
 from efm3.reading import scan_of
 from efm3.texts import dumps
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("where")
 @click.argument("file")
 @click.argument("place", metavar="OFFSET|FIELD|TENSOR[I,J,...]")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(file: str, place: str, as_json: bool) -> None:
     """Say what is at a byte of FILE, or at which bytes a field or weight is.
 

@@ -11,7 +11,11 @@
 
 MfnFile mfn_os_open(const char *path) {
     // O_NONBLOCK: opening a FIFO without a writer must not wait; it has no effect on a regular file.
-    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    // The empty name is none, says POSIX; a C library of WebAssembly would open a folder by it.
+    int file = -1;
+    errno = ENOENT;
+    if (*path) file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return file;
 }
 
 void mfn_os_close(MfnFile file) { close((int)file); }

@@ -63,6 +63,7 @@ static struct {
 static size_t address_space = SIZE_MAX;
 
 static int os_open(const char *path, int flags) {
+    CHECK(*path);
     int fd = open(path, flags);
     os.open_now += fd >= 0;
     CHECK(fd < 0 || fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -220,6 +221,8 @@ static void file(const char *path) {
     expansions();
     CHECK(attempt("whole", path) == MFN_OK);
     CHECK(attempt("missing", "/nonexistent") == MFN_E_OPEN);
+    errno = 0;
+    CHECK(attempt("empty name", "") == MFN_E_OPEN && errno == ENOENT);
     CHECK(attempt("folder", "/") == MFN_E_NOT_REGULAR);
     CHECK(attempt("endless device", "/dev/zero") == MFN_E_NOT_REGULAR);
     remove(other);

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from efm3 import shipped
 from tools.release import pack, sources
 
 METADATA = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt",
@@ -26,8 +27,9 @@ MACH = {"x86_64": 0x01000007, "arm64": 0x0100000C}
 
 _LINUX = re.compile(r"(?:many|musl)?linux(?:\d+|_\d+_\d+)?_(\w+)")
 _MACOS = re.compile(r"macosx_\d+_\d+_(\w+)")
-_PLACES = {"efm3/": "efm3/", "spec/": "efm3/spec/"}
-"""Folder of the project to folder in the wheel."""
+_PLACES = {"efm3/": "efm3/", "spec/": "efm3/spec/",
+           **{name: f"efm3/{name}" for name in shipped.FILES}}
+"""Folder or file of the project to what it is in the wheel."""
 
 
 def _compared(found: set[str], wanted: set[str], where: str) -> list[str]:
@@ -105,15 +107,17 @@ def _extension(files: Iterable[str], abi: str, platform: str) -> str:
 def wheel(path: Path, root: Path, version: str) -> list[str]:
     """What is wrong with a wheel of the project in `root`, a line each.
 
-    Wanted are the project's files below efm3/ and spec/, the extension, the metadata, and no more.
+    Wanted are the project's files below efm3/ and spec/, its manual pages, those of shipped.FILES,
+    the extension, the metadata, and no more.
     """
     tags = path.stem.split("-")
     if len(tags) != 5 or tags[:2] != ["efm3", version]:
         return [f"{path.name} is not the name of a wheel of efm3 {version}"]
     files, platform = pack.members(path), tags[4]
     folder = f"efm3-{version}.dist-info"
+    places = _PLACES | {"docs/man/": f"efm3-{version}.data/data/share/man/man1/"}
     pairs = {new + name.removeprefix(old): name for name in sources.names(root)
-             for old, new in _PLACES.items() if name.startswith(old)}
+             for old, new in places.items() if name.startswith(old)}
     wanted = set(pairs) | {f"{folder}/{name}" for name in METADATA}
     out = _same(files, root, pairs, path.name)
     if platform != "any":

@@ -29,5 +29,6 @@ class _Kit(Verbs):
 def command() -> None:
     """Test a reader, writer, editor or engine against the spec.
 
-    Start with `efm3 conformance run --reader CMD --select smoke`.
+    \b
+    efm3 conformance run --reader 'python3 reader.py' --select smoke
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from efm3.cli import styler
+from efm3.cli import json_option, styler
 from efm3.codes import LEVELS
 from efm3.findings import printable
 from efm3.source import write_atomic
@@ -22,22 +22,29 @@ from efm3.texts import dumps
 @click.option("--a", "a", required=True, metavar="CMD", help="a reader, or @python, @engine")
 @click.option("--b", "b", required=True, metavar="CMD", help="the other")
 @click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",
-              show_default=True)
-@click.option("--level", type=click.Choice(LEVELS), default="structure", show_default=True)
+              show_default=True, help="one process per file, or one for all files")
+@click.option("--level", type=click.Choice(LEVELS), default="structure", show_default=True,
+              help="how strict the readers are")
 @click.option("--files", type=click.IntRange(1), default=1000, show_default=True,
               help="how many to try")
-@click.option("--seconds", type=click.FloatRange(0), default=0, help="stop after this time")
-@click.option("--seed", type=int, default=0, show_default=True, help="other files for another seed")
+@click.option("--seconds", type=click.FloatRange(0), default=0, metavar="S",
+              help="stop after this time (default: no limit)")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N",
+              help="other files for another seed")
 @click.option("--enough", type=click.IntRange(1), default=5, show_default=True,
               help="stop after this many disagreements")
-@click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True)
+@click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
+              metavar="S", help="seconds for one file")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path),
-              help="write each case (.toml) and its file (.bin) into this folder")
-@click.option("--json", "as_json", is_flag=True)
+              metavar="DIR", help="write each case (.toml) and its file (.bin) into this folder")
+@json_option
 def command(a: str, b: str, protocol: str, level: str, files: int, seconds: float, seed: int,
             enough: int, timeout: float, output: Path | None, as_json: bool) -> None:
     """Mutate valid files, field by field, and ask both readers; where they disagree, reduce
     the mutation to a minimum and print it as a case.
+
+    \b
+    efm3 conformance diff --a @python --b 'python3 reader.py' --files 200
 
     Exit codes: 0 they agree on all files, 1 they disagree, 2 usage, 3 one cannot be run.
     """

@@ -22,6 +22,10 @@ def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) ->
 
     TARGET is a folder, or the name of an archive, which ends in .tar.gz, .tgz or .zip.
 
+    \b
+    efm3 conformance export cases
+    efm3 conformance export kit.tar.gz
+
     Exit codes: 0 written, 2 usage, 3 TARGET cannot be written.
     """
     from efm3.conformance import kit

@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import click
 
-from efm3.cli import styler
+from efm3.cli import json_option, styler
 from efm3.texts import dumps
 
 
 @click.command("list")
 @click.argument("words", nargs=-1, metavar="WORD...")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(words: tuple[str, ...], as_json: bool) -> None:
     """List the cases that the WORDs name (as for `run --select`); a single ID is shown in full.
+
+    \b
+    efm3 conformance list smoke
+    efm3 conformance list bad-h004-stem-kernel-4
 
     Exit codes: 0 listed, 2 nothing has that name.
     """

@@ -42,9 +42,10 @@ from efm3.precision import PRECISIONS
               help="smoke, MUST, SHOULD, a folder, a code or its beginning, an ID with wildcards")
 @click.option("--large", is_flag=True, help="the large cases, of 70 MB each, which are left out")
 @click.option("--known-failures", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              metavar="LIST",
               help="case IDs that may fail, one per line; one that passes fails the run")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text",
-              show_default=True)
+              show_default=True, help="of the results on standard output")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), metavar="N",
               help="simple cases at once  [default: one per core]")
 @click.option("-q", "--quiet", is_flag=True, help="no progress on standard error")
@@ -60,9 +61,13 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
     a writer; {file} {edit} {out} of an editor; {model} {input} {output} {layers} of an engine.
     Without them they are appended, but for {layers}. {{ and }} are the braces themselves.
 
-    Exit codes: 0 conforms, 1 a MUST case failed or a listed failure passes, 2 usage,
-    3 the program is broken (crash, timeout, no answer) and nothing failed, or it cannot be run:
-    then the run stops at once.
+    \b
+    efm3 conformance run --reader 'python3 reader.py' --select smoke
+    efm3 conformance run --engine @engine
+
+    Exit codes: 0 conforms, 1 a MUST case failed or a listed failure passes, 2 usage, 3 the program
+    is broken (crash, timeout, no answer) and nothing failed, or it cannot be run: then the run
+    stops at once.
     """
     asked = [(c, cmd) for c, cmd in zip(CLASSES, (reader, writer, editor, engine), strict=True)
              if cmd]

@@ -8,21 +8,26 @@ from pathlib import Path
 
 import click
 
+from efm3.cli import json_option
 from efm3.conformance import scaffold as scaffolds
 from efm3.texts import dumps, printable
 
 
 @click.command("scaffold")
 @click.argument("kind", type=click.Choice([*scaffolds.KINDS, *scaffolds.ALIASES]))
-@click.option("--lang", type=click.Choice(list(scaffolds.LANGUAGES)), required=True)
+@click.option("--lang", type=click.Choice(list(scaffolds.LANGUAGES)), required=True,
+              help="the programming language")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="where to write (default: efm3-KIND)")
 @click.option("--force", is_flag=True, help="overwrite existing files")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(kind: str, lang: str, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a reader, exporter, editor or engine in one source file, which passes the kit, with
     a README that says how to build and test it. Replace it by your own code piece by piece.
     (The editor is there in Python alone, with the reader beside it.)
+
+    \b
+    efm3 conformance scaffold reader --lang python -o my-reader
 
     Exit codes: 0 written, 1 a file exists already, 2 usage, 3 DIR cannot be written.
     """

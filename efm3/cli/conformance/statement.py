@@ -17,11 +17,15 @@ from efm3.texts import dumps
 @click.command("statement")
 @click.argument("results", type=click.Path(allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="write it here instead of to standard output")
-@click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="write an SVG here")
-@click.option("--name", default="", help="the implementation's name, where the run has none")
-@click.option("--version", default="", help="its version, where the run has none")
-@click.option("--language", default="", help="what it is written in, where the run does not say")
+              metavar="OUT", help="write it here instead of to standard output")
+@click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), metavar="X.svg",
+              help="write an SVG here")
+@click.option("--name", default="", metavar="NAME",
+              help="the implementation's name, where the run has none")
+@click.option("--version", default="", metavar="VERSION",
+              help="its version, where the run has none")
+@click.option("--language", default="", metavar="NAME",
+              help="what it is written in, where the run does not say")
 def command(results: str, output: Path | None, badge: Path | None, name: str, version: str,
             language: str) -> None:
     """Make a statement of RESULTS, which `efm3 conformance run --format json` wrote (- reads
@@ -29,6 +33,9 @@ def command(results: str, output: Path | None, badge: Path | None, name: str, ve
     set's digest, and for each class what was passed and which cases were not.
 
     It is an unsigned claim: the digest shows damage, and nothing shows who wrote it.
+
+    \b
+    efm3 conformance statement run.json -o statement.json --badge badge.svg
 
     Exit codes: 0 made, 1 RESULTS are not results, 2 usage, 3 unreadable.
     """

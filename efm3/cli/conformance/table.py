@@ -17,7 +17,7 @@ from efm3.texts import dumps
 @click.argument("statements", metavar="STATEMENT...", nargs=-1, required=True,
                 type=click.Path(allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="write it here instead of to standard output")
+              metavar="OUT", help="write it here instead of to standard output")
 @click.option("--format", "form", type=click.Choice(["md", "html", "json"]),
               help="by default what the output's name ends in, else md")
 def command(statements: tuple[str, ...], output: Path | None, form: str | None) -> None:
@@ -26,6 +26,9 @@ def command(statements: tuple[str, ...], output: Path | None, form: str | None) 
     sets of cases stand in different tables. HTML is one file without a script.
 
     The page repeats what the statements claim. They are not signed: see verify-statement.
+
+    \b
+    efm3 conformance table a.json b.json -o table.html
 
     Exit codes: 0 made, 1 a STATEMENT is none or contradicts itself, 2 usage, 3 unreadable.
     """

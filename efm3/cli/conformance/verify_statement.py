@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from efm3.cli import source, styler
+from efm3.cli import json_option, source, styler
 from efm3.conformance.requirements import CLASSES
 from efm3.findings import Efm3Error, printable
 from efm3.precision import PRECISIONS
@@ -27,14 +27,15 @@ from efm3.texts import dumps
               help="cases to run again for each claim")
 @click.option("--seed", type=click.IntRange(0), help="the sample's; one is drawn by default")
 @click.option("--protocol", type=click.Choice(["simple", "lines"]), default="simple",
-              show_default=True)
+              show_default=True, help="as for `run`")
 @click.option("--stdin", is_flag=True, help="as for `run`")
-@click.option("--tensors", type=click.Choice(["npy", "npz"]), default="npy", show_default=True)
+@click.option("--tensors", type=click.Choice(["npy", "npz"]), default="npy", show_default=True,
+              help="as for `run`")
 @click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
               metavar="S", help="seconds for one case")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64),
               help="simple cases at once; by default as many as there are cores")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def command(statement: str, program: str | None, classes: tuple[str, ...],
             precision: str | None, sample: int, seed: int | None, protocol: str, stdin: bool,
             tensors: str, timeout: float, jobs: int | None, as_json: bool) -> None:
@@ -45,8 +46,12 @@ def command(statement: str, program: str | None, classes: tuple[str, ...],
     --rerun a sample of the cases is given to CMD and judged again. It follows from the
     statement's digest and the seed, which is printed.
 
-    Exit codes: 0 well-formed, and nothing run again contradicts it; 1 not; 2 usage;
-    3 unreadable, or CMD cannot be run or is broken in all that contradicts it.
+    \b
+    efm3 conformance verify-statement statement.json
+    efm3 conformance verify-statement statement.json --rerun 'python3 reader.py'
+
+    Exit codes: 0 well-formed, and nothing run again contradicts it; 1 not; 2 usage; 3 unreadable,
+    or CMD cannot be run or is broken in all that contradicts it.
     """
     from efm3.conformance import statement as statements
     from efm3.conformance.rerun import chosen, rerun
