@@ -31,7 +31,7 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
-	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py
+	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 LONG += tests/test_docs_run.py
