@@ -57,7 +57,12 @@ ROWS = [
     Row("inspect --tensors <N> -- <N.bin>", codes=ANY), Row("inspect -- <N.gone>", codes=(3,)),
     Row("inspect --hex x<N> -- <N.bin>", codes=(2,)),
     *(Row(f"validate --format {form} -- <N.bin>* <N.odd.bin>* <N.gone>*", form, (3,))
-      for form in ("text", "json", "jsonl", "sarif", "github")),
+      for form in ("text", "json", "jsonl", "sarif", "github", "junit")),
+    Row("validate --output-file <out.sarif> --output-file <out.xml> -- <N.odd.bin> <N.gone>",
+        codes=(3,), step=5),
+    Row("validate --config <N.txt> -- <N.bin>", codes=ANY),
+    Row("validate --exclude <N>.bin -- .", codes=ANY, step=40),
+    Row("config --json", "json"), Row("config --json -- <N>", codes=(2,)), Row("config"),
     Row("validate --select x<N> -- <N.bin>", codes=(2,)), Row("validate --<N>", codes=(2,)),
     Row("explain -- <N>", codes=(2,)), Row("explain --format json C001", "json"),
     Row("explain --format json -- <N>", codes=(2,)), Row("explain --format md -- <N>", codes=(2,)),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERBS = {
     "inspect": "show what is in a file, broken ones included",
     "validate": "check files against the rules",
+    "config": "show the settings of validate, and where they come from",
     "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
     "spec": "print the format's text, its guides or a machine-readable form",
@@ -156,7 +157,7 @@ class _Top(Verbs):
         except efm3.Efm3Error as e:
             outside = e.code in ("IO001", "K016")  # nothing was judged
             click.echo(f"efm3: {printable(e.finding.message if outside else str(e))}", err=True)
-            ctx.exit(3 if outside else 1)
+            ctx.exit(3 if outside else 2 if e.code == "IO002" else 1)
         except MemoryError:
             _ends(ctx, "out of memory")
         except RuntimeError as e:
