@@ -140,10 +140,10 @@ def test_a_run_that_is_stopped_keeps_what_is_done(cli, scene, monkeypatch, stopp
     def cut(self, items):
         for made in rows(self, items):
             yield made
-            os.kill(os.getpid(), stopped)
+            signal.raise_signal(stopped)
 
     def again(self):
-        os.kill(os.getpid(), stopped)  # while what is done is written
+        signal.raise_signal(stopped)  # while what is done is written
         flush(self)
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(n) for n in numbers]
