@@ -71,7 +71,8 @@ class _Terminated(BaseException):
 def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str | None,
             files_from: str | None, null: bool, resize: bool, align: bool, face: Which,
             detector: str, strict: bool, resume: bool, force: bool, jobs: int | None, engine: str,
-            ray: str | None, quiet: bool, as_json: bool, isa: str | None, precision: str, threads: int) -> None:
+            ray: str | None, quiet: bool, as_json: bool, isa: str | None, precision: str,
+            threads: int) -> None:
     """Embed pictures with FILE's network: photographs with --align; without it aligned faces of
     112x112 pixels, or .npy of uint8.
 

@@ -412,6 +412,10 @@ FORMS: dict[str, Form] = {
     notes list: what else may matter
     notes[]? string: such a thing
     """),
+    "completion": Form("""
+    shell string: SHELL
+    script string: what the shell reads
+    """),
     "conformance run": Form(schema="run-schema"),
     "conformance list": Form("""
     cases list: those that the WORDs name
@@ -470,4 +474,4 @@ FORMS: dict[str, Form] = {
     found[].case? string: the file, as a case of the kit
     """),
 }
-"""Verb to what it prints. `help` and `completion` print none."""
+"""Verb to what it prints. `help` prints none."""
