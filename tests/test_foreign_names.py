@@ -159,6 +159,8 @@ ROWS = [
     Row("conformance diff --json --a @python --b PROGRAM --files 9 --protocol lines", "json",
         (1, 3), step=ONE),
     Row("conformance diff --a <N> --b <N> --files 9", codes=ANY, step=40),
+    Row("completion fish"), Row("completion zsh --json", "json"),
+    Row("completion -- <N>", codes=(2,)),
     Row("<N>", codes=(2,)),
 ]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import isa_option, needs_engine, precision_option, separate, source
+from efm3.cli._kinds import FILE
 from efm3.cli._photos import alignment
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -39,13 +40,14 @@ class _Terminated(BaseException):
 
 
 @click.command("embed")
-@click.argument("file")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-o", "--output", metavar="OUT", help="X.parquet, X.npz, X.npy, X.csv, X.jsonl, "
+@click.argument("file", type=FILE)
+@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH]...")
+@click.option("-o", "--output", metavar="OUT", type=FILE,
+              help="X.parquet, X.npz, X.npy, X.csv, X.jsonl, "
               "X.json, or a folder X/ of Parquet parts; - is JSON Lines on standard output "
               "(default: a JSON document there)")
-@click.option("--files-from", metavar="LIST", help="a file of paths, one a line; - is standard "
-              "input")
+@click.option("--files-from", metavar="LIST", type=FILE,
+              help="a file of paths, one a line; - is standard input")
 @click.option("--null", is_flag=True, help="with --files-from: each path is ended by a NUL")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one", "all")

@@ -8,13 +8,14 @@ from difflib import get_close_matches
 
 import click
 
+from efm3.cli._kinds import FORM
 from efm3.findings import printable
 from efm3.forms import FORMS
 from efm3.texts import dumps
 
 
 @click.command("spec")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, type=FORM, metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True,
               help="the list, the rules, or the form's text, as JSON")
 def command(name: str | None, as_json: bool) -> None:

@@ -15,6 +15,7 @@ import click
 
 from efm3 import reporting
 from efm3.cli import separate, styler
+from efm3.cli._kinds import FILE, RULES
 from efm3.codes import LEVELS
 from efm3.findings import Report, plain, printable
 from efm3.selection import EXCLUDE, GIT, Selection
@@ -45,20 +46,20 @@ ENDS = {".json": "json", ".jsonl": "jsonl", ".sarif": "sarif", ".xml": "junit", 
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
+@click.argument("paths", nargs=-1, required=True, type=FILE, metavar="FILE|DIR|-...")
 @click.option("--level", type=click.Choice(LEVELS), show_default=KEYS["level"].default,
               help="what to check: what an engine needs, the mirror too, the weights too")
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMS),
               help="of the report on standard output")
-@click.option("--output-file", "outputs", multiple=True, metavar="PATH", type=click.Path(),
+@click.option("--output-file", "outputs", multiple=True, metavar="PATH", type=FILE,
               help="write a report here too, in the form that the name's end says "
                    f"({', '.join(ENDS)}), else in that of --format, which standard output then "
                    "has as text; may be repeated")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), show_default=KEYS["fail-on"].default,
               help="mildest severity that makes the exit code 1")
-@click.option("--select", multiple=True, callback=_codes, metavar="CODES",
+@click.option("--select", multiple=True, type=RULES, callback=_codes, metavar="CODES",
               help="only these codes or prefixes")
-@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES",
+@click.option("--ignore", multiple=True, type=RULES, callback=_codes, metavar="CODES",
               help="not these codes or prefixes")
 @click.option("--exclude", multiple=True, metavar="GLOB",
               help="leave out what is below a DIR and matches this, as in .gitignore")
