@@ -34,6 +34,7 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
+LONG += tests/test_docs_run.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -66,7 +67,8 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) -r $(RELEASE)
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py tests/release) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -77,7 +77,8 @@ def test_a_description_whose_links_lead_nowhere_is_seen(ready):
 def test_what_pyroma_would_better_is_seen(ready):
     small.make_sdist(ready, {
         "setup.py": b"from setuptools import setup\nsetup()\n",
-        "pyproject.toml": b'[project]\nname = "efm3"\nversion = "1.2.3"\n[tool.setuptools]\npackages = []\n'})
+        "pyproject.toml": b'[project]\nname = "efm3"\nversion = "1.2.3"\n'
+                          b'[tool.setuptools]\npackages = []\n'})
     assert "Your package does not have keywords data." in built.rating(ready)
 
 
