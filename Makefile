@@ -31,9 +31,10 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
-	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py
+	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
+LONG += tests/test_docs_run.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -66,7 +67,8 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) -r $(RELEASE)
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py tests/release) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -8,9 +8,8 @@ import click
 
 from efm3.cli._kinds import FORM
 from efm3.cli._names import meant
-from efm3.findings import printable
 from efm3.forms import FORMS
-from efm3.texts import dumps
+from efm3.texts import dumps, printable
 
 
 @click.command("spec")
