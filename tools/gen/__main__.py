@@ -17,6 +17,7 @@ from tools.gen import (
     architecture,
     coverage,
     docs,
+    exits,
     figures,
     findings,
     kinds,
@@ -40,7 +41,8 @@ def _examples() -> str:
 
 OUTPUTS: dict[str, Callable[[], str]] = (
     {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values() if f.source}
-    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | kinds.PAGES | man.pages()
+    | architecture.PAGES | coverage.PAGES | docs.PAGES | exits.PAGES | findings.PAGES
+    | kinds.PAGES | man.pages()
     | security.PAGES | spec.PAGES | weights.PAGES)
 
 
