@@ -31,7 +31,7 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
-	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py
+	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 # Every verb, many times.
@@ -70,7 +70,7 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
-	  tests/test_docs_run.py tests/release tests/test_action.py) -rs
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -152,3 +152,13 @@ def pytest_make_collect_report(collector: pytest.Collector
     if systems.WINDOWS and report.failed and (why := systems.unimportable(report.longreprtext)):
         report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"Skipped: {why}")
     return report
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A folder whose conftest asks for what Windows lacks is left out there, and said to be."""
+    return True if collection_path in systems.left_out() else None
+
+
+def pytest_report_header() -> list[str]:
+    """Said above the tests."""
+    return [f"left out, a tool of them has no Windows: {path.name}/" for path in systems.left_out()]

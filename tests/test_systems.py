@@ -149,3 +149,15 @@ def test_a_test_that_asks_for_what_is_not_there_is_skipped(code, said):
     found = stopped(code, "tests/planted.py")
     assert found is None if said is None else found and said in found
     assert stopped(code, "efm3/planted.py") is None
+
+
+@pytest.mark.parametrize("place,error,said", [
+    ("tools/evidence/_book.py", "ModuleNotFoundError: No module named 'fcntl'", "has no fcntl"),
+    ("tests/faults/test_faults.py", "AttributeError: module 'os' has no attribute 'geteuid'",
+     "has no geteuid"),
+    ("efm3/source.py", "ModuleNotFoundError: No module named 'fcntl'", None),
+    ("tools/gen/figures.py", "ModuleNotFoundError: No module named 'fnctl'", None)])
+def test_modules_that_ask_for_what_is_not_there_are_skipped(place, error, said):
+    text = f"tests/a.py:1: in <module>\n{place}:2: in <module>\ntests/windows/modules.py:1: in i\n"
+    found = systems.unimportable(f"{text}    raise\nE   {error}\n")
+    assert found is None if said is None else found.endswith(said)

@@ -46,8 +46,11 @@ def _rows(name: str) -> Iterator[str]:
                        if not isinstance(v.command, click.Group)]}[name]
 
     def cells(codes: dict[int, str]) -> list[str]:
-        more = {words: [n for n in codes if n > 3 and codes[n] == words] for words in codes.values()}
-        others = "; ".join(f"{', '.join(map(str, n))} {words}" for words, n in more.items() if n)
+        more: dict[str, list[str]] = {}
+        for n, words in codes.items():
+            if n > 3:
+                more.setdefault(words, []).append(str(n))
+        others = "; ".join(f"{', '.join(n)} {words}" for words, n in more.items())
         return [codes.get(n, "–").replace("|", "\\|") for n in range(4)] + [others]
     yield from table(("`efm3`", "0", "1", "2", "3", "other"), [
         (f"`{' '.join(v.words)}`", *cells(codes)) for v, codes in found])
