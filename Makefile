@@ -68,7 +68,7 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
-	  tests/test_docs_run.py tests/release tests/test_action.py) -rs
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Every command of a page is one: its verb, its options and their words are the command's own.
+"""Every command of a page is one: its verb, its options and their words are the command's own;
+and the files that a page names are there.
 
 What runs is in tests/promises/test_docs_run.py; the README's commands in tests/test_repo.py.
 """
@@ -91,6 +92,15 @@ def test_commands_are_the_commands_own(page):
     for line in [*blocks(text), *named(text)]:
         bad += [f"{line}: {said}" for words in simple(line) if (said := wrong(words))]
     assert bad == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page):
+    """But for names with a word in capitals, which stands for any."""
+    named = re.findall(r"`((?:docs|efm3|engine|examples|spec|tests|tools|weights)/[\w./-]+)`",
+                       page.read_text(encoding="utf-8"))
+    any_of = re.compile(r"NAME|VERB|ROOM|MODULE|GROUP|FOLDER|ID")
+    assert [n for n in named if not any_of.search(n) and not (ROOT / n).exists()] == []
 
 
 @pytest.mark.parametrize("line,said", [

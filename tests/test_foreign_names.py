@@ -79,6 +79,8 @@ ROWS = [
     Row("embed -- <N.bin> <N.npy> <N.gone.npy>", "json"),
     Row("embed -o - -- w.bin <N.npy>* <N.gone.npy>*", "jsonl"),
     Row("embed -o all.csv --force -- w.bin <N.npy>* <N.gone.npy>*"),
+    Row("embed --json -o <out.json> -- w.bin <N.npy> <N.gone.npy>", "json", step=5),
+    Row("embed --json -q --force -o <out.npz> -- <N.bin> <N.npy> <N.gone.npy>", "json", step=5),
     Row("embed -o <out.csv> -- w.bin <N.npy> <N.gone.npy>", step=5),
     Row("embed -o <out.jsonl> -- w.bin <N.npy> <N.gone.npy>", step=5),
     Row("embed -- w.bin <N.txt> <N.npz>", "json", (1,)),

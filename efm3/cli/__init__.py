@@ -17,8 +17,8 @@ import click
 
 import efm3
 from efm3.cli._kinds import ISA
-from efm3.findings import plain, printable
 from efm3.precision import PRECISIONS
+from efm3.texts import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -217,6 +217,8 @@ if sys.flags.optimize > 1:
 
 def styler() -> Callable[..., str]:
     """click.style on a terminal without NO_COLOR, else a style that adds nothing."""
+    from efm3.findings import plain  # with the catalogue of codes, which --help does without
+
     return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
 
 

@@ -9,9 +9,8 @@ from difflib import get_close_matches
 import click
 
 from efm3.cli._kinds import FORM
-from efm3.findings import printable
 from efm3.forms import FORMS
-from efm3.texts import dumps
+from efm3.texts import dumps, printable
 
 
 @click.command("spec")

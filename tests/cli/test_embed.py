@@ -201,7 +201,7 @@ def test_a_mistyped_path_writes_no_table(cli, scene):
 def test_places_are_pixels_of_two_decimals():
     """As `faces --json` has them; and a picture is called as in a table."""
     row = Row("a.jpg", 0, np.ones(2, np.float32), (1.23456,) * 4, (2.0, 1 / 3) * 5, 0.5)
-    run = SimpleNamespace(isa="scalar", precision="f32")
+    run = SimpleNamespace(engine="c", isa="scalar", precision="f32")
     (value,) = json.loads(b"".join(_document([Made("a.jpg", (row,))], "w.bin", run, True))
                           )["embeddings"]
     assert value == {"path": "a.jpg", "embedding": [1, 1], "notes": [], "face": 0,

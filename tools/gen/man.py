@@ -185,7 +185,7 @@ def page(verb: Verb) -> str:
     for part in _paragraphs(verb.command.help or "") + _paragraphs(verb.command.epilog or ""):
         lines = part.removeprefix("\b\n").split("\n")
         code = _EXIT.search(part)
-        if part.startswith("\b") and all(line.startswith("efm3 ") for line in lines):
+        if part.startswith("\b") and all("efm3 " in line for line in lines):
             examples += lines
         elif part.startswith("\b"):
             described += [".PP", ".EX", *map(escaped, lines), ".EE"]
