@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 
 import efm3
+from efm3.cli._colours import asked, coloured
 from efm3.cli._kinds import ISA
 from efm3.precision import PRECISIONS
 from efm3.texts import printable
@@ -126,6 +127,16 @@ class Verbs(click.Group):
             restore_help(command)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str],
+                        ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click.Group; a word that is no verb is answered with those that are like it."""
+        word = args[0]
+        if word in self.verbs or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from efm3.cli._names import meant
+
+        ctx.fail(f"No such verb {word!r}{meant(word, self.verbs)}")
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """The verbs, of which none is loaded, and this group's own options."""
         from click.shell_completion import CompletionItem
@@ -167,7 +178,8 @@ class _Top(Verbs):
     def make_context(self, info_name: str | None, args: list[str],
                      parent: click.Context | None = None, **extra: Any) -> click.Context:
         with _escaped():
-            return super().make_context(info_name, args, parent, **extra)
+            # Or click drops the colours that FORCE_COLOR asks for.
+            return super().make_context(info_name, args, parent, color=asked(), **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; Ctrl-C ends it in one line too, also while it says why it ends."""
@@ -221,10 +233,10 @@ if sys.flags.optimize > 1:
 
 
 def styler() -> Callable[..., str]:
-    """click.style on a terminal without NO_COLOR, else a style that adds nothing."""
+    """click.style where standard output is coloured, else a style that adds nothing."""
     from efm3.findings import plain  # with the catalogue of codes, which --help does without
 
-    return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+    return click.style if coloured() else plain
 
 
 def source(file: str) -> Source:
