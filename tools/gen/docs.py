@@ -46,10 +46,10 @@ def exits() -> Iterator[str]:
 
 
 def block(name: str) -> Iterator[str]:
-    """The lines of `codes GROUP`, of `formats` or of `json`. Raises KeyError for another name."""
+    """The lines of `codes GROUP`, of `formats`, `json` or `exits`. Raises KeyError for another name."""
     word, _, group = name.partition(" ")
     return codes(group) if word == "codes" else {
-        "formats": formats, "json": json_forms.lines}[word]()
+        "formats": formats, "json": json_forms.lines, "exits": exits}[word]()
 
 
 def _page(path: Path) -> Callable[[], str]:
