@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING, Any
 from efm3.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from efm3 import arch as arch
+    from efm3 import bulk as bulk
     from efm3 import codes as codes
     from efm3 import conformance as conformance
     from efm3 import convert as convert
     from efm3 import doctor as doctor
     from efm3 import drawn as drawn
     from efm3 import evaluation as evaluation
+    from efm3 import index as index
+    from efm3 import mirror as mirror
+    from efm3 import photos as photos
+    from efm3 import pictures as pictures
     from efm3 import reference as reference
+    from efm3 import shipped as shipped
+    from efm3 import train as train
     from efm3 import untrained as untrained
     from efm3 import verification as verification
     from efm3.arch import ARCHS as ARCHS
@@ -47,8 +55,9 @@ _HOMES = {
     "Model": "model", "load": "model", "save": "model", "dumps": "model",
     "layers": "network", "tensor_layout": "network", "validate": "validator",
 }
-_ROOMS = ("codes", "conformance", "convert", "doctor", "drawn", "evaluation", "reference",
-          "untrained", "verification")
+_ROOMS = ("arch", "bulk", "codes", "conformance", "convert", "doctor", "drawn", "evaluation",
+          "index", "mirror", "photos", "pictures", "reference", "shipped", "train", "untrained",
+          "verification")
 
 __all__ = ["__version__", *sorted(_HOMES), *_ROOMS]
 

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Reports as text, JSON, JSON lines, SARIF and GitHub annotations."""
+"""Reports as text, JSON, JSON lines, SARIF, JUnit XML and GitHub annotations."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -81,37 +82,109 @@ def github(reports: Iterable[Report]) -> Iterable[str]:
                    f"{safe(f.message + place, 'github')}")
 
 
+def junit(reports: Iterable[Report], fail_on: str = "error") -> str:
+    """JUnit XML, a case for each file.
+
+    Findings of severity `fail_on` or higher are failures, the others lines of the case's output;
+    where it is "never", which is about the exit code alone, as for "error".
+    """
+    from efm3.junit import Case, document
+
+    floor = fail_on if fail_on in SEVERITIES else "error"
+    cases = []
+    for r in reports:
+        failed = r.at_least(floor)
+        cases.append(Case(r.source, "efm3.validate", [
+            *([("error", r.unreadable, "unreadable")] if r.unreadable else []),
+            *(("failure", _words(f), f.code) for f in failed)],
+            [f"{f.severity} {_words(f)}" for f in r.findings if f not in failed]))
+    return document("efm3 validate", [("efm3 validate", cases)])
+
+
+def _words(f: Finding) -> str:
+    """A finding in a line: code, field, byte, message."""
+    place = "" if f.offset is None else f" at byte {f.offset}"
+    return f"{f.code} {f.path or 'file'}{place}: {f.message}"
+
+
 def sarif(reports: Iterable[Report]) -> str:
-    """SARIF 2.1.0 with byte regions, and the field path as logical location."""
+    """SARIF 2.1.0: byte regions, the field path as logical location, and fingerprints.
+
+    A file has no lines; each region says line 1, for viewers show no result without a line.
+    """
     from efm3.rules import load_rules
 
     rules = list(load_rules().values())
     index = {r.code: i for i, r in enumerate(rules)}
     results: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
+    alike: Counter[str] = Counter()
     for r in reports:
-        uri = safe(r.source, "uri")
+        artifact = {"artifactLocation": {"uri": safe(r.source, "uri")}}
         if r.unreadable:
-            notes.append({"level": "error", "message": {"text": r.unreadable}})
+            notes.append({"level": "error", "message": {"text": r.unreadable},
+                          "locations": [{"physicalLocation": artifact}]})
         for f in r.findings:
-            physical: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+            region = {"startLine": 1}
             if f.offset is not None:
-                physical["region"] = {"byteOffset": f.offset, "byteLength": f.length or 0}
+                region |= {"byteOffset": f.offset, "byteLength": f.length or 0}
             results.append({
                 "ruleId": f.code, "ruleIndex": index[f.code],
                 "level": SARIF_LEVELS[f.severity], "message": {"text": f.message},
-                "locations": [{"physicalLocation": physical,
+                "locations": [{"physicalLocation": artifact | {"region": region},
                                "logicalLocations": [{"fullyQualifiedName": f.path or "file"}]}],
+                "partialFingerprints": dict.fromkeys(FINGERPRINTS, _fingerprint(f, alike)),
                 "properties": {"found": f.found, "expected": f.expected},
             })
-    driver = {"name": "efm3", "version": __version__, "rules": [
-        {"id": r.code, "name": r.name, "shortDescription": {"text": r.what},
-         "fullDescription": {"text": r.why}, "help": {"text": r.fix},
-         "defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}
+    links = addresses()
+    driver = {"name": "efm3", "version": __version__} | (
+        {"informationUri": links["Homepage"]} if "Homepage" in links else {}) | {"rules": [
+            {"id": r.code, "name": r.name, "shortDescription": {"text": r.what},
+             "fullDescription": {"text": r.why}, "help": {"text": r.fix}}
+            | _help(r.code, links)
+            | {"defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}
     run = {"tool": {"driver": driver}, "results": results, "invocations": [
         {"executionSuccessful": not notes, "toolExecutionNotifications": notes}]}
     return dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
                        "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+FINGERPRINTS = ("efm3/v1", "primaryLocationLineHash")
+"""The names of a result's fingerprint: ours, and the one that code scanning compares."""
+
+
+def _fingerprint(f: Finding, alike: Counter[str]) -> str:
+    """What the next run's same finding has too: of its code, its field and what was found there.
+
+    Neither the file's name is in it, nor where the field stands, nor other findings, nor words that
+    another version may choose better. Those of a run that are alike in all three are numbered,
+    for of results with one fingerprint a viewer may show one.
+    """
+    from hashlib import sha256
+
+    # A text of a file may hold what no encoding can.
+    parts = "\0".join((f.code, f.path, f.found)).encode("utf-8", "backslashreplace")
+    digest = sha256(parts).hexdigest()[:32]
+    alike[digest] += 1
+    return f"{digest}:{alike[digest]}"
+
+
+def _help(code: str, links: dict[str, str]) -> dict[str, str]:
+    home = links.get("Documentation", "").rstrip("/")
+    return {"helpUri": f"{home}/spec/rules.md#{code.lower()}"} if home else {}
+
+
+def addresses() -> dict[str, str]:
+    """The project's https addresses by their names in pyproject.toml, as the installed package
+    states them; empty where it is not installed, or the owner has not filled them in."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        lines = metadata("efm3").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return {}
+    pairs = (line.partition(", ") for line in lines)
+    return {name: address for name, _, address in pairs if address.startswith("https://")}
 
 
 def schema() -> dict[str, Any]:

@@ -162,7 +162,9 @@ def svg(text: str) -> None:
 def junit(text: str) -> None:
     """XML of JUnit's tags, whose texts a terminal may show."""
     for e in ElementTree.fromstring(text).iter():
-        assert e.tag in ("testsuites", "testsuite", "testcase", "failure", "error", "skipped")
+        assert e.tag in ("testsuites", "testsuite", "testcase", "failure", "error", "skipped",
+                         "system-out")
+        plain(e.text or "")
         assert all(map(str.isprintable, e.attrib.values())), e.attrib
 
 

@@ -229,7 +229,13 @@ import click
 
 @click.command("hello")
 def command() -> None:
-    """Greet. Exit codes: 0 greeted, 2 usage."""
+    """Greet.
+
+    \\b
+    efm3 hello
+
+    Exit codes: 0 greeted, 2 usage.
+    """
     click.echo("hello, world")
 ''')
     t.write("tests/cli/test_hello.py", HEAD + '''"""`efm3 hello`: a greeting."""

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports in every format: valid by their schema, safe on a terminal, stable."""
 
+import importlib.metadata
 import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -50,8 +54,12 @@ def test_text_ends_with_the_verdict():
     assert list(reporting.text(reports()))[-1].startswith(f"{len(EXAMPLES) + 2} files: ")
 
 
+def sarif(found):
+    return json.loads(reporting.sarif(found))
+
+
 def test_sarif():
-    log = json.loads(reporting.sarif(reports()))
+    log = sarif(reports())
     assert log["version"] == "2.1.0"
     run = log["runs"][0]
     ids = [r["id"] for r in run["tool"]["driver"]["rules"]]
@@ -60,10 +68,104 @@ def test_sarif():
         assert ids[r["ruleIndex"]] == r["ruleId"]
         where = r["locations"][0]["physicalLocation"]
         assert where["artifactLocation"]["uri"].isascii()
-        region = where.get("region")
-        assert region is None or (region["byteOffset"] >= 0 and region["byteLength"] >= 0)
+        region = where["region"]
+        assert region["startLine"] == 1  # or code scanning shows nothing
+        assert set(region) - {"startLine"} in (set(), {"byteOffset", "byteLength"})
+        assert region.get("byteOffset", 0) >= 0 and region.get("byteLength", 0) >= 0
     notes = run["invocations"][0]["toolExecutionNotifications"]
     assert not run["invocations"][0]["executionSuccessful"] and len(notes) == 1
+
+
+SCHEMA = Path(__file__).resolve().parent.parent / "build/sarif/sarif-2.1.0-rtm.5.json"
+
+
+def test_sarif_holds_the_standards_schema(monkeypatch):
+    if not SCHEMA.is_file():
+        pytest.skip("SARIF's schema is not in build/sarif: run tools/foreign/install_sarif.sh")
+    check = jsonschema.Draft4Validator(json.loads(SCHEMA.read_text()),
+                                       format_checker=jsonschema.FormatChecker())
+    monkeypatch.setattr(reporting, "addresses", lambda: ADDRESSES)
+    log = sarif(reports())
+    check.validate(log)
+    log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
+    assert not check.is_valid(log)
+
+
+ADDRESSES = {"Homepage": "https://efm3.test/", "Documentation": "https://efm3.test/blob/HEAD/"}
+
+
+def test_sarif_links_to_where_the_project_is(monkeypatch):
+    """And to nowhere while its owner has named no place."""
+    def driver():
+        return sarif([])["runs"][0]["tool"]["driver"]
+    monkeypatch.setattr(reporting, "addresses", dict)
+    assert "informationUri" not in driver() and "helpUri" not in driver()["rules"][0]
+    monkeypatch.setattr(reporting, "addresses", lambda: ADDRESSES)
+    assert driver()["informationUri"] == "https://efm3.test/"
+    page = (SCHEMA.parents[2] / "spec/rules.md").read_text(encoding="utf-8").lower()
+    for rule in driver()["rules"]:
+        file, mark, anchor = rule["helpUri"].partition("#")
+        assert file == "https://efm3.test/blob/HEAD/spec/rules.md" and mark
+        assert f"\n### {anchor}\n" in page
+
+
+def test_addresses_are_those_of_the_package(monkeypatch):
+    lines = ["Homepage, https://efm3.test/", "Documentation, OWNER", "Source"]
+    monkeypatch.setattr(importlib.metadata, "metadata",
+                        lambda _: type("M", (), {"get_all": lambda self, key: lines})())
+    assert reporting.addresses() == {"Homepage": "https://efm3.test/"}
+
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+    monkeypatch.setattr(importlib.metadata, "metadata", missing)
+    assert reporting.addresses() == {}
+
+
+def prints(found):
+    out = [tuple(r["partialFingerprints"].values()) for r in sarif(found)["runs"][0]["results"]]
+    assert all(len(set(values)) == 1 for values in out)
+    return [values[0] for values in out]
+
+
+def test_a_fingerprint_stays_and_is_its_own():
+    report = efm3.validate(example("M022")[1])
+    before = prints([report])
+    assert len(set(before)) == len(before) == 2
+    moved = replace(report, source="elsewhere/x.bin", size=report.size + 1)
+    assert prints([moved]) == before
+    shifted = replace(report, findings=[replace(f, offset=(f.offset or 0) + 8, message="other")
+                                        for f in report.findings])
+    assert prints([shifted]) == before
+    assert prints([replace(report, findings=report.findings[::-1])]) == before[::-1]
+    other = Finding("M021", "error", "m", path="json", found="x")
+    assert set(before) < set(prints([replace(report, findings=[other, *report.findings])]))
+    # Of two copies each has its own, and that of the first stays.
+    twice = prints([report, report])
+    assert twice[:2] == before and len(set(twice)) == 4
+    for key in ("code", "path", "found"):
+        changed = replace(report.findings[0], **{key: "M023"})
+        assert prints([replace(report, findings=[changed])])[0] != before[0], key
+
+
+def test_junit():
+    good, bad = efm3.validate(sample.sealed()), efm3.validate(example("M022")[1])
+    root = ElementTree.fromstring(reporting.junit([good, bad, efm3.validate("/nonexistent")]))
+    suite = root[0]
+    assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3", "failures": "1", "errors": "1", "skipped": "0"}
+    assert [[e.tag for e in case] for case in suite] == [[], ["failure", "system-out"], ["error"]]
+    assert suite[1][0].get("type") == "M022" and "json.block_channels" in suite[1][0].get("message")
+    assert suite[1][1].text.startswith("info P008 ")
+
+
+def test_junit_fails_what_the_command_fails():
+    warned = efm3.validate(example("M029")[1])
+
+    def failed(fail_on):
+        case = ElementTree.fromstring(reporting.junit([warned], fail_on))[0][0]
+        return [e.get("type") for e in case.iter("failure")]
+    assert failed("error") == failed("never") == [] and failed("warning") == ["M029"]
+    assert set(failed("info")) == {f.code for f in warned.findings}
 
 
 def test_github():

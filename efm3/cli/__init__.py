@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 
 import efm3
+from efm3.cli._kinds import ISA
 from efm3.findings import plain, printable
 from efm3.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from efm3.scan import Scan
     from efm3.source import Source
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 VERBS = {
     "inspect": "show what is in a file, broken ones included",
     "validate": "check files against the rules",
+    "config": "show the settings of validate, and where they come from",
     "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
     "spec": "print the format's text, its guides or a machine-readable form",
@@ -46,10 +50,12 @@ VERBS = {
     "convert": "convert checkpoints, ONNX and other formats to EFM3, and back",
     "bench": "measure how fast the engine runs a file here",
     "new": "write an untrained file of a given arch",
+    "examples": "copy a weight file and some pictures, to try things with",
     "seal": "write the tensor table's digest into a file",
     "doctor": "say what is installed and what is broken, for a bug report",
     "help": "print the help of a verb",
     "conformance": "test a reader, writer, editor or engine against the spec",
+    "completion": "print the script by which a shell completes this command",
 }
 
 
@@ -71,7 +77,7 @@ precision_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True,
                            help="one JSON object on standard output")
-isa_option = click.option("--isa", metavar="ISA", help="force an instruction set of the engine")
+isa_option = click.option("--isa", type=ISA, help="force an instruction set of the engine")
 
 
 def restore_help(command: click.Command) -> None:
@@ -120,6 +126,14 @@ class Verbs(click.Group):
             restore_help(command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The verbs, of which none is loaded, and this group's own options."""
+        from click.shell_completion import CompletionItem
+
+        return [*(CompletionItem(verb, help=line) for verb, line in self.verbs.items()
+                  if verb.startswith(incomplete)),
+                *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(self.verbs.items()))
@@ -142,6 +156,14 @@ def _escaped() -> Iterator[None]:
 
 
 class _Top(Verbs):
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command, or answer a shell that completes it."""
+        if "_EFM3_COMPLETE" in os.environ:
+            from efm3.cli import _shells
+
+            _shells.register()
+        return super().main(*args, **options)
+
     def make_context(self, info_name: str | None, args: list[str],
                      parent: click.Context | None = None, **extra: Any) -> click.Context:
         with _escaped():
@@ -155,7 +177,7 @@ class _Top(Verbs):
         except efm3.Efm3Error as e:
             outside = e.code in ("IO001", "K016")  # nothing was judged
             click.echo(f"efm3: {printable(e.finding.message if outside else str(e))}", err=True)
-            ctx.exit(3 if outside else 1)
+            ctx.exit(3 if outside else 2 if e.code == "IO002" else 1)
         except MemoryError:
             _ends(ctx, "out of memory")
         except RuntimeError as e:

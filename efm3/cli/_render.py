@@ -324,4 +324,4 @@ def picture(lines: Iterable[Text], svg: str, title: str, width: int = 80) -> Non
                   file=io.StringIO())
     show(lines, out)
     drawn = re.sub(r"@font-face \{.*?\}\s*", "", out.export_svg(title=title), flags=re.DOTALL)
-    Path(svg).write_text(drawn.replace("Fira Code, ", ""), encoding="utf-8")
+    Path(svg).write_text(drawn.replace("Fira Code, ", ""), encoding="utf-8", newline="\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import json_option, source
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 from efm3.reading import scan_of
 from efm3.scan import Scan
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @click.command("diff")
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE)
 @click.option("--all", "every", is_flag=True, help="list the identical tensors too")
 @json_option
 def command(a: str, b: str, every: bool, as_json: bool) -> None:

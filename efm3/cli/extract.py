@@ -11,13 +11,14 @@ from difflib import get_close_matches
 import click
 
 from efm3.cli import separate, source
+from efm3.cli._kinds import FILE, TENSOR
 from efm3.texts import dumps
 
 
 @click.command("extract")
-@click.argument("file")
-@click.argument("tensor")
-@click.option("-o", "--output", required=True, metavar="X.npy",
+@click.argument("file", type=FILE)
+@click.argument("tensor", type=TENSOR)
+@click.option("-o", "--output", required=True, metavar="X.npy", type=FILE,
               help="where to write; - is standard output")
 @click.option("--json", "as_json", is_flag=True, help="say what was written as one JSON object")
 def command(file: str, tensor: str, output: str, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import click
 
 from efm3.cli import source
+from efm3.cli._kinds import FILE, PLACE, TENSOR
 from efm3.inspection import inspect
 from efm3.reading import scan_of
 from efm3.source import name_of, path_of
@@ -14,10 +15,10 @@ from efm3.texts import dumps
 
 
 @click.command("inspect")
-@click.argument("file", required=False)
-@click.option("--tensors", metavar="[GLOB]", is_flag=False, flag_value="*",
+@click.argument("file", required=False, type=FILE)
+@click.option("--tensors", metavar="[GLOB]", is_flag=False, flag_value="*", type=TENSOR,
               help="statistics and a histogram of each tensor, or of those that match GLOB")
-@click.option("--hex", "part", metavar="[FIELD|RANGE]", is_flag=False, flag_value="",
+@click.option("--hex", "part", metavar="[FIELD|RANGE]", is_flag=False, flag_value="", type=PLACE,
               help="annotated bytes of a field, tensor or range (92:120, 0x5c+16)")
 @click.option("--json", "as_json", is_flag=True,
               help="everything as JSON (spec/inspect.schema.json)")

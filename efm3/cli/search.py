@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import _tables, json_option, needs_engine, separate, source
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -27,17 +28,18 @@ COLUMNS = {"query": "string", "query_face": "int64", "rank": "int64", "similarit
 
 
 @click.command("search")
-@click.argument("index")
-@click.argument("queries", nargs=-1, metavar="[QUERY]...")
+@click.argument("index", type=FILE)
+@click.argument("queries", nargs=-1, type=FILE, metavar="[QUERY]...")
 @_tables.more
 @click.option("--row", "paths", multiple=True, metavar="PATH", help="a picture of INDEX as query, "
               "its path as it stands there; may be repeated")
 @click.option("-k", "count", type=click.IntRange(1, MOST), default=10, show_default=True,
               help="hits of a query, at most")
 @_tables.above("only hits with a similarity above T")
-@click.option("--model", metavar="FILE", help="the weight file, for queries that are pictures")
-@click.option("--detector", metavar="X.onnx", help="the detector's file, where INDEX was made with "
-              "one")
+@click.option("--model", metavar="FILE", type=FILE,
+              help="the weight file, for queries that are pictures")
+@click.option("--detector", metavar="X.onnx", type=FILE,
+              help="the detector's file, where INDEX was made with one")
 @click.option("--approximate", is_flag=True, help="by the file INDEX.usearch, which is built where "
               "it is not there: faster, and may miss hits")
 @_tables.output("write the hits")

@@ -8,20 +8,22 @@ from difflib import get_close_matches
 
 import click
 
+from efm3.cli._kinds import FORM
 from efm3.findings import printable
 from efm3.forms import FORMS
 from efm3.texts import dumps
 
 
 @click.command("spec")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, type=FORM, metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True,
               help="the list, the rules, or the form's text, as JSON")
 def command(name: str | None, as_json: bool) -> None:
     """Print the text or the form NAME; without NAME, list them.
 
     Each is the file of the repository that the list names. A program can be written from
-    `efm3 spec text` and tested as `efm3 spec conformance` says.
+    `efm3 spec text` and tested as `efm3 spec conformance` says. `hexpat` is for the ImHex hex
+    editor, `ksy` for Kaitai Struct, `magic` for file(1); the list says how to use them.
 
     \b
     efm3 spec
@@ -36,6 +38,8 @@ def command(name: str | None, as_json: bool) -> None:
             width = max(map(len, FORMS))
             for n, form in FORMS.items():
                 click.echo(f"{n:{width}}  {form.description}  ({form.path})")
+                if form.use:
+                    click.echo(f"{'':{width}}  use: {form.use}")
     elif name not in FORMS:
         near = get_close_matches(name, FORMS)
         raise click.UsageError(f"there is no {printable(name)!r}; " + (
@@ -52,4 +56,5 @@ def command(name: str | None, as_json: bool) -> None:
 
 def _row(name: str) -> dict[str, str]:
     form = FORMS[name]
-    return {"name": name, "path": form.path, "description": form.description}
+    return {"name": name, "path": form.path, "description": form.description,
+            "use": form.use}

@@ -9,14 +9,19 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
 import click
 
 from efm3 import reporting
-from efm3.cli import styler
+from efm3.cli import separate, styler
+from efm3.cli._kinds import FILE, RULES
 from efm3.codes import LEVELS
-from efm3.findings import SEVERITIES, Report, printable
-from efm3.validator import SUFFIXES, expand, validate
+from efm3.findings import Report, plain, printable
+from efm3.selection import EXCLUDE, GIT, Selection
+from efm3.settings import FAIL_ON, KEYS, Settings, find, read
+from efm3.source import write_atomic
+from efm3.validator import SUFFIXES, validate
 
 
 def _check(path: str, level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> Report:
@@ -25,47 +30,69 @@ def _check(path: str, level: str, select: tuple[str, ...], ignore: tuple[str, ..
 
 
 def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    from efm3.rules import load_rules
+    from efm3.settings import rule_code
 
-    codes = tuple(c.strip().upper() for v in value for c in v.split(",") if c.strip())
-    for c in codes:
-        if not any(known.startswith(c) for known in load_rules()):
-            raise click.BadParameter(f"no rule starts with {c!r} (`efm3 explain --all`)")
-    return codes
+    words = [c.strip() for v in value for c in v.split(",") if c.strip()]
+    for word in words:
+        if not rule_code(word):
+            raise click.BadParameter(f"no rule starts with {word.upper()!r} "
+                                     "(`efm3 explain --all`)")
+    return tuple(map(rule_code, words))
+
+
+FORMS = ("text", "json", "jsonl", "sarif", "junit", "github")
+ENDS = {".json": "json", ".jsonl": "jsonl", ".sarif": "sarif", ".xml": "junit", ".txt": "text"}
+"""The end of a file's name that says what is written to it."""
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
-@click.option("--level", type=click.Choice(LEVELS), default="values", show_default=True,
+@click.argument("paths", nargs=-1, required=True, type=FILE, metavar="FILE|DIR|-...")
+@click.option("--level", type=click.Choice(LEVELS), show_default=KEYS["level"].default,
               help="what to check: what an engine needs, the mirror too, the weights too")
-@click.option("--format", "form", default="text", show_default=True,
-              type=click.Choice(["text", "json", "jsonl", "sarif", "github"]),
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMS),
               help="of the report on standard output")
-@click.option("--fail-on", type=click.Choice([*reversed(SEVERITIES), "never"]), default="error",
-              show_default=True, help="mildest severity that makes the exit code 1")
-@click.option("--select", multiple=True, callback=_codes, metavar="CODES",
+@click.option("--output-file", "outputs", multiple=True, metavar="PATH", type=FILE,
+              help="write a report here too, in the form that the name's end says "
+                   f"({', '.join(ENDS)}), else in that of --format, which standard output then "
+                   "has as text; may be repeated")
+@click.option("--fail-on", type=click.Choice(FAIL_ON), show_default=KEYS["fail-on"].default,
+              help="mildest severity that makes the exit code 1")
+@click.option("--select", multiple=True, type=RULES, callback=_codes, metavar="CODES",
               help="only these codes or prefixes")
-@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES",
+@click.option("--ignore", multiple=True, type=RULES, callback=_codes, metavar="CODES",
               help="not these codes or prefixes")
+@click.option("--exclude", multiple=True, metavar="GLOB",
+              help="leave out what is below a DIR and matches this, as in .gitignore")
+@click.option("--gitignore/--no-gitignore", default=None,
+              help="leave out what is below a DIR and git ignores  [default: gitignore]")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+              help="settings (default: efm3.toml or pyproject.toml, here or above)")
+@click.option("--no-config", is_flag=True, help="read no settings")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
               help="worker processes")
 @click.option("-q", "--quiet", is_flag=True, help="leave infos out of the text")
-def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select: tuple[str, ...],
-            ignore: tuple[str, ...], jobs: int, quiet: bool) -> None:
+def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config: str | None,
+            no_config: bool, jobs: int, quiet: bool, **given: Any) -> None:
     """Check FILEs, the .bin and .efm3 files below DIRs, or standard input (-).
+
+    Settings of a project (`efm3 config`) hold where no option says otherwise.
 
     \b
     efm3 validate weights.bin
-    efm3 validate models/ --format sarif >found.sarif
+    efm3 validate models/ --format sarif --output-file found.sarif
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 unreadable.
     """
-    files = list(expand(paths))
-    if not files:
-        where = printable(", ".join(paths))
-        click.echo(f"efm3: no {' or '.join(SUFFIXES)} file in {where}", err=True)
-        sys.exit(3)
-    check = partial(_check, level=level, select=select, ignore=ignore)
+    if config and no_config:
+        raise click.UsageError("--config and --no-config contradict each other")
+    own = Settings() if no_config else find() if config is None else read(config) or Settings()
+    said = {key: own[key] for key in KEYS}
+    said |= {key: value for option, value in given.items()
+             if value not in (None, ()) and (key := option.replace("_", "-"))}
+    base = os.curdir if given["exclude"] else own.base
+    files = _files(paths, said["exclude"], base, said["gitignore"], quiet)
+    forms = _forms(outputs, form, [*files, own.file])
+    check = partial(_check, level=said["level"], select=said["select"], ignore=said["ignore"])
     seen: list[Report] = []
 
     def stream() -> Iterator[Report]:
@@ -73,20 +100,61 @@ def command(paths: tuple[str, ...], level: str, form: str, fail_on: str, select:
             seen.append(report)
             yield report
 
-    if form == "json":
-        click.echo(reporting.as_json(stream()))
-    elif form == "sarif":
-        click.echo(reporting.sarif(stream()))
-    else:
-        forms: dict[str, Callable[[Iterable[Report]], Iterable[str]]] = {
-            "text": partial(reporting.text, style=styler(), quiet=quiet),
-            "jsonl": reporting.jsonl, "github": reporting.github}
-        for line in forms[form](stream()):
-            click.echo(line)
+    shown = "text" if form in forms.values() else form
+    for line in _lines(shown, stream(), said["fail-on"], styler(), quiet):
+        click.echo(line)
+    for path, its in forms.items():
+        text = "".join(f"{line}\n" for line in _lines(its, seen, said["fail-on"], plain, quiet))
+        write_atomic(path, [text.encode()])
     if any(r.unreadable for r in seen):
         sys.exit(3)
-    if fail_on != "never" and any(r.at_least(fail_on) for r in seen):
+    if said["fail-on"] != "never" and any(r.at_least(said["fail-on"]) for r in seen):
         sys.exit(1)
+
+
+def _files(paths: tuple[str, ...], exclude: tuple[str, ...], base: str, gitignore: bool,
+           quiet: bool) -> list[str]:
+    """What is checked; where that is nothing the command ends."""
+    chosen = Selection(paths, exclude, base, gitignore)
+    files = list(chosen)
+    words = {GIT: "that git ignores (--no-gitignore takes them)", EXCLUDE: "that are excluded"}
+    out = " and ".join(f"{n} {words[why]}" for why, n in chosen.left_out.items())
+    if not files:
+        where = printable(", ".join(paths))
+        click.echo(f"efm3: no {' or '.join(SUFFIXES)} file in {where}"
+                   + f", but for {out}" * bool(out), err=True)
+        sys.exit(3)
+    if out and not quiet:
+        click.echo(f"efm3: not checked: {out}", err=True)
+    return files
+
+
+def _forms(outputs: tuple[str, ...], form: str, read_from: list[str]) -> dict[str, str]:
+    """Path of a report to its form. Raises UsageError; Efm3Error X019 for what is read; OSError
+    where it cannot be written, before an hour of work."""
+    forms = {path: ENDS.get(os.path.splitext(path)[1].lower(), form) for path in outputs}
+    if "-" in forms:
+        raise click.UsageError("--output-file names a file; --format is for standard output")
+    if len({os.path.realpath(path) for path in forms}) < len(outputs):
+        raise click.UsageError("two of --output-file are one file")
+    separate(read_from, forms)
+    for path in forms:
+        folder = os.path.dirname(os.path.realpath(path))
+        if not os.path.isdir(folder) or os.path.isdir(path):
+            why = errno.EISDIR if os.path.isdir(path) else errno.ENOENT
+            raise OSError(why, os.strerror(why), path)
+    return forms
+
+
+def _lines(form: str, reports: Iterable[Report], fail_on: str, style: Callable[..., str],
+           quiet: bool) -> Iterable[str]:
+    """The reports in one of FORMS; those of several lines as one text."""
+    makers: dict[str, Callable[[Iterable[Report]], Iterable[str]]] = {
+        "text": partial(reporting.text, style=style, quiet=quiet),
+        "jsonl": reporting.jsonl, "github": reporting.github,
+        "json": lambda r: [reporting.as_json(r)], "sarif": lambda r: [reporting.sarif(r)],
+        "junit": lambda r: [reporting.junit(r, fail_on)]}
+    return makers[form](reports)
 
 
 def _map(check: partial[Report], files: list[str], jobs: int) -> Iterator[Report]:

@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from xml.etree import ElementTree
 
 from efm3.findings import plain, printable, refuse
+from efm3.junit import Case, document
 from efm3.texts import dumps
 from efm3.version import __version__
 
@@ -122,25 +122,17 @@ def text(run: Run, style: Style = plain) -> Iterator[str]:
     yield from summary(run, style)
 
 
+_TAGS = {"fail": "failure", "unexpected": "failure", "broken": "error", "known": "skipped",
+         "skipped": "skipped"}
+
+
 def junit(runs: Sequence[Run]) -> str:
     """The runs as JUnit XML: one suite per run; broken cases are errors, others failures."""
-    root = ElementTree.Element("testsuites", name="efm3 conformance")
-    for run in runs:
-        suite = ElementTree.SubElement(
-            root, "testsuite",
-            name=" ".join(filter(None, (run.subject, run.level, run.precision))),
-            tests=str(len(run.outcomes)), failures=str(run.count("fail") + run.count("unexpected")),
-            errors=str(run.count("broken")), skipped=str(run.count("skipped") + run.count("known")),
-            time=f"{sum(o.seconds for o in run.outcomes):.3f}")
-        for o in run.outcomes:
-            row = ElementTree.SubElement(suite, "testcase", name=o.case, time=f"{o.seconds:.4f}",
-                                         classname=f"efm3.{run.subject}")
-            tag = {"fail": "failure", "unexpected": "failure", "broken": "error",
-                   "known": "skipped", "skipped": "skipped"}.get(o.verdict)
-            if tag:
-                ElementTree.SubElement(row, tag, message=printable(o.detail or o.about))
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, "unicode", xml_declaration=True)
+    return document("efm3 conformance", [
+        (" ".join(filter(None, (run.subject, run.level, run.precision))),
+         [Case(o.case, f"efm3.{run.subject}",
+               [(_TAGS[o.verdict], o.detail or o.about, "")] if o.verdict in _TAGS else (),
+               seconds=o.seconds) for o in run.outcomes]) for run in runs])
 
 
 def as_json(runs: Iterable[Run]) -> str:

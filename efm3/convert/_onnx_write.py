@@ -19,15 +19,20 @@ from efm3.convert import _meta, _upright
 from efm3.convert._fold import fold as folded
 from efm3.model import Model
 from efm3.network import BN_TENSORS, Layer, layers
+from efm3.version import __version__
 
 OPSET, IR_VERSION = 17, 8
 INPUT, OUTPUT, LEAST = "input", "embedding", "norm/least"
+BATCH = "N"
+
+Shape = tuple[int, ...]
 
 
 def pieces(library: Any, model: Model, fold: bool) -> Iterator[bytes]:
     """The model's bytes; `library` is the onnx module."""
     helper = library.helper
     head = library.ModelProto(ir_version=IR_VERSION, producer_name="efm3",
+                              producer_version=__version__,
                               opset_import=[helper.make_opsetid("", OPSET)])
     texts = _meta.texts(model)
     if fold:
@@ -101,12 +106,16 @@ def _constants(model: Model, fold: bool) -> Iterator[tuple[str, Array]]:
 
 
 def _graph(helper: Any, model: Model, fold: bool) -> Any:
-    """The graph without its weights."""
+    """The graph without its weights; it states the shape of every value, so that an explorer shows
+    it on the edges."""
     nodes: list[Any] = []
+    shapes: list[Any] = []
 
-    def node(op: str, inputs: list[str], name: str, output: str = "", **own: Any) -> str:
-        output = output or f"{name}/y"
-        nodes.append(helper.make_node(op, inputs, [output], name, **own))
+    def node(op: str, inputs: list[str], name: str, shape: Shape, doc: str = "",
+             **own: Any) -> str:
+        output = f"{name}/y"
+        nodes.append(helper.make_node(op, inputs, [output], name, doc or None, **own))
+        shapes.append(helper.make_tensor_value_info(output, 1, [BATCH, *shape]))
         return output
 
     value, entries = INPUT, {}
@@ -114,26 +123,37 @@ def _graph(helper: Any, model: Model, fold: bool) -> Any:
         entries[layer.name] = value
         value = _layer(node, layer, value, fold, _upright.pads(model, layer))
         if layer.residual:
-            value = node("Add", [value, entries[layer.residual]], f"{layer.name}/add")
-    value = node("Flatten", [value], "flatten", axis=1)
-    norm = node("ReduceL2", [value], "norm", axes=[1], keepdims=1)
-    norm = node("Max", [norm, LEAST], "norm/max")
-    node("Div", [value, norm], "normalize", OUTPUT)
-    picture = ["N", fmt.INPUT_CHANNELS, fmt.INPUT_SIDE, fmt.INPUT_SIDE]
+            value = node("Add", [value, entries[layer.residual]], f"{layer.name}/add",
+                         _map(layer), f"adds the input of {layer.residual}")
+    size = model.arch.embedding_dim
+    value = node("Flatten", [value], "flatten", (size,), axis=1)
+    norm = node("ReduceL2", [value], "norm", (1,), axes=[1], keepdims=1)
+    norm = node("Max", [norm, LEAST], "norm/max", (1,))
+    nodes.append(helper.make_node("Div", [value, norm], [OUTPUT], "normalize",
+                                  "the embedding has length 1"))
+    picture = [BATCH, fmt.INPUT_CHANNELS, fmt.INPUT_SIDE, fmt.INPUT_SIDE]
     return helper.make_graph(
         nodes, model.arch.name or "mobilefacenet",
         [helper.make_tensor_value_info(INPUT, 1, picture)],
-        [helper.make_tensor_value_info(OUTPUT, 1, ["N", model.arch.embedding_dim])])
+        [helper.make_tensor_value_info(OUTPUT, 1, [BATCH, size])], value_info=shapes)
+
+
+def _map(layer: Layer) -> Shape:
+    """The shape of a layer's output, but for the batch."""
+    return layer.out_channels, layer.out_side, layer.out_side
 
 
 def _layer(node: Any, layer: Layer, value: str, fold: bool, pads: tuple[int, ...]) -> str:
-    name = layer.name
+    name, shape = layer.name, _map(layer)
+    said = (f"{layer.name}: {layer.kind}, kernel {layer.kernel}, stride {layer.stride}, channels "
+            f"{layer.in_channels} to {layer.out_channels}, side {layer.in_side} to "
+            f"{layer.out_side}")
     value = node("Conv", [value, f"{name}.conv.w", *([f"{name}.conv.b"] if fold else [])],
-                 f"{name}/conv", group=layer.groups, kernel_shape=[layer.kernel] * 2,
-                 pads=list(pads), strides=[layer.stride] * 2)
+                 f"{name}/conv", shape, said, group=layer.groups,
+                 kernel_shape=[layer.kernel] * 2, pads=list(pads), strides=[layer.stride] * 2)
     if not fold:
         value = node("BatchNormalization", [value, *(f"{name}.{k}" for k in BN_TENSORS)],
-                     f"{name}/bn", epsilon=fmt.BN_EPS)
+                     f"{name}/bn", shape, epsilon=fmt.BN_EPS)
     if layer.act:
-        value = node("PRelu", [value, f"{name}.act.w"], f"{name}/act")
+        value = node("PRelu", [value, f"{name}.act.w"], f"{name}/act", shape)
     return str(value)

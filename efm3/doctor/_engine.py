@@ -51,7 +51,7 @@ def state(quick: bool, broken: Broken, note: Callable[[str], None]) -> dict[str,
         if version not in (None, row["version"]):
             row |= {"state": "broken", "reason": f"{name} is {version}"}
             broken(f"the engine is of version {row['version']}, {name} of {version}",
-                   "build it again: python setup.py build_ext --inplace, or pip install efm3's "
+                   "build it again: python setup.py build_ext --inplace, or install efm3's "
                    "sources anew")
     try:
         _ask(row, quick, broken)

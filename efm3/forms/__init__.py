@@ -18,11 +18,12 @@ from efm3.conformance.home import HOME
 
 class Form(NamedTuple):
     """A form: its file in the repository, `module:function` that makes it ("" where it is a text
-    that people write), and what it is."""
+    that people write), what it is, and, where another program reads it, how to give it to that."""
 
     path: str
     source: str
     description: str
+    use: str = ""
 
     def text(self) -> str:
         """The whole file; anything but text is written as JSON."""
@@ -65,9 +66,15 @@ FORMS: dict[str, Form] = {
     "protocol-schema": Form("spec/protocol.schema.json", "efm3.conformance.lines:schema",
                             "JSON Schema of the conformance kit's lines protocol"),
     "ksy": Form("spec/efm3.ksy", "efm3.forms.ksy:text",
-                "Kaitai Struct description; its parsers refuse what level structure refuses"),
+                "Kaitai Struct description; its parsers refuse what level structure refuses",
+                "efm3 spec ksy >efm3.ksy; kaitai-struct-compiler -t python efm3.ksy, or drop it "
+                "into the Kaitai Web IDE"),
     "hexpat": Form("spec/efm3.hexpat", "efm3.forms.hexpat:text",
-                   "pattern for the ImHex hex editor"),
+                   "pattern for the ImHex hex editor",
+                   "efm3 spec hexpat >efm3.hexpat; in ImHex import it as a pattern file"),
+    "magic": Form("spec/efm3.magic", "efm3.forms.magic:text",
+                  "entry for file(1), which then knows these weights",
+                  "efm3 spec magic >>~/.magic; file f.bin"),
     "c-header": Form("engine/src/format.gen.h", "efm3.forms.c_header:text",
                      "offsets and limits as C macros"),
     **_decisions(),

@@ -19,11 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def test_list(cli):
     lines = cli("spec").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == list(FORMS)
+    assert [line.split()[0] for line in lines if line[0] != " "] == list(FORMS)
+    uses = [line.strip() for line in lines if line[0] == " "]
+    assert uses == [f"use: {f.use}" for f in FORMS.values() if f.use]
     found = json.loads(cli("spec", "--json").stdout)["forms"]
     assert [r["name"] for r in found] == list(FORMS)
     for r, form in zip(found, FORMS.values(), strict=True):
-        assert (r["path"], r["description"]) == (form.path, form.description)
+        assert (r["path"], r["description"], r["use"]) == (form.path, form.description, form.use)
         assert (ROOT / r["path"]).is_file()
 
 
@@ -50,7 +52,7 @@ def test_json(cli, name):
     elif name.endswith("-schema"):
         assert "$schema" in made
     else:
-        assert list(made) == ["name", "path", "description", "text"]
+        assert list(made) == ["name", "path", "description", "use", "text"]
         assert made["text"] == FORMS[name].text()
 
 
@@ -61,6 +63,13 @@ def test_unknown(cli, name, words):
     result = cli("spec", name)
     assert result.exit_code == 2 and words in result.stderr and not result.stdout
     assert "\x1b" not in result.stderr
+
+
+def test_a_form_of_another_program_says_how_to_give_it_to_it():
+    used = {n for n, f in FORMS.items() if f.use}
+    assert used == {"ksy", "hexpat", "magic"}
+    for name in used:
+        assert FORMS[name].use.startswith(f"efm3 spec {name} >")
 
 
 def test_a_reader_that_stops_early_is_no_error():

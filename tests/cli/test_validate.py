@@ -121,3 +121,90 @@ def test_version_and_help():
     shown = run("--help").stdout.decode()
     assert "validate" in shown and "inspect" in shown
     assert run("nonsense").returncode == 2
+
+
+def test_a_report_in_a_file_beside_the_text(cli, good, bad, tmp_path):
+    text = cli("validate", bad).stdout
+    for form in ("json", "jsonl", "sarif", "junit", "github", "text"):
+        alone = cli("validate", bad, "--format", form).stdout
+        both = cli("validate", bad, "--format", form, "--output-file", tmp_path / "r.out")
+        assert both.exit_code == 1 and both.stdout == text, form
+        assert (tmp_path / "r.out").read_text() == alone
+
+
+def test_the_name_says_the_form(cli, bad, tmp_path):
+    words = [w for end in ("sarif", "xml", "json", "jsonl", "txt")
+             for w in ("--output-file", tmp_path / f"r.{end}")]
+    done = cli("validate", bad, "--format", "github", *words)
+    assert done.stdout.startswith("::")
+    assert json.loads((tmp_path / "r.sarif").read_text())["version"] == "2.1.0"
+    assert (tmp_path / "r.xml").read_text().startswith("<?xml")
+    for end in ("json", "jsonl"):
+        assert (tmp_path / f"r.{end}").read_text() == cli("validate", bad, "--format", end).stdout
+    assert (tmp_path / "r.txt").read_text() == cli("validate", bad).stdout
+    assert cli("validate", bad, "--output-file", tmp_path / "r.sarif").stdout == \
+        cli("validate", bad).stdout
+
+
+def test_a_report_does_not_replace_what_is_read(cli, good, bad, tmp_path):
+    before = bad.read_bytes()
+    (tmp_path / "link.json").symlink_to(bad)
+    settings = tmp_path / "efm3.toml"
+    settings.write_text("")
+    for out in (bad, tmp_path / "link.json", settings):
+        result = cli("validate", tmp_path, "--config", settings, "--output-file", out)
+        assert result.exit_code == 1 and "X019" in result.stderr and not result.stdout
+    assert bad.read_bytes() == before and settings.read_text() == ""
+    a = tmp_path / "a.json"
+    for words in (["-"], [a, "--output-file", a], [a, "--output-file", f"{tmp_path}/./a.json"]):
+        assert cli("validate", good, "--output-file", *words).exit_code == 2
+    # Before anything is checked.
+    for out in (tmp_path / "none" / "a.json", tmp_path):
+        result = cli("validate", good, "--output-file", out)
+        assert result.exit_code == 3 and not result.stdout and result.stderr.count("\n") == 1
+
+
+def test_settings_of_a_project(cli, good, bad, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "efm3.toml"
+
+    def code(text, *words):
+        settings.write_text(text)
+        return cli("validate", *words).exit_code
+    assert code("", ".") == 1 and code('ignore = ["M"]', ".") == 0
+    assert code('level = "structure"', ".") == 0 and code('fail-on = "never"', ".") == 0
+    assert code('select = ["T"]', bad) == 0 and code('exclude = ["bad.*"]', ".") == 0
+    assert code('exclude = ["bad.*"]', "bad.bin") == 1
+    # An option counts more, each for itself.
+    assert code('ignore = ["M"]\nlevel = "coherence"', ".", "--ignore", "T") == 1
+    assert code('exclude = ["bad.*"]', ".", "--exclude", "good.*") == 1
+    assert code('fail-on = "never"', ".", "--fail-on", "error") == 1
+    assert code('ignore = ["M"]', ".", "--no-config") == 1
+    (tmp_path / "other.toml").write_text('ignore = ["M"]')
+    assert code("", ".", "--config", "other.toml") == 0
+    assert code("", ".", "--config", "other.toml", "--no-config") == 2
+    assert code("", ".", "--config", "none.toml") == 2
+    assert code("level = 1", ".") == 2 and code("level = 1", ".", "--no-config") == 1
+    # From a folder below, patterns are relative to the file's.
+    (tmp_path / "inner").mkdir()
+    bad.rename(tmp_path / "inner/bad.bin")
+    monkeypatch.chdir(tmp_path / "inner")
+    assert code('exclude = ["/inner/bad.bin"]', "..") == 0
+    assert code('exclude = ["/bad.bin"]', "..") == 1
+
+
+def test_what_git_ignores_is_not_checked_and_said(cli, good, bad, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("bad.bin\n")
+    result = cli("validate", ".")
+    assert result.exit_code == 0
+    assert result.stderr == "efm3: not checked: 1 that git ignores (--no-gitignore takes them)\n"
+    assert cli("validate", ".", "-q").stderr == ""
+    assert cli("validate", ".", "--no-gitignore").exit_code == 1
+    assert cli("validate", "bad.bin").exit_code == 1
+    (tmp_path / "efm3.toml").write_text("gitignore = false")
+    assert cli("validate", ".").exit_code == 1
+    assert cli("validate", ".", "--gitignore").exit_code == 0
+    result = cli("validate", ".", "--gitignore", "--exclude", "*.bin")
+    assert result.exit_code == 3 and "but for 2 that are excluded" in result.stderr

@@ -12,6 +12,7 @@ import pytest
 from efm3 import Stage
 from efm3 import format as fmt
 from efm3.conformance import sample
+from efm3.conformance.cases import corpus
 from efm3.conformance.examples import example
 from efm3.forms import FORMS
 from tests import damaged, hexpat
@@ -85,6 +86,12 @@ def test_verdict(kind):
 
 def test_vectors(vector):
     assert verdict(vector.read_bytes())
+
+
+def test_it_reads_every_valid_file_of_the_kit():
+    files = [c for c in corpus() if c.folder == "valid"]
+    assert len(files) > 50
+    assert [c.id for c in files if not verdict(c.data())] == []
 
 
 def test_the_code_of_an_assertion_is_the_rule_that_speaks():

@@ -61,7 +61,7 @@ def members(release: Release, engine: bool = True) -> dict[str, bytes]:
     out = {name: (release.root / name).read_bytes() for name in FILES if name.startswith("efm3/")}
     out["efm3/spec/EFM3.md"] = (release.root / "spec/EFM3.md").read_bytes()
     if engine:
-        out[pack.ENGINE] = elf(content.MACHINES["x86_64"])
+        out[pack.stable("linux_x86_64")] = elf(content.MACHINES["x86_64"])
     out |= {f"{folder}/{name}": b"" for name in content.METADATA}
     return out | {f"{folder}/METADATA": METADATA.encode()}
 

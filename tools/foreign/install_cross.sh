@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-# Debian packages that the tests of foreign machines want (about 130 MB), and a big-endian Python in
-# build/s390x (40 MB more, which no other program sees). Without them those tests are skipped.
+# Debian packages that the tests of foreign machines and of file(1) want (about 130 MB), and a
+# big-endian Python in build/s390x (40 MB more, which no other program sees). Without them those
+# tests are skipped.
 set -eu
 cd "$(dirname "$0")/../.."
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
@@ -15,7 +16,7 @@ install() {
 # One by one where all at once fail: one compiler that is not there keeps no other from its tests.
 packages="valgrind qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu
     libc6-dev-s390x-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc-arm-linux-gnueabihf
-    libc6-dev-armhf-cross gcc-i686-linux-gnu libc6-dev-i386-cross"
+    libc6-dev-armhf-cross gcc-i686-linux-gnu libc6-dev-i386-cross file"
 # shellcheck disable=SC2086
 install $packages || for package in $packages; do
     install "$package" ||

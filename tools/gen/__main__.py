@@ -20,6 +20,7 @@ from tools.gen import (
     figures,
     findings,
     kinds,
+    man,
     security,
     spec,
     weights,
@@ -39,7 +40,7 @@ def _examples() -> str:
 
 OUTPUTS: dict[str, Callable[[], str]] = (
     {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values() if f.source}
-    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | kinds.PAGES
+    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | kinds.PAGES | man.pages()
     | security.PAGES | spec.PAGES | weights.PAGES)
 
 

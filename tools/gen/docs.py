@@ -10,6 +10,7 @@ from pathlib import Path
 from efm3.codes import CODES
 from efm3.convert import FORMATS
 from tools import ROOT
+from tools.gen import json_forms
 from tools.gen.blocks import fill, table
 
 
@@ -27,9 +28,10 @@ def formats() -> Iterator[str]:
 
 
 def block(name: str) -> Iterator[str]:
-    """The lines of `codes GROUP` or of `formats`. Raises KeyError for another name."""
+    """The lines of `codes GROUP`, of `formats` or of `json`. Raises KeyError for another name."""
     word, _, group = name.partition(" ")
-    return codes(group) if word == "codes" else {"formats": formats}[word]()
+    return codes(group) if word == "codes" else {
+        "formats": formats, "json": json_forms.lines}[word]()
 
 
 def _page(path: Path) -> Callable[[], str]:
@@ -38,4 +40,4 @@ def _page(path: Path) -> Callable[[], str]:
 
 PAGES: dict[str, Callable[[], str]] = {
     f"docs/{name}.md": _page(ROOT / "docs" / f"{name}.md")
-    for name in ("converters", "evaluation", "training-data")}
+    for name in ("converters", "evaluation", "json", "training-data")}

@@ -64,7 +64,7 @@ def build(source: Path, out: Path, epoch: int) -> list[Path]:
             made[path.name] = path
         _run([*tool, "--wheel", "--outdir", str(work / "wheel"), "."], tree, epoch)
         wheel = _one(work / "wheel", "efm3-*.whl")
-        bom = sbom.wheel(tree, version, epoch, pack.ENGINE in pack.members(wheel))
+        bom = sbom.wheel(tree, version, epoch, bool(pack.engine(pack.members(wheel))))
         pack.wheel(wheel, epoch, {f"sboms/{sbom.NAME}": bom.encode()})
         made[wheel.name] = wheel
         for base, text in ((wheel.stem, bom),

@@ -47,7 +47,7 @@ def boms(release: Release) -> list[str]:
         files, beside = pack.members(path), release.out / f"{path.stem}.cdx.json"
         inside = files.get(f"{pack.metadata_folder(files)}/sboms/{sbom.NAME}", b"")
         wanted = sbom.wheel(release.root, release.version, sources.epoch(release.root),
-                            pack.ENGINE in files).encode()
+                            bool(pack.engine(files))).encode()
         if inside != wanted:
             lines.append(f"{path.name}: its SBOM is not that of these sources")
         if not beside.is_file() or beside.read_bytes() != inside:

@@ -12,13 +12,25 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 import time
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
-ENGINE = "efm3/_engine.abi3.so"
-"""The extension in a wheel."""
+_ENGINE = re.compile(r"efm3/_engine\.([\w-]+\.)?(so|pyd)")
+
+
+def stable(platform: str) -> str:
+    """The name in a wheel of the engine's extension for the stable ABI, by the platform's tag:
+    Windows has no name for that ABI."""
+    return f"efm3/_engine.{'pyd' if platform.startswith('win') else 'abi3.so'}"
+
+
+def engine(files: Iterable[str]) -> str:
+    """The name of the engine's extension among a wheel's members, "" where it holds none."""
+    return next((name for name in files if _ENGINE.fullmatch(name)), "")
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -74,9 +86,15 @@ def wheel(path: Path, epoch: int, added: dict[str, bytes]) -> None:
     files.pop(last, None)
     files = {name: files[name] for name in sorted(files, key=lambda n: (folder in n, n))}
     files[last] = record(files, last)
+    write(path, files, epoch)
+
+
+def write(path: Path, files: dict[str, bytes], epoch: int) -> None:
+    """Write a zip archive of these files, in their order, of the time `epoch`, seconds since
+    1970; the engine's extension may be run, as linkers leave it."""
     with zipfile.ZipFile(path, "w") as out:
         for name, data in files.items():
             info = zipfile.ZipInfo(name, time.gmtime(epoch)[:6])
             info.create_system, info.compress_type = 3, zipfile.ZIP_DEFLATED
-            info.external_attr = (0o100755 if name == ENGINE else 0o100644) << 16
+            info.external_attr = (0o100755 if name == engine([name]) else 0o100644) << 16
             out.writestr(info, data)

@@ -56,7 +56,7 @@ def _engine(root: Path, version: str) -> Component:
                       f"{p.relative_to(root).as_posix()}\n" for p in sources)
     return Component(
         name="facex_mfn", version=version, type=ComponentType.LIBRARY, bom_ref="facex_mfn",
-        licenses=_licence(), description=f"the C engine, compiled into {pack.ENGINE}",
+        licenses=_licence(), description="the C engine, compiled into efm3._engine",
         properties=[Property(name="efm3:sources", value=str(len(sources))),
                     Property(name="efm3:sources:sha256",
                              value=hashlib.sha256(listing.encode()).hexdigest())])

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from efm3.cli._kinds import CASES
 from efm3.texts import dumps, printable
 
 
 @click.command("export")
 @click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
-@click.option("--select", "words", multiple=True, metavar="WORD", help="as for `run`")
+@click.option("--select", "words", multiple=True, type=CASES, metavar="WORD", help="as for `run`")
 @click.option("--large", is_flag=True, help="the large cases too, of 70 MB each")
 @click.option("--json", "as_json", is_flag=True, help="print the index")
 def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) -> None:

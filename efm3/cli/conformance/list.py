@@ -7,11 +7,12 @@ from __future__ import annotations
 import click
 
 from efm3.cli import json_option, styler
+from efm3.cli._kinds import CASES
 from efm3.texts import dumps
 
 
 @click.command("list")
-@click.argument("words", nargs=-1, metavar="WORD...")
+@click.argument("words", nargs=-1, type=CASES, metavar="WORD...")
 @json_option
 def command(words: tuple[str, ...], as_json: bool) -> None:
     """List the cases that the WORDs name (as for `run --select`); a single ID is shown in full.

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from efm3.cli import styler
+from efm3.cli._kinds import CASES
 from efm3.codes import LEVELS
 from efm3.conformance import results
 from efm3.conformance.requirements import CLASSES
@@ -38,7 +39,7 @@ from efm3.precision import PRECISIONS
               show_default=True, help="what the engine claims; each case has its bound for each")
 @click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True,
               metavar="S", help="seconds for one case")
-@click.option("--select", "words", multiple=True, metavar="WORD",
+@click.option("--select", "words", multiple=True, type=CASES, metavar="WORD",
               help="smoke, MUST, SHOULD, a folder, a code or its beginning, an ID with wildcards")
 @click.option("--large", is_flag=True, help="the large cases, of 70 MB each, which are left out")
 @click.option("--known-failures", type=click.Path(exists=True, dir_okay=False, path_type=Path),
