@@ -12,7 +12,8 @@ import pytest
 
 from tools.foreign import binaries
 
-TWO = "int mfn_a(void) { return 1; } int mfn_b = 2; static int own; int *mfn_c(void) { return &own; }"
+TWO = ("int mfn_a(void) { return 1; } int mfn_b = 2; static int own;"
+       "int *mfn_c(void) { return &own; }")
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.uname().machine not in ("x86_64", "aarch64")

@@ -73,8 +73,9 @@ def _pe(data: bytes) -> Binary:
     machine, count = struct.unpack_from("<HH", data, start + 4)
     (optional,) = struct.unpack_from("<H", data, start + 20)
     head = start + 24
-    sections = [struct.unpack_from("<8xIIII", data, head + optional + 40 * i)
-                for i in range(count)]  # (bytes, address, bytes in the file, offset)
+    # (bytes, address, bytes in the file, offset)
+    sections: list[tuple[int, int, int, int]] = [
+        struct.unpack_from("<8xIIII", data, head + optional + 40 * i) for i in range(count)]
 
     def at(address: int) -> int:
         for size, base, kept, offset in sections:

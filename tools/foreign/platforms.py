@@ -143,7 +143,8 @@ def _objects(system: System, sources: Iterable[Path], work: Path, run: bool) -> 
     pic = [] if system.kind[0] in ("PE", "COFF", "wasm") else ["-fPIC"]
     flags = ["-std=c11", *(["-O1"] if run else ["-O0", "-fno-sanitize=all"]), "-Wall", "-Wextra",
              # It gives itself words that are not for every system.
-             "-Werror", "-Wno-unused-command-line-argument", "-fvisibility=hidden", *pic, *system.flags,
+             "-Werror", "-Wno-unused-command-line-argument",
+             "-fvisibility=hidden", *pic, *system.flags,
              *(w for h in system.headers for w in ("-isystem", HEADERS / h)),
              f"-I{ROOT / 'engine' / 'include'}", f"-I{ROOT / 'engine' / 'src'}"]
     with ThreadPoolExecutor(JOBS) as pool:
@@ -177,9 +178,10 @@ def _link(system: System, work: Path, mains: list[Path], objects: list[Path]) ->
               ["-shared"])
     program, library = system.endings
     out = [work / f"{m.stem.split('.')[-1]}{program}" for m in mains] + [work / f"mfn{library}"]
-    for path, words in zip(out, [*([m] for m in mains), shared], strict=True):
+    for main, path in zip([*mains, None], out, strict=True):
+        words = [main] if main else shared
         _zig(system, *words, *objects, *libraries, "-o", path)
-        _look(system, path, library=words is shared)
+        _look(system, path, library=main is None)
     return out
 
 
