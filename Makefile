@@ -36,6 +36,8 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
+# Every verb, many times.
+LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped

