@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long names test-extras conformance mutants checks-see kit kit-large \
+.PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
 	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels clean
 
@@ -31,9 +31,12 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
 	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
-	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py
+	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
+# Every verb, many times.
+LONG += tests/cli/test_exit_codes.py
+LONG += tests/test_docs_run.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
 	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
@@ -41,6 +44,15 @@ test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(LONG)
 	EFM3_NAMES=100 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
+	$(WINDOWS) -n 2 $(WINDOWS_QUICK)
+
+# What is simulated, and what is not: docs/systems.md.
+WINDOWS := EFM3_TEST_SYSTEM=windows PYTHONWARNDEFAULTENCODING=1 PYTHONPATH=$(CURDIR)/tests/windows \
+	$(BIN)/python -m pytest -p tests.windows.plugin
+WINDOWS_QUICK := tests/windows tests/test_source.py tests/bulk/test_output.py tests/cli/test_embed.py
+
+test-windows: $(BIN)/.installed ## the tests, the suite under a simulated Windows
+	$(WINDOWS) -n 2 $(LONG:%=--ignore=%)
 
 # Half an hour: not a part of .ci/run.
 names: $(BIN)/.installed ## a thousand hostile names through every verb and format
@@ -57,7 +69,8 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
-	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py tests/release tests/wheels) -rs
+	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -13,18 +13,30 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, CompileError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from efm3 import _engine_build
+from tools.release import readme
 
 REQUIRED, LEFT_OUT = (os.environ.get(name, "0") not in ("", "0")
                       for name in ("EFM3_REQUIRE_ENGINE", "EFM3_NO_ENGINE"))
 # A build without a global lock has no stable ABI before 3.15: its wheel is for that version alone.
 STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+class Described(Distribution):
+    """A project whose description's links lead somewhere from an index too, once it says where."""
+
+    def parse_config_files(self, *args, **more):
+        """Read pyproject.toml."""
+        super().parse_config_files(*args, **more)
+        source, told = (self.metadata.project_urls or {}).get("Source"), self.metadata
+        if source and told.long_description:
+            told.long_description = readme.absolute(told.long_description, source, told.version)
 
 
 class BuildEngine(build_ext):
@@ -73,4 +85,4 @@ with tempfile.TemporaryDirectory() as folder:
         options["build"] = {"build_base": folder}
         if STABLE and extensions:
             options["bdist_wheel"] = {"py_limited_api": "cp310"}
-    setup(ext_modules=extensions, cmdclass=commands, options=options)
+    setup(ext_modules=extensions, cmdclass=commands, options=options, distclass=Described)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
@@ -44,12 +45,35 @@ class _Log(io.FileIO):
         return memoryview(data).nbytes if count is None else count
 
 
+class _Pipe(io.FileIO):
+    """Standard output on Windows, where a reader that has gone is an invalid argument."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        """As many bytes as there was room for. Raises OSError, BrokenPipeError without a reader."""
+        try:
+            return super().write(data)
+        except OSError as e:
+            if e.errno != errno.EINVAL:
+                raise
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+
+
 def _keep_going() -> None:
-    """Let no message be the end of a command."""
-    if sys.platform != "win32":  # a console there is written by other means
+    """Let no message, and no character of another alphabet, be the end of a command."""
+    windows = sys.platform == "win32"  # a console there is written by other means
+    if not (windows and sys.stderr.isatty()):
         sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Log(2, "w", closefd=False)),
                                       sys.stderr.encoding, "backslashreplace",
-                                      line_buffering=True)
+                                      line_buffering=True, newline=None)
+    if windows and not sys.stdout.isatty():
+        # The same bytes as elsewhere: Python would write the machine's code page, and CR LF.
+        told = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+        out = io.TextIOWrapper(io.BufferedWriter(_Pipe(1, "w", closefd=False)),
+                               told or "utf-8", newline="\n")
+        for name in ("stdout", "__stdout__"):  # the latter is typed as final
+            setattr(sys, name, out)
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.startswith("utf"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: int = 3) -> NoReturn:
@@ -72,7 +96,19 @@ def main() -> None:
     try:
         from efm3.cli import cli
 
-        cli(prog_name="efm3")
+        try:
+            cli(prog_name="efm3")
+        except SystemExit as end:
+            # What goes wrong there is said here, and not by the interpreter.
+            try:
+                sys.stdout.flush()
+            except OSError:
+                if end.code == 3:  # the verb has said it
+                    _leave()
+                raise
+            raise
+    except BrokenPipeError:
+        _leave(1)  # as click ends a verb whose reader has gone
     except OSError as e:  # what click itself writes, help and completion, on a full disk
         sys.stderr.write(f"efm3: {printable(str(e.strerror or e))}\n")
         _leave()

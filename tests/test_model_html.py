@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,10 @@ def test_what_the_mirror_says():
 @pytest.mark.parametrize("name", hostile(COUNT))
 def test_hostile_names(name):
     fragment(efm3.load(weights(name))._repr_html_())
+    # A published size shows the name beside its own.
+    html = efm3.Model(replace(efm3.ARCHS["nano"], name=f"<script>{name}"), {})._repr_html_()
+    fragment(html)
+    assert seen(html).startswith("MobileFaceNet nano ") and "calls itself <script>" in seen(html)
 
 
 def test_it_is_bounded():

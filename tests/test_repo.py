@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import efm3
+from efm3 import shipped
 from tools.gen import __main__ as gen
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,7 +70,6 @@ def test_public_names_exist():
             "efm3.verification.verify, efm3.untrained.dumps, efm3.evaluation.evaluate]; "
             "assert all(hasattr(efm3, n) and n in dir(efm3) for n in efm3.__all__)")
     subprocess.run([sys.executable, "-c", code], check=True)
-    import efm3
     with pytest.raises(AttributeError):
         _ = efm3.nothing
 
@@ -79,9 +80,7 @@ def test_modules_that_pages_name_are_reachable():
     words = {w for p in pages for w in re.findall(r"\befm3\.([a-z]\w*)", p.read_text("utf-8"))}
     named = sorted(w for w in words
                    if (ROOT / "efm3" / w).is_dir() or (ROOT / f"efm3/{w}.py").is_file())
-    assert {"reference", "photos", "bulk"} <= {*named}
-    for name in named:
-        subprocess.run([sys.executable, "-c", f"import efm3; efm3.{name}"], check=True)
+    assert {"reference", "photos", "bulk"} <= {*named} <= {*efm3.__all__}
 
 
 def test_generated_files_are_fresh():
@@ -108,6 +107,28 @@ def test_source_files_are_short_and_licensed():
             head = "\n".join(lines[:4])
             assert "SPDX-FileCopyrightText: 2026 EFM3 contributors" in head, path
             assert "SPDX-License-Identifier: Apache-2.0" in head, path
+
+
+ADDED = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "efm3/")
+"""What setuptools packs without being asked."""
+NOT_PACKED = {}
+"""Files that the sdist does not hold, each with the reason."""
+
+
+def test_every_file_is_in_the_sdist():
+    """By MANIFEST.in; the release's check `contents` reads the sdist itself."""
+    grafted, included = [], []
+    for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines():
+        word, *rest = line.split()
+        assert word in ("graft", "include", "global-exclude"), line
+        grafted += [f"{name}/" for name in rest if word == "graft"]
+        included += rest if word == "include" else []
+        if word == "global-exclude":
+            assert set(rest) == {"*.py[cod]", "*.so", "*.o"}  # no file of ours is any of these
+    names = {p.relative_to(ROOT).as_posix() for p in tracked()}
+    packed = {n for n in names if n.startswith((*ADDED, *grafted)) or n in included}
+    assert names - packed == set(NOT_PACKED)
+    assert not [n for n in names if re.search(r"\.(py[cod]|so|o)$", n)]
 
 
 def test_every_package_is_in_the_wheel():
@@ -152,9 +173,7 @@ def test_readme_starts_with_the_two_commands():
 
 
 def test_readme_efm3_commands_run(cli, tmp_path, monkeypatch):
-    for folder in ("weights", "examples"):
-        (tmp_path / folder).symlink_to(ROOT / folder)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # an empty folder: what is read was copied by a command before
     ran = 0
     for block in blocks("sh"):
         for line in block.splitlines():
@@ -167,7 +186,7 @@ def test_readme_efm3_commands_run(cli, tmp_path, monkeypatch):
 
 
 def test_readme_python_runs(tmp_path, monkeypatch):
-    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    shipped.copy(tmp_path)
     monkeypatch.chdir(tmp_path)
     code = blocks("python")
     assert code

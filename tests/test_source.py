@@ -14,6 +14,7 @@ import pytest
 
 import efm3
 from efm3.source import Unreadable, apart, name_of, opened, read, start_of, write_atomic
+from tests.systems import posix
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def test_names(target):
         assert name_of(f) == "<stream>"
 
 
+@posix
 def test_write_replaces_and_keeps_the_mode(target):
     target.chmod(0o640)
     write_atomic(target, [b"a", memoryview(b"bc")])
@@ -255,6 +257,7 @@ def test_what_is_read_is_not_written(target):
     apart([target, b"x", io.BytesIO(), None], [target.parent / "other", None, ""])
 
 
+@posix
 def test_order_of_syncs(target, monkeypatch):
     calls = []
     for name in ("fsync", "replace"):

@@ -9,6 +9,7 @@ import pytest
 
 from efm3 import source
 from efm3.source import Unreadable, open_regular, read_at, replace, write_atomic
+from tests.systems import posix
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def test_a_reader_that_stays_is_an_error(windows, target, monkeypatch):
     assert os.listdir(target.parent) == [target.name]
 
 
+@posix
 def test_elsewhere_permission_is_not_asked_for_again(target, monkeypatch):
     tries = busy(monkeypatch, 1)
     with pytest.raises(PermissionError):

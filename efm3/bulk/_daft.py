@@ -82,7 +82,7 @@ def _children() -> int:
     """How many child processes there are, -1 where the system does not say."""
     tasks = Path("/proc/self/task")
     try:
-        return sum(len(path.read_text().split()) for path in tasks.glob("*/children")) \
+        return sum(len(path.read_text("ascii").split()) for path in tasks.glob("*/children")) \
             if tasks.is_dir() else -1
     except OSError:
         return -1

@@ -9,7 +9,7 @@ the first difference on, the rest is held as 16 bytes a picture.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from hashlib import blake2b
 
 import numpy as np
@@ -31,7 +31,7 @@ class Done:
         counts = counts or Counts()
         self.pictures, self.faces, self.errors = counts.pictures, counts.faces, counts.errors
         self._rows = counts.rows
-        self._walk = _pictures(table) if table else iter(())
+        self._walk = _pictures(table)
         self._next = next(self._walk, None)
         self._rest: _Digests | None = None
 
@@ -50,6 +50,10 @@ class Done:
             self._rest = _Digests(self._left(), self._rows)
         return self._rest.take(path)
 
+    def close(self) -> None:
+        """Read no more of the table, and give its files back."""
+        self._walk.close()
+
     def _left(self) -> Iterator[str]:
         while self._next is not None:
             yield self._next
@@ -61,8 +65,10 @@ def _begins(last: tuple[str, int] | None, path: str, face: int) -> bool:
     return last is None or path != last[0] or face <= last[1]
 
 
-def _pictures(table: Table) -> Iterator[str]:
+def _pictures(table: Table | None) -> Generator[str, None, None]:
     """The path of each picture."""
+    if table is None:
+        return
     last: tuple[str, int] | None = None
     for found in table.columns(("path", "face")):
         for path, face in zip(found["path"], found["face"].tolist(), strict=True):

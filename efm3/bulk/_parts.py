@@ -110,6 +110,9 @@ class Store:
             _held.discard(_id(os.fstat(self._lock)))
             os.close(self._lock)
             self._lock = -1
+            if sys.platform == "win32":  # which removes no open file, nor one that another run has
+                with contextlib.suppress(OSError):
+                    os.unlink(self.at(LOCK))
 
     def sweep(self) -> None:
         """Remove what a killed run was writing."""

@@ -96,8 +96,9 @@ class _Worker:
             [sys.executable, "-I", "-c", PROGRAM.format(module), "efm3-worker",
              *(p or os.getcwd() for p in sys.path)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-            # Ctrl-C is for the run, which then ends its workers.
+            # Ctrl-C is for the run, which then ends its workers; Windows knows groups alone.
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             env={"OPENBLAS_NUM_THREADS": "1", **os.environ})
         assert self.process.stdin and self.process.stdout
         self._in, self._out, self._said = self.process.stdin, self.process.stdout, said

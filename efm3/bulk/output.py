@@ -351,6 +351,7 @@ class Output:
         if self._form is None:
             self._write_manifest(manifest)
             return manifest
+        self._release()
         self._keep_foreign()
         form, table, wrote, rows = self._form, self._parts(), _wrote.Wrote(), _wrote.Wrote()
 
@@ -377,13 +378,18 @@ class Output:
         self._begun = False
         return manifest
 
+    def _release(self) -> None:
+        """Close what earlier rows were read from: Windows replaces and removes no open file."""
+        self.done.close()
+        if self._base is not None:
+            self._base.close()
+
     def _end(self) -> None:
         """Give everything back. A folder of parts that has none is taken away."""
         self._ended = True
-        if self._base is not None:
-            self._base.close()
-            if not self._begun:
-                self._store.clear()  # what it was to be added to stands at its own name
+        self._release()
+        if self._base is not None and not self._begun:
+            self._store.clear()  # what it was to be added to stands at its own name
         self._store.unlock()
         if self._made or not self._in_place:
             with contextlib.suppress(OSError):

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 
 import efm3
-from efm3.findings import plain, printable
+from efm3.cli._colours import asked, coloured
+from efm3.cli._kinds import ISA
 from efm3.precision import PRECISIONS
+from efm3.texts import printable
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from efm3.scan import Scan
     from efm3.source import Source
 
@@ -52,6 +56,7 @@ VERBS = {
     "doctor": "say what is installed and what is broken, for a bug report",
     "help": "print the help of a verb",
     "conformance": "test a reader, writer, editor or engine against the spec",
+    "completion": "print the script by which a shell completes this command",
 }
 
 
@@ -73,7 +78,7 @@ precision_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True,
                            help="one JSON object on standard output")
-isa_option = click.option("--isa", metavar="ISA", help="force an instruction set of the engine")
+isa_option = click.option("--isa", type=ISA, help="force an instruction set of the engine")
 
 
 def restore_help(command: click.Command) -> None:
@@ -122,6 +127,24 @@ class Verbs(click.Group):
             restore_help(command)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str],
+                        ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click.Group; a word that is no verb is answered with those that are like it."""
+        word = args[0]
+        if word in self.verbs or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from efm3.cli._names import meant
+
+        ctx.fail(f"No such verb {word!r}{meant(word, self.verbs)}")
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The verbs, of which none is loaded, and this group's own options."""
+        from click.shell_completion import CompletionItem
+
+        return [*(CompletionItem(verb, help=line) for verb, line in self.verbs.items()
+                  if verb.startswith(incomplete)),
+                *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(self.verbs.items()))
@@ -144,13 +167,30 @@ def _escaped() -> Iterator[None]:
 
 
 class _Top(Verbs):
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command, or answer a shell that completes it."""
+        if "_EFM3_COMPLETE" in os.environ:
+            from efm3.cli import _shells
+
+            _shells.register()
+        return super().main(*args, **options)
+
     def make_context(self, info_name: str | None, args: list[str],
                      parent: click.Context | None = None, **extra: Any) -> click.Context:
         with _escaped():
-            return super().make_context(info_name, args, parent, **extra)
+            # Or click drops the colours that FORCE_COLOR asks for.
+            return super().make_context(info_name, args, parent, color=asked(), **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
+        """Run the verb; Ctrl-C ends it in one line too, also while it says why it ends."""
+        try:
+            return self._invoke(ctx)
+        except KeyboardInterrupt:  # in a verb that has nothing to end in order
+            click.echo("efm3: stopped", err=True)
+            ctx.exit(130)
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
             with _escaped():
                 return super().invoke(ctx)
@@ -172,9 +212,6 @@ class _Top(Verbs):
             where = f"{e.filename}: " if e.filename else ""
             click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
-        except KeyboardInterrupt:  # in a verb that has nothing to end in order
-            click.echo("efm3: stopped", err=True)
-            ctx.exit(130)
 
 
 @click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})
@@ -196,8 +233,10 @@ if sys.flags.optimize > 1:
 
 
 def styler() -> Callable[..., str]:
-    """click.style on a terminal without NO_COLOR, else a style that adds nothing."""
-    return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+    """click.style where standard output is coloured, else a style that adds nothing."""
+    from efm3.findings import plain  # with the catalogue of codes, which --help does without
+
+    return click.style if coloured() else plain
 
 
 def source(file: str) -> Source:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from efm3.photos import Aligner, Which
 
 WHICH = ("one", "largest", "central")
-DETECTOR = click.option("--detector", metavar="NAME|X.onnx", default="centerface",
+DETECTOR = click.option("--detector", metavar="NAME|X.onnx", type=FILE, default="centerface",
                         show_default=True, help="what finds faces; a YuNet's file, for another")
 LONGEST_STEM = 100
 """Characters of a photograph's name that are kept in the names of its crops."""

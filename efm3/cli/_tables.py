@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import Finite, source
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 from efm3.machine import cores
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def more(f: Any) -> Any:
     """The option --index: further tables."""
-    return click.option("--index", "further", multiple=True, metavar="INDEX",
+    return click.option("--index", "further", multiple=True, metavar="INDEX", type=FILE,
                         help="another table of the same model; may be repeated")(f)
 
 
@@ -37,7 +38,7 @@ def above(words: str) -> Callable[[Any], Any]:
 
 def output(words: str) -> Callable[[Any], Any]:
     """The option -o."""
-    return click.option("-o", "--output", metavar="X", type=click.Path(),
+    return click.option("-o", "--output", metavar="X", type=FILE,
                         help=f"{words}: X.csv, X.jsonl or X.parquet")
 
 

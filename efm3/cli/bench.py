@@ -9,11 +9,12 @@ import time
 import click
 
 from efm3.cli import isa_option, json_option, needs_engine, precision_option, source
+from efm3.cli._kinds import FILE
 from efm3.texts import dumps, printable
 
 
 @click.command("bench")
-@click.argument("file")
+@click.argument("file", type=FILE)
 @isa_option
 @precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import _tables, json_option, separate
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -23,16 +24,17 @@ MOST_TOLD = 20
 
 
 @click.command("cluster")
-@click.argument("index")
+@click.argument("index", type=FILE)
 @_tables.more
 @_tables.above("what must be above T for one person (default: what the model's meta states)")
-@click.option("--model", metavar="FILE", help="the weight file, whose meta states the threshold")
+@click.option("--model", metavar="FILE", type=FILE,
+              help="the weight file, whose meta states the threshold")
 @click.option("--linkage", type=click.Choice(("complete", "average")), default="complete",
               show_default=True, help="complete: the similarity of each pair of a cluster is above "
               "T; average: the mean over the two halves that were joined last")
 @_tables.output("write a row for each of INDEX: path, face, cluster, similarity to its "
                 "centre; error where it has no embedding")
-@click.option("--sheet", metavar="X.html", type=click.Path(), help="write a page that shows the "
+@click.option("--sheet", metavar="X.html", type=FILE, help="write a page that shows the "
               "clusters, of pictures that are still there")
 @json_option
 @_tables.threads

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import again, json_option, needs_engine, precision_option, separate
+from efm3.cli._kinds import FILE
 from efm3.cli._photos import aligner, alignment, free, save
 from efm3.findings import refuse
 from efm3.texts import dumps
@@ -24,9 +25,9 @@ WHOLE = 1 << 16
 
 
 @click.command("compare")
-@click.argument("file")
-@click.argument("pictures", nargs=-1, required=True, metavar="A B ...")
-@click.option("-o", "--output", metavar="X.png", type=click.Path(),
+@click.argument("file", type=FILE)
+@click.argument("pictures", nargs=-1, required=True, type=FILE, metavar="A B ...")
+@click.option("-o", "--output", metavar="X.png", type=FILE,
               help="write the pictures side by side, as the network saw them")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")

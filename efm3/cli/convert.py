@@ -12,6 +12,7 @@ import click
 from efm3.arithmetic import TOLERANCE
 from efm3.cli import Finite
 from efm3.cli._arch import arch_of
+from efm3.cli._kinds import ARCH, FILE
 from efm3.cli._source import source_options
 from efm3.convert import FORMATS, Wanted
 from efm3.findings import printable
@@ -48,9 +49,10 @@ def _meta(_: click.Context, param: click.Parameter, words: tuple[str, ...]) -> d
 
 @click.command("convert",
                epilog=TABLE)
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="OUT")
-@click.option("--arch", "word", default="auto", show_default=True, metavar="NAME|FILE|auto",
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("target", metavar="OUT", type=FILE)
+@click.option("--arch", "word", default="auto", show_default=True, type=ARCH,
+              metavar="NAME|FILE|auto",
               help="what the network must be: a published size, an EFM3 file, a mirror's JSON")
 @click.option("--name", metavar="NAME",
               help="the network's name (default: the size's own, or custom)")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import _tables, json_option, separate
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -22,7 +23,7 @@ COLUMNS = {"keep": "string", "path": "string", "similarity": "float64"}
 
 
 @click.command("dedupe")
-@click.argument("index")
+@click.argument("index", type=FILE)
 @_tables.more
 @_tables.above("pictures are nearly the same where their similarity is above T [default: 0.95]")
 @_tables.output("write the copies")

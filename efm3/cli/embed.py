@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import isa_option, needs_engine, precision_option, separate, source
+from efm3.cli._kinds import FILE
 from efm3.cli._photos import alignment
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -39,13 +40,14 @@ class _Terminated(BaseException):
 
 
 @click.command("embed")
-@click.argument("file")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-o", "--output", metavar="OUT", help="X.parquet, X.npz, X.npy, X.csv, X.jsonl, "
+@click.argument("file", type=FILE)
+@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH]...")
+@click.option("-o", "--output", metavar="OUT", type=FILE,
+              help="X.parquet, X.npz, X.npy, X.csv, X.jsonl, "
               "X.json, or a folder X/ of Parquet parts; - is JSON Lines on standard output "
               "(default: a JSON document there)")
-@click.option("--files-from", metavar="LIST", help="a file of paths, one a line; - is standard "
-              "input")
+@click.option("--files-from", metavar="LIST", type=FILE,
+              help="a file of paths, one a line; - is standard input")
 @click.option("--null", is_flag=True, help="with --files-from: each path is ended by a NUL")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one", "all")
@@ -59,6 +61,8 @@ class _Terminated(BaseException):
 @click.option("--ray", metavar="ADDRESS", help="with --engine daft: the Ray cluster to run on; "
               "auto is the one of this machine")
 @click.option("-q", "--quiet", is_flag=True, help="say no progress and no counts")
+@click.option("--json", "as_json", is_flag=True, help="with -o: say what was written as one JSON "
+              "object; without it the embeddings are one anyway")
 @isa_option
 @precision_option
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True,
@@ -67,7 +71,8 @@ class _Terminated(BaseException):
 def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str | None,
             files_from: str | None, null: bool, resize: bool, align: bool, face: Which,
             detector: str, strict: bool, resume: bool, force: bool, jobs: int | None, engine: str,
-            ray: str | None, quiet: bool, isa: str | None, precision: str, threads: int) -> None:
+            ray: str | None, quiet: bool, as_json: bool, isa: str | None, precision: str,
+            threads: int) -> None:
     """Embed pictures with FILE's network: photographs with --align; without it aligned faces of
     112x112 pixels, or .npy of uint8.
 
@@ -89,6 +94,8 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
     """
     if ray is not None and engine != "daft":
         raise click.UsageError("--ray is for --engine daft")
+    if as_json and output == "-":
+        raise click.UsageError("--json and -o - both write to standard output: give one of them")
     with _interrupted(ctx) as said:
         table = _check(paths, output, files_from, null, align, resize, resume, force)
         separate([file, files_from, *paths], [output])
@@ -96,6 +103,7 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
         from efm3.bulk.run import into
         from efm3.cli._progress import Progress
 
+        manifest = None  # of a table
         inputs, opened = _engine(engine, ray, paths, files_from, null)
         plan = Plan(align, face, detector, resize, isa, threads, precision)
         with needs_engine(), opened(source(file), plan, jobs) as run, \
@@ -110,6 +118,12 @@ def command(ctx: click.Context, file: str, paths: tuple[str, ...], output: str |
                 good = progress.faces
         if output and not quiet:
             _counts(progress, inputs, good)
+        if output and as_json:
+            click.echo(dumps({
+                "file": file, "output": output, "pictures": progress.pictures,
+                "faces": progress.faces, "errors": dict(sorted(progress.codes.items())),
+                "left_out": dict(sorted(inputs.skipped.items())), "unread": inputs.unread,
+                "manifest": manifest}))
         if inputs.unread:
             click.echo(f"efm3: not all was read: {inputs.unread:,} of the archives and folders "
                        "could not be read to the end; what was read is written", err=True)

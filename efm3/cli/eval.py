@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from efm3.cli import again, isa_option, json_option, needs_engine, source
+from efm3.cli._kinds import FILE, FOLDER
 from efm3.cli._photos import aligner, alignment
 from efm3.extras import need
 from efm3.findings import printable
@@ -55,16 +56,17 @@ class _Row(NamedTuple):
 
 
 @click.command("eval")
-@click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
-@click.argument("pairs")
-@click.option("--images", metavar="DIR", help="where a pairs file's pictures are (default: beside "
-              "it)")
+@click.argument("networks", nargs=-1, required=True, type=FILE, metavar="NETWORK...")
+@click.argument("pairs", type=FILE)
+@click.option("--images", metavar="DIR", type=FOLDER,
+              help="where a pairs file's pictures are (default: beside it)")
 @click.option("--flip", is_flag=True, help="also embed the mirrored picture, and add both")
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("central")
 @click.option("--skip-broken", is_flag=True,
               help="skip pairs with a picture that cannot be decoded")
-@click.option("--plots", metavar="DIR", help="write roc.png, det.png and histogram.png there")
+@click.option("--plots", metavar="DIR", type=FOLDER,
+              help="write roc.png, det.png and histogram.png there")
 @isa_option
 @click.option("--precision", "asked", type=click.Choice((*PRECISIONS, "all")), multiple=True,
               default=PRECISIONS[:1], show_default=True,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import click
 
 from efm3.cli import styler
+from efm3.cli._kinds import CODE
 from efm3.codes import CODES, GROUPS, Code, near
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -24,12 +25,8 @@ def _named(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> lis
     return found
 
 
-def _complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
-    return [c for c in CODES if c.startswith(begun.upper())]
-
-
 @click.command("explain")
-@click.argument("codes", nargs=-1, metavar="CODE...", callback=_named, shell_complete=_complete)
+@click.argument("codes", nargs=-1, metavar="CODE...", type=CODE, callback=_named)
 @click.option("--all", "every", is_flag=True, help="every code")
 @click.option("--format", "form", type=click.Choice(["text", "json", "md"]), default="text",
               show_default=True, help="of the pages on standard output")

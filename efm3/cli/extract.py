@@ -6,18 +6,19 @@ from __future__ import annotations
 
 import io
 import sys
-from difflib import get_close_matches
 
 import click
 
 from efm3.cli import separate, source
+from efm3.cli._kinds import FILE, TENSOR
+from efm3.cli._names import meant
 from efm3.texts import dumps
 
 
 @click.command("extract")
-@click.argument("file")
-@click.argument("tensor")
-@click.option("-o", "--output", required=True, metavar="X.npy",
+@click.argument("file", type=FILE)
+@click.argument("tensor", type=TENSOR)
+@click.option("-o", "--output", required=True, metavar="X.npy", type=FILE,
               help="where to write; - is standard output")
 @click.option("--json", "as_json", is_flag=True, help="say what was written as one JSON object")
 def command(file: str, tensor: str, output: str, as_json: bool) -> None:
@@ -38,8 +39,7 @@ def command(file: str, tensor: str, output: str, as_json: bool) -> None:
     separate([file], [output])
     tensors = load(source(file), level="structure").tensors
     if tensor not in tensors:
-        near = ", ".join(get_close_matches(tensor, tensors, 3))
-        raise click.BadParameter(f"no tensor {tensor!r}" + (f"; near: {near}" if near else ""),
+        raise click.BadParameter(f"no tensor {tensor!r}{meant(tensor, tensors)}",
                                  param_hint="TENSOR")
     buffer = io.BytesIO()
     np.save(buffer, tensors[tensor], allow_pickle=False)

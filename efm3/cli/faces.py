@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import json_option, separate
+from efm3.cli._kinds import FILE, FOLDER
 from efm3.cli._photos import DETECTOR, Stems, free, save
 from efm3.findings import Efm3Error, Finding, printable
 from efm3.texts import dumps
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @click.command("faces")
-@click.argument("photos", nargs=-1, required=True, type=click.Path(), metavar="PHOTO...")
-@click.option("-o", "--output", metavar="DIR", type=click.Path(),
+@click.argument("photos", nargs=-1, required=True, type=FILE, metavar="PHOTO...")
+@click.option("-o", "--output", metavar="DIR", type=FOLDER,
               help="write each face there, aligned, as NAME-1.png, NAME-2.png ...")
 @click.option("--draw", is_flag=True,
               help="write each photograph with boxes and points, as NAME-faces.png")

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import click
 
+from efm3.cli._kinds import VERB
+
 
 @click.command("help")
-@click.argument("words", nargs=-1, metavar="[VERB]...")
+@click.argument("words", nargs=-1, type=VERB, metavar="[VERB]...")
 @click.pass_context
 def command(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Print the help of a VERB, as `efm3 VERB --help` does; without one, of efm3.

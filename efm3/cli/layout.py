@@ -13,6 +13,7 @@ import click
 from efm3 import format as fmt
 from efm3.cli import json_option
 from efm3.cli._arch import arch_of
+from efm3.cli._kinds import ARCH
 from efm3.network import tensor_layout
 from efm3.texts import dumps
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("layout")
-@click.argument("arch", metavar="ARCH|FILE|JSON")
+@click.argument("arch", type=ARCH, metavar="ARCH|FILE|JSON")
 @json_option
 def command(arch: str, as_json: bool) -> None:
     """List what an exporter writes for ARCH (nano, tiny, standard, xs) or the arch of an EFM3

@@ -14,6 +14,7 @@ import click
 from efm3.arch import ARCHS, LIMIT_CODES, Arch, Stage, last_side
 from efm3.cli import json_option, separate
 from efm3.cli._arch import arch_of
+from efm3.cli._kinds import ARCH, FILE
 from efm3.texts import dumps, printable
 
 FIELDS = tuple(k for k in LIMIT_CODES if k not in ("t", "n", "s"))
@@ -54,8 +55,8 @@ def _changed(arch: Arch, numbers: dict[str, int], stages: tuple[Stage, ...]) -> 
 
 
 @click.command("new")
-@click.argument("arch", metavar="ARCH|FILE|JSON")
-@click.option("-o", "--output", required=True, metavar="OUT", help="where to write")
+@click.argument("arch", type=ARCH, metavar="ARCH|FILE|JSON")
+@click.option("-o", "--output", required=True, metavar="OUT", type=FILE, help="where to write")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True,
               metavar="N",
               help="seed of the weights")

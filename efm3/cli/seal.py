@@ -10,12 +10,13 @@ import click
 
 import efm3
 from efm3.cli import json_option
+from efm3.cli._kinds import FILE
 from efm3.texts import dumps, printable
 
 
 @click.command("seal")
-@click.argument("file", type=click.Path(exists=False))
-@click.option("-o", "--output", metavar="OUT", help="write here instead of over FILE")
+@click.argument("file", type=FILE)
+@click.option("-o", "--output", metavar="OUT", type=FILE, help="write here instead of over FILE")
 @click.option("--align/--no-align", default=None,
               help="pad the mirror so that tensors are 4-byte aligned (default: as it is)")
 @json_option

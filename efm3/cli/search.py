@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from efm3.cli import _tables, json_option, needs_engine, separate, source
+from efm3.cli._kinds import FILE
 from efm3.findings import printable
 from efm3.texts import dumps
 
@@ -27,17 +28,18 @@ COLUMNS = {"query": "string", "query_face": "int64", "rank": "int64", "similarit
 
 
 @click.command("search")
-@click.argument("index")
-@click.argument("queries", nargs=-1, metavar="[QUERY]...")
+@click.argument("index", type=FILE)
+@click.argument("queries", nargs=-1, type=FILE, metavar="[QUERY]...")
 @_tables.more
 @click.option("--row", "paths", multiple=True, metavar="PATH", help="a picture of INDEX as query, "
               "its path as it stands there; may be repeated")
 @click.option("-k", "count", type=click.IntRange(1, MOST), default=10, show_default=True,
               help="hits of a query, at most")
 @_tables.above("only hits with a similarity above T")
-@click.option("--model", metavar="FILE", help="the weight file, for queries that are pictures")
-@click.option("--detector", metavar="X.onnx", help="the detector's file, where INDEX was made with "
-              "one")
+@click.option("--model", metavar="FILE", type=FILE,
+              help="the weight file, for queries that are pictures")
+@click.option("--detector", metavar="X.onnx", type=FILE,
+              help="the detector's file, where INDEX was made with one")
 @click.option("--approximate", is_flag=True, help="by the file INDEX.usearch, which is built where "
               "it is not there: faster, and may miss hits")
 @_tables.output("write the hits")
@@ -58,8 +60,8 @@ def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: t
     \b
     efm3 search people.parquet who.jpg --model weights.bin -k 3
 
-    Exit codes: 0 done; 1 no query has an embedding, input that is refused or a library that is
-    missing; 2 usage; 3 unreadable.
+    Exit codes: 0 done; 1 no query has an embedding or a hit, input that is refused or a library
+    that is missing; 2 usage; 3 unreadable.
     """
     if not queries and not paths:
         raise click.UsageError("give a QUERY, or --row PATH")
@@ -91,18 +93,22 @@ def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: t
     if not answers.good:
         click.echo("efm3: no query has an embedding", err=True)
         ctx.exit(1)
+    if not answers.hits:
+        click.echo("efm3: nothing is similar enough", err=True)
+        ctx.exit(1)
 
 
 class _Counted:
-    """Answers as they pass, and how many queries had an embedding."""
+    """Answers as they pass, how many queries had an embedding, and how many hits they have."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self._answers = answers
-        self.good = 0
+        self.good = self.hits = 0
 
     def __iter__(self) -> Iterator[Answer]:
         for answer in self._answers:
             self.good += answer.error is None
+            self.hits += len(answer.hits)
             yield answer
 
 

@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import click
 
-from efm3.findings import printable
+from efm3.cli._kinds import FORM
+from efm3.cli._names import meant
 from efm3.forms import FORMS
-from efm3.texts import dumps
+from efm3.texts import dumps, printable
 
 
 @click.command("spec")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, type=FORM, metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True,
               help="the list, the rules, or the form's text, as JSON")
 def command(name: str | None, as_json: bool) -> None:
@@ -40,9 +39,8 @@ def command(name: str | None, as_json: bool) -> None:
                 if form.use:
                     click.echo(f"{'':{width}}  use: {form.use}")
     elif name not in FORMS:
-        near = get_close_matches(name, FORMS)
-        raise click.UsageError(f"there is no {printable(name)!r}; " + (
-            f"did you mean {near[0]}?" if near else "`efm3 spec` lists what there is"))
+        raise click.UsageError(f"there is no {printable(name)!r}" + (
+            meant(name, FORMS) or "; `efm3 spec` lists what there is"))
     elif as_json and name == "rules":
         from efm3.forms.codes_page import rows
 

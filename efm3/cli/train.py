@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from efm3.cli import Finite, json_option
+from efm3.cli._kinds import FILE, FOLDER
 from efm3.extras import need
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -22,12 +23,16 @@ STOPPED = 75
 """Exit code of a run that was stopped with a checkpoint (EX_TEMPFAIL: try again)."""
 
 
+PLACES = {"data": FILE, "out": FOLDER, "eval_pairs": FILE, "held_out": FILE}
+"""Options that name a place, which a shell completes."""
+
+
 def _type(f: Field[Any]) -> Any:
     said = f.metadata
     if said["choices"]:
         return click.Choice(said["choices"])
     if f.type == "str":
-        return click.STRING
+        return PLACES.get(f.name, click.STRING)
     number = click.IntRange if f.type == "int" else Finite
     return number(said["least"], said["most"])
 

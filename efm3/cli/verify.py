@@ -13,6 +13,7 @@ import click
 from efm3 import mirror
 from efm3.arithmetic import TOLERANCE
 from efm3.cli import Finite, json_option, needs_engine, source, styler
+from efm3.cli._kinds import FILE, ISA
 from efm3.cli._source import source_options
 from efm3.findings import printable
 from efm3.precision import LEAST, PRECISIONS
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("file")
-@click.option("--isa", default="all", show_default=True, metavar="ISA",
+@click.argument("file", type=FILE)
+@click.option("--isa", type=ISA, default="all", show_default=True,
               help="one instruction set, or all")
-@click.option("--against", metavar="SOURCE",
+@click.option("--against", metavar="SOURCE", type=FILE,
               help="a source in any format of `efm3 convert`, run by its own framework")
 @source_options
-@click.option("--inputs", metavar="X.npy",
+@click.option("--inputs", metavar="X.npy", type=FILE,
               help="with --against: float32 [N, 3, 112, 112] or uint8 [N, 112, 112, 3]")
 @click.option("--tolerance", type=Finite(0), metavar="X", default=TOLERANCE, show_default=True,
               help="largest absolute error of a component")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efm3.cli import json_option, source
+from efm3.cli._kinds import FILE, PLACE
 from efm3.places import describe, find
 from efm3.reading import scan_of
 from efm3.texts import dumps
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @click.command("where")
-@click.argument("file")
-@click.argument("place", metavar="OFFSET|FIELD|TENSOR[I,J,...]")
+@click.argument("file", type=FILE)
+@click.argument("place", type=PLACE, metavar="OFFSET|FIELD|TENSOR[I,J,...]")
 @json_option
 def command(file: str, place: str, as_json: bool) -> None:
     """Say what is at a byte of FILE, or at which bytes a field or weight is.

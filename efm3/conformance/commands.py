@@ -10,6 +10,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,9 +30,14 @@ _BRACES = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 
 
 def words_of(command: str) -> list[str]:
-    """A command line as words. Raises ValueError where it holds none or cannot be split."""
+    """A command line as words, as a shell splits them; on Windows, where it stands between folders,
+    a backslash is itself. Raises ValueError where it holds none or cannot be split."""
+    lexer = shlex.shlex(command, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if sys.platform == "win32":
+        lexer.escape = ""
     try:
-        words = shlex.split(command)
+        words = list(lexer)
     except ValueError as e:
         raise ValueError(f"the command {shown(command)} cannot be split into words: {e}") from None
     if not words:
@@ -81,8 +87,13 @@ def start(words: list[str], stderr: int | None = None,
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End a program and those that it started: they would keep its pipes open."""
-    with contextlib.suppress(OSError, AttributeError):  # no groups on Windows
-        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":  # which has no groups, and a program for that
+            subprocess.run(["taskkill", "/f", "/t", "/pid", str(process.pid)], check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
 

@@ -112,7 +112,7 @@ class Program(Subject):
     def write(self, arch: str, tensors: Mapping[str, Any]) -> Answer:
         """See Subject."""
         arch_path, folder, out = self._path("arch.json"), self._path("tensors"), self._out(arch)
-        arch_path.write_text(arch, encoding="utf-8")
+        arch_path.write_text(arch, encoding="utf-8", newline="\n")
         if self._form == "npz":
             folder = folder.with_suffix(".npz")
             np.savez(folder, **tensors)
@@ -127,7 +127,7 @@ class Program(Subject):
         """See Subject."""
         path, edit, out = self._path("case.bin"), self._path("edit.json"), self._out(change)
         path.write_bytes(data)
-        edit.write_text(change, encoding="utf-8")
+        edit.write_text(change, encoding="utf-8", newline="\n")
         answer = self._made(lambda: self.ask("edit", {
             "file": str(path), "edit": str(edit), "out": str(out)}, "", b""), out)
         try:

@@ -110,7 +110,7 @@ def imported(names: Sequence[str]) -> dict[str, str | None]:
         try:
             done = subprocess.run(
                 [sys.executable, "-I", "-B", "-c", _CHILD], input=json.dumps([sys.path, left]),
-                capture_output=True, text=True, timeout=LONGEST, check=False)
+                capture_output=True, encoding="utf-8", timeout=LONGEST, check=False)
         except (OSError, subprocess.TimeoutExpired):
             break
         # The last line may be cut, where the process was ended.

@@ -112,7 +112,7 @@ def finish(folder: Path, facts: Facts) -> None:
 
 def _facts(path: Path, facts: Facts) -> None:
     part = path.with_name(f"synth.{os.getpid()}.part")
-    part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8", newline="\n")
     replace(part, path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -185,7 +186,7 @@ def _state(path: str) -> list[Any]:
 def _same(path: str) -> list[int]:
     """Numbers of a file that are other ones as soon as it is written, whoever does it; empty where
     the system keeps none such: then its digest is taken each time."""
-    if os.name != "posix":
+    if sys.platform == "win32":  # where a time of change is one of creation
         return []
     s = os.stat(path)
     return [s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns]

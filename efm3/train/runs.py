@@ -49,8 +49,8 @@ def commit(root: Path = ROOT) -> str:
     An installed package has none: a repository that happens to surround it is another project's.
     """
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False,
+                              encoding="utf-8", errors="replace")
         return done.stdout.strip() if done.returncode == 0 else ""
     try:
         own = 'name = "efm3"' in (root / "pyproject.toml").read_text(encoding="utf-8").splitlines()

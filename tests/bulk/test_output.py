@@ -319,7 +319,7 @@ def test_two_runs_on_one_output_and_one_that_is_killed(tmp_path):
     path = f"{tmp_path}/x.npz"
     with subprocess.Popen([sys.executable, "-c", CHILD, path], cwd=Path(__file__).parents[2],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout.readline() == b"ready\n"
+        assert child.stdout.readline().strip() == b"ready"
         for kw in ({}, {"resume": True}, {"force": True}):
             assert "another run writes to it" in refused("B005", open_output, path, JOB, **kw)
         child.send_signal(signal.SIGKILL)

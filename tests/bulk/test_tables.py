@@ -146,7 +146,7 @@ def test_csv_and_jsonl_are_what_their_libraries_read(tmp_path):
     for end in (".csv", ".jsonl", ".npy"):
         written(str(tmp_path / f"x{end}"), NAMES)
     want = expected(NAMES)
-    with open(tmp_path / "x.csv", newline="") as f:
+    with open(tmp_path / "x.csv", encoding="utf-8", newline="") as f:
         table = list(csv.DictReader(f))
     assert [r["path"] for r in table] == [w[0] for w in want]
     assert [r["e3"] for r in table] == ["" if w[2] is None else f"{w[2][3]:.9g}" for w in want]

@@ -140,10 +140,10 @@ def test_a_run_that_is_stopped_keeps_what_is_done(cli, scene, monkeypatch, stopp
     def cut(self, items):
         for made in rows(self, items):
             yield made
-            os.kill(os.getpid(), stopped)
+            signal.raise_signal(stopped)
 
     def again(self):
-        os.kill(os.getpid(), stopped)  # while what is done is written
+        signal.raise_signal(stopped)  # while what is done is written
         flush(self)
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(n) for n in numbers]
@@ -201,7 +201,7 @@ def test_a_mistyped_path_writes_no_table(cli, scene):
 def test_places_are_pixels_of_two_decimals():
     """As `faces --json` has them; and a picture is called as in a table."""
     row = Row("a.jpg", 0, np.ones(2, np.float32), (1.23456,) * 4, (2.0, 1 / 3) * 5, 0.5)
-    run = SimpleNamespace(isa="scalar", precision="f32")
+    run = SimpleNamespace(engine="c", isa="scalar", precision="f32")
     (value,) = json.loads(b"".join(_document([Made("a.jpg", (row,))], "w.bin", run, True))
                           )["embeddings"]
     assert value == {"path": "a.jpg", "embedding": [1, 1], "notes": [], "face": 0,

@@ -17,6 +17,7 @@ from efm3.cli import _photos, _render
 from efm3.conformance import sample
 from efm3.photos import Which
 from tests.photos.networks import points_at, scene, yunet
+from tools.gen.json_forms import FORMS, problems
 
 NEEDS = ("onnx", "onnxruntime", "PIL")
 
@@ -51,6 +52,7 @@ def test_a_crop_never_takes_the_place_of_a_photograph(cli, room):
 def test_one_two_none(cli, room):
     result = cli("faces", "one.png", "two.png", "none.png", *DETECTOR, "--json")
     told = json.loads(result.stdout)
+    assert [*problems(FORMS["faces"], told)] == []
     assert result.exit_code == 0 and told["detector"] == "yunet"
     assert [len(p["faces"]) for p in told["photos"]] == [1, 2, 0]
     one = told["photos"][0]

@@ -3,6 +3,8 @@
 """`efm3 help`, and every verb's --help as somebody reads it who sees it first."""
 
 import re
+import subprocess
+import sys
 
 import click
 import pytest
@@ -48,7 +50,7 @@ def test_every_option_says_what_it_is_and_its_default(verb):
         assert not option.help.removesuffix("...").endswith("."), option.opts
         if option.is_flag or option.required or isinstance(option.type, click.Choice):
             continue
-        assert option.metavar, option.opts
+        assert option.metavar or option.type.name not in ("text", "integer", "float"), option.opts
         given = option.to_info_dict()["default"]
         known = given in (None, "", ()) or option.multiple or "UNSET" in str(given)
         assert known or option.show_default or "default" in option.help, option.opts
@@ -59,3 +61,15 @@ def test_the_words_of_the_verbs_are_one_line_each(cli):
     assert max(map(len, lines)) <= 80
     assert all(any(line.split()[:1] == [name] for line in lines)
                for name in command.list_commands(click.Context(command)))
+
+
+def test_the_command_itself_loads_no_catalogue():
+    """What is printed without a verb's work starts at once: versions, helps, texts."""
+    for words in (["--version"], ["--help"], ["help", "spec"], ["spec"]):
+        code = ("import sys\nfrom efm3.cli import cli\n"
+                f"try: cli({words!r})\nexcept SystemExit: pass\n"
+                "print(*sys.modules, file=sys.stderr)")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                              check=True)
+        loaded = {*done.stderr.split()}
+        assert not loaded & {"efm3.codes", "efm3.findings", "numpy", "rich", "construct"}, words

@@ -5,6 +5,7 @@
 import pytest
 
 from efm3.conformance import commands
+from tests.systems import posix
 
 
 def test_words():
@@ -68,6 +69,7 @@ def cannot(*words):
     return commands.cannot(list(words), e.value)
 
 
+@posix
 def test_why_a_command_cannot_be_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "reader"
@@ -80,3 +82,22 @@ def test_why_a_command_cannot_be_run(tmp_path, monkeypatch):
     assert cannot("./reader").endswith("the interpreter in its first line is missing")
     path.write_bytes(b"\x00\x01")
     assert cannot("./reader").endswith("it is neither a program nor has a first line with #!")
+
+
+def test_on_windows_a_backslash_stands_between_folders(monkeypatch):
+    monkeypatch.setattr(commands.sys, "platform", "win32")
+    assert commands.words_of(r'C:\py\python.exe "D:\my tools\r.py" {file} # all') == [
+        r"C:\py\python.exe", r"D:\my tools\r.py", "{file}", "#", "all"]
+    with pytest.raises(ValueError, match="cannot be split"):
+        commands.words_of('"')
+
+
+def test_on_windows_a_program_is_ended_with_those_that_it_started(monkeypatch):
+    ran = []
+
+    class Process:
+        pid, kill, wait = 7, lambda _: ran.append("kill"), lambda _: ran.append("wait")
+    monkeypatch.setattr(commands.sys, "platform", "win32")
+    monkeypatch.setattr(commands.subprocess, "run", lambda words, **_: ran.append(words))
+    commands.kill(Process())
+    assert ran == [["taskkill", "/f", "/t", "/pid", "7"], "kill", "wait"]

@@ -19,6 +19,7 @@ from efm3.convert.matching import network_of
 from efm3.source import Unreadable
 from tests.convert import ncnn_files as files
 from tests.convert.ncnn_files import floats, forward, pair, picture, raw, refusal, write
+from tests.systems import ABORTED, KILLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -258,8 +259,8 @@ def test_the_other_process_is_asked_picture_by_picture(runner):
 
 @pytest.mark.parametrize("text,why", [
     ("os._exit(9)", "code 9"), ("say(-1)", "refuses"), ("say(1 << 30)", "refuses"),
-    ("os.abort()", "code -6"), ("out.write(b'ab'); out.flush()", "code 0"),
-    ("import time; time.sleep(60)", "code -9"),
+    ("os.abort()", f"code {ABORTED}"), ("out.write(b'ab'); out.flush()", "code 0"),
+    ("import time; time.sleep(60)", f"code {KILLED}"),
 ])
 def test_the_other_process_may_end(text, why, runner, monkeypatch):
     if "sleep" in text:
@@ -270,7 +271,7 @@ def test_the_other_process_may_end(text, why, runner, monkeypatch):
 
 def test_the_other_process_may_end_on_a_picture(runner):
     f = runner("say(0)\nos.abort()\n")
-    with pytest.raises(efm3.Efm3Error, match=r"X013.*code -6"):
+    with pytest.raises(efm3.Efm3Error, match=rf"X013.*code {ABORTED}"):
         f(np.float32(X[None]))
 
 

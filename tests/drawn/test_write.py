@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from efm3 import drawn as synth
+from tools.gen.json_forms import FORMS, problems
 
 NEEDS = ("torch", "PIL")
 
@@ -68,6 +69,7 @@ def test_command_sheet_cache_and_speed(run, tmp_path):
         assert sheet.size == (336, 224)
     done = run("cache", tmp_path / "c", "--identities", 2, "--shots", 2, "--json")
     said = json.loads(done.stdout)
+    assert [*problems(FORMS["draw"], said)] == []
     assert said["pictures"] == 4 and said["drawn"]["classes"] == 2
     assert (tmp_path / "c/synth.json").is_file()
     threads = torch.get_num_threads()

@@ -69,6 +69,8 @@ def test_conditions_are_found_in_marks_helpers_and_fixtures():
     tree = ast.parse(MODULE)
     assert sorted(_needs.conditions(tree, "test_one")) == ["'no ship'", "a > 1", "b", "import sea"]
     assert _needs.conditions(tree, "test_two") == ["a > 1", "c"]
+    shared = ast.parse("from tests.systems import posix\n@posix\ndef test_x(): pass")
+    assert _needs.conditions(shared, "test_x") == ["sys.platform == 'win32'"]
     whole = ast.parse('import pytest\npytest.importorskip("sea")\nx = pytest.importorskip("a.b")')
     assert _needs.conditions(whole, "test_x") == ["import sea", "import a"]
 

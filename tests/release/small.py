@@ -25,6 +25,7 @@ FILES = {
                     "## 1.2.2 (2025-01-02)\n",
     "SECURITY.md": "To <!-- private-channel -->keep@efm3.org<!-- /private-channel -->.\n",
     "pyproject.toml": '[project]\nname = "efm3"\ndependencies = ["numpy>=1.24"]\n'
+                      '[project.urls]\nSource = "https://forge.efm3.org/efm3"\n'
                       '[project.optional-dependencies]\nimages = ["pillow>=10.3"]\n'}
 METADATA = ("Metadata-Version: 2.4\nName: efm3\nVersion: 1.2.3\nSummary: files\n"
             "Description-Content-Type: text/markdown\n\n# EFM3\n")

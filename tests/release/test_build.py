@@ -10,7 +10,7 @@ from tests.release import small
 from tools import ROOT
 from tools.release import built, checks, sources, twice
 
-NEEDS = ("cyclonedx", "twine", "pypi_attestations")
+NEEDS = ("cyclonedx", "twine", "pyroma", "pypi_attestations")
 
 
 def test_two_builds_agree_and_what_they_made_is_right(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from tests.release import small
 from tools.release import BuildFailed, built, sbom
 
-NEEDS = ("cyclonedx", "twine", "pypi_attestations")
+NEEDS = ("cyclonedx", "twine", "pyroma", "pypi_attestations")
 
 
 @pytest.fixture
@@ -60,6 +60,26 @@ def test_metadata_that_no_index_takes_is_seen(ready):
     small.make_wheel(ready, small.members(ready) | {
         f"{folder}/METADATA": b"Metadata-Version: 2.4\nName: efm3\nVersion: 1.2.3\n\n"})
     assert any("long_description" in line for line in built.metadata(ready))
+
+
+def test_a_description_whose_links_lead_nowhere_is_seen(ready):
+    folder = "efm3-1.2.3.dist-info"
+    text = small.METADATA + "![x](docs/x.svg) and [here](spec/EFM3.md), [there](https://a.org)\n"
+    path = small.make_wheel(ready, small.members(ready) | {f"{folder}/METADATA": text.encode()})
+    assert built.metadata(ready) == [
+        f"{path.name}: the description names {name}, which an index has not"
+        for name in ("docs/x.svg", "spec/EFM3.md")]
+    pyproject = ready.root / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace("Source", "Homepage"))
+    assert built.metadata(ready) == []  # where they would lead is not known yet
+
+
+def test_what_pyroma_would_better_is_seen(ready):
+    small.make_sdist(ready, {
+        "setup.py": b"from setuptools import setup\nsetup()\n",
+        "pyproject.toml": b'[project]\nname = "efm3"\nversion = "1.2.3"\n'
+                          b'[tool.setuptools]\npackages = []\n'})
+    assert "Your package does not have keywords data." in built.rating(ready)
 
 
 def test_a_name_that_no_attestation_takes_is_seen(ready):

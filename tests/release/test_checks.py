@@ -15,7 +15,7 @@ def change(release, name, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["committed", "version", "changelog", "report"])
+@pytest.mark.parametrize("name", ["committed", "version", "changelog", "report", "urls"])
 def test_a_project_that_is_ready_passes(release, name):
     assert checks.CHECKS[name](release) == []
 
@@ -86,6 +86,23 @@ def test_this_project_has_the_place():
     """Filled or empty: it is there once, in the section on reports."""
     text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     assert len(checks.CHANNEL.findall(text.partition("## Report a problem")[2])) == 1
+
+
+@pytest.mark.parametrize("old,new,said", [
+    ("Source =", "Homepage =", "there is no Source. Put the https address"),
+    ("[project.urls]\nSource = \"https://forge.efm3.org/efm3\"\n", "", "there is no Source"),
+    ("https://forge.efm3.org", "http://forge.efm3.org", "is no https link"),
+    ("https://forge.efm3.org", "https://example.org", "is no https link"),
+    ("https://forge.efm3.org/efm3", "keep@efm3.org", "is no https link"),
+])
+def test_a_repository_that_is_none(release, old, new, said):
+    change(release, "pyproject.toml", old, new)
+    (line,) = checks.urls(release)
+    assert said in line and line.startswith("pyproject.toml, [project.urls]: ")
+
+
+def test_this_project_has_the_place_for_its_addresses():
+    assert (ROOT / "pyproject.toml").read_text(encoding="utf-8").count("\n[project.urls]\n") == 1
 
 
 def test_generated_files_that_are_stale_are_seen(release):

@@ -5,7 +5,6 @@
 
 import csv
 import json
-import os
 import signal
 
 import numpy as np
@@ -56,7 +55,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, af
     def killed(self, *args):
         real(self, *args)
         if self.step == after:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
     with monkeypatch.context() as m:
         m.setattr(loop.Trainer, "_count", killed)
         assert run(*SMALL, out=tmp_path / "halves") == 75

@@ -17,6 +17,7 @@ from efm3.drawn import Faces, cache, write
 from efm3.train import story
 from tests.train.standin import Patterns
 from tools.gen import ship
+from tools.gen.json_forms import FORMS, problems
 
 NEEDS = ("torch", "PIL")
 
@@ -70,6 +71,7 @@ def test_a_cache_and_a_spec_become_the_same_file_in_one_step(train, tmp_path, dr
     assert train("--data", drawn / "data", "--out", tmp_path / "a", *SMALL, "--held-out",
                  drawn / "held", "--json") == 0
     told = json.loads(capsys.readouterr().out)
+    assert [*problems(FORMS["train"], told)] == []
     assert train("--data", "synth:1:8:4", "--out", tmp_path / "b", *SMALL, "--held-out",
                  "synth:1:20:20") == 0
     assert capsys.readouterr().out == ""
@@ -120,6 +122,7 @@ def test_wrong_held_out_pairs_are_refused_before_the_training(train, tmp_path, c
 def test_a_stop_is_told_too(run, tmp_path, capsys):
     assert run("--batch", 4, "--epochs", 2, "--max-minutes", "1e-9", "--json") == 75
     told = json.loads(capsys.readouterr().out)
+    assert [*problems(FORMS["train"], told)] == []
     assert told == {"run": str(tmp_path / "run"), "file": None, "sha256": None, "steps": 1,
                     "epochs": 0.25, "scores": {}, "max_error": None,
                     "stopped": "1e-09 minutes are over"}

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test needs of a machine to run: found in its source, where it says when it is skipped.
 
-A test is skipped by a mark `skipif` of its own or of its module, or by pytest.skip or
-pytest.importorskip in it, or in a function or fixture of its module that it names. `WORDS` says
-what each of these conditions means; one that is not there is refused by tools/gen/promises.py.
+A test is skipped by a mark `skipif` of its own, of its module or of tests/systems.py, or by
+pytest.skip or pytest.importorskip in it, or in a function or fixture of its module that it names.
+`WORDS` says what each of these conditions means; one that is not there is refused by
+tools/gen/promises.py.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+
+from tools import ROOT
 
 WORDS = {
     "shutil.which('cc') is None": "a C compiler",
@@ -44,8 +47,10 @@ def conditions(tree: ast.Module, test: str) -> list[str]:
     """When a test of a module is skipped: conditions and reasons as their source, and `import NAME`
     for a library that must be there."""
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-    named = {n.targets[0].id: n.value for n in tree.body
-             if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
+    named = _assigned(tree)
+    if any(isinstance(n, ast.ImportFrom) and n.module == "tests.systems" for n in tree.body):
+        shared = (ROOT / "tests" / "systems.py").read_text(encoding="utf-8")
+        named = _assigned(ast.parse(shared)) | named
     marks = [*_listed(named.get("pytestmark")),
              *(functions[test].decorator_list if test in functions else ())]
     found = [out for mark in marks for out in _mark(mark, named)]
@@ -63,6 +68,11 @@ def conditions(tree: ast.Module, test: str) -> list[str]:
             todo += [inner.id] if isinstance(inner, ast.Name) else []
             todo += [inner.arg] if isinstance(inner, ast.arg) else []
     return list(dict.fromkeys(found))
+
+
+def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
+    return {n.targets[0].id: n.value for n in tree.body
+            if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
 
 
 def _listed(value: ast.expr | None) -> list[ast.expr]:

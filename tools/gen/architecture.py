@@ -64,6 +64,8 @@ def _title(room: str) -> str:
         return f"{room.replace('.', '/')}/"
     if room == "efm3":
         return "efm3/__init__.py"
+    if room == "tests":
+        return "tests/"
     return f"efm3/{room}/" if (ROOT / "efm3" / room).is_dir() else f"efm3/{room}.py"
 
 

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from pypi_attestations import Distribution
 
-from tools.release import content, pack, sbom, sources
+from tools.release import checks, content, pack, readme, sbom, sources
 from tools.release.checks import Check, Release
 from tools.release.twice import twice
 
@@ -58,11 +59,35 @@ def boms(release: Release) -> list[str]:
 
 
 def metadata(release: Release) -> list[str]:
-    """Name, version, licence and description are such as an index takes."""
+    """Name, version, licence and description are such as an index takes, and whole."""
     paths = [str(p) for p in [*_wheels(release), _sdist(release)]]
     done = subprocess.run([sys.executable, "-m", "twine", "--no-color", "check", "--strict",
                            *paths], capture_output=True, text=True, check=False)
-    return (done.stdout + done.stderr).splitlines() if done.returncode else []
+    if done.returncode:
+        return (done.stdout + done.stderr).splitlines()
+    stated = checks.stated_urls(release)
+    return [f"{path.name}: the description names {name}, which an index has not"
+            for path in [*_wheels(release), _sdist(release)] if "Source" in stated
+            for name in readme.relative(_described(pack.members(path)))]
+
+
+def _described(files: dict[str, bytes]) -> str:
+    """The text of a wheel's METADATA or an sdist's PKG-INFO."""
+    return next(data for name, data in files.items()
+                if re.search(r"\.dist-info/METADATA$|^[^/]+/PKG-INFO$", name)).decode("utf-8")
+
+
+def rating(release: Release) -> list[str]:
+    """pyroma finds nothing to better in the sdist. What it is not asked: an author's address, and
+    the project's places, which are the owner's to give (the check `urls`)."""
+    done = subprocess.run([sys.executable, "-m", "pyroma", "--min", "10", "--skip-tests",
+                           "AuthorEmail,Url", "--file", str(_sdist(release))],
+                          capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return []
+    told = re.split(r"^-+$", done.stdout, flags=re.MULTILINE)
+    return (told[2] if len(told) > 2 else done.stderr[-500:]).strip().splitlines() or [
+        "pyroma failed and said nothing"]
 
 
 def attestable(release: Release) -> list[str]:
@@ -78,5 +103,5 @@ def attestable(release: Release) -> list[str]:
 
 
 CHECKS: dict[str, Check] = {"reproducible": reproducible, "contents": contents, "boms": boms,
-                            "metadata": metadata, "attestable": attestable}
+                            "metadata": metadata, "rating": rating, "attestable": attestable}
 """Name to check, of what is built. The first of them builds it."""

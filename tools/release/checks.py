@@ -14,6 +14,11 @@ from typing import NamedTuple
 from tools.gen import figures
 from tools.release import sources
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 CHANNEL = re.compile(r"<!-- private-channel -->(.*?)<!-- /private-channel -->", re.DOTALL)
 """The owner's place in SECURITY.md."""
 
@@ -92,6 +97,23 @@ def report(release: Release) -> list[str]:
     return []
 
 
+def stated_urls(release: Release) -> dict[str, str]:
+    """Name to address, of pyproject.toml's [project.urls]."""
+    found: dict[str, str] = tomllib.loads(release.text("pyproject.toml"))["project"].get("urls", {})
+    return found
+
+
+def urls(release: Release) -> list[str]:
+    """pyproject.toml names the owner's places: Source is that of the repository."""
+    stated = stated_urls(release)
+    if "Source" not in stated:
+        return ["pyproject.toml, [project.urls]: there is no Source. Put the https address of the "
+                "owner's repository there"]
+    return [f"pyproject.toml, [project.urls]: {name} is {link!r}, which is no https link"
+            for name, link in stated.items()
+            if not (_ADDRESS.fullmatch(link) and link.startswith("https:")) or _NOBODY.search(link)]
+
+
 def generated(release: Release) -> list[str]:
     """Every generated file is what its source gives."""
     done = subprocess.run([sys.executable, "-m", "tools.gen", "--check"], cwd=release.root,
@@ -107,5 +129,6 @@ def evidence(release: Release) -> list[str]:
 
 
 CHECKS: dict[str, Check] = {"committed": committed, "version": version, "changelog": changelog,
-                            "report": report, "generated": generated, "evidence": evidence}
+                            "report": report, "urls": urls, "generated": generated,
+                            "evidence": evidence}
 """Name to check, of the project."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 import click
 
 from efm3.cli import json_option, styler
+from efm3.cli._kinds import CASES
+from efm3.cli.conformance._none import none
 from efm3.texts import dumps
 
 
 @click.command("list")
-@click.argument("words", nargs=-1, metavar="WORD...")
+@click.argument("words", nargs=-1, type=CASES, metavar="WORD...")
 @json_option
 def command(words: tuple[str, ...], as_json: bool) -> None:
     """List the cases that the WORDs name (as for `run --select`); a single ID is shown in full.
@@ -20,7 +22,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     efm3 conformance list smoke
     efm3 conformance list bad-h004-stem-kernel-4
 
-    Exit codes: 0 listed, 2 nothing has that name.
+    Exit codes: 0 listed, 1 nothing has that name, 2 usage.
     """
     from efm3.conformance.cases import named
     from efm3.conformance.export import describe
@@ -28,7 +30,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
 
     chosen = named(words)
     if not chosen:
-        raise click.UsageError(f"no case is named {' '.join(words)}")
+        none(words)
     if as_json:
         click.echo(dumps({"cases": [describe(c, full=False) for c in chosen]}, indent=2))
         return

@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from efm3.cli import separate, source
+from efm3.cli._kinds import FILE
 from efm3.source import write_atomic
 from efm3.texts import dumps
 
 
 @click.command("statement")
-@click.argument("results", type=click.Path(allow_dash=True))
+@click.argument("results", type=FILE)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
               metavar="OUT", help="write it here instead of to standard output")
 @click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), metavar="X.svg",

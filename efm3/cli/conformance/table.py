@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from efm3.cli import separate, source
+from efm3.cli._kinds import FILE
 from efm3.source import name_of, write_atomic
 from efm3.texts import dumps
 
 
 @click.command("table")
 @click.argument("statements", metavar="STATEMENT...", nargs=-1, required=True,
-                type=click.Path(allow_dash=True))
+                type=FILE)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
               metavar="OUT", help="write it here instead of to standard output")
 @click.option("--format", "form", type=click.Choice(["md", "html", "json"]),

@@ -10,6 +10,7 @@ import sys
 import click
 
 from efm3.cli import json_option, source, styler
+from efm3.cli._kinds import FILE
 from efm3.conformance.requirements import CLASSES
 from efm3.findings import Efm3Error, printable
 from efm3.precision import PRECISIONS
@@ -17,7 +18,7 @@ from efm3.texts import dumps
 
 
 @click.command("verify-statement")
-@click.argument("statement", type=click.Path(allow_dash=True))
+@click.argument("statement", type=FILE)
 @click.option("--rerun", "program", metavar="CMD", help="run a sample of its cases on CMD")
 @click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES),
               help="run again the claims of this class alone")

@@ -167,7 +167,8 @@ def main() -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     level = args.level if args.kind == "reader" else "-"
-    table = [line.split("\t") for line in (HERE / "index.tsv").read_text().splitlines()]
+    index = (HERE / "index.tsv").read_text(encoding="utf-8")
+    table = [line.split("\t") for line in index.splitlines()]
     chosen = [row for row in table if row[0] == args.kind and row[3] == level
               and fnmatch.fnmatchcase(row[1], args.only)]
     if not args.command or not chosen:

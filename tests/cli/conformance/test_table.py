@@ -34,7 +34,7 @@ def test_forms(cli, files, tmp_path):
         assert result.exit_code == 0 and not result.stdout
         assert out.read_text(encoding="utf-8") == given[form], suffix
     cli("conformance", "table", *files, "-o", tmp_path / "page.html", "--format", "md")
-    assert (tmp_path / "page.html").read_text() == given["md"]
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == given["md"]
 
 
 def test_standard_input(cli, files):
