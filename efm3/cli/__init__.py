@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 
 import efm3
+from efm3.cli._colours import asked, coloured
 from efm3.cli._kinds import ISA
 from efm3.precision import PRECISIONS
 from efm3.texts import printable
@@ -126,6 +127,16 @@ class Verbs(click.Group):
             restore_help(command)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str],
+                        ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click.Group; a word that is no verb is answered with those that are like it."""
+        word = args[0]
+        if word in self.verbs or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from efm3.cli._names import meant
+
+        ctx.fail(f"No such verb {word!r}{meant(word, self.verbs)}")
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """The verbs, of which none is loaded, and this group's own options."""
         from click.shell_completion import CompletionItem
@@ -167,10 +178,19 @@ class _Top(Verbs):
     def make_context(self, info_name: str | None, args: list[str],
                      parent: click.Context | None = None, **extra: Any) -> click.Context:
         with _escaped():
-            return super().make_context(info_name, args, parent, **extra)
+            # Or click drops the colours that FORCE_COLOR asks for.
+            return super().make_context(info_name, args, parent, color=asked(), **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
+        """Run the verb; Ctrl-C ends it in one line too, also while it says why it ends."""
+        try:
+            return self._invoke(ctx)
+        except KeyboardInterrupt:  # in a verb that has nothing to end in order
+            click.echo("efm3: stopped", err=True)
+            ctx.exit(130)
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
             with _escaped():
                 return super().invoke(ctx)
@@ -192,9 +212,6 @@ class _Top(Verbs):
             where = f"{e.filename}: " if e.filename else ""
             click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
-        except KeyboardInterrupt:  # in a verb that has nothing to end in order
-            click.echo("efm3: stopped", err=True)
-            ctx.exit(130)
 
 
 @click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})
@@ -216,10 +233,10 @@ if sys.flags.optimize > 1:
 
 
 def styler() -> Callable[..., str]:
-    """click.style on a terminal without NO_COLOR, else a style that adds nothing."""
+    """click.style where standard output is coloured, else a style that adds nothing."""
     from efm3.findings import plain  # with the catalogue of codes, which --help does without
 
-    return click.style if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+    return click.style if coloured() else plain
 
 
 def source(file: str) -> Source:

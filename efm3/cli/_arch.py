@@ -4,20 +4,30 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from efm3 import mirror
 from efm3.arch import ARCHS, Arch
 from efm3.cli import source
+from efm3.cli._names import meant
 from efm3.findings import printable
 from efm3.reading import scan_of
+from efm3.source import Unreadable
 
 
 def arch_of(word: str) -> Arch:
     """The arch that `word` names. Raises ClickException, Efm3Error, Unreadable."""
     if word in ARCHS:
         return ARCHS[word]
-    found = scan_of(source(word))
+    try:
+        found = scan_of(source(word))
+    except Unreadable as e:
+        if word == "-" or os.path.lexists(word):
+            raise
+        sizes = f"no size has this name ({', '.join(ARCHS)}) and no file"
+        raise Unreadable(f"{word}: {sizes}{meant(word, ARCHS)}") from e
     if found.arch is not None:
         return found.arch
     data = bytes(found.data)

@@ -8,7 +8,7 @@ import math
 import struct
 from collections.abc import Iterator
 
-from efm3.cli._render import LABEL, Lines, text
+from efm3.cli._render import LABEL, Lines, Row, text
 from efm3.inspection import BytesRow
 from efm3.places import unravel
 from efm3.scan import Scan
@@ -26,13 +26,14 @@ def default_part(scan: Scan) -> str | None:
 
 
 def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
-    """The rows' bytes with their meaning: 8 per line, 16 where there is room.
+    """The rows' bytes with their meaning: 8 per line, 16 where there is room, 4 on a narrow
+    terminal.
 
     Long fields that are text have their name in a line above instead of beside them.
     """
     for row in rows:
         beside = row["length"] <= 8 or row["path"].endswith(".data")
-        step = 8 if beside and width < 120 else 16
+        step = 16 if width >= (120 if beside else 78) else 8 if width >= 46 else 4
         colour = next(c for start, c in COLOURS if row["path"].startswith(start))
         if row["path"].endswith(("pad", "reserved")) and not int(row["hex"] or "0", 16):
             colour = LABEL
@@ -43,9 +44,14 @@ def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
         for at in range(0, len(data), step):
             part = data[at:at + step]
             shown = "".join(chr(b) if 32 <= b < 127 else "." for b in part)
-            yield text((f"{row['offset'] + at:08x}  ", LABEL),
-                       (f"{part.hex(' '):{3 * step}}", colour),
-                       (f"{shown:{step}}  ", LABEL), next(notes, "") if beside else "")
+            note = next(notes, "") if beside else ""
+            line = Row()
+            for word, style in ((f"{row['offset'] + at:08x}  ", LABEL),
+                                (f"{part.hex(' '):{3 * step}}", colour),
+                                (f"{shown:{step}}  ", LABEL), (note, "")):
+                line.append(word, style)
+            line.starts = (0, len(line) - len(note))
+            yield line
 
 
 def _notes(scan: Scan, row: BytesRow, step: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from rich.console import Console
 from rich.text import Text
 
 from efm3 import format as fmt
+from efm3.cli._colours import PLAIN_TERMINALS, coloured
+from efm3.cli._names import apart, middle
 from efm3.findings import printable
 from efm3.inspection import Inspection, TensorRow, inspect
 from efm3.reading import scan_of
@@ -33,48 +36,93 @@ Lines = Iterator[Text]
 LABEL = "dim"
 GOOD, BAD = "bold green", "bold red"
 MAX_FINDINGS = 8
+NARROWEST, INDENT = 20, 4
+"""Columns that a terminal has at least, and by which the second of two lines is indented."""
 # Labels on the card, and the keys of the mirror's meta that they show.
 CARD_KEYS = {"about": "description", "source": "source", "licence": "licence",
              "training": "training_data", "created": "created", "seed": "seed"}
 PICTURES = {fmt.TURNED: "TURNED by 180° before the network: efm3 does it, an engine that skips "
             "the mirror does not", "": "UNKNOWN: see meta.picture"}
 """What the card says first where the network does not take its picture upright."""
+FACT = 16
+"""Columns of what header, mirror or table say of something."""
 BARS = " ▁▂▃▄▅▆▇█"
 ASCII = str.maketrans("╭╮╰╯─│·×→…✔✘▁▂▃▄▅▆▇█≠", "++++-|.x>~*!_.-=+*##!")
 
 
 def console(**options: Any) -> Console:
-    """A console on stdout: colour on a terminal only and never with NO_COLOR, no markup.
+    """A console on stdout, with styles where `coloured` says so, and without markup.
 
     A pipe gets 100 columns where COLUMNS does not say otherwise.
     """
-    if not options and not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
-        options = {"width": 100}
+    if not options:
+        on = coloured()
+        options = {"force_terminal": on, "no_color": not on}
+        if not on or os.environ.get("TERM") in PLAIN_TERMINALS:
+            options["color_system"] = "standard" if on else None
+        if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+            options["width"] = 100
     return Console(highlight=False, markup=False, emoji=False, **options)
 
 
+class Row(Text):
+    """A line of a table; `starts` are the characters at which its columns begin."""
+
+    starts: tuple[int, ...] = ()
+
+
+def _folded(line: Text, starts: tuple[int, ...], out: Console) -> Iterator[Text]:
+    """A line that is wider than the terminal as several: a table's between its columns, so that
+    the same columns of all rows stay below each other, and any other between words."""
+    room = max(out.width, NARROWEST)
+    if line.cell_len <= room:
+        yield line
+        return
+    parts = [line[a:b] for a, b in pairwise([*starts, len(line)])] if starts else []
+    while parts:
+        here = parts.pop(0)
+        while parts and here.cell_len + parts[0].cell_len <= room:
+            here = here.append_text(parts.pop(0))
+        here.rstrip()
+        # What stands alone was padded for a column; from here on the lines belong to the first.
+        if here.plain.strip():
+            yield from _folded(here, (), out)
+        if parts:
+            parts[0] = text(" " * INDENT, parts[0]) if parts[0].plain.strip() else parts[0]
+    if not starts:
+        first = line.wrap(out, room)[0]
+        yield first
+        rest = line[len(first):]
+        rest = rest[len(rest.plain) - len(rest.plain.lstrip()):]
+        indent = min(room // 2, len(line.plain) - len(line.plain.lstrip()) + INDENT)
+        for part in rest.wrap(out, room - indent):
+            yield text(" " * indent, part)
+
+
 def show(lines: Iterable[Text], out: Console | None = None) -> None:
-    """Print lines, cut at the width of a terminal, whole in a pipe.
+    """Print lines, folded at the width of a terminal, whole in a pipe.
 
     Characters that stdout cannot encode are replaced.
     """
     out = out or console()
-    cut: Any = {"no_wrap": True, "overflow": "ellipsis"} if out.is_terminal else {"soft_wrap": True}
+    fold = out.record or sys.stdout.isatty()
     narrow = not out.encoding.lower().startswith("utf")
     if narrow and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-    bare = not (out.is_terminal or out.record or out.color_system)
+    bare = not (out.record or out.color_system)
     for line in lines:
         line.rstrip()
         if narrow:
             line.plain = line.plain.translate(ASCII)
-        if bare:  # nothing to style or cut: rich would take ten times as long
-            out.file.write(f"{line.plain}\n")
-        else:
-            out.print(line, **cut)
+        starts = line.starts if isinstance(line, Row) else ()
+        for part in _folded(line, starts, out) if fold else [line]:
+            if bare:  # nothing to style: rich would take ten times as long
+                out.file.write(f"{part.plain}\n")
+            else:
+                out.print(part, soft_wrap=True)
 
 
-def text(*cells: Cell) -> Text:
+def text(*cells: Cell | Text) -> Text:
     """Cells one after the other."""
     return Text.assemble(*cells)
 
@@ -102,10 +150,12 @@ def grid(rows: Iterable[list[Cell]], align: str, gap: int = 2) -> Lines:
     widths = [max((cell_len(row[i][0]) for row in table if i < len(row)), default=0)
               for i in range(len(align))]
     for row in table:
-        line = Text()
+        line, starts = Row(), list[int]()
         for (word, style), side, width in zip(row, align, widths, strict=False):
+            starts.append(len(line))
             space = " " * (width - cell_len(word))
             line.append((space + word if side == ">" else word + space) + " " * gap, style)
+        line.starts = tuple(starts)
         yield line
 
 
@@ -131,8 +181,7 @@ def everything(i: Inspection, width: int) -> Lines:
 def card(i: Inspection, width: int) -> Lines:
     """The label: which size, what it is, where it comes from, the verdict."""
     room, measure = width - 14, console(width=width)
-    title = Text(f" {printable(os.path.basename(i['source']))} ")
-    title.truncate(width - 4, overflow="ellipsis")
+    title = Text(f" {middle(printable(os.path.basename(i['source'])), width - 6)} ")
     yield text(("╭─", LABEL), (title.plain, "bold"),
                ("─" * (width - 3 - title.cell_len) + "╮", LABEL))
     for label, value in _card_rows(i):
@@ -203,21 +252,22 @@ def coherence(i: Inspection) -> Lines:
         agree = all(g["agree"] for g in group)
         style = "" if agree else BAD
         cells: list[Cell] = [(name, style)]
-        for who in ("header", "mirror", "table"):
-            known = [g[who] for g in group]
-            words = " ".join(f"{_short(v):>2}" if step == 3 else _short(v) for v in known)
+        sides = [[g[who] for g in group] for who in ("header", "mirror", "table")]
+        shown = apart([_fact(v) for known in sides for v in known], FACT)
+        for n, known in enumerate(sides):
+            part = shown[n * step:n * step + step]
+            words = " ".join(f"{v:>2}" for v in part) if step == 3 else part[0]
             cells.append((words, style or (LABEL if all(v is None for v in known) else "")))
         rows.append([*cells, "" if agree else ("✘ differs", BAD)])
         at += step
     yield from grid(rows, "<>>><", 3)
 
 
-def _short(value: Any) -> str:
+def _fact(value: Any) -> str:
     if value is None:
         return "·"
     whole = isinstance(value, int) and not isinstance(value, bool)
-    line = f"{value:,}" if whole else _said(value)
-    return line if len(line) <= 16 else line[:15] + "…"
+    return f"{value:,}" if whole else _said(value)
 
 
 def sizes(i: Inspection) -> Lines:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from textwrap import wrap
 
+from efm3.cli._names import apart
 from efm3.cli._render import LABEL, Cell, Lines, bars, grid, text
 from efm3.evaluation.paired import CONFIDENCE, Difference
 from efm3.evaluation.scores import At, Scores
@@ -130,7 +131,7 @@ def _names(names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
         shown = list(names)
     shown = [printable(name) for name in shown]
     room = max(10, width // 2)
-    rows = [name if len(name) <= room else "…" + name[1 - room:] for name in shown]
+    rows = apart(shown, room)
     for letters in range(HEADING, LONGEST + 1):
         heads = [printable(name[-letters:]) for name in shown]  # another part begins it
         fits = letters == HEADING or _wide(rows) + 1 + len(names) * (_wide(heads) + 1) <= width

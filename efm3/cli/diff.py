@@ -12,6 +12,7 @@ import click
 
 from efm3.cli import json_option, source
 from efm3.cli._kinds import FILE
+from efm3.cli._names import apart
 from efm3.findings import printable
 from efm3.reading import scan_of
 from efm3.scan import Scan
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from efm3.cli._render import Cell
     from efm3.diffing import Diff
+
+LONGEST = 40
+"""Columns of a path, and of a value."""
 
 
 @click.command("diff")
@@ -76,8 +80,10 @@ def _lines(found: Diff, every: bool) -> Iterator[Text]:
     for title, changes in (("header", found["header"]), ("mirror", found["mirror"])):
         if changes:
             rows: list[list[Cell]] = [[(title, "bold"), ("a", "dim"), ("b", "dim")]]
-            rows += [[_short(c["path"]), (_short(c["a"]), "red"), (_short(c["b"]), "green")]
-                     for c in changes]
+            paths = apart([_said(c["path"]) for c in changes], LONGEST)
+            for path, c in zip(paths, changes, strict=True):
+                one, two = apart([_said(c["a"]), _said(c["b"])], LONGEST)
+                rows.append([path, (one, "red"), (two, "green")])
             yield from grid(rows, "<<<")
     tensors = found["tensors"]
     shown = [t for t in tensors if every or t["state"] != "identical"]
@@ -106,6 +112,5 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _short(value: Any) -> str:
-    line = printable(value if isinstance(value, str) else repr(value))
-    return "·" if value is None else line if len(line) <= 40 else line[:39] + "…"
+def _said(value: Any) -> str:
+    return "·" if value is None else printable(value if isinstance(value, str) else repr(value))

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import io
 import sys
-from difflib import get_close_matches
 
 import click
 
 from efm3.cli import separate, source
 from efm3.cli._kinds import FILE, TENSOR
+from efm3.cli._names import meant
 from efm3.texts import dumps
 
 
@@ -39,8 +39,7 @@ def command(file: str, tensor: str, output: str, as_json: bool) -> None:
     separate([file], [output])
     tensors = load(source(file), level="structure").tensors
     if tensor not in tensors:
-        near = ", ".join(get_close_matches(tensor, tensors, 3))
-        raise click.BadParameter(f"no tensor {tensor!r}" + (f"; near: {near}" if near else ""),
+        raise click.BadParameter(f"no tensor {tensor!r}{meant(tensor, tensors)}",
                                  param_hint="TENSOR")
     buffer = io.BytesIO()
     np.save(buffer, tensors[tensor], allow_pickle=False)

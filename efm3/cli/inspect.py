@@ -10,8 +10,9 @@ from efm3.cli import source
 from efm3.cli._kinds import FILE, PLACE, TENSOR
 from efm3.inspection import inspect
 from efm3.reading import scan_of
+from efm3.scan import Scan
 from efm3.source import name_of, path_of
-from efm3.texts import dumps
+from efm3.texts import dumps, printable
 
 
 @click.command("inspect")
@@ -33,7 +34,8 @@ def command(ctx: click.Context, file: str | None, tensors: str | None, part: str
     efm3 inspect weights.bin --hex arch.stages
     efm3 inspect weights.bin --json | jq .card
 
-    Exit codes: 0 shown (a broken file too: its verdict says so), 2 usage, 3 unreadable.
+    Exit codes: 0 shown (a broken file too: its verdict says so), 1 no tensor matches GLOB,
+    2 usage, 3 unreadable.
     """
     # `inspect --tensors FILE`: the optional value has swallowed the file.
     if file is None and part:
@@ -50,12 +52,14 @@ def command(ctx: click.Context, file: str | None, tensors: str | None, part: str
             seen = inspect(s, name, tensors=tensors or "*", part=part or None, fields=True,
                            path=path)
             click.echo(dumps(seen, indent=2, allow_nan=False))
+            _matched(s, tensors, len(seen["tensors"]))
             return
         from efm3.cli import _hex, _render
 
         if part == "":
             part = _hex.default_part(s)
         seen = inspect(s, name, tensors=tensors, part=part, path=path)
+        _matched(s, tensors, len(seen["tensors"]))
     except ValueError as e:
         raise click.BadParameter(str(e), ctx, param_hint="--hex") from None
     out = _render.console()
@@ -65,3 +69,14 @@ def command(ctx: click.Context, file: str | None, tensors: str | None, part: str
         _render.show(_render.tensors(seen["tensors"], out.width), out)
     if part is None and tensors is None:
         _render.show(_render.everything(seen, out.width), out)
+
+
+def _matched(s: Scan, glob: str | None, count: int) -> None:
+    """Raises ClickException where GLOB names no tensor."""
+    if glob in (None, "*") or count:
+        return
+    from efm3.cli._names import meant
+
+    names = [t.name for t in s.tensors if t.name]
+    raise click.ClickException(f"no tensor matches {printable(glob)!r}"
+                               + meant(glob.strip("*?"), names))

@@ -60,8 +60,8 @@ def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: t
     \b
     efm3 search people.parquet who.jpg --model weights.bin -k 3
 
-    Exit codes: 0 done; 1 no query has an embedding, input that is refused or a library that is
-    missing; 2 usage; 3 unreadable.
+    Exit codes: 0 done; 1 no query has an embedding or a hit, input that is refused or a library
+    that is missing; 2 usage; 3 unreadable.
     """
     if not queries and not paths:
         raise click.UsageError("give a QUERY, or --row PATH")
@@ -93,18 +93,22 @@ def command(ctx: click.Context, index: str, queries: tuple[str, ...], further: t
     if not answers.good:
         click.echo("efm3: no query has an embedding", err=True)
         ctx.exit(1)
+    if not answers.hits:
+        click.echo("efm3: nothing is similar enough", err=True)
+        ctx.exit(1)
 
 
 class _Counted:
-    """Answers as they pass, and how many queries had an embedding."""
+    """Answers as they pass, how many queries had an embedding, and how many hits they have."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self._answers = answers
-        self.good = 0
+        self.good = self.hits = 0
 
     def __iter__(self) -> Iterator[Answer]:
         for answer in self._answers:
             self.good += answer.error is None
+            self.hits += len(answer.hits)
             yield answer
 
 

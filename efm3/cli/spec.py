@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import click
 
 from efm3.cli._kinds import FORM
+from efm3.cli._names import meant
 from efm3.forms import FORMS
 from efm3.texts import dumps, printable
 
@@ -40,9 +39,8 @@ def command(name: str | None, as_json: bool) -> None:
                 if form.use:
                     click.echo(f"{'':{width}}  use: {form.use}")
     elif name not in FORMS:
-        near = get_close_matches(name, FORMS)
-        raise click.UsageError(f"there is no {printable(name)!r}; " + (
-            f"did you mean {near[0]}?" if near else "`efm3 spec` lists what there is"))
+        raise click.UsageError(f"there is no {printable(name)!r}" + (
+            meant(name, FORMS) or "; `efm3 spec` lists what there is"))
     elif as_json and name == "rules":
         from efm3.forms.codes_page import rows
 

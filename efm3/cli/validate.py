@@ -16,7 +16,7 @@ import click
 from efm3 import reporting
 from efm3.cli import separate, styler
 from efm3.cli._kinds import FILE, RULES
-from efm3.codes import LEVELS
+from efm3.codes import LEVELS, near
 from efm3.findings import Report, plain, printable
 from efm3.selection import EXCLUDE, GIT, Selection
 from efm3.settings import FAIL_ON, KEYS, Settings, find, read
@@ -35,8 +35,9 @@ def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> 
     words = [c.strip() for v in value for c in v.split(",") if c.strip()]
     for word in words:
         if not rule_code(word):
-            raise click.BadParameter(f"no rule starts with {word.upper()!r} "
-                                     "(`efm3 explain --all`)")
+            likely = [c for c in near(word) if rule_code(c)]
+            raise click.BadParameter(f"no rule starts with {word.upper()!r}; " + (
+                f"did you mean {' or '.join(likely)}?" if likely else "see `efm3 explain --all`"))
     return tuple(map(rule_code, words))
 
 
@@ -89,6 +90,7 @@ def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config:
     said = {key: own[key] for key in KEYS}
     said |= {key: value for option, value in given.items()
              if value not in (None, ()) and (key := option.replace("_", "-"))}
+    _some(said["level"], tuple(said["select"]), tuple(said["ignore"]))
     base = os.curdir if given["exclude"] else own.base
     files = _files(paths, said["exclude"], base, said["gitignore"], quiet)
     forms = _forms(outputs, form, [*files, own.file])
@@ -110,6 +112,14 @@ def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config:
         sys.exit(3)
     if said["fail-on"] != "never" and any(r.at_least(said["fail-on"]) for r in seen):
         sys.exit(1)
+
+
+def _some(level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> None:
+    """Raises ClickException where no rule is left: that a file is valid would say nothing."""
+    from efm3.rules import load_rules, selected
+
+    if not any(selected(code, select, ignore) for code in load_rules(level)):
+        raise click.ClickException(f"no rule of level {level} is selected, so nothing is checked")
 
 
 def _files(paths: tuple[str, ...], exclude: tuple[str, ...], base: str, gitignore: bool,

@@ -83,7 +83,8 @@ def test_names_are_safe_on_a_terminal(cli, tmp_path):
 
 def test_nothing_above(cli, index):
     done = cli("search", index, "--row", "0004.jpg", "--threshold", 1)
-    assert (done.exit_code, done.stdout) == (0, "0004.jpg: nothing\n")
+    assert (done.exit_code, done.stdout) == (1, "0004.jpg: nothing\n")
+    assert "nothing is similar enough" in done.stderr
 
 
 def test_no_query_has_an_embedding(cli, index):

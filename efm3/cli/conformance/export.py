@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from efm3.cli._kinds import CASES
+from efm3.cli.conformance._none import none
 from efm3.texts import dumps, printable
 
 
@@ -27,14 +28,14 @@ def command(target: Path, words: tuple[str, ...], large: bool, as_json: bool) ->
     efm3 conformance export cases
     efm3 conformance export kit.tar.gz
 
-    Exit codes: 0 written, 2 usage, 3 TARGET cannot be written.
+    Exit codes: 0 written, 1 --select names no case, 2 usage, 3 TARGET cannot be written.
     """
     from efm3.conformance import kit
     from efm3.conformance.cases import corpus, select
 
     chosen = select(corpus(large), words)
     if not chosen:
-        raise click.UsageError(f"--select {' '.join(words)} names no case")
+        none(words)
     packed = target.name.endswith(kit.SUFFIXES) and not target.is_dir()
     if target.exists() and not packed and not target.is_dir():
         raise click.UsageError(f"{target} is a file, and not the name of an archive "

@@ -8,6 +8,7 @@ import click
 
 from efm3.cli import json_option, styler
 from efm3.cli._kinds import CASES
+from efm3.cli.conformance._none import none
 from efm3.texts import dumps
 
 
@@ -21,7 +22,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     efm3 conformance list smoke
     efm3 conformance list bad-h004-stem-kernel-4
 
-    Exit codes: 0 listed, 2 nothing has that name.
+    Exit codes: 0 listed, 1 nothing has that name, 2 usage.
     """
     from efm3.conformance.cases import named
     from efm3.conformance.export import describe
@@ -29,7 +30,7 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
 
     chosen = named(words)
     if not chosen:
-        raise click.UsageError(f"no case is named {' '.join(words)}")
+        none(words)
     if as_json:
         click.echo(dumps({"cases": [describe(c, full=False) for c in chosen]}, indent=2))
         return

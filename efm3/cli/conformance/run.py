@@ -13,6 +13,7 @@ import click
 
 from efm3.cli import styler
 from efm3.cli._kinds import CASES
+from efm3.cli.conformance._none import none
 from efm3.codes import LEVELS
 from efm3.conformance import results
 from efm3.conformance.requirements import CLASSES
@@ -66,7 +67,8 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
     efm3 conformance run --reader 'python3 reader.py' --select smoke
     efm3 conformance run --engine @engine
 
-    Exit codes: 0 conforms, 1 a MUST case failed or a listed failure passes, 2 usage, 3 the program
+    Exit codes: 0 conforms, 1 a MUST case failed, a listed failure passes, or --select names
+    no case, 2 usage, 3 the program
     is broken (crash, timeout, no answer) and nothing failed, or it cannot be run: then the run
     stops at once.
     """
@@ -93,7 +95,7 @@ def command(reader: str | None, writer: str | None, editor: str | None, engine: 
         finally:
             of.close()
         if not runs[-1].outcomes:
-            raise click.UsageError(f"--select {' '.join(words)} names no case of a {name}")
+            none(words, name)
         if form == "text":
             click.echo("\n".join(results.text(runs[-1], styler())))
     if form == "json":

@@ -32,7 +32,7 @@ def test_json_is_the_index(cli, tmp_path):
 
 
 def test_refusals(cli, tmp_path):
-    assert cli("conformance", "export", tmp_path, "--select", "nothing").exit_code == 2
+    assert cli("conformance", "export", tmp_path, "--select", "nothing").exit_code == 1
     (tmp_path / "file").write_text("")
     assert cli("conformance", "export", tmp_path / "file").exit_code == 2
     assert cli("conformance", "export", tmp_path / "file" / "x", "--select", "H004").exit_code == 3

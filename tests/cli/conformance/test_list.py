@@ -23,4 +23,4 @@ def test_json(cli):
 
 def test_an_unknown_name(cli):
     result = cli("conformance", "list", "nothing")
-    assert result.exit_code == 2 and not result.stdout
+    assert result.exit_code == 1 and not result.stdout

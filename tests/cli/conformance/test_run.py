@@ -85,7 +85,7 @@ def test_known_failures(run, tmp_path):
 @pytest.mark.parametrize("words", [
     (), ("--reader", "true {nope}"), ("--reader", "true {model}"), ("--engine", "true {model}"),
     ("--reader", "true {file}", "--protocol", "lines"), ("--reader", "true {"),
-    ("--reader", ""), ("--reader", "@nothing"), ("--reader", "true", "--select", "nothing"),
+    ("--reader", ""), ("--reader", "@nothing"),
     ("--reader", "true", "--level", "deep"), ("--engine", "true", "--precision", "fp8")])
 def test_usage(run, words):
     result = run(*words)
