@@ -22,6 +22,7 @@ VERBS = {
     "spec": ["spec", "rules"], "layout": ["layout", "nano"], "diff": ["diff", ODD, ODD],
     "extract": ["extract", ODD, "stem.conv.w", "-o", "OUT/a.npy"], "verify": ["verify", ODD],
     "convert": ["convert", ODD, "OUT/x.npz"], "new": ["new", ODD, "-o", "OUT/n.bin"],
+    "examples": ["examples", "OUT"],
     "list": ["conformance", "list"],
     "run": ["conformance", "run", "--reader", "@python", "--select", "smoke"],
 }

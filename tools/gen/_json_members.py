@@ -395,6 +395,8 @@ FORMS: dict[str, Form] = {
     folders[].writable boolean: files can be made there
     folders[].free_bytes integer|null: room that is left
     folders[].reason string|null: why it cannot be used
+    config.file string|null: of settings, in or above the working folder
+    config.reason string|null: why it cannot be used
     streams list: standard input, output and error
     streams[].name string: stdin, stdout or stderr
     streams[].encoding string|null: null where there is none
