@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -32,8 +32,12 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
+# Programs for other systems, and those who build with CMake.
+LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
+# Every verb, many times.
+LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
@@ -64,11 +68,11 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) torch==2.13.0 onnxscript
 	$(PIP) -e '.[train,ncnn,litert,photos,daft,search,cluster]' pandas duckdb polars
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
-	$(PIP) -r $(RELEASE)
+	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
-	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/test_action.py) -rs
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
@@ -205,6 +209,13 @@ evidence-quick: $(BIN)/.installed ## can the quick ones be renewed, without a fi
 sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
 	$(PIP) -r $(RELEASE)
 	$(BIN)/python -m tools.release build
+
+# Each is audited, and each that something here runs is installed and used.
+wheels: $(BIN)/.installed ## wheels for Linux, musl, Windows and macOS in dist/, compiled with zig
+	$(PIP) -r tools/wheels/requirements.txt
+	$(BIN)/python -m tools.wheels build
+	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels audit
+	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels try
 
 # CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
 release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/

@@ -70,7 +70,8 @@ def _keep_going() -> None:
         told = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
         out = io.TextIOWrapper(io.BufferedWriter(_Pipe(1, "w", closefd=False)),
                                told or "utf-8", newline="\n")
-        vars(sys).update(stdout=out, __stdout__=out)  # the latter is typed as final
+        for name in ("stdout", "__stdout__"):  # the latter is typed as final
+            setattr(sys, name, out)
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.startswith("utf"):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -39,13 +39,14 @@ _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 
 
 def lacking(wrong: BaseException) -> str | None:
-    """Why a test cannot run on Windows, if it stopped at something that the test itself asked for
-    and that is not there; None for any other error, and for what the product asked for."""
+    """Why a test cannot run on Windows, if it stopped at something that the test itself, or a tool,
+    asked for and that is not there; None for any other error, and for what the product asked for.
+    """
     reason = _reason(wrong)
     places = list(_places(wrong))
     if reason is None or not places:
         return None
-    return reason if places[-1].is_relative_to(ROOT / "tests") else None
+    return None if places[-1].is_relative_to(ROOT / "efm3") else reason
 
 
 def _places(wrong: BaseException) -> Iterator[Path]:
@@ -87,5 +88,6 @@ def unimportable(text: str) -> str | None:
 
 
 def left_out() -> list[Path]:
-    """Folders of tests that Windows cannot collect: the release is made where fcntl is."""
-    return [ROOT / "tests" / "release"] if WINDOWS else []
+    """Folders of tests whose programs are for POSIX: the release is made where fcntl is, and the
+    fuzzers build a library and replace it."""
+    return [ROOT / "tests" / name for name in ("release", "fuzz")] if WINDOWS else []

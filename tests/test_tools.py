@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.systems import posix
 from tools.bench import start
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ def test_a_program_is_its_main(path):
     assert "main(" in ast.unparse(guard.body[-1]) and len(guard.body) <= 2
 
 
+@posix
 @pytest.mark.parametrize("words", [
     "tools.bench", "tools.bench conformance", "tools.bench engine", "tools.bench start",
     "tools.evidence", "tools.demo", "tools.verify_bin", "tools.gen", "tools.mutants",

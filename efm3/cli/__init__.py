@@ -182,7 +182,15 @@ class _Top(Verbs):
             return super().make_context(info_name, args, parent, color=asked(), **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; Efm3Error and OSError end in one line on stderr, not in a traceback."""
+        """Run the verb; Ctrl-C ends it in one line too, also while it says why it ends."""
+        try:
+            return self._invoke(ctx)
+        except KeyboardInterrupt:  # in a verb that has nothing to end in order
+            click.echo("efm3: stopped", err=True)
+            ctx.exit(130)
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """Efm3Error and OSError end in one line on stderr, not in a traceback."""
         try:
             with _escaped():
                 return super().invoke(ctx)
@@ -204,9 +212,6 @@ class _Top(Verbs):
             where = f"{e.filename}: " if e.filename else ""
             click.echo(f"efm3: {printable(f'{where}{e.strerror or e}')}", err=True)
             ctx.exit(3)
-        except KeyboardInterrupt:  # in a verb that has nothing to end in order
-            click.echo("efm3: stopped", err=True)
-            ctx.exit(130)
 
 
 @click.command(cls=_Top, context_settings={"help_option_names": ["-h", "--help"]})

@@ -17,7 +17,7 @@ PIPE = 80
 
 
 @click.command("doctor")
-@click.option("--quick", is_flag=True, help="only read what is installed; try nothing")
+@click.option("--quick", is_flag=True, help="only read what is installed; try no library")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, quick: bool, as_json: bool) -> None:

@@ -53,7 +53,8 @@ def examine(quick: bool = False, colours: bool | None = None) -> Diagnosis:
     """Look at the installation, this process and its surroundings; seconds, for libraries are
     tried in a process of their own, and the engine is compared with the reference.
 
-    `quick` only reads what is installed. `colours` is what the caller does on its terminal.
+    `quick` only reads what is installed, and loads the engine. `colours` is what the caller does
+    on its terminal.
     """
     from efm3.doctor import _engine
 
@@ -66,7 +67,7 @@ def examine(quick: bool = False, colours: bool | None = None) -> Diagnosis:
     required, extras = _libraries.survey(quick, broken, notes.append)
     facts: dict[str, Any] = {
         "quick": quick,
-        "efm3": _surroundings.package(broken, notes.append),
+        "package": _surroundings.package(broken, notes.append),
         "python": _surroundings.python(),
         "platform": _surroundings.platform(),
         "libraries": required,
@@ -74,6 +75,7 @@ def examine(quick: bool = False, colours: bool | None = None) -> Diagnosis:
         "threads": _surroundings.threads(),
         "extras": extras,
         "folders": _surroundings.folders(broken, notes.append),
+        "config": _surroundings.config(broken),
         "streams": _surroundings.streams(),
         "terminal": {**_surroundings.terminal(), "colours": colours},
     }

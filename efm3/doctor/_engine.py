@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from efm3.doctor._libraries import imported
 from efm3.doctor._surroundings import short
 from efm3.version import __version__
 
@@ -40,10 +41,15 @@ def state(quick: bool, broken: Broken, note: Callable[[str], None]) -> dict[str,
             note("the C engine was not built: what needs it is slower or refused; " + _AGAIN)
         return row
     row["file"] = short(str(spec.origin))
+    # In another process first: a library that was cut off may end the one that loads it.
+    if wrong := imported(["efm3._engine"])["efm3._engine"]:
+        row |= {"state": "broken", "reason": short(wrong)}
+        broken(f"the engine is there but cannot be loaded: {wrong}", _AGAIN)
+        return row
     try:
         module = import_module("efm3._engine")
         row["version"] = module.ffi.string(module.lib.mfn_version()).decode()
-    except Exception as e:  # whatever a damaged or foreign library raises
+    except Exception as e:  # whatever a foreign library raises, or lacks
         row |= {"state": "broken", "reason": short(f"{type(e).__name__}: {e}")}
         broken(f"the engine is there but cannot be loaded: {e}", _AGAIN)
         return row

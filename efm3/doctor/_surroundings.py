@@ -155,6 +155,21 @@ def _temporary(broken: Broken, note: Note) -> dict[str, Any]:
     return row
 
 
+def config(broken: Broken) -> dict[str, Any]:
+    """The file of settings that `efm3 validate` finds from the working folder."""
+    from efm3.findings import Efm3Error
+    from efm3.settings import find
+    from efm3.source import Unreadable
+
+    try:
+        found, reason = find().file or None, None
+    except (Efm3Error, Unreadable, OSError) as e:
+        found, reason = None, short(str(e))
+        broken(f"the settings cannot be used: {e}", "mend the file, or take it away; `efm3 config` "
+               "shows what holds")
+    return {"file": found and short(found), "reason": reason}
+
+
 def streams() -> list[dict[str, Any]]:
     """Standard streams: encoding, what is done with characters that it lacks, terminal or not."""
     rows = []

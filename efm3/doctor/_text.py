@@ -29,7 +29,7 @@ def page(value: dict[str, Any], width: int) -> str:
 
 
 def _rows(v: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    own, python, platform = v["efm3"], v["python"], v["platform"]
+    own, python, platform = v["package"], v["python"], v["platform"]
     yield "efm3", f"{own['version']}, {own['how']}, in {own['location']}"
     yield "python", (f"{python['version']} {python['implementation']}, {python['bits']} bits"
                      + ", free-threaded" * python["free_threaded"]
@@ -45,17 +45,17 @@ def _rows(v: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "threads", f"{threads['cores']} cores" + _settings(threads["settings"])
     for at, extra in enumerate(v["extras"]):
         yield ("extras" if at == 0 else ""), (
-            f"{extra['name']}: " + ("" if extra["installed"] else "not whole: ")
-            + (", ".join(map(_library, extra["libraries"])) or "nothing for this Python"))
+            f"{extra['name']}: " + (_extra(extra["libraries"]) or "nothing for this Python"))
     if not all(extra["installed"] for extra in v["extras"]):
         yield "", f"to add one, {hint('NAME')}"
     for at, folder in enumerate(v["folders"]):
         free = folder["free_bytes"]
         yield ("folders" if at == 0 else ""), (
             f"{folder['purpose']}: {folder['path'] or 'none'}, "
-            + ("writable" if folder["writable"] else "NOT writable")
+            + ("writable" if folder["writable"] else "not writable")
             + (f", {free >> 20:,} MiB free" if free is not None else "")
             + (f", {folder['reason']}" if folder["reason"] else ""))
+    yield "config", v["config"]["file"] or v["config"]["reason"] or "no file of settings"
     terminal = v["terminal"]
     yield "streams", ", ".join(
         f"{s['name']} {s['encoding'] or 'none'}" + " on a terminal" * s["terminal"]
@@ -76,6 +76,13 @@ def _library(row: dict[str, Any]) -> str:
     if row["state"] in ("ok", "untried"):
         return f"{row['name']} {row['version']}"
     return f"{row['name']} {row['version'] or ''} {row['state'].upper()}".replace("  ", " ")
+
+
+def _extra(rows: list[dict[str, Any]]) -> str:
+    """What an extra's libraries are, and which it lacks."""
+    lacks = ", ".join(row["name"] for row in rows if row["state"] == "missing")
+    there = ", ".join(_library(row) for row in rows if row["state"] != "missing")
+    return there + "; " * bool(there and lacks) + (f"lacks {lacks}" if lacks else "")
 
 
 def _settings(given: dict[str, str]) -> str:

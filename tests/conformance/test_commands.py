@@ -5,6 +5,7 @@
 import pytest
 
 from efm3.conformance import commands
+from tests.systems import posix
 
 
 def test_words():
@@ -68,6 +69,7 @@ def cannot(*words):
     return commands.cannot(list(words), e.value)
 
 
+@posix
 def test_why_a_command_cannot_be_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "reader"

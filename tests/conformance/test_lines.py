@@ -58,7 +58,7 @@ def test_ok_refused_and_error(program):
 @pytest.mark.parametrize("answer,words", [
     ("print('fine', flush=True)", 'not JSON: "fine"; each answer is one line of JSON, and logs'),
     ("print('{\\n}', flush=True)", 'not JSON: "{"'), ("print(flush=True)", "is empty"),
-    ("print('\\ufeff{}', flush=True)", "byte order mark"),
+    ("sys.stdout.reconfigure(encoding='utf-8'); print('\\ufeff{}', flush=True)", "byte order mark"),
     (say('{"seq": 1}'), "neither ok nor error"),
     (say('{"seq": m["seq"], "ok": False, "reason": "r", "zz": 0}'), "('zz' was unexpected)"),
     (say('{"seq": m["seq"], "ok": False, "document": {}}'), "('document' was unexpected)"),

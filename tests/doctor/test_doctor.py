@@ -4,9 +4,13 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -153,9 +157,28 @@ def test_an_engine_that_does_not_load(monkeypatch):
         raise ImportError("no symbol \x1b[31m")
 
     monkeypatch.setattr(_engine, "find_spec", lambda _: SimpleNamespace(origin="x.so"))
+    monkeypatch.setattr(_engine, "imported", lambda _: {"efm3._engine": None})
     monkeypatch.setattr(_engine, "import_module", fail)
     row, said = engine()
     assert row["state"] == "broken" and "cannot be loaded: no symbol" in said.problems[0]
+
+
+def test_an_engine_that_was_cut_off_ends_the_process_that_loads_it(tmp_path):
+    """On Linux the loader reads behind the end of the file: SIGBUS. Not in the doctor."""
+    extension = find_spec("efm3._engine")
+    if extension is None:
+        pytest.skip("the engine is not built")
+    copy = tmp_path / "efm3"
+    shutil.copytree(_engine.PACKAGE, copy, ignore=shutil.ignore_patterns(
+        "__pycache__", "*.so", "*.pyd"))
+    file = Path(extension.origin)
+    (copy / file.name).write_bytes(file.read_bytes()[:100_000])
+    done = subprocess.run([sys.executable, "-m", "efm3", "doctor", "--quick", "--json"],
+                          cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+                          capture_output=True, text=True, check=False)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["engine"]["state"] == "broken"
+    assert "cannot be loaded" in told["problems"][0]["what"]
 
 
 @pytest.mark.parametrize("what", ["__version__", "_header"])
@@ -198,6 +221,17 @@ def test_a_temporary_folder_that_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "gettempdir", none)
     _surroundings.folders(said.broken, said.notes.append)
     assert len(said.problems) == 2
+
+
+def test_settings_that_are_found_and_that_cannot_be_used(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    said = Said()
+    assert _surroundings.config(said.broken) == {"file": None, "reason": None}
+    (tmp_path / "efm3.toml").write_text('level = "structure"\n')
+    assert _surroundings.config(said.broken)["file"].endswith("efm3.toml") and not said.problems
+    (tmp_path / "efm3.toml").write_text('no\x1b = 1\n')
+    assert _surroundings.config(said.broken)["reason"] and len(said.problems) == 1
 
 
 def test_home_is_shown_as_a_tilde(tmp_path, monkeypatch):

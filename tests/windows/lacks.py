@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 MISSING = {
-    "fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "spwd", "nis",
+    "fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "spwd", "nis",
     "crypt", "readline", "_posixsubprocess"}
 """Modules."""
 

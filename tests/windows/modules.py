@@ -37,6 +37,8 @@ class Seen(types.ModuleType):
 
     def __getattribute__(self, name: str) -> Any:
         real, gone, new = object.__getattribute__(self, "__dict__")["seen"]
+        if name == "__dict__":
+            return {k: v for k, v in {**vars(real), **new}.items() if k not in gone}
         if name in new:
             return new[name]
         if name in gone:

@@ -108,4 +108,4 @@ def test_without_it_nothing_is_changed(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env=env | {"PYTHONPATH": str(ROOT / "tests/windows"),
                                      "EFM3_TEST_SYSTEM": ""})
-    assert done.stdout == f"{sys.platform} True {open}\n"
+    assert done.stdout == f"{sys.platform} True <built-in function open>\n"

@@ -40,7 +40,8 @@ def _examples() -> str:
 
 OUTPUTS: dict[str, Callable[[], str]] = (
     {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values() if f.source}
-    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES | kinds.PAGES | man.pages()
+    | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES
+    | kinds.PAGES | man.pages()
     | security.PAGES | spec.PAGES | weights.PAGES)
 
 

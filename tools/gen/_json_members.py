@@ -349,9 +349,9 @@ FORMS: dict[str, Form] = {
     "doctor": Form("""
     ok boolean: nothing is broken
     quick boolean: nothing was tried
-    efm3.version string: of the suite
-    efm3.location string: of the package; ~ is the home folder, here and below
-    efm3.how string: installed, editable or not installed
+    package.version string: of efm3
+    package.location string: of the package; ~ is the home folder, here and below
+    package.how string: installed, editable or not installed
     python.version string: of Python
     python.implementation string: CPython or another
     python.executable string|null: its path
@@ -395,6 +395,8 @@ FORMS: dict[str, Form] = {
     folders[].writable boolean: files can be made there
     folders[].free_bytes integer|null: room that is left
     folders[].reason string|null: why it cannot be used
+    config.file string|null: of settings, in or above the working folder
+    config.reason string|null: why it cannot be used
     streams list: standard input, output and error
     streams[].name string: stdin, stdout or stderr
     streams[].encoding string|null: null where there is none

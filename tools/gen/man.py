@@ -21,6 +21,7 @@ import click
 from efm3.cli import cli
 from efm3.forms._text import SPDX
 from efm3.version import __version__
+from tools.gen.exits import EXIT, stated
 
 FOLDER = "docs/man"
 WIDTH = 72
@@ -30,8 +31,6 @@ WIDTH = 72
 # page: a hyphen, quotation marks and accents, which nobody can paste into a shell.
 ESCAPES = {"\\": "\\(rs", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti",
            '"': "\\(dq"}
-_EXIT = re.compile(r"Exit codes[^:]*: ")
-_CODE = re.compile(r"(?:^|[,;] )(?=\d+(?: and \d+)* )")
 
 
 class Verb(NamedTuple):
@@ -161,13 +160,10 @@ def _options(command: click.Command) -> Iterator[str]:
 
 def _exits(text: str) -> Iterator[str]:
     """The exit codes that a sentence lists, each with its words."""
-    for part in filter(None, _CODE.split(" ".join(text.split()).rstrip("."))):
-        found = re.match(r"(\d+(?: and \d+)*) (.*)", part)
-        if found is None:
-            raise ValueError(f"not a list of exit codes: {text!r}")
+    for code, words in stated(text):
         yield ".TP"
-        yield strong(found[1])
-        yield from prose(found[2])
+        yield strong(code)
+        yield from prose(words)
 
 
 def _also(verb: Verb) -> list[str]:
@@ -184,7 +180,7 @@ def page(verb: Verb) -> str:
     exits = ""
     for part in _paragraphs(verb.command.help or "") + _paragraphs(verb.command.epilog or ""):
         lines = part.removeprefix("\b\n").split("\n")
-        code = _EXIT.search(part)
+        code = EXIT.search(part)
         if part.startswith("\b") and all("efm3 " in line for line in lines):
             examples += lines
         elif part.startswith("\b"):
