@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -68,11 +68,11 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) torch==2.13.0 onnxscript
 	$(PIP) -e '.[train,ncnn,litert,photos,daft,search,cluster]' pandas duckdb polars
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
-	$(PIP) -r $(RELEASE)
+	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
-	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/test_action.py) -rs
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py) -rs
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \
@@ -209,6 +209,13 @@ evidence-quick: $(BIN)/.installed ## can the quick ones be renewed, without a fi
 sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
 	$(PIP) -r $(RELEASE)
 	$(BIN)/python -m tools.release build
+
+# Each is audited, and each that something here runs is installed and used.
+wheels: $(BIN)/.installed ## wheels for Linux, musl, Windows and macOS in dist/, compiled with zig
+	$(PIP) -r tools/wheels/requirements.txt
+	$(BIN)/python -m tools.wheels build
+	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels audit
+	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels try
 
 # CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
 release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/

@@ -136,12 +136,12 @@ def sarif(reports: Iterable[Report]) -> str:
                 "partialFingerprints": dict.fromkeys(FINGERPRINTS, _fingerprint(f, alike)),
                 "properties": {"found": f.found, "expected": f.expected},
             })
-    links = addresses()
+    home = address()
     driver = {"name": "efm3", "version": __version__} | (
-        {"informationUri": links["Homepage"]} if "Homepage" in links else {}) | {"rules": [
+        {"informationUri": home} if home else {}) | {"rules": [
             {"id": r.code, "name": r.name, "shortDescription": {"text": r.what},
              "fullDescription": {"text": r.why}, "help": {"text": r.fix}}
-            | _help(r.code, links)
+            | _help(r.code, home)
             | {"defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}
     run = {"tool": {"driver": driver}, "results": results, "invocations": [
         {"executionSuccessful": not notes, "toolExecutionNotifications": notes}]}
@@ -169,22 +169,21 @@ def _fingerprint(f: Finding, alike: Counter[str]) -> str:
     return f"{digest}:{alike[digest]}"
 
 
-def _help(code: str, links: dict[str, str]) -> dict[str, str]:
-    home = links.get("Documentation", "").rstrip("/")
-    return {"helpUri": f"{home}/spec/rules.md#{code.lower()}"} if home else {}
+def _help(code: str, home: str) -> dict[str, str]:
+    page = f"{home.rstrip('/')}/blob/v{__version__}/spec/rules.md"
+    return {"helpUri": f"{page}#{code.lower()}"} if home else {}
 
 
-def addresses() -> dict[str, str]:
-    """The project's https addresses by their names in pyproject.toml, as the installed package
-    states them; empty where it is not installed, or the owner has not filled them in."""
+def address() -> str:
+    """The https address of the project's repository, `Source` of pyproject.toml, as the installed
+    package states it; "" where it is not installed, or its owner has not filled it in."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
         lines = metadata("efm3").get_all("Project-URL") or []
     except PackageNotFoundError:
-        return {}
-    pairs = (line.partition(", ") for line in lines)
-    return {name: address for name, _, address in pairs if address.startswith("https://")}
+        return ""
+    return next((line[8:] for line in lines if line.startswith("Source, https://")), "")
 
 
 def schema() -> dict[str, Any]:

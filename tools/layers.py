@@ -44,6 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tools.evidence",),
     ("tools.gen",),
     ("tools.release",),
+    ("tools.wheels",),
 )
 """Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
 
@@ -92,6 +93,7 @@ WORDS = {
     "tools.foreign": "other machines and readers", "tools.bench": "ratios against named tools",
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
     "tools.release": "what is released, and what must hold before",
+    "tools.wheels": "wheels for other systems",
 }
 """What each room holds."""
 

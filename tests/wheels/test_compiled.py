@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is compiled for another system: every source, with headers that fit, by a program whose
+errors are told."""
+
+import sys
+import sysconfig
+
+import pytest
+
+from tools import ROOT
+from tools.cc import SOURCES
+from tools.release import BuildFailed
+from tools.wheels import compiled
+from tools.wheels.targets import TARGETS
+
+NEEDS = ("elftools",)
+
+
+def test_every_source_of_the_engine_is_in_the_extension():
+    made = compiled.sources(ROOT)
+    assert {ROOT / name for name in made.files} == {*SOURCES, ROOT / "build/efm3/_engine.c"}
+    assert "-O2" in made.flags and "-g0" in made.flags and "-Iengine/include" in made.flags
+
+
+def test_windows_has_a_configuration_of_its_own_beside_python_s_headers(tmp_path):
+    folders = compiled.headers(tmp_path)
+    assert (folders[True] / "Python.h").read_bytes() == (folders[False] / "Python.h").read_bytes()
+    assert "MS_WIN64" in (folders[True] / "pyconfig.h").read_text()
+    here = (folders[False] / "pyconfig.h").read_text()
+    size = sysconfig.get_config_var("SIZEOF_LONG")
+    assert "MS_WIN64" not in here and f"SIZEOF_LONG {size}" in here
+
+
+def test_the_compiler_s_errors_are_told(tmp_path):
+    with pytest.raises(BuildFailed, match="exit 3\nwhy"):
+        compiled.run([sys.executable, "-c", "import sys; sys.stderr.write('why'); sys.exit(3)"],
+                     tmp_path)
+
+
+def test_the_import_library_names_what_is_wanted(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(compiled, "run", lambda words, folder: asked.append(words))
+    windows = [t for t in TARGETS if t.windows]
+    for target in windows:
+        compiled.import_library(["PyLong_FromLong", "_Py_NoneStruct"], target, tmp_path)
+    text = (tmp_path / "python3.def").read_text()
+    assert text == "LIBRARY python3.dll\nEXPORTS\n    PyLong_FromLong\n    _Py_NoneStruct\n"
+    assert [words[3] for words in asked] == ["i386:x86-64", "arm64"]
+
+
+def test_the_names_that_python_must_have(tmp_path):
+    module = pytest.importorskip("efm3._engine", reason="the engine is not built")
+    if sys.platform != "linux":
+        pytest.skip("the extension here is no ELF file")
+    names = compiled.python_names(module.__file__)
+    assert "PyImport_ImportModule" in names and "malloc" not in names
