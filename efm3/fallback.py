@@ -43,7 +43,7 @@ def missing() -> str:
     try:
         import_module("efm3._engine")
     except ImportError as e:
-        return str(e)
+        return " ".join(str(e).split()) or type(e).__name__
     return ""
 
 
