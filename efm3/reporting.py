@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -69,16 +70,22 @@ def jsonl(reports: Iterable[Report]) -> Iterable[str]:
         yield dumps(r.to_json(), separators=(",", ":"))
 
 
+def _in_tree(source: str) -> str:
+    """A path as services name files of a change: without the `./` of a folder that was walked."""
+    return re.sub(r"^(?:\./+)+(?=.)", "", source)
+
+
 def github(reports: Iterable[Report]) -> Iterable[str]:
     """Workflow commands that GitHub shows beside a change."""
     words = {"error": "error", "warning": "warning", "info": "notice"}
     for r in reports:
+        file = safe(_in_tree(r.source), "property")
         if r.unreadable:
-            yield (f"::error file={safe(r.source, 'property')},title=unreadable::"
+            yield (f"::error file={file},title=unreadable::"
                    f"{safe(r.unreadable, 'github')}")
         for f in r.findings:
             place = "" if f.offset is None else f" (byte {f.offset}, {f.path})"
-            yield (f"::{words[f.severity]} file={safe(r.source, 'property')},title={f.code}::"
+            yield (f"::{words[f.severity]} file={file},title={f.code}::"
                    f"{safe(f.message + place, 'github')}")
 
 
@@ -120,7 +127,7 @@ def sarif(reports: Iterable[Report]) -> str:
     notes: list[dict[str, Any]] = []
     alike: Counter[str] = Counter()
     for r in reports:
-        artifact = {"artifactLocation": {"uri": safe(r.source, "uri")}}
+        artifact = {"artifactLocation": {"uri": safe(_in_tree(r.source), "uri")}}
         if r.unreadable:
             notes.append({"level": "error", "message": {"text": r.unreadable},
                           "locations": [{"physicalLocation": artifact}]})

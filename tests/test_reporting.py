@@ -177,6 +177,15 @@ def test_github():
     assert any(x.startswith("::error file=<bytes>,title=M022::") for x in lines)
 
 
+@pytest.mark.parametrize("source,shown", [("./a.bin", "a.bin"), ("././/a", "a"), ("../a", "../a"),
+                                          ("/a", "/a"), ("./.a", ".a"), (".a", ".a")])
+def test_services_name_a_file_as_git_does(source, shown):
+    report = replace(efm3.validate(example("M022")[1]), source=source)
+    assert all(f" file={shown}," in line for line in reporting.github([report]))
+    for r in sarif([report])["runs"][0]["results"]:
+        assert r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == shown
+
+
 def test_printable_keeps_plain_text():
     assert reporting.printable("naïve ✓") == "naïve ✓"
     assert reporting.printable("\x9b\ud800") == "\\x9b\\ud800"
