@@ -24,7 +24,8 @@ def test_every_source_of_the_engine_is_in_the_extension():
 
 
 def test_windows_has_a_configuration_of_its_own_beside_python_s_headers(tmp_path):
-    folders = compiled.headers(tmp_path)
+    folders = {windows: tmp_path / path
+               for windows, path in compiled.headers(tmp_path, compiled.MADE).items()}
     assert (folders[True] / "Python.h").read_bytes() == (folders[False] / "Python.h").read_bytes()
     assert "MS_WIN64" in (folders[True] / "pyconfig.h").read_text()
     here = (folders[False] / "pyconfig.h").read_text()
@@ -55,3 +56,21 @@ def test_the_names_that_python_must_have(tmp_path):
         pytest.skip("the extension here is no ELF file")
     names = compiled.python_names(module.__file__)
     assert "PyImport_ImportModule" in names and "malloc" not in names
+
+
+def test_each_target_is_made_and_windows_waits_for_the_first_linux(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(compiled, "run", lambda words, folder: ran.append(words) or "")
+    monkeypatch.setattr(compiled, "headers", lambda root, folder: {False: "i", True: "w"})
+    monkeypatch.setattr(compiled, "sources", lambda root: compiled.Sources(root, ["a/x.c"], []))
+    monkeypatch.setattr(compiled, "python_names", lambda path: [f"Py_{path.parent.name}"])
+    monkeypatch.setattr(compiled.Path, "read_bytes", lambda path: path.parent.name.encode())
+    (tmp_path / compiled.MADE).parent.mkdir()
+    windows = next(t for t in TARGETS if t.windows)
+    monkeypatch.setattr(compiled.shutil, "rmtree", lambda path, ignore_errors: path.mkdir())
+    made = compiled.extensions(tmp_path, [windows])
+    assert made == {windows: windows.triple.encode()}
+    definition = tmp_path / compiled.MADE / windows.triple / "python3.def"
+    assert definition.read_text().endswith(f"EXPORTS\n    Py_{TARGETS[0].triple}\n")
+    # No word but the compiler's own name is a place on this machine.
+    assert not [w for words in ran for w in words[1:] if str(tmp_path) in w]

@@ -64,8 +64,7 @@ def build(root: Path, out: Path, epoch: int, chosen: Sequence[Target]) -> list[P
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        (work / "made").mkdir()
-        made = compiled.extensions(root, chosen, work / "made") if chosen else {}
+        made = compiled.extensions(root, chosen) if chosen else {}
         shutil.rmtree(root / "build", ignore_errors=True)
         plain = pure(root, work, epoch)
         version = plain.name.split("-")[1]
@@ -80,6 +79,11 @@ def build(root: Path, out: Path, epoch: int, chosen: Sequence[Target]) -> list[P
 
 def build_here(root: Path, out: Path, chosen: Sequence[Target]) -> list[Path]:
     """The same, of a copy of the checkout in `root`, whose other files stay out of the wheels."""
-    with tempfile.TemporaryDirectory() as name:
-        sources.copy(root, Path(name))
-        return build(Path(name), out, sources.epoch(root), chosen)
+    # Always in the same place: the compiler knows what it compiled before by its folder too.
+    copy = root / "build" / "wheels"
+    shutil.rmtree(copy, ignore_errors=True)
+    sources.copy(root, copy)
+    try:
+        return build(copy, out, sources.epoch(root), chosen)
+    finally:
+        shutil.rmtree(copy)

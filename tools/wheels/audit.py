@@ -20,6 +20,7 @@ from elftools.elf.elffile import ELFFile
 from macholib.mach_o import (
     LC_BUILD_VERSION,
     LC_CODE_SIGNATURE,
+    LC_ID_DYLIB,
     LC_LOAD_DYLIB,
     LC_VERSION_MIN_MACOSX,
 )
@@ -29,8 +30,8 @@ from tools.release import content, pack
 from tools.wheels.targets import TARGETS, Target
 
 ENTRY = "PyInit__engine"
-EXPORTS = re.compile(rf"{ENTRY}|mfn_\w+")
-"""An extension's entry, and the engine's public header."""
+EXPORTS = re.compile(rf"{ENTRY}|mfn_\w+|_mh_dylib_header|__dso_handle")
+"""An extension's entry, the engine's public header, and what the linker for macOS puts in."""
 
 LIBRARIES = {
     "windows": r"python3\.dll|kernel32\.dll|api-ms-win-crt-\w+-l1-1-0\.dll",
@@ -76,10 +77,12 @@ def _mach(data: bytes, target: Target) -> Seen:
     mach.fat, mach.headers, mach.allow_unknown_load_commands = None, [], True
     mach.load(io.BytesIO(data))
     (header,) = mach.headers
-    libraries, oldest, signed = [], "", False
+    libraries, itself, oldest, signed = [], "", "", False
     for kind, command, rest in header.commands:
         if kind.cmd == LC_LOAD_DYLIB:
             libraries.append(rest.partition(b"\0")[0].decode())
+        elif kind.cmd == LC_ID_DYLIB:
+            itself = rest.partition(b"\0")[0].decode()
         elif kind.cmd == LC_BUILD_VERSION:
             oldest = _version(command.minos)
         elif kind.cmd == LC_VERSION_MIN_MACOSX:
@@ -87,6 +90,8 @@ def _mach(data: bytes, target: Target) -> Seen:
         signed |= kind.cmd == LC_CODE_SIGNATURE
     exports = [name.decode().removeprefix("_") for _, name in _external(mach, data)]
     wrong = [] if f"macosx_{oldest}_" in target.platform else [f"is for macOS {oldest} and later"]
+    if "/" in itself.removeprefix("@rpath/"):
+        wrong.append(f"calls itself {itself}, a place on the machine that built it")
     if "arm64" in target.platform and not signed:
         wrong.append("is not signed, as that system demands")
     return Seen(libraries, exports, wrong)
@@ -149,10 +154,11 @@ def tools(path: Path, target: Target) -> list[str]:
     status, said = _say("abi3audit", "--strict", str(path))
     if status:
         out.append(f"abi3audit: {' '.join(said.split())}")
-    if target.windows or target.macos:
-        words = ["delvewheel", "show"] if target.windows else ["delocate-listdeps"]
-        status, said = _say(*words, str(path))
-        return [*out, f"{words[0]}: {said}"] if status else out
+    if target.macos:
+        return out
+    if target.windows:
+        status, said = _say("delvewheel", "show", str(path))
+        return [*out, f"delvewheel: {said}"] if status else out
     status, said = _say("auditwheel", "show", str(path))
     names = target.platform.split(".")
     if status or not any(f'platform tag: "{n}"' in said or f'"{n}".' in said for n in names):

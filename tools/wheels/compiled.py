@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ from tools.release import BuildFailed
 from tools.wheels.targets import TARGETS, Target
 
 CACHE = ROOT / "build" / "zig-cache"
+MADE = Path("build", "extensions")
+"""Where the extensions are made, in the copy of the project that wheels are built of."""
 CONFIG = Path(__file__).with_name("windows") / "pyconfig.h"
 
 COMPILE = ("-g0", "-DNDEBUG", "-fwrapv")
@@ -63,15 +65,16 @@ def sources(root: Path) -> Sources:
     return Sources(root, files, [*flags, *(f"-I{folder}" for folder in folders), *COMPILE])
 
 
-def headers(folder: Path) -> dict[bool, Path]:
-    """Python's headers copied below `folder`: for systems like this one, and (True) for Windows.
+def headers(root: Path, folder: Path) -> dict[bool, Path]:
+    """Python's headers copied below `folder`, which is relative to `root`, as is what is returned:
+    for systems like this one, and (True) for Windows.
 
     Python.h takes the pyconfig.h that lies beside it, so that each needs a copy of its own.
     """
     out = {False: folder / "include", True: folder / "include-windows"}
     for copy in out.values():
-        shutil.copytree(sysconfig.get_path("include"), copy)
-    shutil.copy(CONFIG, out[True] / "pyconfig.h")
+        shutil.copytree(sysconfig.get_path("include"), root / copy)
+    shutil.copy(CONFIG, root / out[True] / "pyconfig.h")
     return out
 
 
@@ -83,63 +86,65 @@ def python_names(shared: Path) -> list[str]:
                        and s.name.startswith(("Py", "_Py"))})
 
 
-def import_library(names: list[str], target: Target, folder: Path) -> Path:
-    """The library, made in `folder`, that says that these names are in python3.dll."""
+def import_library(names: list[str], target: Target, folder: Path) -> None:
+    """Make the library in `folder` that says that these names are in python3.dll."""
     definition = folder / "python3.def"
     definition.write_text("LIBRARY python3.dll\nEXPORTS\n" + "".join(f"    {n}\n" for n in names),
                           encoding="ascii", newline="")
     run([str(platforms.ZIG), "dlltool", "-m", MACHINES[target.triple.partition("-")[0]], "-d",
-         str(definition), "-l", str(folder / "libpython3.a")], folder)
-    return folder
+         definition.name, "-l", "libpython3.a"], folder)
 
 
-def _link(target: Target, names: list[str], folder: Path) -> list[str]:
+def _link(target: Target, folder: Path) -> list[str]:
     """What the linker is told besides the objects."""
     if target.windows:
-        return [f"-L{import_library(names, target, folder)}", "-lpython3"]
+        return [f"-L{folder}", "-lpython3"]
     if target.macos:
-        return ["-undefined", "dynamic_lookup"]
+        # Or else the library's name for itself is the path where it is made.
+        return ["-undefined", "dynamic_lookup",
+                f"-Wl,-install_name,@rpath/{Path(target.member).name}"]
     return ["-lm", "-lpthread"]
 
 
-def extension(target: Target, made: Sources, include: Path, names: list[str],
-              folder: Path) -> Path:
-    """Compile and link the extension for a target in the empty `folder`; its path.
+def extension(target: Target, made: Sources, include: Path, names: Callable[[], list[str]]) -> Path:
+    """Compile and link the extension for a target in a folder of its own; its path.
 
-    `include` holds Python's headers, `names` those of Python that the extension for Linux wants.
-    Raises BuildFailed.
+    `include`, relative to the project, holds Python's headers; `names` gives those of Python that
+    the extension for Linux wants. The project's place is in no word of the compiler, and so in
+    nothing that is made. Raises BuildFailed.
     """
     compiler = [str(platforms.ZIG), "cc", "-target", target.triple]
     position = [] if target.windows else ["-fPIC"]
-    maps = [f"-ffile-prefix-map={path}=." for path in (made.root, include.parent)]
-
-    def one(name: str) -> str:
-        out = folder / f"{Path(name).stem}.o"
-        run([*compiler, *made.flags, *position, *maps, f"-I{include}", "-c", name, "-o", str(out)],
+    folder = MADE / target.triple
+    (made.root / folder).mkdir()
+    objects = []
+    for name in made.files:
+        objects.append(str(folder / f"{Path(name).stem}.o"))
+        run([*compiler, *made.flags, *position, f"-I{include}", "-c", name, "-o", objects[-1]],
             made.root)
-        return str(out)
-
-    with ThreadPoolExecutor(machine.cores()) as pool:
-        objects = list(pool.map(one, made.files))
+    if target.windows:
+        import_library(names(), target, made.root / folder)
     out = folder / Path(target.member).name
-    run([*compiler, "-shared", "-s", *objects, *_link(target, names, folder), "-o", str(out)],
-        folder)
-    return out
+    run([*compiler, "-shared", "-s", *objects, *_link(target, folder), "-o", str(out)], made.root)
+    return made.root / out
 
 
-def extensions(root: Path, chosen: Sequence[Target], folder: Path) -> dict[Target, bytes]:
-    """The extension of the project in `root`, which is written to, for each target; made in the
-    empty `folder`. Raises BuildFailed."""
-    made, include = sources(root), headers(folder)
-    out: dict[Target, bytes] = {}
-    names: list[str] = []
+def extensions(root: Path, chosen: Sequence[Target]) -> dict[Target, bytes]:
+    """The extension of the project in `root`, which is written to, for each target.
+
+    Raises BuildFailed.
+    """
+    shutil.rmtree(root / MADE, ignore_errors=True)
+    made, include = sources(root), headers(root, MADE)
     # What Windows must be told of Python is read from the extension for the first Linux.
     first = [TARGETS[0]] if any(t.windows for t in chosen) else []
-    for i, target in enumerate(dict.fromkeys([*first, *chosen])):
-        work = folder / str(i)
-        work.mkdir()
-        path = extension(target, made, include[target.windows], names, work)
-        if target == TARGETS[0]:
-            names = python_names(path)
-        out[target] = path.read_bytes()
-    return {target: out[target] for target in chosen}
+    # Whole targets at a time: what is slow of a first run, the C library, is made by one thread.
+    with ThreadPoolExecutor(machine.cores()) as pool:
+        paths: dict[Target, Future[Path]] = {}
+
+        def names() -> list[str]:
+            return python_names(paths[TARGETS[0]].result())
+
+        for target in dict.fromkeys([*first, *chosen]):
+            paths[target] = pool.submit(extension, target, made, include[target.windows], names)
+        return {target: paths[target].result().read_bytes() for target in chosen}
