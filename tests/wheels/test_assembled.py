@@ -64,23 +64,3 @@ def test_a_build_that_makes_no_pure_wheel_fails_with_its_words(tmp_path):
     (tmp_path / "setup.py").write_text("raise SystemExit('no such thing')")
     with pytest.raises(BuildFailed, match="0 wheels py3-none-any were built"):
         assembled.pure(tmp_path, tmp_path / "out", small.EPOCH)
-
-
-def test_the_checkout_is_built_elsewhere_and_always_there(tmp_path, monkeypatch):
-    (tmp_path / "build" / "wheels").mkdir(parents=True)
-    (tmp_path / "build" / "wheels" / "alien.so").write_text("")
-    seen = []
-
-    def build(root, out, epoch, chosen):
-        seen.append((root, sorted(p.name for p in root.iterdir())))
-        raise BuildFailed("why")
-
-    monkeypatch.setattr(assembled, "build", build)
-    monkeypatch.setattr(assembled.sources, "names", lambda root: ["kept.txt"])
-    monkeypatch.setattr(assembled.sources, "epoch", lambda root: small.EPOCH)
-    (tmp_path / "kept.txt").write_text("")
-    (tmp_path / "stray.txt").write_text("")
-    with pytest.raises(BuildFailed, match="why"):
-        assembled.build_here(tmp_path, tmp_path / "out", [])
-    assert seen == [(tmp_path / "build" / "wheels", ["kept.txt"])]
-    assert not seen[0][0].exists()

@@ -79,11 +79,6 @@ def build(root: Path, out: Path, epoch: int, chosen: Sequence[Target]) -> list[P
 
 def build_here(root: Path, out: Path, chosen: Sequence[Target]) -> list[Path]:
     """The same, of a copy of the checkout in `root`, whose other files stay out of the wheels."""
-    # Always in the same place: the compiler knows what it compiled before by its folder too.
-    copy = root / "build" / "wheels"
-    shutil.rmtree(copy, ignore_errors=True)
-    sources.copy(root, copy)
-    try:
-        return build(copy, out, sources.epoch(root), chosen)
-    finally:
-        shutil.rmtree(copy)
+    with tempfile.TemporaryDirectory() as name:
+        sources.copy(root, Path(name))
+        return build(Path(name), out, sources.epoch(root), chosen)

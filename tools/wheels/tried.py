@@ -55,6 +55,8 @@ def wine(wheel: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
     """The same, of Python for Windows under Wine."""
     home = folder / "python"
     shutil.copytree(WINDOWS.parent, home)
+    # Python's module `platform` asks the system by this one, and Debian's Wine ends the program.
+    (home / "_wmi.pyd").unlink(missing_ok=True)
     (zipped,) = home.glob("python3*.zip")
     version = zipped.stem.removeprefix("python")
     _pip(sys.executable, folder, "--target", str(home / "site"), "--platform", "win_amd64",
