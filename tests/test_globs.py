@@ -4,7 +4,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 
@@ -54,9 +53,8 @@ def test_words_that_the_system_cannot_write():
     assert done.stdout == "True\n", done.stderr
 
 
+@pytest.mark.usefixtures("git")
 def test_as_git_says(tmp_path):
-    if shutil.which("git") is None:
-        pytest.skip("git is not there")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     draw = random.Random(21)
     for _ in range(50):
