@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -69,16 +70,22 @@ def jsonl(reports: Iterable[Report]) -> Iterable[str]:
         yield dumps(r.to_json(), separators=(",", ":"))
 
 
+def _in_tree(source: str) -> str:
+    """A path as services name files of a change: without the `./` of a folder that was walked."""
+    return re.sub(r"^(?:\./+)+(?=.)", "", source)
+
+
 def github(reports: Iterable[Report]) -> Iterable[str]:
     """Workflow commands that GitHub shows beside a change."""
     words = {"error": "error", "warning": "warning", "info": "notice"}
     for r in reports:
+        file = safe(_in_tree(r.source), "property")
         if r.unreadable:
-            yield (f"::error file={safe(r.source, 'property')},title=unreadable::"
+            yield (f"::error file={file},title=unreadable::"
                    f"{safe(r.unreadable, 'github')}")
         for f in r.findings:
             place = "" if f.offset is None else f" (byte {f.offset}, {f.path})"
-            yield (f"::{words[f.severity]} file={safe(r.source, 'property')},title={f.code}::"
+            yield (f"::{words[f.severity]} file={file},title={f.code}::"
                    f"{safe(f.message + place, 'github')}")
 
 
@@ -120,7 +127,7 @@ def sarif(reports: Iterable[Report]) -> str:
     notes: list[dict[str, Any]] = []
     alike: Counter[str] = Counter()
     for r in reports:
-        artifact = {"artifactLocation": {"uri": safe(r.source, "uri")}}
+        artifact = {"artifactLocation": {"uri": safe(_in_tree(r.source), "uri")}}
         if r.unreadable:
             notes.append({"level": "error", "message": {"text": r.unreadable},
                           "locations": [{"physicalLocation": artifact}]})
@@ -136,12 +143,12 @@ def sarif(reports: Iterable[Report]) -> str:
                 "partialFingerprints": dict.fromkeys(FINGERPRINTS, _fingerprint(f, alike)),
                 "properties": {"found": f.found, "expected": f.expected},
             })
-    links = addresses()
+    home = address()
     driver = {"name": "efm3", "version": __version__} | (
-        {"informationUri": links["Homepage"]} if "Homepage" in links else {}) | {"rules": [
+        {"informationUri": home} if home else {}) | {"rules": [
             {"id": r.code, "name": r.name, "shortDescription": {"text": r.what},
              "fullDescription": {"text": r.why}, "help": {"text": r.fix}}
-            | _help(r.code, links)
+            | _help(r.code, home)
             | {"defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}
     run = {"tool": {"driver": driver}, "results": results, "invocations": [
         {"executionSuccessful": not notes, "toolExecutionNotifications": notes}]}
@@ -169,22 +176,21 @@ def _fingerprint(f: Finding, alike: Counter[str]) -> str:
     return f"{digest}:{alike[digest]}"
 
 
-def _help(code: str, links: dict[str, str]) -> dict[str, str]:
-    home = links.get("Documentation", "").rstrip("/")
-    return {"helpUri": f"{home}/spec/rules.md#{code.lower()}"} if home else {}
+def _help(code: str, home: str) -> dict[str, str]:
+    page = f"{home.rstrip('/')}/blob/v{__version__}/spec/rules.md"
+    return {"helpUri": f"{page}#{code.lower()}"} if home else {}
 
 
-def addresses() -> dict[str, str]:
-    """The project's https addresses by their names in pyproject.toml, as the installed package
-    states them; empty where it is not installed, or the owner has not filled them in."""
+def address() -> str:
+    """The https address of the project's repository, `Source` of pyproject.toml, as the installed
+    package states it; "" where it is not installed, or its owner has not filled it in."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
         lines = metadata("efm3").get_all("Project-URL") or []
     except PackageNotFoundError:
-        return {}
-    pairs = (line.partition(", ") for line in lines)
-    return {name: address for name, _, address in pairs if address.startswith("https://")}
+        return ""
+    return next((line[8:] for line in lines if line.startswith("Source, https://")), "")
 
 
 def schema() -> dict[str, Any]:

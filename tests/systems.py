@@ -88,5 +88,6 @@ def unimportable(text: str) -> str | None:
 
 
 def left_out() -> list[Path]:
-    """Folders of tests that Windows cannot collect: the release is made where fcntl is."""
-    return [ROOT / "tests" / "release"] if WINDOWS else []
+    """Folders of tests whose programs are for POSIX: the release is made where fcntl is, and the
+    fuzzers build a library and replace it."""
+    return [ROOT / "tests" / name for name in ("release", "fuzz")] if WINDOWS else []

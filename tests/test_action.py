@@ -75,7 +75,7 @@ def test_the_action(runner):
     assert len(scripts()) == 2
     done, out = runner()
     assert done.returncode == 1 and out == {"exit-code": "1", "sarif": "efm3.sarif"}
-    assert re.search(r"^::error file=\./bad\.bin,title=M022::", done.stdout, re.MULTILINE)
+    assert re.search(r"^::error file=bad\.bin,title=M022::", done.stdout, re.MULTILINE)
     found = json.loads(Path("efm3.sarif").read_text())["runs"][0]["results"]
     assert {"M022"} <= {r["ruleId"] for r in found}
     log = Path("log").read_text()

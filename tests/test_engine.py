@@ -19,6 +19,7 @@ from efm3 import engine as engines
 from efm3 import reference
 from efm3.conformance import sample
 from efm3.precision import PRECISIONS
+from tests.systems import posix
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = 1e-5
@@ -257,6 +258,7 @@ def test_failed_init_leaves_a_harmless_object():
         e.embed(faces(1))
 
 
+@posix
 def test_fork_after_use():
     code = """if True:
         import os, sys, numpy as np, efm3

@@ -84,41 +84,45 @@ def test_sarif_holds_the_standards_schema(monkeypatch):
         pytest.skip("SARIF's schema is not in build/sarif: run tools/foreign/install_sarif.sh")
     check = jsonschema.Draft4Validator(json.loads(SCHEMA.read_text()),
                                        format_checker=jsonschema.FormatChecker())
-    monkeypatch.setattr(reporting, "addresses", lambda: ADDRESSES)
+    monkeypatch.setattr(reporting, "address", lambda: HOME)
     log = sarif(reports())
     check.validate(log)
     log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
     assert not check.is_valid(log)
 
 
-ADDRESSES = {"Homepage": "https://efm3.test/", "Documentation": "https://efm3.test/blob/HEAD/"}
+HOME = "https://efm3.test/efm3/"
 
 
 def test_sarif_links_to_where_the_project_is(monkeypatch):
     """And to nowhere while its owner has named no place."""
     def driver():
         return sarif([])["runs"][0]["tool"]["driver"]
-    monkeypatch.setattr(reporting, "addresses", dict)
+    monkeypatch.setattr(reporting, "address", str)
     assert "informationUri" not in driver() and "helpUri" not in driver()["rules"][0]
-    monkeypatch.setattr(reporting, "addresses", lambda: ADDRESSES)
-    assert driver()["informationUri"] == "https://efm3.test/"
+    monkeypatch.setattr(reporting, "address", lambda: HOME)
+    assert driver()["informationUri"] == HOME
     page = (SCHEMA.parents[2] / "spec/rules.md").read_text(encoding="utf-8").lower()
     for rule in driver()["rules"]:
         file, mark, anchor = rule["helpUri"].partition("#")
-        assert file == "https://efm3.test/blob/HEAD/spec/rules.md" and mark
+        assert file == f"{HOME}blob/v{efm3.__version__}/spec/rules.md" and mark
         assert f"\n### {anchor}\n" in page
 
 
-def test_addresses_are_those_of_the_package(monkeypatch):
-    lines = ["Homepage, https://efm3.test/", "Documentation, OWNER", "Source"]
-    monkeypatch.setattr(importlib.metadata, "metadata",
-                        lambda _: type("M", (), {"get_all": lambda self, key: lines})())
-    assert reporting.addresses() == {"Homepage": "https://efm3.test/"}
+def test_the_address_is_the_packages(monkeypatch):
+    lines = ["Issues, https://efm3.test/issues", f"Source, {HOME}"]
 
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
+
+    def stated(name):
+        return type("Metadata", (), {"get_all": lambda self, key: lines})()
+    monkeypatch.setattr(importlib.metadata, "metadata", stated)
+    assert reporting.address() == HOME
+    lines[1] = "Source, OWNER"
+    assert reporting.address() == ""
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
-    assert reporting.addresses() == {}
+    assert reporting.address() == ""
 
 
 def prints(found):
@@ -171,6 +175,15 @@ def test_junit_fails_what_the_command_fails():
 def test_github():
     lines = list(reporting.github([efm3.validate(example("M022")[1])]))
     assert any(x.startswith("::error file=<bytes>,title=M022::") for x in lines)
+
+
+@pytest.mark.parametrize("source,shown", [("./a.bin", "a.bin"), ("././/a", "a"), ("../a", "../a"),
+                                          ("/a", "/a"), ("./.a", ".a"), (".a", ".a")])
+def test_services_name_a_file_as_git_does(source, shown):
+    report = replace(efm3.validate(example("M022")[1]), source=source)
+    assert all(f" file={shown}," in line for line in reporting.github([report]))
+    for r in sarif([report])["runs"][0]["results"]:
+        assert r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == shown
 
 
 def test_printable_keeps_plain_text():

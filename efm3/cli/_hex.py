@@ -50,7 +50,8 @@ def dump(scan: Scan, rows: list[BytesRow], width: int) -> Lines:
                                 (f"{part.hex(' '):{3 * step}}", colour),
                                 (f"{shown:{step}}  ", LABEL), (note, "")):
                 line.append(word, style)
-            line.starts = (0, len(line) - len(note))
+            before = len(line) - len(note)
+            line.starts, line.widths = (0, before), (before, len(note))
             yield line
 
 

@@ -50,13 +50,20 @@ def middle(name: str, room: int, share: float = 0.5) -> str:
 
 def apart(names: Sequence[str], room: int) -> list[str]:
     """The names in this order, each of at most `room` columns (8 or more): a longer one loses
-    its middle. Different names are shown differently: where no cut does that, with numbers, equal
-    names with one."""
+    its middle. Different names are shown differently: where no such cut does that, by where they
+    begin to differ, else with numbers, equal names with one."""
     several = dict.fromkeys(names)
     for share in _SHARES:
         shown = {name: middle(name, room, share) for name in several}
         if len(set(shown.values())) == len(several):
             return [shown[name] for name in names]
+    long = [name for name in several if _cells(name) > room]
+    # Without two that differ nothing is left out of the one's beginning.
+    begun = next((at for at, same in enumerate(zip(*long, strict=False)) if len({*same}) > 1), 0)
+    shown = {name: name if name not in long else
+             MARK + _start(name[begun:begun + room], room - 2) + MARK for name in several}
+    if len(set(shown.values())) == len(several):
+        return [shown[name] for name in names]
     number = {name: f"{n}{MARK}" for n, name in enumerate(several, 1)}
     return [number[name] + _end(name[-4 * room:], max(0, room - len(number[name])))
             for name in names]

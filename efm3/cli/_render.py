@@ -14,7 +14,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,30 +65,23 @@ def console(**options: Any) -> Console:
 
 
 class Row(Text):
-    """A line of a table; `starts` are the characters at which its columns begin."""
+    """A line of a table; `starts` are the characters at which its columns begin, `widths` the
+    columns of a terminal that each takes in the widest row, which may be wider than here."""
 
     starts: tuple[int, ...] = ()
+    widths: tuple[int, ...] = ()
 
 
-def _folded(line: Text, starts: tuple[int, ...], out: Console) -> Iterator[Text]:
-    """A line that is wider than the terminal as several: a table's between its columns, so that
-    the same columns of all rows stay below each other, and any other between words."""
+def _folded(line: Text, out: Console) -> Iterator[Text]:
+    """A line that is wider than the terminal as several: a table's between its columns, at the same
+    ones in each row, and any other between words."""
     room = max(out.width, NARROWEST)
-    if line.cell_len <= room:
+    if isinstance(line, Row):
+        for part in _parts(line, room):
+            yield from _folded(part, out)
+    elif line.cell_len <= room:
         yield line
-        return
-    parts = [line[a:b] for a, b in pairwise([*starts, len(line)])] if starts else []
-    while parts:
-        here = parts.pop(0)
-        while parts and here.cell_len + parts[0].cell_len <= room:
-            here = here.append_text(parts.pop(0))
-        here.rstrip()
-        # What stands alone was padded for a column; from here on the lines belong to the first.
-        if here.plain.strip():
-            yield from _folded(here, (), out)
-        if parts:
-            parts[0] = text(" " * INDENT, parts[0]) if parts[0].plain.strip() else parts[0]
-    if not starts:
+    else:
         first = line.wrap(out, room)[0]
         yield first
         rest = line[len(first):]
@@ -97,6 +89,22 @@ def _folded(line: Text, starts: tuple[int, ...], out: Console) -> Iterator[Text]
         indent = min(room // 2, len(line.plain) - len(line.plain.lstrip()) + INDENT)
         for part in rest.wrap(out, room - indent):
             yield text(" " * indent, part)
+
+
+def _parts(row: Row, room: int) -> Iterator[Text]:
+    """A row's columns, as many to a line as fit, without lines that would be empty."""
+    line, taken = Text(), 0
+    for at, (start, width) in enumerate(zip(row.starts, row.widths, strict=True)):
+        if at and taken + width > room:
+            line.rstrip()
+            if line.plain.strip():
+                yield line
+            line, taken = Text(" " * INDENT), INDENT
+        line.append_text(row[start:row.starts[at + 1] if at + 1 < len(row.starts) else len(row)])
+        taken += width
+    line.rstrip()
+    if line.plain.strip() or taken == sum(row.widths):
+        yield line
 
 
 def show(lines: Iterable[Text], out: Console | None = None) -> None:
@@ -114,8 +122,7 @@ def show(lines: Iterable[Text], out: Console | None = None) -> None:
         line.rstrip()
         if narrow:
             line.plain = line.plain.translate(ASCII)
-        starts = line.starts if isinstance(line, Row) else ()
-        for part in _folded(line, starts, out) if fold else [line]:
+        for part in _folded(line, out) if fold else [line]:
             if bare:  # nothing to style: rich would take ten times as long
                 out.file.write(f"{part.plain}\n")
             else:
@@ -150,12 +157,14 @@ def grid(rows: Iterable[list[Cell]], align: str, gap: int = 2) -> Lines:
     widths = [max((cell_len(row[i][0]) for row in table if i < len(row)), default=0)
               for i in range(len(align))]
     for row in table:
-        line, starts = Row(), list[int]()
+        line = Row()
         for (word, style), side, width in zip(row, align, widths, strict=False):
-            starts.append(len(line))
+            line.starts = (*line.starts, len(line))
             space = " " * (width - cell_len(word))
             line.append((space + word if side == ">" else word + space) + " " * gap, style)
-        line.starts = tuple(starts)
+        # The gap behind the last column is seen by nobody.
+        line.widths = tuple(w + gap * (n + 1 < len(row)) for n, (w, _) in enumerate(
+            zip(widths, row, strict=False)))
         yield line
 
 

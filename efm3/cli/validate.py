@@ -48,16 +48,18 @@ ENDS = {".json": "json", ".jsonl": "jsonl", ".sarif": "sarif", ".xml": "junit", 
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, type=FILE, metavar="FILE|DIR|-...")
-@click.option("--level", type=click.Choice(LEVELS), show_default=KEYS["level"].default,
-              help="what to check: what an engine needs, the mirror too, the weights too")
+@click.option("--level", type=click.Choice(LEVELS),
+              help="what to check: what an engine needs, the mirror too, the weights too  "
+                   f"[default: {KEYS['level'].default}]")
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMS),
               help="of the report on standard output")
 @click.option("--output-file", "outputs", multiple=True, metavar="PATH", type=FILE,
               help="write a report here too, in the form that the name's end says "
                    f"({', '.join(ENDS)}), else in that of --format, which standard output then "
                    "has as text; may be repeated")
-@click.option("--fail-on", type=click.Choice(FAIL_ON), show_default=KEYS["fail-on"].default,
-              help="mildest severity that makes the exit code 1")
+@click.option("--fail-on", type=click.Choice(FAIL_ON),
+              help="mildest severity that makes the exit code 1  "
+                   f"[default: {KEYS['fail-on'].default}]")
 @click.option("--select", multiple=True, type=RULES, callback=_codes, metavar="CODES",
               help="only these codes or prefixes")
 @click.option("--ignore", multiple=True, type=RULES, callback=_codes, metavar="CODES",
@@ -103,11 +105,22 @@ def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config:
             yield report
 
     shown = "text" if form in forms.values() else form
-    for line in _lines(shown, stream(), said["fail-on"], styler(), quiet):
-        click.echo(line)
+    reports, lost = stream(), None
+    try:
+        for line in _lines(shown, reports, said["fail-on"], styler(), quiet):
+            click.echo(line)
+    except OSError as e:
+        # `head` has seen enough, or a disk is full: the files are wanted all the same.
+        if not forms or e.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        lost = e
+        for _ in reports:
+            pass
     for path, its in forms.items():
         text = "".join(f"{line}\n" for line in _lines(its, seen, said["fail-on"], plain, quiet))
         write_atomic(path, [text.encode()])
+    if lost:
+        raise lost
     if any(r.unreadable for r in seen):
         sys.exit(3)
     if said["fail-on"] != "never" and any(r.at_least(said["fail-on"]) for r in seen):

@@ -67,7 +67,7 @@ def examine(quick: bool = False, colours: bool | None = None) -> Diagnosis:
     required, extras = _libraries.survey(quick, broken, notes.append)
     facts: dict[str, Any] = {
         "quick": quick,
-        "efm3": _surroundings.package(broken, notes.append),
+        "package": _surroundings.package(broken, notes.append),
         "python": _surroundings.python(),
         "platform": _surroundings.platform(),
         "libraries": required,

@@ -29,7 +29,7 @@ def page(value: dict[str, Any], width: int) -> str:
 
 
 def _rows(v: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    own, python, platform = v["efm3"], v["python"], v["platform"]
+    own, python, platform = v["package"], v["python"], v["platform"]
     yield "efm3", f"{own['version']}, {own['how']}, in {own['location']}"
     yield "python", (f"{python['version']} {python['implementation']}, {python['bits']} bits"
                      + ", free-threaded" * python["free_threaded"]

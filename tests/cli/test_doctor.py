@@ -12,7 +12,7 @@ def test_text_and_json_say_the_same(cli):
     text, told = cli("doctor", "--quick"), cli("doctor", "--quick", "--json")
     value = json.loads(told.stdout)
     assert (text.exit_code, told.exit_code) == (int(not value["ok"]),) * 2
-    assert text.stdout.startswith(f"efm3         {value['efm3']['version']}, ")
+    assert text.stdout.startswith(f"efm3         {value['package']['version']}, ")
     assert max(map(len, text.stdout.splitlines())) <= 80
     for extra in value["extras"]:
         assert f" {extra['name']}: " in text.stdout

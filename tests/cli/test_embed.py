@@ -198,6 +198,19 @@ def test_a_mistyped_path_writes_no_table(cli, scene):
     assert cli("embed", scene / "w.bin", scene / "0.npy", "-o", scene / "x.npz").exit_code == 0
 
 
+def test_json_says_what_was_written(cli, scene):
+    """One object on standard output, whether OUT is a table or a document; never beside it."""
+    for name in ("said.npz", "said.json"):
+        words = ("embed", scene / "w.bin", scene / "0.npy", scene / "gone.npy", "-o", scene / name)
+        done = cli(*words, "--json", "-q")
+        told = json.loads(done.stdout)
+        assert done.exit_code == 0 and (scene / name).is_file()
+        assert (told["pictures"], told["faces"], told["errors"]) == (2, 1, {"IO001": 1})
+        assert (told["manifest"] is None) == name.endswith(".json")
+    both = cli("embed", scene / "w.bin", scene / "0.npy", "-o", "-", "--json")
+    assert both.exit_code == 2 and not both.stdout and "--json and -o -" in both.stderr
+
+
 def test_places_are_pixels_of_two_decimals():
     """As `faces --json` has them; and a picture is called as in a table."""
     row = Row("a.jpg", 0, np.ones(2, np.float32), (1.23456,) * 4, (2.0, 1 / 3) * 5, 0.5)

@@ -52,9 +52,11 @@ conformance scaffold reader --lang python -o taken | examples taken
 conformance run --reader "READER" --select valid-c* | conformance statement a.npy
 conformance verify-statement a.npy | conformance table a.npy
 conformance diff --a @python --b "READER" --files 9 | draw images taken | faces bad.npy
-train --data taken --out o
+train --data taken --out o | inspect w.bin --tensors none | conformance list none
+conformance export --select none o | conformance run --reader @python --select none
+validate w.bin --select V --level structure | search t.npz --row a.jpg --threshold 1
 """
-"""Ends with 1: what was read is at fault, or a library is missing."""
+"""Ends with 1: what was read is at fault, a library is missing, or nothing matches."""
 
 UNREADABLE = """
 inspect X | validate X | where X 100 | layout X | extract X stem.conv.w -o o.npy | embed X a.npy
@@ -72,8 +74,7 @@ conformance diff --a @python --b none/program --files 3
 may be a folder."""
 
 USAGE = {"where": "w.bin nowhere", "explain": "Q999", "spec": "none", "diff": "w.bin none.bin",
-         "extract": "w.bin none -o o.npy", "help": "none", "conformance list": "none",
-         "conformance export": "--select none o", "config": "none"}
+         "extract": "w.bin none -o o.npy", "help": "none", "config": "none"}
 """Words that end with 2 beside an option that is not there."""
 
 

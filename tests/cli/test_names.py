@@ -31,7 +31,9 @@ def test_different_names_are_shown_differently(names, room):
 def test_the_middle_is_what_is_lost():
     assert middle("left-and-right", 9) == "left…ight" and middle("short", 9) == "short"
     assert apart(["x" * 30 + "1" + "y" * 30, "x" * 30 + "2" + "y" * 30], 9) == [
-        "1…yyyyyyy", "2…yyyyyyy"]
+        "…1yyyyyy…", "…2yyyyyy…"]
+    assert apart(["x" * 30 + n + "y" * 30 for n in "12"] + ["z" + "x" * 30 + "y" * 30], 9) == [
+        "1…yyyyyyy", "2…yyyyyyy", "3…yyyyyyy"]
     assert apart(["common-head-1", "common-head-2"], 8) == ["comm…d-1", "comm…d-2"]
 
 

@@ -208,3 +208,12 @@ def test_what_git_ignores_is_not_checked_and_said(cli, good, bad, tmp_path, monk
     assert cli("validate", ".", "--gitignore").exit_code == 0
     result = cli("validate", ".", "--gitignore", "--exclude", "*.bin")
     assert result.exit_code == 3 and "but for 2 that are excluded" in result.stderr
+
+
+def test_a_reader_that_leaves_early_takes_no_report_away(bad, tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "efm3", "validate", bad, "--output-file",
+                                tmp_path / "r.xml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    _, err = process.communicate(timeout=600)
+    assert process.returncode and not err
+    assert (tmp_path / "r.xml").read_text().startswith("<?xml")

@@ -76,7 +76,7 @@ def test_sources_and_version_are_declared_once():
     code = " ".join(p.read_text(encoding="utf-8")
                     for p in (*SOURCES, *ENGINE.glob("src/**/*.h")))
     for macro in set(re.findall(r"MFN_(?:NO|BAND)_\w+", LISTS)):
-        assert f"ifndef {macro}" in code or f"ifdef {macro}" in code, macro
+        assert re.search(rf"#ifn?def {macro}\b|\bdefined\({macro}\)", code), macro
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["static", "shared"])

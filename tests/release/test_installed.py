@@ -22,7 +22,7 @@ NEEDS = ("twine",)  # with which comes a setuptools that reads this pyproject.to
 
 ELSEWHERE = ("conformance run", "conformance export", "conformance diff")
 """Long ones, which tests/test_repo.py runs."""
-SOME = ("test_shipped", "test_layers", "test_compare", "test_sources", "test_pack")
+SOME = ("test_shipped", "test_layers", "test_compare", "test_pack")
 """Tests that read files from all parts of the project, in seconds; of the others it is seen that
 they can be imported, with their helpers. All together take minutes."""
 

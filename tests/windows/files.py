@@ -51,7 +51,7 @@ def crt(number: int, path: Any) -> OSError:
 def checked(path: Any) -> bool:
     """Whether a file can have this name; what is not on a disk is not looked at."""
     whole = os.fsdecode(path)
-    if whole.startswith(("/proc/", "/dev/", "/sys/")):
+    if whole.startswith(("/proc/", "/dev/", "/sys/")) or "\0" in whole:  # that Python refuses
         return True
     name = os.path.basename(whole)
     return name in (".", "..") or not (

@@ -9,6 +9,7 @@ and forgotten again, so that a test that imports `tests` gets its own.
 """
 
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -27,3 +28,9 @@ if os.environ.get("EFM3_TEST_SYSTEM") == "windows":
         for name in set(sys.modules) - before:
             if name.split(".")[0] == "tests":
                 del sys.modules[name]
+    # A test's own, which this one hides.
+    for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        other = Path(folder, "sitecustomize.py")
+        if folder and other.is_file() and not other.samefile(__file__):
+            runpy.run_path(str(other), run_name="sitecustomize")
+            break

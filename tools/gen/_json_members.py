@@ -349,9 +349,9 @@ FORMS: dict[str, Form] = {
     "doctor": Form("""
     ok boolean: nothing is broken
     quick boolean: nothing was tried
-    efm3.version string: of the suite
-    efm3.location string: of the package; ~ is the home folder, here and below
-    efm3.how string: installed, editable or not installed
+    package.version string: of efm3
+    package.location string: of the package; ~ is the home folder, here and below
+    package.how string: installed, editable or not installed
     python.version string: of Python
     python.implementation string: CPython or another
     python.executable string|null: its path

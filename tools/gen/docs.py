@@ -46,7 +46,7 @@ def exits() -> Iterator[str]:
 
 
 def block(name: str) -> Iterator[str]:
-    """The lines of `codes GROUP`, of `formats`, `json` or `exits`. Raises KeyError for another name."""
+    """The lines of `codes GROUP`, `formats`, `json` or `exits`. KeyError for another name."""
     word, _, group = name.partition(" ")
     return codes(group) if word == "codes" else {
         "formats": formats, "json": json_forms.lines, "exits": exits}[word]()

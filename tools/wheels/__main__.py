@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zipfile
 from pathlib import Path
 
 from tools import ROOT
@@ -94,7 +95,7 @@ def main(words: list[str] | None = None) -> int:
         return _audit(args.out) if args.verb == "audit" else _try(args.out)
     except ModuleNotFoundError as e:
         print(f"wheels: {e.name} is not installed: pip install -r {WANTED}", file=sys.stderr)
-    except BuildFailed as e:
+    except (BuildFailed, zipfile.BadZipFile, FileNotFoundError) as e:
         print(f"wheels: {e}", file=sys.stderr)
     return 1
 
