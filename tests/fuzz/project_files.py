@@ -17,7 +17,8 @@ WORDS = (b"select", b"ignore", b"exclude", b"level", b"fail-on", b"gitignore", b
 PATTERNS = (b"*.bin", b"**/a", b"a/**/b", b"!a", b"/a", b"a/", b"[!a-z]", b"[[:alpha:]]", b"[z-a]",
             b"[", b"\\", b"#a", b"*" * 300, b"?" * 300, b"*a" * 200, b"**/" * 100, b"\xff", b"")
 PATHS = tuple(tuple(path.split(b"/")) for path in (
-    b"a", b"a.bin", b"a/b/c.bin", b"!a", b"[", b"\xff\xfe", b"a" * 250 + b"b", b"/".join([b"a"] * 99)))
+    b"a", b"a.bin", b"a/b/c.bin", b"!a", b"[", b"\xff\xfe", b"a" * 250 + b"b",
+    b"/".join([b"a"] * 99)))
 
 
 def configurations() -> list[bytes]:

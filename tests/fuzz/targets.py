@@ -296,7 +296,8 @@ READERS: dict[str, tuple[str, ...] | str] = {
     "index.vectors": ("table_npy", "table_npz"), "model": ("load",),
     "photos.detectors": ("detector",), "pictures": ("picture",), "reading": ("load", "validate"),
     "selection": ("gitignore",), "settings": ("settings",),
-    "shipped": "what the package itself holds", "sniff": ("sniff",), "train.data._cache": ("cache",),
+    "shipped": "what the package itself holds", "sniff": ("sniff",),
+    "train.data._cache": ("cache",),
     "train.data._folder": "pictures alone, as above", "train.data._rec": ("records",),
     "train.data._shards": ("shards",), "validator": ("validate",)}
 """What reads the bytes of strangers: modules below efm3, and their targets or why there is none. A
