@@ -66,7 +66,15 @@ def of_text(text: bytes) -> Patterns:
 
 def of_words(words: Iterable[str]) -> Patterns:
     """The patterns of options and settings."""
-    return Patterns(os.fsencode(word) for word in words)
+    return Patterns(map(_encoded, words))
+
+
+def _encoded(word: str) -> bytes:
+    """As the system writes names; a file of settings may hold what its encoding lacks."""
+    try:
+        return os.fsencode(word)
+    except UnicodeEncodeError:
+        return word.encode("utf-8", "surrogateescape")
 
 
 def _parsed(text: bytes) -> _Line | None:
@@ -79,6 +87,8 @@ def _parsed(text: bytes) -> _Line | None:
     text = text[:len(text) - folder]
     anywhere = b"/" not in text
     words = text.removeprefix(b"/").split(b"/")
+    # Several `**` in a row say no more than one, and each is tried on every file.
+    words = [word for n, word in enumerate(words) if word != b"**" or words[n - 1:n] != [word]]
     try:
         parts = tuple(None if word == b"**" and not anywhere else _chunks(word) for word in words)
     except _Never:
@@ -121,14 +131,15 @@ def _bracket(word: bytes, at: int) -> tuple[bytes, int]:
     """The class that begins behind a bracket, and where it ends."""
     negated = word[at:at + 1] in (b"!", b"^")
     at += negated
-    out, before, first = b"", b"", True
+    out, before, first = bytearray(), b"", True
     while first or word[at:at + 1] != b"]":
         first, c = False, word[at:at + 1]
         name = re.compile(rb"\[:(\w*):\]").match(word, at)
         if name:
             if name[1] not in _POSIX:
                 raise _Never
-            out, before, at = out + _POSIX[name[1]], b"", name.end()
+            out += _POSIX[name[1]]
+            before, at = b"", name.end()
             continue
         spans = c == b"-" and before and word[at + 1:at + 2] not in (b"", b"]")
         at += bool(spans)
@@ -144,7 +155,9 @@ def _bracket(word: bytes, at: int) -> tuple[bytes, int]:
             out += re.escape(c)
         before = b"" if spans else c
     # Without a member it matches nothing, and negated everything.
-    return (b"[^%s]" if negated else b"[%s]") % out if out else b"." if negated else b"(?!)", at + 1
+    if not out:
+        return b"." if negated else b"(?!)", at + 1
+    return (b"[^%s]" if negated else b"[%s]") % bytes(out), at + 1
 
 
 def _fits(parts: Sequence[list[re.Pattern[bytes]] | None], path: Parts) -> bool:

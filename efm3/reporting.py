@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -72,7 +71,9 @@ def jsonl(reports: Iterable[Report]) -> Iterable[str]:
 
 def _in_tree(source: str) -> str:
     """A path as services name files of a change: without the `./` of a folder that was walked."""
-    return re.sub(r"^(?:\./+)+(?=.)", "", source)
+    while source.startswith("./") and (rest := source[2:].lstrip("/")):
+        source = rest
+    return source
 
 
 def github(reports: Iterable[Report]) -> Iterable[str]:

@@ -16,9 +16,9 @@ from efm3.globs import Parts, Patterns, of_text, of_words
 from efm3.source import Unreadable, opened
 from efm3.validator import expand
 
-LIMIT = 1 << 18
+LIMIT = 1 << 16
 """Bytes of the largest `.gitignore` that is followed; without a larger one, or one that cannot be
-read, more is checked."""
+read, more is checked. A stranger's may take some seconds once, and a part of one for each file."""
 GIT, EXCLUDE = "git", "exclude"
 """Why a file is left out."""
 

@@ -19,6 +19,8 @@ FILES = ("efm3.toml", "pyproject.toml")
 """Names of files with settings, in the order in which a folder is searched."""
 LIMIT = 1 << 16
 """Most bytes of a file with settings."""
+SOUGHT = 1 << 22
+"""Most bytes of a pyproject.toml in which our name is sought: others keep much in it."""
 DOTS = 500
 """Most dots of a line in one: the parser's time grows with the square of those of a key, which
 stands in one line. A file of LIMIT bytes takes a second at most, and a minute without this."""
@@ -72,7 +74,7 @@ class Settings:
         """The value of one of KEYS: a tuple of words, a word, or a bool."""
         value = self.given.get(key, KEYS[key].default)
         if key in ("select", "ignore"):
-            return tuple(map(rule_code, value))
+            return tuple(dict.fromkeys(map(rule_code, value)))  # each is tried on every rule
         return tuple(value) if isinstance(value, list) else value
 
     @property
@@ -113,12 +115,12 @@ def read(path: str) -> Settings | None:
     """
     shared = os.path.basename(path) == FILES[1]
     with opened(path) as file:
-        if file.size > LIMIT:
-            _refuse(path, "", f"{file.size} bytes", f"at most {LIMIT}")
-        data = bytes(file.start(LIMIT))
+        size, data = file.size, bytes(file.start(SOUGHT if shared else LIMIT))
     # Most projects have no settings for us: their files are not parsed, and no parser is loaded.
-    if shared and b"efm3" not in data:
+    if shared and size <= SOUGHT and b"efm3" not in data:
         return None
+    if size > LIMIT:
+        _refuse(path, "", f"{size} bytes", f"at most {LIMIT}")
     if max(line.count(b".") for line in data.split(b"\n")) > DOTS:
         _refuse(path, "", "a line of more dots", f"at most {DOTS}")
     table = _parsed(path, data)

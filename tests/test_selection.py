@@ -78,9 +78,8 @@ def test_a_hostile_gitignore(tree):
     assert chosen(".")[1] == {GIT: 2}
 
 
+@pytest.mark.usefixtures("git")
 def test_as_git_lists(tree):
-    if shutil.which("git") is None:
-        pytest.skip("git is not there")
     shutil.rmtree(".git")
     subprocess.run(["git", "init", "-q"], check=True)
     (tree / ".gitignore").write_text("sub/*\n!sub/deep\nbuild/*\n!build/d.bin\n")

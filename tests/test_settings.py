@@ -10,7 +10,7 @@ import pytest
 
 from efm3 import Efm3Error
 from efm3.rules import load_rules
-from efm3.settings import DOTS, FAIL_ON, KEYS, LIMIT, Settings, find, read, rule_code
+from efm3.settings import DOTS, FAIL_ON, KEYS, LIMIT, SOUGHT, Settings, find, read, rule_code
 from efm3.source import Unreadable
 
 WHOLE = """select = ["m", "T012"]
@@ -30,6 +30,7 @@ def test_every_key_can_be_set(tmp_path):
     assert found["select"] == ("M", "T012") and found["exclude"] == ("old/*.bin",)
     assert (found["level"], found["fail-on"], found["gitignore"]) == ("structure", "warning", False)
     assert found.base == str(tmp_path)
+    assert Settings(given={"select": ["m", "M", "m"]})["select"] == ("M",)
     rows = found.to_json()["settings"]
     assert rows["ignore"] == {"value": [], "from": "file"}
     assert Settings().to_json() == {"file": None, "settings": {
@@ -101,6 +102,12 @@ def test_a_file_of_a_stranger(tmp_path):
     path.write_text("this is no TOML\n")
     assert read(str(path)) is None  # nobody asks for it to be one: it does not name us
     path.write_text("#" * (LIMIT + 1))
+    assert read(str(path)) is None
+    path.write_text("#" * (LIMIT + 1) + "\n[tool.efm3]\n")
+    with pytest.raises(Efm3Error, match=f"at most {LIMIT}"):
+        read(str(path))
+    with open(path, "wb") as file:
+        file.truncate(SOUGHT + 1)
     with pytest.raises(Efm3Error, match=f"at most {LIMIT}"):
         read(str(path))
     path.write_text(("a." * LIMIT)[:LIMIT - 9] + "a=1#efm3")  # a minute's work for the parser

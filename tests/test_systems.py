@@ -7,11 +7,13 @@ import ast
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests import systems
+from tests import conftest, systems
 from tools.layers import files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,6 +151,27 @@ def test_a_test_that_asks_for_what_is_not_there_is_skipped(code, said):
     found = stopped(code, "tests/planted.py")
     assert found is None if said is None else found and said in found
     assert stopped(code, "efm3/planted.py") is None
+
+
+@pytest.mark.skipif(systems.WINDOWS, reason="there it is skipped")
+@pytest.mark.parametrize("hook", [conftest.pytest_runtest_setup, conftest.pytest_runtest_call])
+def test_here_such_a_test_fails(hook):
+    """Of POSIX nothing is excused: no test, no module, no folder."""
+    wrong = AttributeError("module 'os' has no attribute 'mkfifo'")
+    assert systems.WINDOWS is (sys.platform == "win32") and systems.left_out() == []
+    running = hook()
+    next(running)
+    with pytest.raises(AttributeError) as raised:
+        running.throw(wrong)
+    assert raised.value is wrong
+    report = SimpleNamespace(failed=True, outcome="failed", longreprtext="tests/a.py:1: in <module>"
+                             "\nE   ModuleNotFoundError: No module named 'fcntl'")
+    assert systems.unimportable(report.longreprtext)
+    collecting = conftest.pytest_make_collect_report(SimpleNamespace(path=ROOT))
+    next(collecting)
+    with pytest.raises(StopIteration) as ended:
+        collecting.send(report)
+    assert ended.value.value is report and report.outcome == "failed"
 
 
 @pytest.mark.parametrize("place,error,said", [

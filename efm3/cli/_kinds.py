@@ -181,14 +181,16 @@ class _Isa(Word):
 
 
 class _Verb(Word):
-    """A verb of the command."""
+    """A verb of the command, or of the one that the words before it name."""
 
     name = "verb"
 
     def known(self, begun: str, ctx: click.Context) -> Iterable[tuple[str, str]]:
-        top = ctx.find_root().command
-        return ((verb, "") for verb in top.list_commands(ctx)) if isinstance(
-            top, click.Group) else ()
+        at: click.Command | None = ctx.find_root().command
+        for word in ctx.params.get("words") or ():
+            at = at.get_command(ctx, word) if isinstance(at, click.Group) else None
+        return ((verb, "") for verb in at.list_commands(ctx)) if isinstance(
+            at, click.Group) else ()
 
 
 class _Form(Word):

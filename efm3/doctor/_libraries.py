@@ -22,7 +22,7 @@ the disk is cold."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*([^;]*?)\s*(?:;(.*))?")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 _PYTHON = re.compile(r"python_version\s*(<|>=)\s*['\"](\d+)\.(\d+)['\"]")
-_LEAST = re.compile(r">=\s*(\d+(?:\.\d+)*)")
+_LEAST = re.compile(r">=\s*(\d[\d.]*)")
 
 # What stands in standard input may hold any path; standard output is only ours.
 _CHILD = """

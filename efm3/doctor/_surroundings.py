@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import platform as system
+import re
 import shutil
 import sys
 import sysconfig
@@ -34,7 +35,8 @@ def short(text: str) -> str:
     """`text` with ~ for the user's home folder, wherever it stands."""
     home = os.path.expanduser("~").rstrip("/\\")
     # "" is the root's or nobody's: every path begins with it.
-    return text.replace(home, "~") if len(home) > 1 else text
+    # Nor is a name that only begins as the user's does his own.
+    return re.sub(re.escape(home) + r"(?![\w.-])", "~", text) if len(home) > 1 else text
 
 
 def distribution() -> metadata.Distribution | None:

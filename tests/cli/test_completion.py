@@ -54,6 +54,8 @@ RULES = [c for c in OWN if c[0] in "CHMTVP" and c[1:].isdigit()]
 @pytest.mark.parametrize("line,want", [
     ("efm3 ", list(VERBS)), ("efm3 ex", ["explain", "extract", "examples"]), ("efm3 zzz", []),
     ("X=1 /a/b/efm3 lay", ["layout"]), ("efm3 conformance sc", ["scaffold"]),
+    ("efm3 help conformance sc", ["scaffold"]), ("efm3 help inspect ", []),
+    ("efm3 help lay", ["layout"]), ("efm3 help none ", []),
     ("efm3 layout ", list(ARCHS)), ("efm3 new st", ["standard"]),
     ("efm3 convert a b --arch x", ["xs"]),
     ("efm3 extract f.bin ", NAMES), ("efm3 extract 'f.bin' stem.c", ["stem.conv.w"]),

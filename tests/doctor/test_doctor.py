@@ -245,6 +245,7 @@ def test_home_is_shown_as_a_tilde(tmp_path, monkeypatch):
     assert str(tmp_path) not in json.dumps(told)
     folders = {f["purpose"]: f["path"] for f in told["folders"]}
     assert folders["temporary"] == os.path.join("~", "own") and folders["working"] == "~"
+    assert _surroundings.short(f"{tmp_path}2/a, '{tmp_path}'") == f"{tmp_path}2/a, '~'"
     for home in ("/", ""):
         monkeypatch.setenv("HOME", home)
         monkeypatch.setenv("USERPROFILE", home)

@@ -37,6 +37,7 @@ from tests.fuzz import (
     packs,
     paired_files,
     picture_files,
+    project_files,
     table_files,
     tflite_files,
     training_files,
@@ -204,7 +205,7 @@ def available() -> dict[str, Target]:
             "onnx": Kind("onnx", lambda: onnx_graphs.seeds() + written("onnx", (False, True))(),
                          onnx_graphs.graph, 8)}
     out |= {name: Target(kind, reader(name)) for name, kind in more.items() if _has(name)}
-    return out | _of_the_kit() | _of_bulk() | _of_pictures() | _of_torch()
+    return out | _of_the_kit() | _of_a_project() | _of_bulk() | _of_pictures() | _of_torch()
 
 
 def _has(*libraries: str) -> bool:
@@ -223,6 +224,16 @@ def _of_the_kit() -> dict[str, Target]:
         "edit": Target(edit, kit_texts.check_edit),
         "answer": Target(Kind("answer", kit_texts.said, kit_texts.say), kit_texts.check_answer),
         "sniff": Target(Kind("any", anything, mutators.raw, 2), kit_texts.check_sniff)}
+
+
+def _of_a_project() -> dict[str, Target]:
+    """What a folder of weight files tells `efm3 validate`."""
+    p = project_files
+    return {
+        "settings": Target(Kind("settings", p.configurations, packs.lines(p.WORDS, b" "), 8),
+                           p.check_settings),
+        "gitignore": Target(Kind("gitignore", p.ignored, packs.lines(p.PATTERNS, b"/"), 8),
+                            p.check_patterns)}
 
 
 def _of_bulk() -> dict[str, Target]:
@@ -284,7 +295,9 @@ READERS: dict[str, tuple[str, ...] | str] = {
     "index._seal": "this user's own key", "index.approximate": ("near",),
     "index.vectors": ("table_npy", "table_npz"), "model": ("load",),
     "photos.detectors": ("detector",), "pictures": ("picture",), "reading": ("load", "validate"),
-    "sniff": ("sniff",), "train.data._cache": ("cache",),
+    "selection": ("gitignore",), "settings": ("settings",),
+    "shipped": "what the package itself holds", "sniff": ("sniff",),
+    "train.data._cache": ("cache",),
     "train.data._folder": "pictures alone, as above", "train.data._rec": ("records",),
     "train.data._shards": ("shards",), "validator": ("validate",)}
 """What reads the bytes of strangers: modules below efm3, and their targets or why there is none. A

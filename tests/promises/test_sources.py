@@ -28,6 +28,7 @@ WORDS = {
     "search, its queries": ["search", "u.csv", "t.csv", "-o", "t.csv"],
     "dedupe": ["dedupe", "t.csv", "-o", "t.csv"],
     "cluster": ["cluster", "t.csv", "-o", "t.csv"],
+    "validate": ["validate", "m.bin", "--output-file", "m.bin"],
     "embed": ["embed", "m.bin", "--files-from", "l.json", "-o", "l.json"],
     "embed, a link": ["embed", "m.bin", "--files-from", "l.json", "-o", "link.json"],
     "compare": ["compare", "m.bin", "a.png", "b.png", "-o", "a.png", "--force"],

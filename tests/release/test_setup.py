@@ -13,6 +13,8 @@ import pytest
 
 from tools import ROOT
 
+NEEDS = ("setuptools",)  # not in a virtual environment of Python 3.12 and later
+
 MAKES_WHEELS = int(metadata.version("setuptools").split(".")[0]) > 70
 PLANTED = ("efm3/_engine.abi3.so", "efm3/_engine.pyd", "build/lib/efm3/_engine.abi3.so",
            "build/lib.linux-aarch64-cpython-310/efm3/_engine.abi3.so",
@@ -27,6 +29,7 @@ def project(tmp_path):
     """The project in small: what setup.py needs to build, and the leavings of other builds."""
     root = tmp_path / "project"
     for name in ("setup.py", "efm3/_engine_build.py", "efm3/version.py", "MANIFEST.in",
+                 "tools/__init__.py", "tools/release/__init__.py", "tools/release/readme.py",
                  *PLANTED):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         if name in PLANTED:

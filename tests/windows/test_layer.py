@@ -88,6 +88,8 @@ WANT = {
 
 def planted(folder, **more):
     env = {k: v for k, v in os.environ.items() if not k.startswith("EFM3_TEST")} | more
+    env.pop("PYTHONIOENCODING", None)
+    env["PYTHONUTF8"] = "0"  # a locale that says nothing makes it 1
     done = subprocess.run([sys.executable, "-c", PLANTED, str(folder)], input=b"",
                           capture_output=True, env=env, check=False)
     assert done.returncode == 0, done.stderr.decode()

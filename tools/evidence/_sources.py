@@ -163,9 +163,9 @@ RANDOM, LIBFUZZER, AFL, MUTATED, PYTHON, ATHERIS = (
 FUZZED = (
     "scan", "validate", "load", "mirror", "c_array", "npz", "ncnn", "tflite", "mxnet", "caffe",
     "torch", "safetensors", "onnx", "statement", "results", "edit", "answer", "sniff",
-    "table_parquet", "table_npz", "table_npy", "table_csv", "table_jsonl", "detector", "near",
-    "archive", "list", "picture", "pairs_bin", "pairs_txt", "torch_load", "records", "shards",
-    "cache")
+    "settings", "gitignore", "table_parquet", "table_npz", "table_npy", "table_csv",
+    "table_jsonl", "detector", "near", "archive", "list", "picture", "pairs_bin", "pairs_txt",
+    "torch_load", "records", "shards", "cache")
 """The targets in Python, where every library is there."""
 
 RUNS: tuple[tuple[str, str, str], ...] = (

@@ -129,6 +129,8 @@ def _facts(option: click.Option) -> str:
     facts, words = [], option.help or ""
     if option.required:
         facts.append("required")
+    elif isinstance(option.show_default, str):  # of one that a file of settings may give
+        facts.append(f"default: {option.show_default}")
     elif option.show_default and option.default is not None and not callable(option.default):
         value = option.default
         if option.secondary_opts:
