@@ -211,7 +211,7 @@ sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SB
 	$(BIN)/python -m tools.release build
 
 # Each is audited, and each that something here runs is installed and used. No step of .ci/run: it
-# takes 6 minutes.
+# takes 6 to 8 minutes.
 wheels: $(BIN)/.installed ## wheels for Linux, musl, Windows and macOS in dist/, compiled with zig
 	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m tools.wheels build

@@ -69,8 +69,14 @@ def test_each_target_is_made_and_windows_waits_for_the_first_linux(tmp_path, mon
     windows = next(t for t in TARGETS if t.windows)
     monkeypatch.setattr(compiled.shutil, "rmtree", lambda path, ignore_errors: path.mkdir())
     made = compiled.extensions(tmp_path, [windows])
-    assert made == {windows: windows.triple.encode()}
+    assert made == {windows: compiled.undated(windows.triple.encode())}
     definition = tmp_path / compiled.MADE / windows.triple / "python3.def"
     assert definition.read_text().endswith(f"EXPORTS\n    Py_{TARGETS[0].triple}\n")
     # No word but the compiler's own name is a place on this machine.
     assert not [w for words in ran for w in words[1:] if str(tmp_path) in w]
+
+
+def test_the_time_alone_is_taken_out_of_a_dll():
+    start, rest = bytes(60) + (64).to_bytes(4, "little"), b"PE\0\0\x64\x86\x05\0"
+    dated = start + rest + b"\x01\x02\x03\x04" + b"after"
+    assert compiled.undated(dated) == start + rest + bytes(4) + b"after"

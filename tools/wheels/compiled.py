@@ -106,6 +106,13 @@ def _link(target: Target, folder: Path) -> list[str]:
     return ["-lm", "-lpthread"]
 
 
+def undated(dll: bytes) -> bytes:
+    """A DLL without the time at which it was linked, which the linker cannot be told to leave out.
+    """
+    at = int.from_bytes(dll[60:64], "little") + 8
+    return dll[:at] + bytes(4) + dll[at + 4:]
+
+
 def extension(target: Target, made: Sources, include: Path, names: Callable[[], list[str]]) -> Path:
     """Compile and link the extension for a target in a folder of its own; its path.
 
@@ -147,4 +154,5 @@ def extensions(root: Path, chosen: Sequence[Target]) -> dict[Target, bytes]:
 
         for target in dict.fromkeys([*first, *chosen]):
             paths[target] = pool.submit(extension, target, made, include[target.windows], names)
-        return {target: paths[target].result().read_bytes() for target in chosen}
+        made_of = {target: paths[target].result().read_bytes() for target in chosen}
+    return {target: undated(data) if target.windows else data for target, data in made_of.items()}
