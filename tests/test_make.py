@@ -35,7 +35,7 @@ def test_every_target_is_phony():
 
 
 def test_ci_calls_targets_that_exist():
-    called = re.findall(r"^make (.*)$", PROGRAMS[1], re.MULTILINE)
+    called = re.findall(r"^make (\S+)", PROGRAMS[1], re.MULTILINE)
     assert called and set(called) <= TARGETS
 
 
