@@ -107,6 +107,12 @@ typedef struct MfnKernels {
 #define MFN_HAVE_NEONDOT 1
 #endif
 
+#if defined(__wasm_relaxed_simd__) && !defined(MFN_NO_SIMD)
+#define MFN_HAVE_WASMRELAXED 1
+#elif defined(__wasm_simd128__) && !defined(MFN_NO_SIMD)
+#define MFN_HAVE_WASMSIMD 1
+#endif
+
 // What has a constant for an argument is inlined and unrolled.
 #ifdef MFN_GNU_WORDS
 #define INLINE static inline __attribute__((always_inline))

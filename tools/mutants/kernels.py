@@ -22,6 +22,7 @@ from tools.cc import SRC, cc
 
 SLOTS = {"avx512bf16": ("bf16",), "avx512vnni": ("i8", "i16"), "avx512": ("i16",),
          "avxvnni": ("i8", "i16"), "avx2": ("i16",), "neondot": ("i8",), "neon": (),
+         "wasmrelaxed": (), "wasmsimd": (),
          "scalar": ("i8", "i16")}
 """Row of isa.def to the products below float32 that it has of its own."""
 
