@@ -200,6 +200,8 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
+	$(CC) -fsanitize=thread -O1 -g -std=c11 -Iengine/include -Wl,--wrap=calloc,--wrap=free -o build/check-pool engine/tests/check_pool.c engine/src/pool.c -lpthread
+	build/check-pool
 
 sanitize-memory: $(BIN)/.installed ## the loader, the engine and the corpus under MSan; says so where clang has none
 	mkdir -p build
