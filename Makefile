@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels page test-page clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -41,6 +41,8 @@ LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
 # A parser of HTML that takes seconds a page.
 LONG += tests/report/test_names.py
+# Every verb, in a process without numpy.
+LONG += tests/test_without_numpy.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor
 
@@ -129,8 +131,15 @@ kit: $(BIN)/.installed ## the kit as archives that need no Python; its runners t
 scaffolds: $(BIN)/.installed ## every scaffold whose compiler is here through the whole kit
 	$(BIN)/python -m tools.foreign.scaffolds
 
+# Of what tools/foreign/install_page.sh and `make wasm` leave in build/.
+page: $(BIN)/.installed ## the page for a browser, in build/page
+	$(BIN)/python -m tools.page
+
+test-page: $(BIN)/.installed ## the page in Chromium, with every file of the kit
+	$(BIN)/python -m tools.page.tried
+
 lint: $(BIN)/.installed ## ruff
-	$(BIN)/ruff check efm3 tests tools
+	$(BIN)/ruff check efm3 tests tools page
 
 types: $(BIN)/.installed ## mypy --strict
 	$(BIN)/mypy
@@ -193,6 +202,8 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
+	$(CC) -fsanitize=thread -O1 -g -std=c11 -Iengine/include -Wl,--wrap=calloc,--wrap=free -o build/check-pool engine/tests/check_pool.c engine/src/pool.c -lpthread
+	build/check-pool
 
 sanitize-memory: $(BIN)/.installed ## the loader, the engine and the corpus under MSan; says so where clang has none
 	mkdir -p build

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -56,7 +55,8 @@ def command(paths: tuple[str, ...], output: str, config: str | None, no_config: 
         page.add(found)
         reports.append(found.report)
     if output == "-":
-        sys.stdout.buffer.writelines(page.parts())
+        for part in page.parts():
+            click.echo(part, nl=False)
         end(reports, told.fail_on)
         return
     parts = list(page.parts())
