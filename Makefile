@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels page test-page clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -130,8 +130,15 @@ kit: $(BIN)/.installed ## the kit as archives that need no Python; its runners t
 scaffolds: $(BIN)/.installed ## every scaffold whose compiler is here through the whole kit
 	$(BIN)/python -m tools.foreign.scaffolds
 
+# Of what tools/foreign/install_page.sh and `make wasm` leave in build/.
+page: $(BIN)/.installed ## the page for a browser, in build/page
+	$(BIN)/python -m tools.page
+
+test-page: $(BIN)/.installed ## the page in Chromium, with every file of the kit
+	$(BIN)/python -m tools.page.tried
+
 lint: $(BIN)/.installed ## ruff
-	$(BIN)/ruff check efm3 tests tools
+	$(BIN)/ruff check efm3 tests tools page
 
 types: $(BIN)/.installed ## mypy --strict
 	$(BIN)/mypy

@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__", "_engine_build"),
     ("tests",),
     ("tools",),
-    ("tools.mutants", "tools.foreign", "tools.bench"),
+    ("tools.mutants", "tools.foreign", "tools.bench", "tools.page"),
     ("tools.evidence",),
     ("tools.gen",),
     ("tools.release",),
@@ -94,6 +94,7 @@ WORDS = {
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
     "tools.release": "what is released, and what must hold before",
     "tools.wheels": "wheels for other systems",
+    "tools.page": "the page for a browser",
 }
 """What each room holds."""
 
