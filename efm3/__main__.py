@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from efm3.machine import one_blas_thread
 from efm3.texts import printable
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def main() -> None:
     _open_streams()
     _keep_going()
     gc.set_threshold(200_000, 20, 20)
-    if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    one_blas_thread()
     try:
         from efm3.cli import cli
 

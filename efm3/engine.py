@@ -14,7 +14,7 @@ import numpy as np
 from efm3 import format as fmt
 from efm3 import mirror as mirrors
 from efm3.arch import Arch, Stage
-from efm3.arrays import Floats
+from efm3.arrays import Array, Floats
 from efm3.findings import Efm3Error, refuse, shown
 from efm3.findings import error as failure
 from efm3.model import Model, dumps, load
@@ -25,6 +25,7 @@ from efm3.source import Source, Unreadable, name_of, path_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from typing_extensions import Self
 
 SIDE = fmt.INPUT_SIDE
 CHW = (fmt.INPUT_CHANNELS, SIDE, SIDE)
@@ -163,7 +164,44 @@ def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float(u @ v)
 
 
-class Engine:
+class Held:
+    """What is held until `close`, or until the block of a `with` ends."""
+
+    _handle: Any = None
+
+    def __enter__(self) -> Self:
+        self._live()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it; calls that still run in other threads end first."""
+        self._handle = None
+
+    def _live(self) -> Any:
+        handle = self._handle
+        if handle is None:
+            raise ValueError("the engine is closed")
+        return handle
+
+
+def batch(images: npt.ArrayLike) -> tuple[Array, bool]:
+    """Pictures as [N, 112, 112, 3] of uint8 or [N, 3, 112, 112] of float32, and whether it is one
+    picture, without N. Raises what `Engine.embed` does for their type and shape."""
+    a = np.asarray(images)
+    item = {np.dtype(np.uint8): HWC, np.dtype(np.float32): CHW}.get(a.dtype)
+    if item is None or isinstance(images, np.ma.MaskedArray):
+        raise TypeError(f"images are {type(images).__name__} of {a.dtype}, not uint8 "
+                        "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
+    if a.ndim not in (3, 4) or a.shape[-3:] != item:
+        raise ValueError(f"images are {a.dtype} of shape {list(a.shape)}, not uint8 "
+                         "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
+    return a.reshape(-1, *item), a.ndim == 3
+
+
+class Engine(Held):
     """A loaded network. Many threads may use one engine at once, but not during close().
 
     `isa` is one of `isas()`, or None for the best (or what MFN_ISA says); `threads`, 1..64,
@@ -174,8 +212,6 @@ class Engine:
     Efm3Error (a ValueError) with the engine's status as code and the byte offset, TypeError, and
     EngineMissing where the extension was not built.
     """
-
-    _handle: Any = None
 
     def __init__(self, source: Source | Model | Scan, *, isa: str | None = None,
                  threads: int = 1, as_given: bool = False, precision: str = "f32") -> None:
@@ -220,29 +256,12 @@ class Engine:
         self._info = ffi.new("MfnInfo *")
         lib.mfn_engine_info(handle, self._info)
 
-    def __enter__(self) -> Engine:
-        self._live()
-        return self
-
     def __repr__(self) -> str:
         what = "closed" if self._handle is None else f"{self.isa}, [{self.embedding_dim}]"
         return f"<efm3.Engine {what}>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("an Engine cannot be copied or pickled; load it again")
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the engine; calls that still run in other threads end first."""
-        self._handle = None
-
-    def _live(self) -> Any:
-        handle = self._handle
-        if handle is None:
-            raise ValueError("the engine is closed")
-        return handle
 
     @property
     def embedding_dim(self) -> int:
@@ -325,27 +344,21 @@ class Engine:
         Raises TypeError for another type, ValueError for another shape, Efm3Error E_PICTURE where
         the file says something unknown of its picture.
         """
-        a = np.asarray(images)
-        item = {np.dtype(np.uint8): HWC, np.dtype(np.float32): CHW}.get(a.dtype)
-        if item is None or isinstance(images, np.ma.MaskedArray):
-            raise TypeError(f"images are {type(images).__name__} of {a.dtype}, not uint8 "
-                            "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
-        if a.ndim not in (3, 4) or a.shape[-3:] != item:
-            raise ValueError(f"images are {a.dtype} of shape {list(a.shape)}, not uint8 "
-                             "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
-        if a.size and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape, strict=True)):
+        pixels, single = batch(images)
+        if pixels.size and any(step == 0 and n > 1 for step, n in zip(
+                pixels.strides, pixels.shape, strict=True)):
             raise ValueError("images repeat memory (stride 0): copy them first")
         ffi, lib, handle = self._ffi, self._lib, self._live()
-        batch = np.ascontiguousarray(a.reshape(-1, *item))
-        out = np.empty((len(batch), self.embedding_dim), np.float32)
-        u8 = batch.dtype == np.uint8
+        pixels = np.ascontiguousarray(pixels)
+        out = np.empty((len(pixels), self.embedding_dim), np.float32)
+        u8 = pixels.dtype == np.uint8
         forward = lib.mfn_engine_forward_u8 if u8 else lib.mfn_engine_forward_batch
-        for at in range(0, len(batch), _PIECE):
-            piece, into = batch[at:at + _PIECE], out[at:at + _PIECE]
+        for at in range(0, len(pixels), _PIECE):
+            piece, into = pixels[at:at + _PIECE], out[at:at + _PIECE]
             self._check(forward(
                 handle, ffi.from_buffer("uint8_t[]" if u8 else "float[]", piece), len(piece),
                 ffi.from_buffer("float[]", into, require_writable=True)))
-        return out if a.ndim == 4 else out[0]
+        return out[0] if single else out
 
     def activations(self, image: npt.ArrayLike) -> dict[str, Floats]:
         """Every layer's output [C, side, side] for one upright float32 image [3, 112, 112].

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from efm3.arrays import Array, Floats
-from efm3.engine import CHW, HWC, Engine, EngineMissing
+from efm3.engine import Engine, EngineMissing, Held, batch
 from efm3.model import Model, load
 from efm3.precision import PRECISIONS
 from efm3.reference import forward, prepare
@@ -60,7 +60,7 @@ def note() -> str:
             f"slower; for the engine {how()}")
 
 
-class Numpy:
+class Numpy(Held):
     """A loaded network that numpy runs in float32, within `arithmetic.TOLERANCE` of the C engine.
 
     It has what a program that embeds needs of Engine, and can be used in the same way, also by
@@ -77,30 +77,13 @@ class Numpy:
         if not 1 <= threads <= MOST_THREADS:
             raise ValueError(f"threads is {threads}, not 1..{MOST_THREADS}")
         # The engine does not read the mirror either, but for the picture.
-        self._model: Model | None = (source if isinstance(source, Model)
-                                     else load(source, level="structure"))
-        self.embedding_dim, self.threads = self._model.arch.embedding_dim, threads
-
-    def __enter__(self) -> Numpy:
-        self._live()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self._handle = model = (source if isinstance(source, Model)
+                                else load(source, level="structure"))
+        self.embedding_dim, self.threads = model.arch.embedding_dim, threads
 
     def __repr__(self) -> str:
-        what = "closed" if self._model is None else f"[{self.embedding_dim}]"
+        what = "closed" if self._handle is None else f"[{self.embedding_dim}]"
         return f"<efm3.fallback.Numpy {what}>"
-
-    def close(self) -> None:
-        """Let go of the weights."""
-        self._model = None
-
-    def _live(self) -> Model:
-        model = self._model
-        if model is None:
-            raise ValueError("the engine is closed")
-        return model
 
     @property
     def turned(self) -> bool:
@@ -108,7 +91,7 @@ class Numpy:
 
         Raises Efm3Error M043 where the file says something unknown of its picture.
         """
-        return self._live().turned
+        return bool(self._live().turned)
 
     def embed(self, images: npt.ArrayLike) -> Floats:
         """Embeddings of length 1: float32 [N, D], or [D] for one image; see `Engine.embed`.
@@ -117,21 +100,14 @@ class Numpy:
         [3, 112, 112] or [N, 3, 112, 112] with values (p - 127.5) / 128; or a list of such.
         Raises TypeError for another type, ValueError for another shape, Efm3Error M043.
         """
-        a, model = np.asarray(images), self._live()
-        item = {np.dtype(np.uint8): HWC, np.dtype(np.float32): CHW}.get(a.dtype)
-        if item is None or isinstance(images, np.ma.MaskedArray):
-            raise TypeError(f"images are {type(images).__name__} of {a.dtype}, not uint8 "
-                            "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
-        if a.ndim not in (3, 4) or a.shape[-3:] != item:
-            raise ValueError(f"images are {a.dtype} of shape {list(a.shape)}, not uint8 "
-                             "[N, 112, 112, 3] or float32 [N, 3, 112, 112]")
-        batch = a.reshape(-1, *item)
+        pixels, single = batch(images)
+        model = self._live()
 
         def piece(at: int) -> Array:
-            x = batch[at:at + _PIECE]
+            x = pixels[at:at + _PIECE]
             return forward(model, prepare(x) if x.dtype == np.uint8 else x, np.float32)
 
-        starts = range(0, len(batch), _PIECE)
+        starts = range(0, len(pixels), _PIECE)
         if min(self.threads, len(starts)) > 1:
             from concurrent.futures import ThreadPoolExecutor
 
@@ -140,7 +116,7 @@ class Numpy:
         else:
             parts = [piece(at) for at in starts]
         out = np.concatenate([np.empty((0, self.embedding_dim), np.float32), *parts])
-        return out if a.ndim == 4 else out[0]
+        return out[0] if single else out
 
 
 Network = Engine | Numpy

@@ -146,7 +146,8 @@ def _parsed(path: str, data: bytes) -> dict[str, Any]:
         import tomli as tomllib
     why = "nested too deeply"
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        # Without the mark that editors on Windows put first: tomllib takes none, other readers do.
+        return tomllib.loads(data.decode("utf-8-sig"))
     except ValueError as e:  # of a text that is no UTF-8 or no TOML, and of a number without end
         why = str(e)
     except RecursionError:

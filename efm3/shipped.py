@@ -21,7 +21,7 @@ HOME = next((p for p in (_PACKAGE, _PACKAGE.parent) if (p / FILES[0]).is_file())
 
 
 class Differs(FileExistsError):
-    """A file of that name is there already, and is another."""
+    """A file of that name is there already, and is another; or it lies behind a link."""
 
 
 class Copied(NamedTuple):
@@ -35,13 +35,17 @@ class Copied(NamedTuple):
 def copy(folder: str | os.PathLike[str], *, force: bool = False) -> list[Copied]:
     """Copy the files into a folder, which is made if it is not there.
 
-    Raises Differs, before anything is written, where one would be overwritten and `force` is false;
-    Unreadable where the installation lacks its files; OSError.
+    Raises Differs, before anything is written, where one would be overwritten and `force` is false,
+    and where one would be written through a link below the folder; Unreadable where the
+    installation lacks its files; OSError.
     """
     wanted = {Path(folder, name): bytes(read(HOME / name)) for name in FILES}
     same = {path: _is(path, data) for path, data in wanted.items()}
-    for path in wanted:
-        if not (same[path] or force) and os.path.lexists(path):
+    for path in (path for path in wanted if not same[path]):
+        if _behind_link(path, folder):
+            raise Differs(errno.EEXIST, "is or lies behind a link, and nothing is written through "
+                          "one; take it away", str(path))
+        if not force and os.path.lexists(path):
             raise Differs(errno.EEXIST, "is there already, and is another; --force overwrites it",
                           str(path))
     out = []
@@ -51,6 +55,12 @@ def copy(folder: str | os.PathLike[str], *, force: bool = False) -> list[Copied]
             write_atomic(path, [data])
         out.append(Copied(path, len(data), not same[path]))
     return out
+
+
+def _behind_link(path: Path, folder: str | os.PathLike[str]) -> bool:
+    """True where a link, or a junction of Windows, is on the way from the folder to the path."""
+    straight = os.path.join(os.path.realpath(folder), path.relative_to(folder))
+    return os.path.normcase(os.path.realpath(path)) != os.path.normcase(straight)
 
 
 def _is(path: Path, data: bytes) -> bool:

@@ -3,6 +3,8 @@
 """How many cores there are, as systems tell it."""
 
 import os
+import sys
+from subprocess import check_output
 
 import pytest
 
@@ -21,3 +23,15 @@ def test_cores(monkeypatch, usable, count, cores):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: usable, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: count)
     assert machine.cores() == cores
+
+
+@pytest.mark.parametrize("given,ours", [
+    ({}, "['OPENBLAS_NUM_THREADS']"), ({"OPENBLAS_NUM_THREADS": "1"}, "[]"),
+    ({"OMP_NUM_THREADS": "2"}, "[]")])
+def test_what_the_command_set_is_no_setting_of_its_user(given, ours):
+    """`efm3 doctor` shows the others."""
+    code = ("from efm3 import machine; machine.one_blas_thread(); print([*machine.OURS]);"
+            "from efm3.doctor._surroundings import threads; print(threads()['settings'])")
+    env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")} | given
+    said = check_output([sys.executable, "-c", code], env=env, encoding="utf-8")
+    assert said.splitlines() == [ours, str(given)]

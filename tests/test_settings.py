@@ -92,6 +92,14 @@ def test_what_is_refused(text, words, tmp_path):
         assert word in told, told
 
 
+@pytest.mark.parametrize("name,text", [("efm3.toml", 'level = "structure"'),
+                                       ("pyproject.toml", '[tool.efm3]\nlevel = "structure"')])
+def test_a_mark_of_the_encoding_is_no_text(name, text, tmp_path):
+    """Editors on Windows put it first."""
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert find(str(tmp_path)).given == {"level": "structure"}
+
+
 def test_a_file_of_a_stranger(tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text("[tool]\nefm3 = 3\n")

@@ -43,12 +43,41 @@ def test_what_is_another_is_refused_before_anything_is_written(there, tmp_path):
     make = {"text": lambda: path.write_text("mine"), "folder": path.mkdir,
             "link": lambda: path.symlink_to("nothing"), "fifo": lambda: os.mkfifo(path)}
     make[there]()
-    with pytest.raises(shipped.Differs, match="--force") as e:
+    said = "behind a link" if there == "link" else "--force"
+    with pytest.raises(shipped.Differs, match=said) as e:
         shipped.copy(tmp_path)
     assert e.value.filename == str(path) and len([*tmp_path.rglob("*")]) == 2
     if there == "text":
         assert all(c.written for c in shipped.copy(tmp_path, force=True))
         assert path.read_bytes() == (ROOT / shipped.FILES[-1]).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["weights", shipped.FILES[0], shipped.FILES[-1]])
+@pytest.mark.parametrize("force", [False, True])
+def test_nothing_is_written_through_a_link_that_is_there(name, force, tmp_path):
+    inside, elsewhere = tmp_path / "try", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = elsewhere / "mine"
+    if name == "weights":
+        other.mkdir()
+    else:
+        other.write_text("mine")
+    (inside / name).parent.mkdir(parents=True)
+    (inside / name).symlink_to(other)
+    with pytest.raises(shipped.Differs, match="behind a link"):
+        shipped.copy(inside, force=force)
+    assert not any(other.iterdir()) if other.is_dir() else other.read_text() == "mine"
+    assert not any(p.is_file() and not p.is_symlink() for p in inside.rglob("*"))
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert all(c.written for c in shipped.copy(tmp_path / "link"))
+    (tmp_path / "mirror").mkdir()
+    for name in ("weights", "examples"):  # nothing is written where all is there already
+        (tmp_path / "mirror" / name).symlink_to(tmp_path / "real" / name)
+    assert not any(c.written for c in shipped.copy(tmp_path / "mirror"))
 
 
 def test_the_package_holds_them_and_no_more():

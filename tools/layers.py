@@ -21,7 +21,7 @@ from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "codes", "arrays", "arithmetic", "pickles", "machine", "texts", "globs"),
-    ("notebook",),
+    ("notebook", "floats"),
     ("findings", "junit"),
     ("extras", "source", "format", "precision"),
     ("arch", "sniff", "grammar", "shipped"),
@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__", "_engine_build"),
     ("tests",),
     ("tools",),
-    ("tools.mutants", "tools.foreign", "tools.bench"),
+    ("tools.mutants", "tools.foreign", "tools.bench", "tools.page"),
     ("tools.evidence",),
     ("tools.gen",),
     ("tools.release",),
@@ -57,6 +57,7 @@ WORDS = {
     "pickles": "a machine that reads pickles and runs nothing",
     "machine": "the cores that a program may use",
     "texts": "foreign text, safe for each output",
+    "floats": "figures of float32 values, with numpy and without",
     "notebook": "HTML that a notebook shows", "model_html": "a Model as HTML",
     "findings": "Finding, Report, the one exception", "junit": "JUnit XML",
     "globs": "patterns of names", "settings": "settings of validate, from a file",
@@ -94,6 +95,7 @@ WORDS = {
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
     "tools.release": "what is released, and what must hold before",
     "tools.wheels": "wheels for other systems",
+    "tools.page": "the page for a browser",
 }
 """What each room holds."""
 

@@ -200,6 +200,10 @@ class _Top(Verbs):
             ctx.exit(3 if outside else 2 if e.code == "IO002" else 1)
         except MemoryError:
             _ends(ctx, "out of memory")
+        except ModuleNotFoundError as e:
+            if e.name != "numpy":
+                raise
+            _ends(ctx, f"{ctx.invoked_subcommand} needs numpy, which is not here")
         except RuntimeError as e:
             if "start new thread" in str(e):
                 _ends(ctx, "the system cannot start another thread")

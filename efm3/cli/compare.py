@@ -80,7 +80,8 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}
-        click.echo(dumps({"file": file, "engine": engine_of(engine), **told, **_facts(threshold)}))
+        click.echo(dumps({"file": file, "engine": engine_of(engine),
+                          "precision": engine.precision, **told, **_facts(threshold)}))
         return
     from efm3.cli import _render, _scores
 

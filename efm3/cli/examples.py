@@ -22,12 +22,13 @@ def command(folder: str, force: bool, as_json: bool) -> None:
     recognising people.
 
     A file that is there already is left where it is the same, and refused where it is another.
+    Nothing is written through a link that is there in place of a file or of one of the two folders.
 
     \b
     efm3 examples try
     efm3 inspect try/weights/facex_nano.bin
 
-    Exit codes: 0 copied, or all there already; 1 a file is there and is another; 2 usage; 3 DIR
+    Exit codes: 0 copied, or all there already; 1 a file or a link is in the way; 2 usage; 3 DIR
     cannot be written.
     """
     try:

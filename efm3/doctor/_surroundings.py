@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from efm3.machine import cores
+from efm3.machine import OURS, cores
 from efm3.version import __version__
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -81,8 +81,9 @@ def platform() -> dict[str, Any]:
 
 
 def threads() -> dict[str, Any]:
-    """Cores to use, and what the environment says to numpy's libraries."""
-    return {"cores": cores(), "settings": {k: os.environ[k] for k in THREADS if k in os.environ}}
+    """Cores to use, and what the environment said to numpy's libraries before the command did."""
+    given = os.environ.keys() - OURS
+    return {"cores": cores(), "settings": {k: os.environ[k] for k in THREADS if k in given}}
 
 
 def folders(broken: Broken, note: Note) -> list[dict[str, Any]]:

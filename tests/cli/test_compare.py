@@ -28,6 +28,9 @@ def test_compare(cli, scene):
     args = ("compare", scene / "w.bin", scene / "0.npy")
     same = json.loads(cli(*args, scene / "0.npy", "--json").stdout)
     assert abs(same["similarity"] - 1) < 1e-6 and same["rule_of_thumb"] == 0.3
+    assert same["precision"] == "f32"
+    fast = json.loads(cli(*args, scene / "0.npy", "--json", "--precision", "fast").stdout)
+    assert fast["precision"] == "fast"
     other = json.loads(cli(*args, scene / "1.npy", "--json").stdout)
     assert other["similarity"] < 0.99
     assert "rule of thumb" in cli(*args, scene / "0.npy").stdout

@@ -177,6 +177,7 @@ FORMS: dict[str, Form] = {
     "compare": Form("""
     file string: FILE
     engine string: c or numpy
+    precision string: f32, high or fast
     a? string: of two pictures, the one
     b? string: the other
     similarity? number: their cosine
@@ -382,7 +383,7 @@ FORMS: dict[str, Form] = {
     engine.checks[].ok? boolean: within the tolerance
     threads.cores integer: that this process may use
     threads.settings object: variables that numpy's libraries read
-    threads.settings{}? string: as set
+    threads.settings{}? string: as set by whoever called, not by efm3
     extras list: each extra
     extras[].name string: its name
     extras[].installed boolean: all of it is there

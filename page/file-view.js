@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// All that is shown of one file.
+
+import { hexView } from './bytes.js';
+import { el, foreign, part } from './dom.js';
+import { findings, missing, waiting } from './findings.js';
+import { read } from './reader.js';
+import { running } from './running.js';
+import { saving, validating } from './saving.js';
+import { label, ownSides, verdict } from './summary.js';
+import { tensorTable } from './tensors.js';
+import { topology } from './topology.js';
+import { engine, facts, python } from './workers.js';
+
+let made = 0;
+
+export class FileView {
+  /**
+   * @param {string} name
+   * @param {Uint8Array} bytes
+   */
+  constructor(name, bytes) {
+    this.key = made++;
+    this.name = name;
+    this.bytes = bytes;
+    this.node = el('div', { class: 'file' });
+    /** The name under which Python has it; "" until it does. */
+    this.held = '';
+    /** @type {boolean | null} */
+    this.ok = null;
+    this.changed = () => {};
+    this.slot = el('div', {}, waiting());
+    this.kind = el('div');
+    /** @type {(offset: number) => void} */
+    this.show = () => {};
+    /** @type {Promise<void> | null} */
+    this.seen = null;
+    /** @type {Promise<void> | null} */
+    this.checked = null;
+  }
+
+  /** A word about it, for the list of files. */
+  mark() { return this.ok === null ? '' : this.ok ? '✔ ' : '✘ '; }
+
+  /** What is there at once, without Python. */
+  first() {
+    this.seen ??= this.#first();
+    return this.seen;
+  }
+
+  async #first() {
+    const reading = read(this.bytes);
+    const looked = await engine.ask('look', { key: this.key, bytes: this.bytes });
+    const hex = hexView(this.bytes, reading.fields);
+    this.show = (offset) => hex.show(offset, true);
+    const byName = new Map(reading.tensors.map((t) => [t.name, t.at]));
+    this.ok ??= looked.verdict.ok;
+    this.node.replaceChildren(
+      part('verdict', 'Verdict', el('p', { class: 'name' }, foreign(this.name, 120)), verdict(looked.verdict),
+        this.kind),
+      label(reading), this.slot, ownSides(reading),
+      topology(reading.layers, (name) => { const at = byName.get(name); if (at !== undefined) this.show(at); }),
+      tensorTable(reading.tensors, looked.statistics, this.show), hex.node,
+      ...(looked.verdict.ok ? [running(this, reading)] : []));
+    this.changed();
+  }
+
+  /** The full report, once Python has the file. */
+  report() {
+    this.checked ??= this.#report();
+    return this.checked;
+  }
+
+  async #report() {
+    const [{ out, err, ms }, kind] = await Promise.all([
+      python.ask('run', { words: validating('json', this.held) }), python.ask('kind', { name: this.held })]);
+    if (!out) throw new Error(err || 'the validator says nothing');
+    const report = JSON.parse(out).reports[0];
+    this.json = out;
+    this.ok = report.ok;
+    if (kind && kind.name !== 'efm3') {
+      this.kind.replaceChildren(el('p', { class: 'lead' }, 'This is ', foreign(kind.title), '.'),
+        kind.todo && el('p', {}, 'What to do: ', foreign(kind.todo)));
+    }
+    this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held),
+      facts.level !== 'values' && el('p', { class: 'soft' }, 'The rules on values are not checked here.')));
+    this.changed();
+  }
+
+  /** @param {string} why */
+  failed(why) { this.slot.replaceChildren(missing(why)); }
+}

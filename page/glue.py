@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the page's worker asks of Python: the command's own verbs, run in this process.
+
+Texts go in and come out as JSON. Files lie in one folder, as `efm3` finds them on a machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+
+HELD = 200
+"""Bytes of the longest name that is kept; a file system allows 255."""
+_home = ""
+
+
+def begin(home: str) -> str:
+    """Import what the verbs need; the version and the level up to which files are checked."""
+    global _home
+    _home = home
+    os.makedirs(home, exist_ok=True)
+    os.chdir(home)
+    from efm3 import version
+    from efm3.cli import explain, inspect, validate
+    from efm3.rules import check_of, load_rules
+
+    assert explain and inspect and validate
+    level = "values"
+    try:
+        for code in load_rules(level):
+            check_of(code)
+    except ImportError:
+        level = "coherence"
+    rules = len(load_rules(level))
+    return json.dumps({"version": version.__version__, "level": level, "rules": rules})
+
+
+def clear(names: str) -> str:
+    """Empty the folder; the names under which files of these names are to be written."""
+    for entry in os.scandir(_home):  # it has no folders
+        os.remove(entry.path)
+    taken: list[str] = []
+    for name in json.loads(names):
+        taken.append(_name(name, taken))
+    return json.dumps(taken)
+
+
+def _name(name: str, taken: list[str]) -> str:
+    """A name that a file can have, its own where that is possible."""
+    held = name.replace("/", "_").replace("\0", "_").encode("utf-8", "replace")[:HELD]
+    name = held.decode("utf-8", "ignore")
+    # "-" is standard input to the command.
+    own = name if name not in ("", ".", "..", "-") else f"file{name}"
+    number = 1
+    while own in taken:
+        number += 1
+        own = f"{number}-{name}"
+    return own
+
+
+def run(words: str) -> str:
+    """`efm3 WORDS`: its exit code, standard output and standard error."""
+    from efm3.cli import cli
+
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli(json.loads(words), prog_name="efm3")
+        except SystemExit as end:
+            code = end.code
+        except ImportError as e:
+            code = 3
+            err.write(f"efm3: a library is not in this page: {e.name or e}\n")
+    return json.dumps([code or 0, out.getvalue(), err.getvalue()])
+
+
+def kind(name: str) -> str:
+    """What a file of the folder is: its kind, words for a person, what to do with it."""
+    from efm3.sniff import of_path
+
+    found = of_path(os.path.join(_home, name))
+    if found is None:
+        return "null"
+    return json.dumps({"name": found.name, "title": found.title + found.detail,
+                       "todo": found.todo(name)})

@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Files come in here; what is known of them goes to the views.
+
+import { declared } from './declared.js';
+import { differences } from './differences.js';
+import { add, byId, el, foreign } from './dom.js';
+import { FileView } from './file-view.js';
+import { python } from './workers.js';
+
+/** Files that are looked at in one go, and bytes of them all: they stand in memory. */
+const MOST_FILES = 50;
+const MOST_BYTES = 512 * 1024 * 1024;
+
+const input = /** @type {HTMLInputElement} */ (byId('input'));
+/** Counts what was dropped: an answer about what was there before is not shown. */
+let round = 0;
+
+/** @param {import('./dom.js').Inner[]} words */
+function say(...words) {
+  byId('said').replaceChildren();
+  add(byId('said'), ...words);
+}
+
+/** @param {string} state  for the style, and for what waits for it */
+const mark = (state) => { document.documentElement.dataset.state = state; };
+
+/**
+ * Their bytes, as far as they are few; what cannot be read is said.
+ * @param {File[]} files
+ * @param {import('./dom.js').Inner[]} words  is added to
+ */
+async function opened(files, words) {
+  /** @type {FileView[]} */
+  const views = [];
+  let room = MOST_BYTES;
+  for (const file of files.slice(0, MOST_FILES)) {
+    if (file.size > room) {
+      words.push(foreign(file.name, 80), ` is too large for this page: efm3 validate reads it. `);
+      continue;
+    }
+    room -= file.size;
+    try {
+      views.push(new FileView(file.name, new Uint8Array(await file.arrayBuffer())));
+    } catch {
+      words.push(foreign(file.name, 80), ' cannot be read: it is a folder, or it has changed or gone. ');
+    }
+  }
+  if (files.length > MOST_FILES) words.push(`Of ${files.length} files the first ${MOST_FILES} are shown. `);
+  return views;
+}
+
+/**
+ * Look at files, in the place of those that were there.
+ * @param {File[]} files
+ */
+async function look(files) {
+  if (!files.length) return;
+  const mine = ++round;
+  mark('reading');
+  say('Reading …');
+  /** @type {import('./dom.js').Inner[]} */
+  const words = [];
+  const views = await opened(files, words);
+  if (mine !== round) return;
+  const compared = views.length > 1 ? differences(views) : null;
+  byId('compare').replaceChildren(...(compared ? [compared.node] : []));
+  byId('shown').replaceChildren();
+  listed(views);
+  if (views.length) await select(views, 0);
+  if (mine !== round) return;
+  say(...words, views.length > 1 ? `${views.length} files are shown below.` : views.length ? 'The file is shown below.' : '');
+  mark(views.length ? 'seen' : 'done');
+  if (!views.length) return;
+  try {
+    const held = await python.ask('put', { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) });
+    if (mine !== round) return;
+    views.forEach((v, n) => { v.held = held[n]; });
+    await Promise.all(views.map((v) => v.report().catch((e) => v.failed(e.message))));
+    if (mine === round && views.length === 2) await compared?.run();
+  } catch (e) {
+    if (mine === round) for (const v of views) v.failed(e instanceof Error ? e.message : String(e));
+  }
+  if (mine === round) mark('done');
+}
+
+/**
+ * Show one of these files.
+ * @param {FileView[]} views
+ * @param {number} n
+ */
+async function select(views, n) {
+  [...byId('tabs').children].forEach((b, i) => b.setAttribute('aria-current', String(i === n)));
+  byId('shown').replaceChildren(views[n].node);
+  await views[n].first();
+}
+
+/**
+ * A button for each file, where there are several.
+ * @param {FileView[]} views
+ */
+function listed(views) {
+  byId('tabs').hidden = views.length < 2;
+  byId('tabs').replaceChildren(...(views.length < 2 ? [] : views.map((v, i) => {
+    const state = el('span');
+    v.changed = () => { state.textContent = v.mark(); };
+    return el('button', { type: 'button', onclick: () => select(views, i) }, state, foreign(v.name, 60));
+  })));
+}
+
+input.addEventListener('change', () => {
+  look([...(input.files ?? [])]);
+  // The same file again is a change again.
+  input.value = '';
+});
+for (const kind of ['pointerover', 'focus']) input.parentElement?.addEventListener(kind, () => python.start(), { once: true });
+document.addEventListener('dragover', (e) => {
+  e.preventDefault();
+  document.documentElement.classList.add('over');
+});
+document.addEventListener('dragenter', () => python.start(), { once: true });
+for (const kind of ['dragleave', 'drop', 'dragend']) {
+  document.addEventListener(kind, () => document.documentElement.classList.remove('over'));
+}
+document.addEventListener('drop', (e) => {
+  e.preventDefault();
+  look([...(e.dataTransfer?.files ?? [])]);
+});
+byId('sample').addEventListener('click', async () => {
+  const answer = await fetch(new URL('./sample/facex_nano.bin', import.meta.url));
+  look([new File([await answer.blob()], 'facex_nano.bin')]);
+});
+byId('versions').textContent = `EFM3 ${declared.version}`;
+mark('ready');
+navigator.serviceWorker?.register(new URL('./service-worker.js', import.meta.url)).catch(() => {
+  // Without one the page works as before, while there is a network.
+});

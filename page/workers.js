@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The two workers that the views ask.
+
+import { Remote } from './rpc.js';
+
+/** @param {string} name */
+const beside = (name) => new URL(name, import.meta.url).href;
+
+/** What the validator has said of itself, once it is ready. */
+export const facts = { version: '', level: '', rules: 0, boot: 0, all: 0 };
+
+export const engine = new Remote(beside('./engine-worker.js'));
+export const python = new Remote(beside('./python-worker.js'), ({ ready, boot, all }) => {
+  Object.assign(facts, ready, { boot, all });
+});

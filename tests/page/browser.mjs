@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 EFM3 contributors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The page in Debian's Chromium, served as a plain web server does, with what tests ask of it.
+
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const PAGE = process.env.EFM3_PAGE ?? join(ROOT, 'build/page');
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+const PACKAGES = join(ROOT, 'build/browser/node_modules');
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css',
+  '.json': 'application/json', '.wasm': 'application/wasm', '.svg': 'image/svg+xml' };
+
+/** Why nothing can be tried here, false where everything can. */
+export const skip = !CHROMIUM ? 'no Chromium' : !existsSync(join(PACKAGES, 'playwright-core'))
+  ? 'no Playwright: tools/foreign/install_page.sh' : !existsSync(join(PAGE, 'index.html')) ? 'no page: make page' : false;
+
+/** Serves the page; the policy goes with each answer, so that workers are under it too. */
+export async function serve() {
+  const policy = existsSync(join(PAGE, '_headers'))
+    ? readFileSync(join(PAGE, '_headers'), 'utf8').split('Content-Security-Policy: ')[1].trim() : '';
+  const asked = [];
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname));
+    asked.push(path);
+    const file = join(PAGE, path.endsWith('/') ? `${path}index.html` : path);
+    if (!file.startsWith(PAGE) || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+      'Content-Length': statSync(file).size, 'Content-Security-Policy': policy, 'Cache-Control': 'no-cache' });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+  return { url: `http://127.0.0.1:${server.address().port}/`, asked, close: () => server.close() };
+}
+
+export async function launch(more = {}) {
+  const { chromium } = createRequire(join(PACKAGES, 'x.js'))('playwright-core');
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage',
+    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'], ...more });
+}
+
+/**
+ * A fresh page, whose every fault is kept: errors, refusals of the policy, requests to elsewhere.
+ */
+export async function visit(browser, server, more = {}) {
+  const context = await browser.newContext({ serviceWorkers: 'block', ...more });
+  const page = await context.newPage();
+  const faults = [];
+  page.on('pageerror', (e) => faults.push(`error: ${e.message}`));
+  page.on('console', (m) => { if (m.type() === 'error') faults.push(`console: ${m.text()}`); });
+  page.on('request', (r) => { if (!r.url().startsWith(server.url) && !r.url().startsWith('blob:')) faults.push(`request: ${r.url()}`); });
+  await page.goto(server.url);
+  await page.waitForSelector('html[data-state=ready]');
+  return { context, page, faults };
+}
+
+const reached = (states) => `html:is(${states.map((s) => `[data-state=${s}]`).join(',')})`;
+
+/** Chooses files, [{name, mimeType, buffer}] or paths, and waits until the page has said all. */
+export async function choose(page, files, states = ['done']) {
+  await page.setInputFiles('#input', files);
+  await page.waitForSelector(reached(states), { timeout: 240_000 });
+}
+
+/** A real drop of files, given as [{name, base64}]. */
+export async function drop(page, files, states = ['done']) {
+  await page.evaluate((given) => {
+    const moved = new DataTransfer();
+    for (const { name, base64 } of given) {
+      moved.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+    }
+    document.querySelector('main').dispatchEvent(new DragEvent('drop', { dataTransfer: moved, bubbles: true, cancelable: true }));
+  }, files);
+  await page.waitForSelector(reached(states), { timeout: 240_000 });
+}
+
+export const named = (name, buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
