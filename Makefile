@@ -40,7 +40,7 @@ LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
 # Every verb, in a process without numpy.
-LONG += tests/test_without_numpy.py
+LONG += tests/test_without_numpy.py tests/page/test_in_node.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor
 
