@@ -21,7 +21,7 @@ from tools import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "codes", "arrays", "arithmetic", "pickles", "machine", "texts", "globs"),
-    ("notebook",),
+    ("notebook", "floats"),
     ("findings", "junit"),
     ("extras", "source", "format", "precision"),
     ("arch", "sniff", "grammar", "shipped"),
@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rules", "reading"),
     ("places", "coherence", "model", "validator", "reporting", "settings"),
     ("reference", "diffing", "inspection", "engine", "selection"),
-    ("untrained", "fallback"),
+    ("untrained", "fallback", "report"),
     ("verification", "bulk"),
     ("convert", "evaluation", "conformance", "index"),
     ("drawn", "doctor"),
@@ -58,6 +58,7 @@ WORDS = {
     "pickles": "a machine that reads pickles and runs nothing",
     "machine": "the cores that a program may use",
     "texts": "foreign text, safe for each output",
+    "floats": "figures of float32 values, with numpy and without",
     "notebook": "HTML that a notebook shows", "model_html": "a Model as HTML",
     "findings": "Finding, Report, the one exception", "junit": "JUnit XML",
     "globs": "patterns of names", "settings": "settings of validate, from a file",
@@ -77,6 +78,7 @@ WORDS = {
     "validator": "source to Report", "reporting": "reports as text, JSON, SARIF, annotations",
     "reference": "the network in numpy, float64", "diffing": "two files compared",
     "inspection": "everything a file holds, as JSON", "engine": "the C engine",
+    "report": "files as one page of HTML",
     "untrained": "seeded weights that nobody trained",
     "fallback": "the C engine, and where there is none numpy",
     "verification": "engine beside reference, layer by layer",
