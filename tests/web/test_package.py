@@ -191,6 +191,19 @@ def test_the_package_installed_alone(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_types(tmp_path):
+    tsc = ROOT / "build/browser/node_modules/.bin/tsc"
+    if not tsc.exists():
+        pytest.skip("no TypeScript (tools/foreign/install_page.sh)")
+    (tmp_path / "node_modules").mkdir()
+    shutil.copytree(build.OUT, tmp_path / "node_modules/efm3-engine")
+    shutil.copy(ROOT / "tests/web/types.mts", tmp_path)
+    done = subprocess.run([tsc, "--strict", "--noEmit", "--module", "nodenext", "--target", "es2022",
+                           "--lib", "es2022,dom", "types.mts"], cwd=tmp_path, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.skipif(not ZIG.exists(), reason="no build/zig (tools/foreign/install_zig.sh)")
 def test_a_module_made_again_has_the_same_bytes(tmp_path):
     build.compile_row("scalar", tmp_path / "again.wasm")

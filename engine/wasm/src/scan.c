@@ -13,6 +13,7 @@
 
 #include "../../src/loader.h"
 
+#ifdef __wasm__
 // index.js reads and writes these at fixed places.
 #define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
 AT(MfnError, offset, 8);
@@ -28,6 +29,10 @@ AT(MfnLayerInfo, c_in, 40);
 AT(MfnLayerInfo, macs, 88);
 AT(MfnLayerInfo, arithmetic, 96);
 AT(MfnLayerInfo, weight_bytes, 104);
+#define EXPORT(name) __attribute__((export_name(#name))) name
+#else
+#define EXPORT(name) name  // as scan_hostile.c of tests/web compiles it
+#endif
 
 enum { BINS = 32 };
 
@@ -56,8 +61,6 @@ typedef struct Scan {
 } Scan;
 
 static Scan scanned;
-
-#define EXPORT(name) __attribute__((export_name(#name))) name
 
 // The engine asks the environment for an instruction set; a page has none.
 char *mfn_web_getenv(const char *name) { return (void)name, NULL; }
