@@ -42,13 +42,16 @@ LONG += tests/test_docs_run.py
 # Every verb, in a process without numpy.
 LONG += tests/test_without_numpy.py
 # Builds, and processes that are started again and again.
-LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor
+LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
+
+# What tests/once.py is told, so that .ci/run repeats no test that has passed.
+ONCE :=
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
-	$(BIN)/python -m pytest -n 2 $(LONG:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 $(ONCE) $(LONG:%=--ignore=%)
 
 test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
-	$(BIN)/python -m pytest -n 2 $(LONG)
+	$(BIN)/python -m pytest -n 2 $(ONCE) $(LONG)
 	EFM3_NAMES=100 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 	$(WINDOWS) -n 2 $(WINDOWS_QUICK)
 
@@ -73,10 +76,10 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) -e '.[train,ncnn,litert,photos,daft,search,cluster]' pandas duckdb polars
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
 	$(PIP) -r tools/wheels/requirements.txt
-	$(BIN)/python -m pytest $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ONCE) $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
-	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py) -rs
+	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py)
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
 	$(BIN)/efm3 conformance run --reader @python --writer @python --editor @python \

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from efm3.cli import styler
@@ -11,6 +13,9 @@ from efm3.cli._kinds import CODE
 from efm3.codes import CODES, GROUPS, Code, near
 from efm3.findings import printable
 from efm3.texts import dumps
+
+if TYPE_CHECKING:
+    from efm3.cli._render import Lines
 
 
 def _named(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> list[Code]:
@@ -52,13 +57,25 @@ def command(codes: list[Code], every: bool, form: str) -> None:
         click.echo(dumps(codes_page.rows(wanted), indent=2) if form == "json" else
                    codes_page.markdown(wanted), nl=form == "json")
     elif every:
-        for group in GROUPS:
-            click.echo(styler()(group, bold=True))
-            for c in wanted:
-                if c.group == group:
-                    click.echo(f"  {c.code:15} {c.severity:8}{c.level:11}{c.what}")
+        from efm3.cli import _render
+
+        _render.show(_list())
     else:
         click.echo("\n".join(_page(c) for c in wanted))
+
+
+def _list() -> Lines:
+    """Every code on a line, by groups."""
+    from efm3.cli._render import grid, text
+
+    ordered = [c for group in GROUPS for c in CODES.values() if c.group == group]
+    rows = grid(([f"  {c.code}", c.severity, c.level, c.what] for c in ordered), "<<<<")
+    group = ""
+    for c, row in zip(ordered, rows, strict=True):
+        if c.group != group:
+            group = c.group
+            yield text((group, "bold"))
+        yield row
 
 
 def _page(c: Code) -> str:

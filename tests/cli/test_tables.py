@@ -37,7 +37,8 @@ def show(cli, tmp_path, monkeypatch):
     ["inspect", "f.bin"], ["inspect", "1.bin"], ["inspect", "f.bin", "--tensors", "stage1*"],
     ["inspect", "f.bin", "--hex", "arch"], ["inspect", "1.bin", "--hex", ":600"],
     ["inspect", "f.bin", "--hex", "stem.bn.w"], ["layout", "f.bin"], ["diff", "1.bin", "2.bin"],
-    ["where", "f.bin", "stem.conv.w"], ["where", "f.bin", "arch.stages[0].reserved"]],
+    ["where", "f.bin", "stem.conv.w"], ["where", "f.bin", "arch.stages[0].reserved"],
+    ["explain", "--all"], ["conformance", "list", "bad-m0*"]],
     ids=" ".join)
 def test_lines_fit(show, args, width):
     lines = show(args, width).splitlines()
@@ -48,7 +49,8 @@ def test_lines_fit(show, args, width):
 @pytest.mark.parametrize("width", WIDTHS[:3])
 @pytest.mark.parametrize("args", [
     ["inspect", "f.bin", "--tensors"], ["layout", "f.bin"], ["diff", "1.bin", "2.bin"],
-    ["where", "f.bin", "stem.conv.w"]], ids=" ".join)
+    ["where", "f.bin", "stem.conv.w"], ["explain", "--all"],
+    ["conformance", "list", "bad-m0*"]], ids=" ".join)
 def test_a_narrow_terminal_shows_the_characters_of_a_pipe(show, args, width):
     assert "".join(show(args, width).split()) == "".join(show(args, 0).split())
 

@@ -33,6 +33,24 @@ def test_windows_has_a_configuration_of_its_own_beside_python_s_headers(tmp_path
     assert "MS_WIN64" not in here and f"SIZEOF_LONG {size}" in here
 
 
+def test_a_configuration_that_is_a_page_of_includes_is_not_taken(tmp_path, monkeypatch):
+    """Debian's, which names one by the machine's own name."""
+    include = tmp_path / "usr" / "include" / "python3.9"
+    include.mkdir(parents=True)
+    (include / "pyconfig.h").write_text("#include <arc-linux-gnu/python3.9/pyconfig.h>\n")
+    (include / "Python.h").write_text("")
+    monkeypatch.setattr(compiled.sysconfig, "get_path", lambda _: str(include))
+    for multiarch in (None, "arc-linux-gnu"):
+        monkeypatch.setattr(compiled.sysconfig, "get_config_var", lambda _, m=multiarch: m)
+        assert compiled.configuration(include) == include / "pyconfig.h"
+    whole = include.parent / "arc-linux-gnu" / "python3.9" / "pyconfig.h"
+    whole.parent.mkdir(parents=True)
+    whole.write_text("#define SIZEOF_LONG 8\n")
+    folders = compiled.headers(tmp_path, compiled.MADE)
+    assert (tmp_path / folders[False] / "pyconfig.h").read_text() == whole.read_text()
+    assert "MS_WIN64" in (tmp_path / folders[True] / "pyconfig.h").read_text()
+
+
 def test_the_compiler_s_errors_are_told(tmp_path):
     with pytest.raises(BuildFailed, match="exit 3\nwhy"):
         compiled.run([sys.executable, "-c", "import sys; sys.stderr.write('why'); sys.exit(3)"],

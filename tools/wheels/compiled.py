@@ -72,10 +72,22 @@ def headers(root: Path, folder: Path) -> dict[bool, Path]:
     Python.h takes the pyconfig.h that lies beside it, so that each needs a copy of its own.
     """
     out = {False: folder / "include", True: folder / "include-windows"}
-    for copy in out.values():
-        shutil.copytree(sysconfig.get_path("include"), root / copy)
-    shutil.copy(CONFIG, root / out[True] / "pyconfig.h")
+    include = Path(sysconfig.get_path("include"))
+    for windows, copy in out.items():
+        shutil.copytree(include, root / copy)
+        shutil.copy(CONFIG if windows else configuration(include), root / copy / "pyconfig.h")
     return out
+
+
+def configuration(include: Path) -> Path:
+    """The pyconfig.h of this machine's Python, whose headers are in a folder.
+
+    Debian's there is a page of includes, one for each machine, of which none is on the path of a
+    compiler for another. Those of all Linux systems of 64 bits say the same to this extension.
+    """
+    machine_s = include.parent / str(sysconfig.get_config_var("MULTIARCH")) / include.name
+    own = machine_s / "pyconfig.h"
+    return own if own.is_file() else include / "pyconfig.h"
 
 
 def python_names(shared: Path) -> list[str]:

@@ -41,7 +41,9 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         click.echo("\n".join([style(case.id, bold=True), *(s for s in lines if s[:1] != "#")]))
         return
-    for c in chosen:
-        click.echo(f"{c.id:40} {style(' '.join(c.tests[:3]), dim=True)}  {c.about}")
+    from efm3.cli import _render
+
+    _render.show(_render.grid(([c.id, (" ".join(c.tests[:3]), _render.LABEL), c.about]
+                               for c in chosen), "<<<"))
     negative = sum(c.negative for c in chosen)
     click.echo(style(f"{len(chosen)} cases, {negative} of them negative", bold=True))
