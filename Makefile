@@ -39,6 +39,8 @@ LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 # Every verb, many times.
 LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
+# A parser of HTML that takes seconds a page.
+LONG += tests/report/test_names.py
 # Every verb, in a process without numpy.
 LONG += tests/test_without_numpy.py
 # Builds, and processes that are started again and again.

@@ -86,7 +86,8 @@ def test_what_needs_no_numpy_says_the_same(folder):
                  for more in ("", " --json", " --all")]
     commands += ["where b.bin 300", "where b.bin 300 --json", "where a.bin stem.conv.w",
                  "explain --all", "explain T012 V013", "explain C010", "layout nano --json",
-                 "spec text", "config", "completion bash", "help validate"]
+                 "report a.bin b.bin lfs.bin zip.bin -o -", "spec text", "config",
+                 "completion bash", "help validate"]
     with_it, without = (ask(how, commands, folder) for how in ("with", "without"))
     for command, a, b in zip(commands, with_it, without, strict=True):
         assert a == b, command

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 VERBS = {
     "inspect": "show what is in a file, broken ones included",
     "validate": "check files against the rules",
+    "report": "write a page of HTML about files, to look at and to send",
     "config": "show the settings of validate, and where they come from",
     "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
