@@ -13,7 +13,7 @@ import { saving, validating } from './saving.js';
 import { label, ownSides, verdict } from './summary.js';
 import { tensorTable } from './tensors.js';
 import { topology } from './topology.js';
-import { engine, facts, python } from './workers.js';
+import { engine, python } from './workers.js';
 
 let made = 0;
 
@@ -91,8 +91,7 @@ export class FileView {
       this.kind.replaceChildren(el('p', { class: 'lead' }, 'This is ', foreign(kind.title), '.'),
         kind.todo && el('p', {}, 'What to do: ', foreign(kind.todo)));
     }
-    this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held),
-      facts.level !== 'values' && el('p', { class: 'soft' }, 'The rules on values are not checked here.')));
+    this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held)));
     this.changed();
   }
 

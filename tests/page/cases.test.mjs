@@ -116,3 +116,18 @@ test('the view that is there at once agrees with efm3 inspect', { skip: without 
   assert.ok(facts > 10_000, `${facts} facts`);
   await context.close();
 });
+
+test('the drawing is the one of efm3 report', { skip: without }, async () => {
+  const { page, context } = await visit(browser, server);
+  const expected = JSON.parse(readFileSync(join(CASES, 'drawings.json'), 'utf8'));
+  assert.equal(Object.keys(expected).length, 5);
+  for (const [name, { prefix, drawing }] of Object.entries(expected)) {
+    const got = await page.evaluate(async (hex) => {
+      const [reader, topology] = await Promise.all([import('./reader.js'), import('./topology.js')]);
+      return topology.drawing(reader.read(Uint8Array.from(hex.match(/../g), (b) => parseInt(b, 16))).layers);
+    }, prefix);
+    delete drawing.about;
+    assert.deepEqual(got, drawing, name);
+  }
+  await context.close();
+});

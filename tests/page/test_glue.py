@@ -30,6 +30,8 @@ def test_a_verb_prints_what_the_command_prints(glue, cli, tmp_path):
     words = ["validate", "--no-config", "--format", "json", "--", held]
     code, out, err = json.loads(glue.run(json.dumps(words)))
     assert (code, err) == (0, "") and json.loads(out)["ok"] and out == cli(*words).stdout
+    page = json.loads(glue.run(json.dumps(["report", "--no-config", "-o", "-", "--", held])))
+    assert page[0] == 0 and page[1].startswith("<!doctype html>") and "mine.bin" in page[1]
     code, out, err = json.loads(glue.run(json.dumps(["validate", "--", "gone.bin"])))
     assert code == 3 and "gone.bin" in out + err
     assert json.loads(glue.run(json.dumps(["nonsense"])))[0] == 2
