@@ -42,7 +42,7 @@ LONG += tests/test_docs_run.py
 # A parser of HTML that takes seconds a page.
 LONG += tests/report/test_names.py
 # Every verb, in a process without numpy.
-LONG += tests/test_without_numpy.py
+LONG += tests/test_without_numpy.py tests/page/test_in_node.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
 
