@@ -40,8 +40,8 @@ LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 # Every verb, many times.
 LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
-# A parser of HTML that takes seconds a page.
-LONG += tests/report/test_names.py
+# A parser of HTML that takes seconds a page, and a browser.
+LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
 LONG += tests/test_without_numpy.py tests/page/test_in_node.py
 # Builds, and processes that are started again and again.

@@ -198,9 +198,9 @@ def test_the_types(tmp_path):
     (tmp_path / "node_modules").mkdir()
     shutil.copytree(build.OUT, tmp_path / "node_modules/efm3-engine")
     shutil.copy(ROOT / "tests/web/types.mts", tmp_path)
-    done = subprocess.run([tsc, "--strict", "--noEmit", "--module", "nodenext", "--target", "es2022",
-                           "--lib", "es2022,dom", "types.mts"], cwd=tmp_path, capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run([tsc, "--strict", "--noEmit", "--module", "nodenext", "--target",
+                           "es2022", "--lib", "es2022,dom", "types.mts"], cwd=tmp_path,
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
