@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again page test-page clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -33,12 +33,16 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Programs for other systems, and those who build with CMake.
-LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py
+LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py tests/web/test_package.py tests/web/test_kernels.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 # Every verb, many times.
 LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
+# A parser of HTML that takes seconds a page.
+LONG += tests/report/test_names.py
+# Every verb, in a process without numpy.
+LONG += tests/test_without_numpy.py tests/page/test_in_node.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
 
@@ -130,6 +134,14 @@ kit: $(BIN)/.installed ## the kit as archives that need no Python; its runners t
 scaffolds: $(BIN)/.installed ## every scaffold whose compiler is here through the whole kit
 	$(BIN)/python -m tools.foreign.scaffolds
 
+# Compiled by what tools/foreign/install_zig.sh leaves in build/.
+wasm: $(BIN)/.installed ## the engine for browsers and Node, an npm package, in build/wasm
+	$(BIN)/python -m tools.web
+
+# Two minutes where its C library is built already. Chromium is driven by what tools/foreign/install_page.sh leaves in build/.
+test-wasm: wasm ## the package in Node and Chromium: bits, refusals, figures, memory, the kit, alone
+	$(BIN)/python -m pytest tests/web -rs
+
 # Of what tools/foreign/install_page.sh and `make wasm` leave in build/.
 page: $(BIN)/.installed ## the page for a browser, in build/page
 	$(BIN)/python -m tools.page
@@ -159,6 +171,11 @@ bench-start: $(BIN)/.installed ## cold start of the commands beside python -c pa
 bench-engine: $(BIN)/.installed ## the engine beside other runtimes in every precision, as ratios
 	$(PIP) '.[peers]'
 	$(BIN)/python -m tools.bench engine --peers --precision all
+
+bench-web: wasm ## the engine in Node and Chromium beside onnxruntime-web, as ratios
+	mkdir -p build/peers-web
+	cd build/peers-web && npm install --silent --no-save --no-audit --no-fund --ignore-scripts onnxruntime-web@1.30.0
+	$(BIN)/python -m tools.bench web
 
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
 
@@ -201,6 +218,8 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
+	$(CC) -fsanitize=thread -O1 -g -std=c11 -Iengine/include -Wl,--wrap=calloc,--wrap=free -o build/check-pool engine/tests/check_pool.c engine/src/pool.c -lpthread
+	build/check-pool
 
 sanitize-memory: $(BIN)/.installed ## the loader, the engine and the corpus under MSan; says so where clang has none
 	mkdir -p build

@@ -17,6 +17,7 @@ from efm3 import rules
 from efm3.arch import ARCHS, Arch, Stage
 from efm3.coherence import Coherence, coherence, lenient
 from efm3.findings import SEVERITIES, Efm3Error, Finding
+from efm3.floats import statistics
 from efm3.network import file_size, layers, macs, parameters, stored_values
 from efm3.places import find, value_of
 from efm3.scan import Scan, TensorSpan
@@ -24,7 +25,6 @@ from efm3.version import __version__
 
 INSPECT_VERSION = 1
 LEVEL = "coherence"
-BINS = 16
 
 
 class Verdict(TypedDict):
@@ -219,26 +219,11 @@ def tensor_rows(scan: Scan, glob: str = "*") -> list[TensorRow]:
 
 
 def _tensor(scan: Scan, t: TensorSpan) -> TensorRow:
-    import numpy as np
-
-    with np.errstate(invalid="ignore"):  # a signalling NaN
-        values = np.frombuffer(scan.data, "<f4", t.present // 4, t.data_offset).astype(np.float64)
-    good = values[np.isfinite(values)]
-    row = TensorRow(
+    found = statistics(scan.data[t.data_offset:t.data_offset + t.present])
+    return TensorRow(
         number=t.number, name=t.name, offset=t.data_offset, size=t.size, present=t.present,
-        shape=list(t.shape), min=None, max=None, mean=None, std=None,
-        nan=int(np.isnan(values).sum()), inf=int(np.isinf(values).sum()), histogram=[])
-    if good.size:
-        lo, hi = float(good.min()), float(good.max())
-        row.update({"min": lo, "max": hi, "mean": float(good.mean()), "std": float(good.std()),
-                    "histogram": np.bincount(_bins(good - lo, hi - lo),
-                                             minlength=BINS).tolist()})
-    return row
-
-
-def _bins(above: Any, spread: float) -> Any:
-    """The bin of each value, given its height above the least one."""
-    return (above / (spread or 1.0) * BINS).clip(0, BINS - 1).astype("i8")
+        shape=list(t.shape), min=found.min, max=found.max, mean=found.mean, std=found.std,
+        nan=found.nan, inf=found.inf, histogram=list(found.histogram))
 
 
 def byte_rows(scan: Scan, part: str | None = None) -> list[BytesRow]:

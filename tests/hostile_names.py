@@ -115,18 +115,25 @@ class _Tags(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.tags, self.loads = set[str](), list[str]()
+        self.ids, self.links = list[str](), list[str]()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         for key, value in attrs:
             assert not key.startswith("on") and is_plain(value or ""), key
-            if key in ("src", "href"):
+            if key == "id":
+                self.ids.append(value or "")
+            if key == "href" and tag == "a" and (value or "").startswith("#"):
+                self.links.append((value or "")[1:])
+            elif key in ("src", "href", "data", "action", "style"):
                 self.loads.append(value or "")
 
 
 OURS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "small", "div",
         "figure", "figcaption", "b", "bdi", "img", "main", "code", "br", "table", "thead", "tbody",
-        "tr", "th", "td", "strong", "span", "details", "summary", "ul", "li", "abbr"}
+        "tr", "th", "td", "strong", "span", "details", "summary", "ul", "li", "abbr",
+        "header", "section", "footer", "caption", "dl", "dt", "dd", "ol", "h4", "a", "pre",
+        "svg", "desc", "g", "path", "rect", "text", "line", "circle"}
 
 
 def _tags(text: str) -> _Tags:
@@ -140,8 +147,9 @@ def _tags(text: str) -> _Tags:
 
 
 def page(text: str) -> None:
-    """A page of our own tags, that loads nothing."""
+    """A page of our own tags, that loads nothing, whose links lead to a place in it."""
     found = _tags(text)
+    assert len(found.ids) == len({*found.ids}) and {*found.links} <= {*found.ids}
     assert "title" in found.tags
     assert all(v.startswith("data:image/jpeg;base64,") for v in found.loads)
 

@@ -48,9 +48,13 @@ def command(objects, tmp_path_factory):
 
 
 def test_every_misuse_has_its_status_and_nothing_leaks(objects, command, tmp_path):
-    """The calls by which tools/mutants/engine.py kills: options, handles, counts, dispatch."""
+    """The calls by which tools/mutants/engine.py kills: options, handles, counts, dispatch, the
+    pool's locks, plans, packed weights, the stem from pixels, mirrors."""
+    flags = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror")
     compile_(tmp_path / "check_engine", ROOT / "engine/tests/check_engine.c", *objects,
-             flags=("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", WRAP))
+             flags=(*flags, WRAP))
+    compile_(tmp_path / "check_pool", ROOT / "engine/tests/check_pool.c", SRC / "pool.c",
+             flags=(*flags, *mutated.WRAPPED["check_pool"]))
     shutil.copy(command, tmp_path / "mfn")
     assert mutated.killer(tmp_path, mutated.inputs(tmp_path)) == ""
 

@@ -326,6 +326,19 @@ def patterns():
                     continue  # put together of parts; these are no groups that are repeated
 
 
+@pytest.mark.parametrize("text", ["[1,]", "[1 , ]", '{"a":1,}', '{"a":1,\n\t}'])
+def test_a_comma_before_a_closing_bracket_is_told_alike_by_every_python(text):
+    """3.13 and later give it words of their own, and the place of the comma."""
+    kind = "array" if text.endswith("]") else "object"
+    newer = json.JSONDecodeError(f"Illegal trailing comma before end of {kind}", text,
+                                 text.rindex(","))
+    with pytest.raises(json.JSONDecodeError) as here:
+        json.loads(text)
+    assert grammar._told(newer) == grammar._told(here.value)
+    message, pos = grammar._told(here.value)
+    assert "Expecting" in message and text[pos] == text[-1]
+
+
 def test_no_pattern_repeats_a_group():
     found = set(patterns())
     assert len(found) > 60

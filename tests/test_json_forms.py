@@ -23,6 +23,7 @@ ALWAYS = {("conformance", "statement")}
 
 SAMPLES = {
     "explain": ["explain T012 E_MAGIC --format json"],
+    "report": ["report w.bin o.bin --json -o r.html"],
     "where": ["where w.bin 4711 --json", "where w.bin 10 --json", "where w.bin stem.conv.w --json",
               "where w.bin 100 --json"],
     "spec": ["spec --json"],

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 VERBS = {
     "inspect": "show what is in a file, broken ones included",
     "validate": "check files against the rules",
+    "report": "write a page of HTML about files, to look at and to send",
     "config": "show the settings of validate, and where they come from",
     "explain": "explain a code: what it means, why it exists, how to fix it",
     "where": "byte to field and tensor, and back",
@@ -200,6 +201,10 @@ class _Top(Verbs):
             ctx.exit(3 if outside else 2 if e.code == "IO002" else 1)
         except MemoryError:
             _ends(ctx, "out of memory")
+        except ModuleNotFoundError as e:
+            if e.name != "numpy":
+                raise
+            _ends(ctx, f"{ctx.invoked_subcommand} needs numpy, which is not here")
         except RuntimeError as e:
             if "start new thread" in str(e):
                 _ends(ctx, "the system cannot start another thread")

@@ -21,12 +21,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from efm3 import format as fmt
 from efm3.cli._colours import PLAIN_TERMINALS, coloured
 from efm3.cli._names import apart, middle
 from efm3.findings import printable
 from efm3.inspection import Inspection, TensorRow, inspect
 from efm3.reading import scan_of
+from efm3.report import card as cards
 from efm3.reporting import COLOURS
 
 Cell = str | tuple[str, str]
@@ -37,12 +37,8 @@ GOOD, BAD = "bold green", "bold red"
 MAX_FINDINGS = 8
 NARROWEST, INDENT = 20, 4
 """Columns that a terminal has at least, and by which the second of two lines is indented."""
-# Labels on the card, and the keys of the mirror's meta that they show.
-CARD_KEYS = {"about": "description", "source": "source", "licence": "licence",
-             "training": "training_data", "created": "created", "seed": "seed"}
-PICTURES = {fmt.TURNED: "TURNED by 180° before the network: efm3 does it, an engine that skips "
-            "the mirror does not", "": "UNKNOWN: see meta.picture"}
-"""What the card says first where the network does not take its picture upright."""
+TONES = {"bad": BAD, "warn": "yellow", "name": "bold cyan", "faint": LABEL, "": ""}
+"""The styles of a card's rows."""
 FACT = 16
 """Columns of what header, mirror or table say of something."""
 BARS = " ▁▂▃▄▅▆▇█"
@@ -202,35 +198,12 @@ def card(i: Inspection, width: int) -> Lines:
 
 
 def _card_rows(i: Inspection) -> Iterator[tuple[str, tuple[str, str]]]:
-    c, meta = i["card"], i["card"]["meta"]
-    if c["picture"] != fmt.UPRIGHT:
-        yield "picture", (PICTURES[c["picture"]], BAD)
-    if c["size"]:
-        own = f" (calls itself {printable(c['name'])})" if c["name"] not in ("", c["size"]) else ""
-        yield "size", (c["size"] + own, "bold cyan")
-        guess = ", by its mirror: the header is broken" if c["arch_from"] == "mirror" else ""
-        yield "is", (f"MobileFaceNet: 3×112×112 RGB face → {c['output']} values{guess}", "")
-    for label, key in CARD_KEYS.items():
-        if key in meta:
-            yield label, (_said(meta[key]), "")
-        elif key in ("source", "licence") and c["size"]:
-            yield label, ("not stated", LABEL)
-    if meta.get("trained") is False:
-        yield "trained", ("no: these weights never saw a face", "yellow")
-    if "sha256" in meta:
-        broken = any(f["code"] in ("M041", "M042") for f in i["findings"])
-        yield "sealed", (("does NOT match " if broken else "") + _said(meta["sha256"])[:64],
-                         BAD if broken else "")
-    v = c["verdict"]
+    for row in cards.label(i):
+        yield row.label, (row.text, TONES[row.tone])
+    v = i["card"]["verdict"]
     yield "verdict", (("✔ " if v["ok"] else "✘ ") + printable(v["text"]), GOOD if v["ok"] else BAD)
     if v["ok"]:
         yield "", ("the weights' values are not checked here: efm3 validate", LABEL)
-
-
-def _said(value: Any) -> str:
-    """A value of the mirror as one line of at most 300 characters."""
-    line = printable(value if isinstance(value, str) else repr(value))
-    return line if len(line) <= 300 else line[:299] + "…"
 
 
 def findings(i: Inspection) -> Lines:
@@ -250,61 +223,27 @@ def coherence(i: Inspection) -> Lines:
     """Header, mirror and tensor table side by side; a stage's t, n and s are one row."""
     rows: list[list[Cell]] = [[("coherence", "bold"), ("header", LABEL), ("mirror", LABEL),
                                ("table", LABEL), ""]]
-    facts = i["coherence"]
-    at = 0
-    while at < len(facts):
-        step = 3 if facts[at]["path"].endswith("].t") else 1
-        group = facts[at:at + step]
-        name = group[0]["path"].removeprefix("arch.")
-        if step == 3:
-            name = f"stage {int(name[7]) + 1}: t n s"
-        agree = all(g["agree"] for g in group)
-        style = "" if agree else BAD
-        cells: list[Cell] = [(name, style)]
-        sides = [[g[who] for g in group] for who in ("header", "mirror", "table")]
-        shown = apart([_fact(v) for known in sides for v in known], FACT)
+    for fact in cards.facts(i["coherence"]):
+        style = "" if fact.agree else BAD
+        cells: list[Cell] = [(fact.name, style)]
+        sides = (fact.header, fact.mirror, fact.table)
+        shown = apart([cards.fact(v) for known in sides for v in known], FACT)
+        step = len(fact.header)
         for n, known in enumerate(sides):
             part = shown[n * step:n * step + step]
             words = " ".join(f"{v:>2}" for v in part) if step == 3 else part[0]
             cells.append((words, style or (LABEL if all(v is None for v in known) else "")))
-        rows.append([*cells, "" if agree else ("✘ differs", BAD)])
-        at += step
+        rows.append([*cells, "" if fact.agree else ("✘ differs", BAD)])
     yield from grid(rows, "<>>><", 3)
-
-
-def _fact(value: Any) -> str:
-    if value is None:
-        return "·"
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return f"{value:,}" if whole else _said(value)
 
 
 def sizes(i: Inspection) -> Lines:
     """Bytes on disk and at one byte per parameter, parameters, MACs."""
-    s = i["sizes"]
     rows: list[list[Cell]] = [[("sizes", "bold"), ("bytes", LABEL), ""]]
-
-    def row(label: str, value: int | None, note: str = "") -> None:
-        if value is not None:
-            rows.append([label, f"{value:,}", (note, LABEL)])
-
-    row("file", s["file"], _human(s["file"]))
-    if s["expected"] is not None and s["expected"] != s["file"]:
-        off = s["file"] - s["expected"]
-        word = "too many" if off > 0 else "missing"
-        rows.append([("by its header", BAD), (f"{s['expected']:,}", BAD),
-                     (f"{abs(off):,} {word}", BAD)])
-    row("JSON mirror", s["mirror"])
-    if s["parameters"] is not None and s["macs"] is not None:
-        row("FP32 values", s["fp32"],
-            f"{s['parameters']:,} parameters + {s['statistics']:,} BatchNorm statistics")
-        row("INT8 equivalent", s["int8"], f"{_human(s['parameters'])}, one byte per parameter")
-        row("MACs per image", s["macs"], f"{s['macs'] / 1e6:.2f} M")
+    for s in cards.sizes(i["sizes"]):
+        bad = BAD if s.wrong else ""
+        rows.append([(s.label, bad), (f"{s.value:,}", bad), (s.note, bad or LABEL)])
     yield from grid(rows, "<><")
-
-
-def _human(n: int) -> str:
-    return f"{n / 1e6:.2f} MB" if n >= 1e6 else f"{n / 1e3:.1f} kB"
 
 
 def topology(i: Inspection, width: int) -> Lines:
@@ -352,16 +291,12 @@ def tensors(rows: list[TensorRow], width: int) -> Lines:
         bad = " ".join(f"{n} {w}" for n, w in ((t["nan"], "NaN"), (t["inf"], "Inf")) if n)
         shown = bars(t["histogram"], 1 if width >= 100 else 2)
         table.append([(f" {name}", ""), (str(t["offset"]), LABEL), shape,
-                      *(_number(t[k]) for k in ("min", "max", "mean", "std")),
+                      *(cards.number(t[k]) for k in ("min", "max", "mean", "std")),
                       (bad or shown, BAD if bad else "cyan")])
     for n, line in enumerate(grid(table, "<><>>>><", 1)):
         if n in heads:
             yield text((heads[n], "bold"))
         yield line
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
 
 
 def bars(counts: list[int], merge: int) -> str:

@@ -15,30 +15,16 @@ import click
 
 from efm3 import reporting
 from efm3.cli import separate, styler
-from efm3.cli._kinds import FILE, RULES
-from efm3.codes import LEVELS, near
-from efm3.findings import Report, plain, printable
-from efm3.selection import EXCLUDE, GIT, Selection
-from efm3.settings import FAIL_ON, KEYS, Settings, find, read
+from efm3.cli._checked import check_options, end, level_option, wanted, writable
+from efm3.cli._kinds import FILE
+from efm3.findings import Report, plain
 from efm3.source import write_atomic
-from efm3.validator import SUFFIXES, validate
+from efm3.validator import validate
 
 
 def _check(path: str, level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> Report:
     source = sys.stdin.buffer if path == "-" else path
     return validate(source, level, select=select, ignore=ignore)
-
-
-def _codes(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    from efm3.settings import rule_code
-
-    words = [c.strip() for v in value for c in v.split(",") if c.strip()]
-    for word in words:
-        if not rule_code(word):
-            likely = [c for c in near(word) if rule_code(c)]
-            raise click.BadParameter(f"no rule starts with {word.upper()!r}; " + (
-                f"did you mean {' or '.join(likely)}?" if likely else "see `efm3 explain --all`"))
-    return tuple(map(rule_code, words))
 
 
 FORMS = ("text", "json", "jsonl", "sarif", "junit", "github")
@@ -48,29 +34,14 @@ ENDS = {".json": "json", ".jsonl": "jsonl", ".sarif": "sarif", ".xml": "junit", 
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, type=FILE, metavar="FILE|DIR|-...")
-@click.option("--level", type=click.Choice(LEVELS),
-              help="what to check: what an engine needs, the mirror too, the weights too  "
-                   f"[default: {KEYS['level'].default}]")
+@level_option
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMS),
               help="of the report on standard output")
 @click.option("--output-file", "outputs", multiple=True, metavar="PATH", type=FILE,
               help="write a report here too, in the form that the name's end says "
                    f"({', '.join(ENDS)}), else in that of --format, which standard output then "
                    "has as text; may be repeated")
-@click.option("--fail-on", type=click.Choice(FAIL_ON),
-              help="mildest severity that makes the exit code 1  "
-                   f"[default: {KEYS['fail-on'].default}]")
-@click.option("--select", multiple=True, type=RULES, callback=_codes, metavar="CODES",
-              help="only these codes or prefixes")
-@click.option("--ignore", multiple=True, type=RULES, callback=_codes, metavar="CODES",
-              help="not these codes or prefixes")
-@click.option("--exclude", multiple=True, metavar="GLOB",
-              help="leave out what is below a DIR and matches this, as in .gitignore")
-@click.option("--gitignore/--no-gitignore", default=None,
-              help="leave out what is below a DIR and git ignores  [default: gitignore]")
-@click.option("--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-              help="settings (default: efm3.toml or pyproject.toml, here or above)")
-@click.option("--no-config", is_flag=True, help="read no settings")
+@check_options
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
               help="worker processes")
 @click.option("-q", "--quiet", is_flag=True, help="leave infos out of the text")
@@ -86,28 +57,20 @@ def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config:
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 unreadable.
     """
-    if config and no_config:
-        raise click.UsageError("--config and --no-config contradict each other")
-    own = Settings() if no_config else find() if config is None else read(config) or Settings()
-    said = {key: own[key] for key in KEYS}
-    said |= {key: value for option, value in given.items()
-             if value not in (None, ()) and (key := option.replace("_", "-"))}
-    _some(said["level"], tuple(said["select"]), tuple(said["ignore"]))
-    base = os.curdir if given["exclude"] else own.base
-    files = _files(paths, said["exclude"], base, said["gitignore"], quiet)
-    forms = _forms(outputs, form, [*files, own.file])
-    check = partial(_check, level=said["level"], select=said["select"], ignore=said["ignore"])
+    told = wanted(paths, quiet, config, no_config, **given)
+    forms = _forms(outputs, form, [*told.files, told.own])
+    check = partial(_check, level=told.level, select=told.select, ignore=told.ignore)
     seen: list[Report] = []
 
     def stream() -> Iterator[Report]:
-        for report in _progress(_map(check, files, jobs), len(files)):
+        for report in _progress(_map(check, told.files, jobs), len(told.files)):
             seen.append(report)
             yield report
 
     shown = "text" if form in forms.values() else form
     reports, lost = stream(), None
     try:
-        for line in _lines(shown, reports, said["fail-on"], styler(), quiet):
+        for line in _lines(shown, reports, told.fail_on, styler(), quiet):
             click.echo(line)
     except OSError as e:
         # `head` has seen enough, or a disk is full: the files are wanted all the same.
@@ -117,39 +80,11 @@ def command(paths: tuple[str, ...], form: str, outputs: tuple[str, ...], config:
         for _ in reports:
             pass
     for path, its in forms.items():
-        text = "".join(f"{line}\n" for line in _lines(its, seen, said["fail-on"], plain, quiet))
+        text = "".join(f"{line}\n" for line in _lines(its, seen, told.fail_on, plain, quiet))
         write_atomic(path, [text.encode()])
     if lost:
         raise lost
-    if any(r.unreadable for r in seen):
-        sys.exit(3)
-    if said["fail-on"] != "never" and any(r.at_least(said["fail-on"]) for r in seen):
-        sys.exit(1)
-
-
-def _some(level: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> None:
-    """Raises ClickException where no rule is left: that a file is valid would say nothing."""
-    from efm3.rules import load_rules, selected
-
-    if not any(selected(code, select, ignore) for code in load_rules(level)):
-        raise click.ClickException(f"no rule of level {level} is selected, so nothing is checked")
-
-
-def _files(paths: tuple[str, ...], exclude: tuple[str, ...], base: str, gitignore: bool,
-           quiet: bool) -> list[str]:
-    """What is checked; where that is nothing the command ends."""
-    chosen = Selection(paths, exclude, base, gitignore)
-    files = list(chosen)
-    words = {GIT: "that git ignores (--no-gitignore takes them)", EXCLUDE: "that are excluded"}
-    out = " and ".join(f"{n} {words[why]}" for why, n in chosen.left_out.items())
-    if not files:
-        where = printable(", ".join(paths))
-        click.echo(f"efm3: no {' or '.join(SUFFIXES)} file in {where}"
-                   + f", but for {out}" * bool(out), err=True)
-        sys.exit(3)
-    if out and not quiet:
-        click.echo(f"efm3: not checked: {out}", err=True)
-    return files
+    end(seen, told.fail_on)
 
 
 def _forms(outputs: tuple[str, ...], form: str, read_from: list[str]) -> dict[str, str]:
@@ -162,10 +97,7 @@ def _forms(outputs: tuple[str, ...], form: str, read_from: list[str]) -> dict[st
         raise click.UsageError("two of --output-file are one file")
     separate(read_from, forms)
     for path in forms:
-        folder = os.path.dirname(os.path.realpath(path))
-        if not os.path.isdir(folder) or os.path.isdir(path):
-            why = errno.EISDIR if os.path.isdir(path) else errno.ENOENT
-            raise OSError(why, os.strerror(why), path)
+        writable(path)
     return forms
 
 

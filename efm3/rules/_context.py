@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
+from functools import cache, cached_property
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -155,9 +155,18 @@ class Context:
 
     @cached_property
     def stats(self) -> Stats | None:
-        """Statistics of the weights; None unless the table is complete."""
-        if not self.scan.complete:
-            return None
-        from efm3.rules._stats import Stats
+        """What the value rules ask of the weights; None unless the table is complete."""
+        return backend()(self.scan) if self.scan.complete else None
 
-        return Stats(self.scan)
+
+@cache
+def backend() -> type[Stats]:
+    """Who looks at the weights: numpy, or where it cannot be imported the standard library."""
+    try:
+        from efm3.rules._quick import QuickStats
+
+        return QuickStats
+    except ImportError:
+        from efm3.rules._plain import PlainStats
+
+        return PlainStats

@@ -1,108 +1,164 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One pass over the weights that tells every value rule whether it needs a closer check.
+"""What the value rules ask of the weights: how many values are of a kind, and where the first is.
 
-All tensors share one residue modulo 4, so the whole table is one array of 32-bit
-words once it is copied to an aligned buffer. The size fields in between are
-overwritten with 1.0, which no rule reports.
+A kind is a range of float32's bits, so that an answer needs no arithmetic and is the same whoever
+gives it: numpy (`_quick`), or the standard library alone (`_plain`).
 """
 
 from __future__ import annotations
 
-import math
-from functools import cached_property, lru_cache
-from typing import Any
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
-import numpy as np
-
-from efm3 import format as fmt
-from efm3.arch import Arch
-from efm3.arrays import Floats, Words
-from efm3.arrays import Indices as Index
-from efm3.network import tensor_layout
 from efm3.scan import Scan, TensorSpan
 
-INFINITY = 0x7F800000
-SMALLEST_NORMAL = 0x00800000
-ONE = 0x3F800000
-KINDS = ("conv.w", "bn.w", "bn.b", "bn.mean", "bn.var", "act.w")
+MAGNITUDE = 0x7FFFFFFF
+"""A value's bits without its sign."""
+_INFINITY = 0x7F800000
+_SMALLEST_NORMAL = 0x00800000
 
 
-class Plan:
-    """Word positions in the table of one layout, relative to its first size field."""
-
-    def __init__(self, layout: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
-        sizes, starts, owners = [], [], []
-        vectors: dict[str, list[Index]] = {k: [] for k in KINDS[1:]}
-        at = 0
-        for i, (name, shape) in enumerate(layout):
-            sizes.append(at)
-            starts.append(np.array([at], np.int64))
-            owners.append(np.array([-1], np.int64))
-            count = math.prod(shape)
-            kind = ".".join(name.rsplit(".", 2)[1:])
-            step = count // shape[0] if kind == "conv.w" else count
-            starts.append(np.arange(at + 1, at + 1 + count, step))
-            owners.append(np.full(len(starts[-1]), i, np.int64))
-            if kind != "conv.w":
-                vectors[kind].append(np.arange(at + 1, at + 1 + count))
-            at += 1 + count
-        self.sizes = np.array(sizes, np.int64)
-        self.starts = np.concatenate(starts)
-        self.owners = np.concatenate(owners)
-        self.vectors = {k: np.concatenate(v) for k, v in vectors.items() if v}
-        self.words = at
+def bits(value: float) -> int:
+    """The 32 bits of the float32 that is nearest to a value."""
+    word: int = struct.unpack("<I", struct.pack("<f", value))[0]
+    return word
 
 
-@lru_cache(maxsize=4)
-def _plan(arch: Arch) -> Plan:
-    return Plan(tensor_layout(arch))
+class Kind(NamedTuple):
+    """The values whose bits without the sign are `low` to `high`; `sign` is 0 for those without a
+    minus, 1 for those with one, None for both."""
+
+    low: int
+    high: int
+    sign: int | None = None
+
+    def has(self, word: int) -> bool:
+        """True where the value with these 32 bits is of the kind."""
+        return (self.low <= word & MAGNITUDE <= self.high
+                and (self.sign is None or word >> 31 == self.sign))
 
 
-class Stats:
-    """Statistics that the value rules read first; `scan` must be complete."""
+NAN = Kind(_INFINITY + 1, MAGNITUDE)
+INFINITE = Kind(_INFINITY, _INFINITY)
+NOT_FINITE = Kind(_INFINITY, MAGNITUDE)
+SUBNORMAL = Kind(1, _SMALLEST_NORMAL - 1)
+ZERO = Kind(0, 0)
+NEGATIVE = Kind(1, _INFINITY, 1)
+ONE = Kind(bits(1), bits(1), 0)
+
+
+def over(limit: float) -> Kind:
+    """The values above a limit, which is 0 or more; NaN is none."""
+    return Kind(bits(limit) + 1, _INFINITY, 0)
+
+
+def beyond(limit: float) -> Kind:
+    """The values whose magnitude is above a limit; NaN is none."""
+    return over(limit)._replace(sign=None)
+
+
+def between(low: float, high: float) -> Kind:
+    """The values above `low`, which is 0 or more, and below `high`."""
+    return Kind(bits(low) + 1, bits(high) - 1, 0)
+
+
+class Values(Protocol):
+    """Some float32 values of a file, in its order."""
+
+    def __len__(self) -> int:
+        """How many they are, at least one."""
+        ...
+
+    def first(self) -> int:
+        """The bits of the first one."""
+        ...
+
+    def hits(self, kind: Kind) -> tuple[int, int]:
+        """(how many are of a kind, index of the first one, or -1)."""
+        ...
+
+    def swapped(self) -> Values:
+        """The same with the four bytes of each in reverse."""
+        ...
+
+
+def has(values: Values, kind: Kind) -> bool:
+    """True where a value is of a kind."""
+    return values.hits(kind)[0] > 0
+
+
+def all_are(values: Values, kind: Kind) -> bool:
+    """True where each value is of a kind."""
+    return kind.has(values.first()) and values.hits(kind)[0] == len(values)
+
+
+class Stats(ABC):
+    """The table of a scan that is complete."""
 
     def __init__(self, scan: Scan) -> None:
         assert scan.arch is not None and scan.table_offset is not None
-        self.scan = scan
-        self.plan = _plan(scan.arch)
-        raw = np.frombuffer(scan.data, np.uint8, offset=scan.table_offset)
-        words: Words = raw.copy().view("<u4").astype(np.uint32, copy=False)
-        words[self.plan.sizes] = ONE
-        self.vectors: dict[str, Floats] = {
-            k: words[at].view(np.float32) for k, at in self.plan.vectors.items()}
-        np.bitwise_and(words, 0x7FFFFFFF, out=words)
-        self.channel_max: Words = np.maximum.reduceat(words, self.plan.starts)
-        # 0 - 1 wraps to the largest word, so that a zero is not a subnormal.
-        np.subtract(words, 1, out=words)
-        self.has_subnormal = bool(words.min() < SMALLEST_NORMAL - 1)
+        self.scan, self.start = scan, scan.table_offset
+
+    @property
+    @abstractmethod
+    def vectors(self) -> Mapping[str, Values]:
+        """All values of the kinds of tensor but conv.w, in stored order: bn.w to act.w."""
+
+    @abstractmethod
+    def any(self, kind: Kind) -> bool:
+        """True where a weight is NOT_FINITE, or, where none is, SUBNORMAL or `beyond` a limit."""
+
+    @abstractmethod
+    def values(self, t: TensorSpan) -> Values:
+        """A tensor's values, flat."""
+
+    @abstractmethod
+    def zero_channels(self) -> dict[int, list[int]]:
+        """Table index to the output channels that are all zero, where there is one; a tensor that
+        is no convolution's is one channel."""
+
+    @abstractmethod
+    def scaled(self, limit: float) -> tuple[int, int]:
+        """(how many channels have a |bn.w| / sqrt(bn.var + eps) above the limit, in float32 of
+        float64's quotient; index of the first one, or -1). No variance is negative, and no value
+        NaN or infinite."""
 
     @cached_property
     def finite(self) -> bool:
         """True where no weight is NaN or infinite."""
-        return bool(self.channel_max.max() < INFINITY)
+        return not self.any(NOT_FINITE)
 
-    def values(self, t: TensorSpan) -> Floats:
-        """A tensor's values, flat, copied to an aligned buffer."""
-        raw = np.frombuffer(self.scan.data, np.uint8, t.size, t.data_offset)
-        return raw.copy().view("<f4").astype(np.float32, copy=False)
+    def tensors(self, *ends: str) -> list[TensorSpan]:
+        """The table's entries whose names end so (all where no end is given)."""
+        return [t for t in self._tensors if not ends or t.name.endswith(ends)]
 
-    def tensors(self, *kinds: str) -> list[TensorSpan]:
-        """The table's entries of these kinds (all where none is named)."""
-        return [t for t in self.scan.tensors if not kinds or t.name.endswith(kinds)]
+    @cached_property
+    def _tensors(self) -> list[TensorSpan]:
+        return list(self.scan.tensors)
 
-    def zero_channels(self) -> dict[int, Index]:
-        """Table index of a convolution to its output channels that are all zero."""
-        hits = np.flatnonzero(self.channel_max == 0)
-        out: dict[int, Any] = {}
-        for owner in sorted(set(self.plan.owners[hits].tolist())):  # np.unique imports numpy.ma
-            first = int(np.flatnonzero(self.plan.owners == owner)[0])
-            out[int(owner)] = hits[self.plan.owners[hits] == owner] - first
-        return out
+    def number(self, t: TensorSpan, index: int, order: str = "<") -> float:
+        """A tensor's value, flat; its bytes are in the order that struct calls so."""
+        at = t.data_offset + 4 * index
+        value: float = struct.unpack(f"{order}f", self.scan.data[at:at + 4])[0]
+        return value
 
-    def folded_scale(self) -> Floats:
-        """|bn.w| / sqrt(bn.var + eps) of every channel, in float64's range."""
-        var = self.vectors["bn.var"].astype(np.float64)
-        with np.errstate(all="ignore"):
-            scale = np.abs(self.vectors["bn.w"]) / np.sqrt(var + fmt.BN_EPS)
-            return np.asarray(scale, np.float32)
+    def place(self, end: str, index: int) -> tuple[TensorSpan, int]:
+        """The tensor and the index in it of a value of `vectors[end]`."""
+        for t in self.tensors(end):
+            if index < t.size // 4:
+                return t, index
+            index -= t.size // 4
+        raise IndexError(index)
+
+
+def is_conv(name: str) -> bool:
+    """True for the name of a convolution's weights."""
+    return name.endswith("conv.w")
+
+
+VECTORS = ("bn.w", "bn.b", "bn.mean", "bn.var", "act.w")
+"""How the names of all other tensors end."""

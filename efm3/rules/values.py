@@ -4,14 +4,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator
 
 from efm3.rules._context import Context, Found
 from efm3.rules._registry import rule
-from efm3.rules._stats import INFINITY, SMALLEST_NORMAL, Stats
+from efm3.rules._stats import (
+    INFINITE,
+    NAN,
+    NEGATIVE,
+    ONE,
+    SUBNORMAL,
+    ZERO,
+    Kind,
+    Stats,
+    Values,
+    all_are,
+    between,
+    beyond,
+    has,
+    over,
+)
 from efm3.scan import TensorSpan
 
 F = Iterator[Found]
@@ -24,94 +36,91 @@ LARGE_WEIGHT = 1e4
 LARGE_VAR = 1e8
 LARGE_SCALE = 1e4
 USUAL_SLOPE = 4.0
+SENSIBLE = between(1e-12, 1e9)
+"""Variances of which a network can have many."""
 
 
-def _each(ctx: Context, kinds: tuple[str, ...], test: Callable[[Any], Any], words: str,
-          expected: str) -> F:
-    """One finding per tensor of these kinds in which `test` marks values."""
+def _each(ctx: Context, kinds: tuple[str, ...], kind: Kind, words: str, expected: str) -> F:
+    """One finding per tensor of these kinds that has values of a kind."""
     stats = ctx.stats
     assert stats is not None
     hits = []
     for t in stats.tensors(*kinds):
-        values = stats.values(t)
-        with np.errstate(all="ignore"):
-            at = np.flatnonzero(test(values))
-        if len(at):
-            hits.append((t, int(at[0]), len(at), values))
-    for t, first, n, values in hits[:MAX_SHOWN]:
+        n, first = stats.values(t).hits(kind)
+        if n:
+            hits.append((t, first, n))
+    for t, first, n in hits[:MAX_SHOWN]:
         more = f" ({len(hits)} tensors in all)" if len(hits) > MAX_SHOWN else ""
-        yield _value(ctx, t, first, f"{t.name}: {n} of {len(values)} values {words}{more}",
-                     float(values[first]), expected)
+        yield _value(ctx, t, first, f"{t.name}: {n} of {t.size // 4} values {words}{more}",
+                     stats.number(t, first), expected)
 
 
 def _value(ctx: Context, t: TensorSpan, first: int, message: str, found: float,
            expected: str) -> Found:
-    index = ",".join(map(str, np.unravel_index(first, t.shape)))
+    index: list[int] = []
+    rest = first
+    for side in reversed(t.shape):
+        rest, place = divmod(rest, side)
+        index.insert(0, place)
     return ctx.at(message, offset=t.data_offset + 4 * first, length=4,
-                  path=f"{t.name}[{index}]", found=f"{found:.9g}", expected=expected)
-
-
-def _bits(values: Any) -> Any:
-    return values.view(np.uint32) & 0x7FFFFFFF
+                  path=f"{t.name}[{','.join(map(str, index))}]", found=f"{found:.9g}",
+                  expected=expected)
 
 
 def _sane(ctx: Context) -> Stats | None:
-    """The statistics where no value is NaN or infinite and the bytes are not swapped."""
+    """The weights where no value is NaN or infinite and the bytes are not swapped."""
     stats = ctx.stats
     return stats if stats is not None and stats.finite and not _swapped(stats) else None
 
 
 def _swapped(stats: Stats) -> bool:
     """True where the BatchNorm variances make sense only with their bytes reversed."""
-    def sense(values: Any) -> float:
-        with np.errstate(all="ignore"):
-            return float(np.mean((values > 1e-12) & (values < 1e9)))
+    def sense(values: Values) -> float:
+        return values.hits(SENSIBLE)[0] / len(values)
 
     var = stats.vectors["bn.var"]
-    return sense(var) < 0.5 and sense(var.byteswap()) > 0.9
+    return sense(var) < 0.5 and sense(var.swapped()) > 0.9
 
 
 @rule("V001")
 def big_endian(ctx: Context) -> F:
     if ctx.stats is not None and _swapped(ctx.stats):
         t = ctx.stats.tensors("bn.var")[0]
-        values = ctx.stats.values(t)
-        yield _value(ctx, t, 0, "the weights are big-endian", float(values[0]),
-                     f"{float(values.byteswap()[0]):.9g}")
+        yield _value(ctx, t, 0, "the weights are big-endian", ctx.stats.number(t, 0),
+                     f"{ctx.stats.number(t, 0, '>'):.9g}")
 
 
 @rule("V002")
 def nan(ctx: Context) -> F:
     if ctx.stats is not None and not ctx.stats.finite and not _swapped(ctx.stats):
-        yield from _each(ctx, (), np.isnan, "are NaN", "a finite number")
+        yield from _each(ctx, (), NAN, "are NaN", "a finite number")
 
 
 @rule("V003")
 def infinite(ctx: Context) -> F:
     if ctx.stats is not None and not ctx.stats.finite and not _swapped(ctx.stats):
-        yield from _each(ctx, (), lambda v: _bits(v) == INFINITY, "are infinite",
-                         "a finite number")
+        yield from _each(ctx, (), INFINITE, "are infinite", "a finite number")
 
 
 @rule("V004")
 def var_negative(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and bool((s.vectors["bn.var"] < 0).any()):
-        yield from _each(ctx, ("bn.var",), lambda v: v < 0, "are negative", ">= 0")
+    if s and has(s.vectors["bn.var"], NEGATIVE):
+        yield from _each(ctx, ("bn.var",), NEGATIVE, "are negative", ">= 0")
 
 
 @rule("V005")
 def var_zero(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and bool((s.vectors["bn.var"] == 0).any()):
-        yield from _each(ctx, ("bn.var",), lambda v: v == 0, "are zero", "> 0")
+    if s and has(s.vectors["bn.var"], ZERO):
+        yield from _each(ctx, ("bn.var",), ZERO, "are zero", "> 0")
 
 
 @rule("V006")
 def var_huge(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and bool((s.vectors["bn.var"] > LARGE_VAR).any()):
-        yield from _each(ctx, ("bn.var",), lambda v: v > LARGE_VAR, "are over 1e8", "<= 1e8")
+    if s and has(s.vectors["bn.var"], over(LARGE_VAR)):
+        yield from _each(ctx, ("bn.var",), over(LARGE_VAR), "are over 1e8", "<= 1e8")
 
 
 @rule("V007")
@@ -122,7 +131,7 @@ def zero_channel(ctx: Context) -> F:
         if t.name.endswith("conv.w") and len(channels) < t.shape[0]:
             each = t.size // t.shape[0]
             yield ctx.at(f"{t.name}: {len(channels)} of {t.shape[0]} channels are all zero",
-                         offset=t.data_offset + each * int(channels[0]), length=each,
+                         offset=t.data_offset + each * channels[0], length=each,
                          path=f"{t.name}[{channels[0]}]", found=0, expected="some weight")
 
 
@@ -140,34 +149,31 @@ def zero_tensor(ctx: Context) -> F:
 @rule("V009")
 def subnormal(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and s.has_subnormal:
-        yield from _each(ctx, (), lambda v: (_bits(v) > 0) & (_bits(v) < SMALLEST_NORMAL),
-                         "are subnormal", "0 or at least 1.18e-38")
+    if s and s.any(SUBNORMAL):
+        yield from _each(ctx, (), SUBNORMAL, "are subnormal", "0 or at least 1.18e-38")
 
 
 @rule("V010")
 def weight_huge(ctx: Context) -> F:
-    s = _sane(ctx)
-    limit = int(np.float32(LARGE_WEIGHT).view(np.uint32))
-    if s and bool((s.channel_max > limit).any()):
-        yield from _each(ctx, ("conv.w", "bn.w", "bn.b", "bn.mean", "act.w"),
-                         lambda v: _bits(v) > limit, "are over 1e4", "<= 1e4")
+    s, large = _sane(ctx), beyond(LARGE_WEIGHT)
+    if s and s.any(large):
+        yield from _each(ctx, ("conv.w", "bn.w", "bn.b", "bn.mean", "act.w"), large,
+                         "are over 1e4", "<= 1e4")
 
 
 @rule("V011")
 def slope_unusual(ctx: Context) -> F:
-    s = _sane(ctx)
-    if s and bool((np.abs(s.vectors["act.w"]) > USUAL_SLOPE).any()):
-        yield from _each(ctx, ("act.w",), lambda v: np.abs(v) > USUAL_SLOPE,
-                         "are over 4 in magnitude", "about 0..1")
+    s, large = _sane(ctx), beyond(USUAL_SLOPE)
+    if s and has(s.vectors["act.w"], large):
+        yield from _each(ctx, ("act.w",), large, "are over 4 in magnitude", "about 0..1")
 
 
 @rule("V012")
 def slope_one(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and bool((s.vectors["act.w"] == 1).any()):
+    if s and has(s.vectors["act.w"], ONE):
         for t in s.tensors("act.w"):
-            if bool((s.values(t) == 1).all()):
+            if all_are(s.values(t), ONE):
                 yield ctx.at(f"{t.name}: every slope is 1", offset=t.data_offset, length=t.size,
                              path=t.name, found=1, expected="slopes below 1")
 
@@ -175,22 +181,19 @@ def slope_one(ctx: Context) -> F:
 @rule("V013")
 def scale_huge(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and not bool((s.vectors["bn.var"] < 0).any()):
-        at = np.flatnonzero(s.folded_scale() > LARGE_SCALE)
-        if len(at):
-            word = int(s.plan.vectors["bn.var"][at[0]])
-            t = next(t for t in reversed(s.tensors("bn.var"))
-                     if t.data_offset <= (ctx.scan.table_offset or 0) + 4 * word)
-            first = ((ctx.scan.table_offset or 0) + 4 * word - t.data_offset) // 4
-            yield _value(ctx, t, first, f"{len(at)} channels are scaled by more than 1e4",
-                         float(s.vectors["bn.var"][at[0]]), "a larger variance")
+    if s and not has(s.vectors["bn.var"], NEGATIVE):
+        n, first = s.scaled(LARGE_SCALE)
+        if n:
+            t, at = s.place("bn.var", first)
+            yield _value(ctx, t, at, f"{n} channels are scaled by more than 1e4",
+                         s.number(t, at), "a larger variance")
 
 
 @rule("V014")
 def identity_bn(ctx: Context) -> F:
     s = _sane(ctx)
-    if s and all(bool((s.vectors[k] == v).all())
-                 for k, v in (("bn.w", 1), ("bn.b", 0), ("bn.mean", 0), ("bn.var", 1))):
+    if s and all(all_are(s.vectors[k], kind) for k, kind in (
+            ("bn.w", ONE), ("bn.b", ZERO), ("bn.mean", ZERO), ("bn.var", ONE))):
         t = s.tensors("bn.w")[0]
         yield ctx.at("every BatchNorm is the identity", offset=t.data_offset, length=t.size,
                      path=t.name)
@@ -202,10 +205,10 @@ def constant_conv(ctx: Context) -> F:
     if s is None:
         return
     for t in s.tensors("conv.w"):
-        head = bytes(ctx.scan.data[t.data_offset:t.data_offset + min(t.size, 64)])
-        if t.size > 4 and head == head[:4] * (len(head) // 4):
-            values = s.values(t)
-            if values[0] != 0 and bool((values == values[0]).all()):
-                yield ctx.at(f"{t.name}: every weight is {float(values[0]):.6g}",
-                             offset=t.data_offset, length=t.size, path=t.name,
-                             found=f"{float(values[0]):.9g}", expected="varied weights")
+        data = ctx.scan.data[t.data_offset:t.data_offset + t.size]
+        head = bytes(data[:64])
+        if t.size > 4 and head == head[:4] * (len(head) // 4) and (
+                first := s.number(t, 0)) != 0 and data == head[:4] * (t.size // 4):
+            yield ctx.at(f"{t.name}: every weight is {first:.6g}",
+                         offset=t.data_offset, length=t.size, path=t.name,
+                         found=f"{first:.9g}", expected="varied weights")

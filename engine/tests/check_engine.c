@@ -6,8 +6,12 @@
 // Build with the --wrap options of the Makefile's WRAP.
 #include "check_tools.h"
 #include "check_dispatch.h"
+#include "check_mirror.h"
 #include "check_misuse.h"
+#include "check_packing.h"
+#include "check_plan.h"
 #include "check_soak.h"
+#include "check_stem.h"
 
 // An exact copy, so that a sanitizer sees a read of the byte behind it. Gives 0 or the status.
 static int load_copy(const unsigned char *data, size_t size, bool run) {
@@ -272,7 +276,8 @@ int main(int argc, char **argv) {
     } verbs[] = {{"any", any}, {"hostile", hostile}, {"nomem", nomem}, {"threads", threads},
                  {"fork", forks},
                  {"misuse", misuse}, {"counts", counts}, {"picture", picture},
-                 {"dispatch", dispatch}, {"soak", soak}};
+                 {"dispatch", dispatch}, {"mirror", mirror}, {"packing", packing},
+                 {"plan", plan}, {"stem", stem}, {"soak", soak}};
     CHECK(argc == 3);
     fill();
     size_t size;

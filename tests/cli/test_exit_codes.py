@@ -38,12 +38,12 @@ conformance scaffold reader --lang python -o p --force
 conformance run --reader @python --select smoke
 conformance statement run.json --name x | conformance verify-statement s.json
 conformance table s.json | conformance diff --a @python --b @python --files 3 | completion bash
-cluster t.npz -o o.csv | eval w.bin pairs.txt
+cluster t.npz -o o.csv | eval w.bin pairs.txt | report w.bin -o o.html
 """
 """Ends with 0."""
 
 FOUND = """
-validate bad.bin | diff w.bin bad.bin | layout cut.bin
+validate bad.bin | report bad.bin -o o.html | diff w.bin bad.bin | layout cut.bin
 extract cut.bin stem.conv.w -o o.npy | embed w.bin bad.npy | compare w.bin a.npy bad.npy
 eval w.bin bad.npy | search bad.npy --row a | search t.npz --row none | dedupe bad.npy
 cluster bad.npy -o o.csv | verify cut.bin | convert cut.bin o.npz | convert bad.npy o.bin
@@ -68,7 +68,8 @@ seal X -o o.bin | seal w.bin -o none/o.bin | validate w.bin --output-file none/o
 validate w.bin --output-file folder | examples w.bin/o | conformance export --select smoke w.bin/o
 conformance scaffold reader --lang python -o w.bin/o | conformance verify-statement X
 conformance table X | conformance statement X | conformance run --reader none/program --select smoke
-conformance diff --a @python --b none/program --files 3
+conformance diff --a @python --b none/program --files 3 | report X -o o.html
+report w.bin -o none/o.html | report w.bin -o folder
 """
 """Ends with 3, where X is a name of nothing, a folder, and a pipe, Y of the first and the last: it
 may be a folder."""

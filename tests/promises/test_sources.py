@@ -29,6 +29,7 @@ WORDS = {
     "dedupe": ["dedupe", "t.csv", "-o", "t.csv"],
     "cluster": ["cluster", "t.csv", "-o", "t.csv"],
     "validate": ["validate", "m.bin", "--output-file", "m.bin"],
+    "report": ["report", "m.bin", "-o", "m.bin"],
     "embed": ["embed", "m.bin", "--files-from", "l.json", "-o", "l.json"],
     "embed, a link": ["embed", "m.bin", "--files-from", "l.json", "-o", "link.json"],
     "compare": ["compare", "m.bin", "a.png", "b.png", "-o", "a.png", "--force"],

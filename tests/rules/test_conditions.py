@@ -20,6 +20,7 @@ from efm3 import rules
 from efm3.arch import ARCHS
 from efm3.conformance import sample
 from efm3.network import tensor_layout
+from efm3.rules._quick import QuickValues
 from efm3.rules.values import _swapped
 from efm3.scan import scan
 
@@ -211,8 +212,8 @@ def test_how_many_variances_make_bytes_swapped():
 @pytest.mark.parametrize("both,back,neither,swapped", [
     (0, 9, 1, False), (0, 10, 0, True), (0, 19, 1, True), (5, 5, 0, False), (4, 6, 0, True)])
 def test_shares_of_variances(both, back, neither, swapped):
-    words = np.frombuffer(BOTH * both + BACK * back + NEITHER * neither, "<f4")
-    assert _swapped(SimpleNamespace(vectors={"bn.var": words})) is swapped
+    words = np.frombuffer(BOTH * both + BACK * back + NEITHER * neither, "<u4")
+    assert _swapped(SimpleNamespace(vectors={"bn.var": QuickValues(words)})) is swapped
 
 
 @pytest.mark.parametrize("value,swapped", [

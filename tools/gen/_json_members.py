@@ -71,6 +71,19 @@ FORMS: dict[str, Form] = {
     "inspect": Form(schema="inspect-schema"),
     "validate": Form(schema="report-schema", note="`--format jsonl` prints each report of it as a "
                      "line, `sarif` is SARIF 2.1.0."),
+    "report": Form("""
+    output string: the page
+    size integer: its bytes
+    ok boolean: every file is valid
+    level string: how deep the files were checked
+    files list: in the order of the arguments, those of a folder by name
+    files[].source string: the file
+    files[].size integer: its bytes
+    files[].ok boolean: it could be read and has no error
+    files[].unreadable string: why it could not be read, or empty
+    files[].counts object: findings by severity
+    files[].counts{} integer: how many
+    """, note="`efm3 validate --format json` has the findings."),
     "explain": Form("codes list: the codes that were asked for, or all" + _CODES.format("codes")),
     "where": Form("""
     offset integer: the first byte of what was asked for

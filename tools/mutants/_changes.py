@@ -151,6 +151,19 @@ class Values(Places):
                     node.ops[i] = new
         return self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> Any:
+        """Of a difference whose size alone is asked for the operands may stand either way, and
+        numpy takes any negative number for the rest of a shape."""
+        inner = node.args[0] if node.args and _name(node.func) == "abs" else None
+        if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
+            inner.left, inner.right = self.visit(inner.left), self.visit(inner.right)
+            return node
+        if _name(node.func) == "reshape":
+            node.func = self.visit(node.func)
+            node.args = [a if isinstance(a, ast.UnaryOp) else self.visit(a) for a in node.args]
+            return node
+        return self.generic_visit(node)
+
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """The operands of - or / exchanged."""
         text = _text(node, 70)
@@ -182,6 +195,11 @@ def _text(node: ast.AST, most: int) -> str:
     return " ".join(ast.unparse(node).split())[:most]
 
 
+def _name(function: ast.expr) -> str:
+    """What a called function or method is called."""
+    return str(getattr(function, "id", getattr(function, "attr", "")))
+
+
 def _paths(node: ast.BinOp) -> bool:
     """Whether / joins paths."""
     return any(isinstance(n, ast.JoinedStr)
@@ -197,8 +215,8 @@ REFUSALS = ("refuse", "bad", "_bad", "_wrong", "no", "_no", "broken", "damaged",
 def refuses(node: ast.AST) -> bool:
     """Whether a statement raises or refuses."""
     call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(node, ast.Raise) or (isinstance(call, ast.Call) and getattr(
-        call.func, "id", getattr(call.func, "attr", "")) in REFUSALS)
+    return isinstance(node, ast.Raise) or (
+        isinstance(call, ast.Call) and _name(call.func) in REFUSALS)
 
 
 def function_of(tree: ast.AST, path: str) -> Any:

@@ -166,6 +166,8 @@ def _statuses(text: str, masked: str) -> Iterator[Change]:
 def _statements(text: str, masked: str) -> Iterator[Change]:
     """A call or an assignment left out."""
     for m in _STATEMENT.finditer(masked):
+        if masked[:m.start()].rstrip()[-1:] in "|&":
+            continue  # the rest of a condition
         yield m.start(2), m.end(2), "(void)0", f"without {_words(text[m.start(2):m.end(2)])}"
 
 

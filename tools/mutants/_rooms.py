@@ -29,6 +29,7 @@ CHECKED: dict[str, Room] = {
     "efm3.evaluation.pickles": Room(("tests/evaluation/test_pickles.py",
                                      "tests/evaluation/test_sets.py")),
     "efm3.evaluation.paired": Room(("tests/evaluation/test_paired.py",)),
+    "efm3.evaluation._text": Room(("tests/evaluation/test_text.py",)),
     # Training.
     "efm3.train.schedule": Room(("tests/train/test_schedule.py",)),
     "efm3.train.config": Room(("tests/train/test_config.py",)),
@@ -42,6 +43,12 @@ CHECKED: dict[str, Room] = {
     "efm3.convert._protobuf": Room(("tests/convert/test_protobuf.py",
                                     "tests/convert/test_prototxt.py")),
     "efm3.convert._prototxt": Room(("tests/convert/test_prototxt.py",)),
+    "efm3.convert._zip": Room(("tests/convert/test_zip.py",)),
+    # Conversion: graphs.
+    "efm3.convert.graph.rewrite": Room(("tests/convert/graph/test_rewrite.py",
+                                        "tests/convert/graph/test_fusing.py")),
+    **{f"efm3.convert.graph.{m}": Room((f"tests/convert/graph/test_{m}.py",))
+       for m in ("fusing", "pairs", "tail")},
     # Files of weights: what their bytes say.
     "efm3.rules.values": Room(("tests/rules/test_conditions.py",), only=("_swapped",)),
     "efm3.texts": Room(("tests/test_texts.py", "tests/test_reporting.py")),

@@ -219,7 +219,8 @@ def _run(chosen: list[Mutant], tests: tuple[str, ...], say: Callable[[object], N
             running.append((i, *forked(partial(_notice, m, loop, items, learned), SECONDS)))
         collect(0)
     loop = _Loop(work)
-    pytest.main(["-s", "-p", "no:cacheprovider", *tests], [loop])
+    # Nobody reads how a test failed, and telling it takes longer than most tests.
+    pytest.main(["-s", "-p", "no:cacheprovider", "--tb=native", "--assert=plain", *tests], [loop])
 
 
 def _killed(chosen: list[Mutant], tests: tuple[str, ...]) -> Iterator[tuple[Mutant, str]]:

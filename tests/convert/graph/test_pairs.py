@@ -80,12 +80,60 @@ def test_a_value_that_is_used_twice_stays():
     assert pairs.joined(graph) is graph
 
 
+def test_a_convolution_or_its_norm_that_is_used_twice_stays():
+    d = Draw(0)
+    conv = d.conv(d.x, out=4)
+    norm = d.norm(conv)
+    for again in (conv, norm):
+        graph = d.graph(d.op("Add", d.conv(norm, out=4), again))
+        assert pairs.joined(graph) is graph
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_what_is_no_constant_is_not_joined(at):
+    """The bias of the first layer, or one of its BatchNorm's parameters, the scale first."""
+    d = Draw(0)
+    odd = d.b.reshape(d.op("ReduceMax", d.x, axes=(0, 2, 3), keepdims=False), (4,), "odd")
+    own = {"strides": (1, 1), "pads": (0,) * 4, "dilations": (1, 1), "group": 1}
+    if at == 0:
+        below = d.op("Conv", d.x, d.const(4, 4, 1, 1), odd, **own)
+    else:
+        params = [odd if i == at else d.const(4, low=0.5) for i in range(1, 5)]
+        below = d.op("BatchNorm", d.conv(d.x), *params, eps=1e-5)
+    graph = d.graph(d.conv(below))
+    assert pairs.joined(graph) is graph
+
+
+def test_project_and_expand_stay_from_the_third_layer_on():
+    d = Draw(0)
+    x = depth(d, first_two(d))
+    graph = d.graph(slope(d, d.conv(d.conv(x, out=4), out=8)))
+    assert pairs.joined(graph) is graph
+
+
+def test_a_second_layer_that_is_linear_too_is_joined():
+    d = Draw(0)
+    x = depth(d, slope(d, d.conv(first_two(d), out=8)))
+    graph = d.graph(d.conv(d.conv(x, out=4), out=8))
+    assert ops(kept(graph, pairs.joined)).count("Conv") == ops(graph).count("Conv") - 1
+
+
+@pytest.mark.parametrize("below", [
+    lambda d, x: d.op("Add", x, d.op("Relu", x)),
+    lambda d, x: slope(d, d.conv(x, kernel=3, pad=1))])
+def test_a_first_layer_that_is_no_project_is_joined(below):
+    """It follows an addition, or a layer that is not depthwise."""
+    d = Draw(0)
+    graph = d.graph(slope(d, d.conv(d.conv(below(d, first_two(d)), out=4), out=8)))
+    assert ops(kept(graph, pairs.joined)).count("Conv") == ops(graph).count("Conv") - 1
+
+
 def test_stride_and_padding_are_no_pointwise_layer():
     d = Draw(0)
     for own in ({"stride": 2}, {"pad": 1}, {"kernel": 3}, {"group": 2}):
-        y = d.conv(d.conv(d.x, out=4), out=4, **own)
-        graph = d.graph(y)
-        assert pairs.joined(graph) is graph, own
+        for first, second in (({}, own), (own, {})):
+            graph = d.graph(d.conv(d.conv(d.x, out=4, **first), out=4, **second))
+            assert pairs.joined(graph) is graph, own
 
 
 def test_the_weights_are_the_product():
@@ -109,3 +157,48 @@ def test_a_depthwise_layer_of_one_channel_is_one():
     d = Draw(0, (2, 1, 6, 6))
     conv = d.conv(d.x, out=1, kernel=3, pad=1)
     assert pairs.depthwise(conv) and not pairs.depthwise(d.conv(conv, out=2, kernel=3))
+
+
+def test_what_is_no_convolution_of_constants_is_neither():
+    d = Draw(0, (2, 4, 6, 6))
+    weight = d.b.reshape(d.op("ReduceMax", d.x, axes=(0, 2, 3), keepdims=False), (4, 1, 1, 1), "w")
+    own = {"strides": (1, 1), "pads": (0,) * 4, "dilations": (1, 1), "group": 4}
+    for n in (d.op("Relu", d.x), d.op("PRelu", d.x, d.const(4, 1, 1)),
+              d.op("Conv", d.x, weight, **own)):
+        assert not pairs.pointwise(n) and not pairs.depthwise(n)
+
+
+@pytest.mark.parametrize("own,is_one", [
+    ({"group": 4, "kernel": 2}, True), ({"group": 4, "kernel": 3}, True),
+    ({"group": 4, "kernel": 1}, False), ({"group": 2, "kernel": 3}, False),
+    ({"group": 1, "kernel": 3}, False), ({"group": 4, "kernel": 3, "out": 8}, False),
+    ({"group": 2, "kernel": 3, "out": 2}, False)])
+def test_a_depthwise_layer(own, is_one):
+    d = Draw(0)
+    assert pairs.depthwise(d.conv(d.x, **own)) == is_one
+
+
+def zeros(d, x, out):
+    """A pointwise layer of many weights, in hardly any memory."""
+    return d.op("Conv", x, d.value(np.broadcast_to(np.float32(0), (out, x.channels, 1, 1))),
+                strides=(1, 1), pads=(0,) * 4, dilations=(1, 1), group=1)
+
+
+@pytest.mark.parametrize("thick,middle,outs,joins", [
+    (2048, 1, (2048,), 1), (2048, 1, (2049,), 0), (2048, 1024, (2048,), 1),
+    (2048, 1025, (2048,), 0), (2048, 1000, (2048, 24), 2),
+    (2048, 1000, (2048, 25), 1)])
+def test_the_bounds_of_weights_and_of_work(monkeypatch, thick, middle, outs, joins):
+    """4 Mi weights in a join, 4 Gi products in all of them. Nothing is multiplied here."""
+    d, made = Draw(0, (1, thick, 1, 1)), []
+
+    def join(second, first, make):
+        made.append(second)
+        return zeros(d, first.inputs[0], len(second.inputs[1].value))
+
+    monkeypatch.setattr(pairs, "_join", join)
+    x = zeros(d, d.x, middle)
+    for out in outs:
+        x = zeros(d, x, out)
+    pairs.joined(d.graph(x))
+    assert len(made) == joins
