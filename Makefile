@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wasm test-wasm bench-web page test-page clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -244,12 +244,15 @@ sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SB
 	$(BIN)/python -m tools.release build
 
 # Each is audited, and each that something here runs is installed and used. No step of .ci/run: it
-# takes 6 to 8 minutes.
+# takes 6 to 8 minutes, and `make wheels-again` four.
 wheels: $(BIN)/.installed ## wheels for Linux, musl, Windows and macOS in dist/, compiled with zig
 	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m tools.wheels build
 	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels audit
 	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels try
+
+wheels-again: $(BIN)/.installed ## the wheels in dist/ built once more, compared byte for byte
+	$(BIN)/python -m tools.wheels again
 
 # CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
 release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/
