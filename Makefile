@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels page test-page clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -33,14 +33,15 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Programs for other systems, and those who build with CMake.
-LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py
+LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py tests/web/test_package.py tests/web/test_kernels.py \
+	tests/web/test_scan.py
 # Hostile files by the hundred.
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 # Every verb, many times.
 LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py
-# A parser of HTML that takes seconds a page.
-LONG += tests/report/test_names.py
+# A parser of HTML that takes seconds a page, and a browser.
+LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
 LONG += tests/test_without_numpy.py tests/page/test_in_node.py
 # Builds, and processes that are started again and again.
@@ -134,6 +135,14 @@ kit: $(BIN)/.installed ## the kit as archives that need no Python; its runners t
 scaffolds: $(BIN)/.installed ## every scaffold whose compiler is here through the whole kit
 	$(BIN)/python -m tools.foreign.scaffolds
 
+# Compiled by what tools/foreign/install_zig.sh leaves in build/.
+wasm: $(BIN)/.installed ## the engine for browsers and Node, an npm package, in build/wasm
+	$(BIN)/python -m tools.web
+
+# Two minutes where its C library is built already. Chromium is driven by what tools/foreign/install_page.sh leaves in build/.
+test-wasm: wasm ## the package in Node and Chromium: bits, refusals, figures, memory, the kit, alone
+	$(BIN)/python -m pytest tests/web -rs
+
 # Of what tools/foreign/install_page.sh and `make wasm` leave in build/.
 page: $(BIN)/.installed ## the page for a browser, in build/page
 	$(BIN)/python -m tools.page
@@ -163,6 +172,11 @@ bench-start: $(BIN)/.installed ## cold start of the commands beside python -c pa
 bench-engine: $(BIN)/.installed ## the engine beside other runtimes in every precision, as ratios
 	$(PIP) '.[peers]'
 	$(BIN)/python -m tools.bench engine --peers --precision all
+
+bench-web: wasm ## the engine in Node and Chromium beside onnxruntime-web, as ratios
+	mkdir -p build/peers-web
+	cd build/peers-web && npm install --silent --no-save --no-audit --no-fund --ignore-scripts onnxruntime-web@1.30.0
+	$(BIN)/python -m tools.bench web
 
 MFN := -std=c11 -Wall -Wextra -Iengine/include engine/src/*.c engine/src/kernels/*.c -lm -lpthread
 
@@ -230,12 +244,15 @@ sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SB
 	$(BIN)/python -m tools.release build
 
 # Each is audited, and each that something here runs is installed and used. No step of .ci/run: it
-# takes 6 to 8 minutes.
+# takes 6 to 8 minutes, and `make wheels-again` four.
 wheels: $(BIN)/.installed ## wheels for Linux, musl, Windows and macOS in dist/, compiled with zig
 	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m tools.wheels build
 	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels audit
 	[ ! -x build/zig/ziglang/zig ] || $(BIN)/python -m tools.wheels try
+
+wheels-again: $(BIN)/.installed ## the wheels in dist/ built once more, compared byte for byte
+	$(BIN)/python -m tools.wheels again
 
 # CHECK="--tag v1.2.3" names the tag; docs/releasing.md says what must hold.
 release-check: $(BIN)/.installed ## all that must hold before a release; builds twice into dist/

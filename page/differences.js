@@ -29,8 +29,9 @@ function shown(d) {
   d.elsewhere && el('p', {}, 'They differ in bytes that belong to none of these: white space of the mirror, or a tail.'),
   listed(d.header, 'Header', ['field', 'A', 'B'], (c) => [foreign(c.path), said(c.a), said(c.b)]),
   listed(d.mirror, 'Mirror', ['key', 'A', 'B'], (c) => [foreign(c.path, 120), said(c.a), said(c.b)]),
-  listed(off, 'Tensors', ['tensor', 'state', 'values', 'differing', 'largest difference', 'in ULP', 'cosine'],
-    (t) => [foreign(t.name), t.state, count(t.count), count(t.differing), short(t.max_abs),
+  listed(off, 'Tensors', ['tensor', 'state', 'values', 'differing', 'not finite', 'largest difference', 'in ULP', 'cosine'],
+    (t) => [foreign(t.name), t.state, count(t.count), count(t.differing),
+      t.non_finite ? count(t.non_finite) : '', short(t.max_abs),
       t.max_ulp === null ? '' : count(t.max_ulp), t.cosine === null ? '' : t.cosine.toFixed(6)])];
 }
 

@@ -4,6 +4,7 @@
 // All that is shown of one file.
 
 import { hexView } from './bytes.js';
+import { declared } from './declared.js';
 import { el, foreign, part } from './dom.js';
 import { findings, missing, waiting } from './findings.js';
 import { read } from './reader.js';
@@ -12,9 +13,15 @@ import { saving, validating } from './saving.js';
 import { label, ownSides, verdict } from './summary.js';
 import { tensorTable } from './tensors.js';
 import { topology } from './topology.js';
-import { engine, facts, python } from './workers.js';
+import { engine, python } from './workers.js';
 
 let made = 0;
+
+/**
+ * True for what may be an EFM3 file: of another kind there is no network to show.
+ * @param {import('./reader.js').Reading} reading
+ */
+const isOurs = (reading) => reading.arch !== null || reading.values.get('magic') === declared.consts.magic;
 
 export class FileView {
   /**
@@ -60,9 +67,9 @@ export class FileView {
     this.node.replaceChildren(
       part('verdict', 'Verdict', el('p', { class: 'name' }, foreign(this.name, 120)), verdict(looked.verdict),
         this.kind),
-      label(reading), this.slot, ownSides(reading),
-      topology(reading.layers, (name) => { const at = byName.get(name); if (at !== undefined) this.show(at); }),
-      tensorTable(reading.tensors, looked.statistics, this.show), hex.node,
+      label(reading), this.slot, ...(isOurs(reading) ? [el('div', { class: 'beside' }, ownSides(reading),
+        topology(reading.layers, (name) => { const at = byName.get(name); if (at !== undefined) this.show(at); })),
+      tensorTable(reading.tensors, looked.statistics, this.show)] : []), hex.node,
       ...(looked.verdict.ok ? [running(this, reading)] : []));
     this.changed();
   }
@@ -84,8 +91,7 @@ export class FileView {
       this.kind.replaceChildren(el('p', { class: 'lead' }, 'This is ', foreign(kind.title), '.'),
         kind.todo && el('p', {}, 'What to do: ', foreign(kind.todo)));
     }
-    this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held),
-      facts.level !== 'values' && el('p', { class: 'soft' }, 'The rules on values are not checked here.')));
+    this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held)));
     this.changed();
   }
 

@@ -18,24 +18,22 @@ _home = ""
 
 
 def begin(home: str) -> str:
-    """Import what the verbs need; the version and the level up to which files are checked."""
+    """Import what the verbs need; the version, the deepest level and how many rules it has."""
     global _home
     _home = home
     os.makedirs(home, exist_ok=True)
     os.chdir(home)
     from efm3 import version
     from efm3.cli import explain, inspect, validate
+    from efm3.codes import LEVELS
     from efm3.rules import check_of, load_rules
 
     assert explain and inspect and validate
-    level = "values"
-    try:
-        for code in load_rules(level):
-            check_of(code)
-    except ImportError:
-        level = "coherence"
-    rules = len(load_rules(level))
-    return json.dumps({"version": version.__version__, "level": level, "rules": rules})
+    level = LEVELS[-1]
+    rules = load_rules(level)
+    for code in rules:
+        check_of(code)
+    return json.dumps({"version": version.__version__, "level": level, "rules": len(rules)})
 
 
 def clear(names: str) -> str:
@@ -65,17 +63,27 @@ def run(words: str) -> str:
     """`efm3 WORDS`: its exit code, standard output and standard error."""
     from efm3.cli import cli
 
-    out, err = io.StringIO(), io.StringIO()
+    out, err = _stream(), _stream()
     code: object = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             cli(json.loads(words), prog_name="efm3")
         except SystemExit as end:
             code = end.code
-        except ImportError as e:
-            code = 3
-            err.write(f"efm3: a library is not in this page: {e.name or e}\n")
-    return json.dumps([code or 0, out.getvalue(), err.getvalue()])
+    return json.dumps([code or 0, _text(out), _text(err)])
+
+
+def _stream() -> io.TextIOWrapper:
+    """Standard output kept: some verbs write text to it, some bytes."""
+    return io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", newline="\n",
+                            write_through=True)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode("utf-8", "replace")
 
 
 def kind(name: str) -> str:

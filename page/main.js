@@ -58,6 +58,9 @@ async function opened(files, words) {
 async function look(files) {
   if (!files.length) return;
   const mine = ++round;
+  const began = performance.now();
+  /** @param {string} name */
+  const measure = (name) => performance.measure(name, { start: began });
   mark('reading');
   say('Reading …');
   /** @type {import('./dom.js').Inner[]} */
@@ -71,6 +74,7 @@ async function look(files) {
   if (views.length) await select(views, 0);
   if (mine !== round) return;
   say(...words, views.length > 1 ? `${views.length} files are shown below.` : views.length ? 'The file is shown below.' : '');
+  measure('seen');
   mark(views.length ? 'seen' : 'done');
   if (!views.length) return;
   try {
@@ -78,6 +82,7 @@ async function look(files) {
     if (mine !== round) return;
     views.forEach((v, n) => { v.held = held[n]; });
     await Promise.all(views.map((v) => v.report().catch((e) => v.failed(e.message))));
+    measure('checked');
     if (mine === round && views.length === 2) await compared?.run();
   } catch (e) {
     if (mine === round) for (const v of views) v.failed(e instanceof Error ? e.message : String(e));

@@ -143,13 +143,35 @@ function archOf(values) {
 }
 
 /**
- * The mirror as far as JSON.parse reads it.
- * @param {Uint8Array} text
+ * True where a text opens more brackets than a mirror may.
+ * @param {string} text
+ */
+function deep(text) {
+  let [depth, inside] = [0, false];
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (inside && c === '\\') i++;
+    else if (c === '"') inside = !inside;
+    else if (!inside && (c === '{' || c === '[') && ++depth > C.maxJsonDepth) return true;
+    else if (!inside && (c === '}' || c === ']')) depth--;
+  }
+  return false;
+}
+
+/**
+ * The mirror as far as JSON.parse reads it; a number that is not written as an integer is its text,
+ * for 5.0 is not the integer that the format states.
+ * @param {Uint8Array} bytes
  * @returns {Record<string, any>}
  */
-function mirrorOf(text) {
+function mirrorOf(bytes) {
+  const text = new TextDecoder().decode(bytes);
+  if (deep(text)) return {};
   try {
-    const value = JSON.parse(new TextDecoder().decode(text));
+    // Browsers that do not give the source give the number.
+    const value = /** @type {any} */ (JSON).parse(text, (/** @type {string} */ _, /** @type {any} */ v,
+      /** @type {{source?: string} | undefined} */ context) => (typeof v === 'number'
+      && /[.eE]/.test(context?.source ?? '') ? context?.source : v));
     return value && typeof value === 'object' && !Array.isArray(value) ? value : {};
   } catch {
     return {};

@@ -16,7 +16,7 @@ export const validating = (form, held) => ['validate', '--no-config', '--level',
 const FORMS = [
   { title: 'JSON', end: 'json', type: 'application/json', words: (held) => validating('json', held) },
   { title: 'SARIF', end: 'sarif', type: 'application/json', words: (held) => validating('sarif', held) },
-  { title: 'HTML', end: 'html', type: 'text/html', words: (held) => ['report', '-o', '-', '--', held] },
+  { title: 'HTML', end: 'html', type: 'text/html', words: (held) => ['report', '--no-config', '-o', '-', '--', held] },
 ];
 
 /**

@@ -88,15 +88,19 @@ const said = (value) => (value === undefined || value === null ? el('span', { cl
  */
 export function sides(facts) {
   const wrong = facts.filter((f) => !f.agree).length;
-  const rows = facts.map((f) => [f.path.replace(/^arch\./, ''), said(f.header), said(f.mirror),
-    said(f.table), el('span', { class: f.agree ? 'good' : 'bad' }, f.agree ? '✔ agree'
-      : '✘ differ')]);
+  const rows = facts.map((f) => {
+    const state = f.agree ? '' : 'bad';
+    const cell = (/** @type {any} */ value) => el('td', { class: state }, said(value));
+    return [f.path.replace(/^arch\./, ''), cell(f.header), cell(f.mirror), cell(f.table),
+      el('span', { class: f.agree ? 'good' : 'bad' }, f.agree ? '✔' : '✘', el('span', { class: 'unseen' },
+        f.agree ? ' they agree' : ' they differ'))];
+  });
   return part('coherence', 'Header, mirror and table',
     el('p', {}, wrong ? `${wrong} of ${facts.length} facts differ between the parts of the file.`
       : facts.length ? 'All that more than one part of the file states agrees.'
         : 'This file has no parts to compare.'),
     facts.length > 0 && table('Each fact by the header, the mirror and the table',
-      ['fact', 'header', 'mirror', 'table', 'state'], rows, { class: 'numbers' }));
+      ['fact', 'header', 'mirror', 'table', ''], rows, { class: 'numbers' }));
 }
 
 /** @param {Reading} r */

@@ -20,8 +20,8 @@ const BLOCKS = 8;
  * @typedef {import('./reader.js').Layer} Layer
  * @typedef {{name: string, kind: string, x: number, y: number, width: number, label: string,
  *   macs: string, macs_width: number, title: string}} Bar
- * @typedef {{width: number, height: number, first: number, last: number,
- *   panels: {y: number, height: number, text: string}[], bars: Bar[],
+ * @typedef {{width: number, height: number,
+ *   panels: {y: number, height: number, text: string, start: number, end: number}[], bars: Bar[],
  *   arcs: {name: string, start: number, end: number}[], folds: {y: number, text: string}[]}} Drawing
  */
 
@@ -72,7 +72,7 @@ const title = (r) => `${r.name}: ${r.kind}, weights ${r.shape.join('×')}, ${r.i
  */
 export function drawing(rows) {
   /** @type {Drawing} */
-  const out = { width: WIDTH, height: 0, first: 0, last: 0, panels: [], bars: [], arcs: [], folds: [] };
+  const out = { width: WIDTH, height: 0, panels: [], bars: [], arcs: [], folds: [] };
   const widest = Math.max(...rows.map((r) => r.shape[0]));
   const most = Math.max(1, ...rows.map((r) => r.macs));
   /** @param {Layer[]} layers @param {number} from */
@@ -114,12 +114,11 @@ export function drawing(rows) {
     y += last.residual ? GAP : AFTER;
     const name = layers[0].stage !== null ? `stage ${layers[0].stage}` : top ? 'head' : 'stem';
     const sides = `${layers[0].inSide}→${last.outSide} px`;
-    out.panels.push({ y: top, height: y - top, text: layers[0].block === null ? `${name} · ${sides}`
-      : `${name} · ${many(blocks.length, 'block')} · ${count(last.shape[0])} channels · ${sides}` });
+    const text = layers[0].block === null ? `${name} · ${sides}`
+      : `${name} · ${many(blocks.length, 'block')} · ${count(last.shape[0])} channels · ${sides}`;
+    out.panels.push({ y: top, height: y - top, text, start: top + HEADING - GAP + BRANCH, end: y });
     y += AFTER;
   }
-  out.first = out.bars[0].y;
-  out.last = out.bars[out.bars.length - 1].y + ROW;
   out.height = y - AFTER;
   return out;
 }
@@ -142,9 +141,9 @@ function draw(d, chosen) {
     'aria-describedby': 'layer' });
   for (const p of d.panels) {
     node.append(svg('rect', { x: 0, y: p.y, width: d.width, height: p.height, rx: 8, class: 'panel' }),
-      svg('text', { x: 12, y: p.y + 16, class: 'heading' }, p.text));
+      svg('text', { x: 12, y: p.y + 16, class: 'heading' }, p.text),
+      svg('path', { d: `M${CENTRE} ${p.start}V${p.end}`, class: 'spine' }));
   }
-  node.append(svg('path', { d: `M${CENTRE} ${d.first}V${d.last}`, class: 'spine' }));
   for (const a of d.arcs) {
     node.append(svg('path', { class: 'arc', d: `M${CENTRE} ${a.start}H${LANE + 6}Q${LANE} ${a.start} ${LANE} ${
       a.start + 6}V${a.end - 6}Q${LANE} ${a.end} ${LANE + 6} ${a.end}H${CENTRE - 4}` }));

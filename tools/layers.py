@@ -43,6 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tools.mutants", "tools.foreign", "tools.bench", "tools.page"),
     ("tools.evidence",),
     ("tools.gen",),
+    ("tools.web",),
     ("tools.release",),
     ("tools.wheels",),
 )
@@ -94,6 +95,7 @@ WORDS = {
     "tools.mutants": "programs with one check taken out",
     "tools.foreign": "other machines and readers", "tools.bench": "ratios against named tools",
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
+    "tools.web": "the engine for browsers and Node",
     "tools.release": "what is released, and what must hold before",
     "tools.wheels": "wheels for other systems",
     "tools.page": "the page for a browser",

@@ -154,13 +154,26 @@ def mirror_lines(scan: Scan) -> Iterator[tuple[int, str]]:
         raw = raw.decode("utf-8", "ignore").encode() if _whole(raw) else raw
     line, taken, at = "", 0, fmt.PREFIX_SIZE
     for letter in raw.decode("utf-8", "surrogateescape"):
-        size = len(letter.encode("utf-8", "surrogateescape"))
+        size = _bytes(letter)
         if taken + size > TEXT_STEP:
-            yield at, line
-            line, at, taken = "", at + taken, 0
+            end = _cut(line, letter)
+            yield at, line[:end]
+            done = _bytes(line[:end])
+            line, at, taken = line[end:], at + done, taken - done
         line, taken = line + letter, taken + size
     if line:
         yield at, line
+
+
+def _cut(line: str, after: str) -> int:
+    """Where a line of JSON ends well: behind a comma or a bracket of its second half, and never
+    before a colon, which would be escaped at the start of a line (texts.printable)."""
+    end = max(line.rfind(mark, len(line) // 2) for mark in ",{[") + 1 or len(line)
+    return end - 1 if (line + after)[end] == ":" and end > 1 else end
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 def _whole(raw: bytes) -> bool:

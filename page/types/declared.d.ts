@@ -7,7 +7,7 @@ export declare const declared: {
   version: string;
   fields: { path: string; offset: number; size: number; doc: string; number: boolean; lo: number;
     hi: number; step: number }[];
-  consts: { magic: string; prefixSize: number; countSize: number; maxJsonLen: number; stageSlots: number;
+  consts: { magic: string; prefixSize: number; countSize: number; maxJsonLen: number; maxJsonDepth: number; stageSlots: number;
     inputSide: number; inputChannels: number; maxBlocks: number; maxExpanded: number; maxTensors: number;
     bnTensors: string[]; turned: string; upright: string };
   sizes: Record<string, { size: number; stem: number; block: number; final: number; dim: number; gdc: number;

@@ -41,10 +41,17 @@ export async function serve() {
   return { url: `http://127.0.0.1:${server.address().port}/`, asked, close: () => server.close() };
 }
 
-export async function launch(more = {}) {
-  const { chromium } = createRequire(join(PACKAGES, 'x.js'))('playwright-core');
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage',
-    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'], ...more });
+const HOW = { executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage',
+  '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] };
+const playwright = () => createRequire(join(PACKAGES, 'x.js'))('playwright-core').chromium;
+
+export const launch = () => playwright().launch(HOW);
+
+/** The same, with the number of its process. */
+export async function launchServer() {
+  const server = await playwright().launchServer(HOW);
+  const browser = await playwright().connect(server.wsEndpoint());
+  return { browser, pid: server.process().pid, close: () => server.close() };
 }
 
 /**

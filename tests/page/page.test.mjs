@@ -110,12 +110,12 @@ seen('two files are compared', async (page) => {
 
 seen('reports are saved', async (page) => {
   await choose(page, [named('mine.bin', NANO)]);
-  for (const [form, sign] of [['json', '"report_version"'], ['sarif', 'sarif-2.1.0']]) {
+  for (const [form, sign] of [['json', '"report_version"'], ['sarif', 'sarif-2.1.0'], ['html', '<!doctype html>']]) {
     const saved = page.waitForEvent('download');
     await page.locator(`[data-form=${form}]`).click();
     const file = await saved;
     assert.equal(file.suggestedFilename(), `mine.bin.${form}`);
-    assert.ok(readFileSync(await file.path(), 'utf8').includes(sign));
+    assert.ok(readFileSync(await file.path(), 'utf8').includes(sign), form);
   }
 });
 

@@ -82,6 +82,13 @@ def test_the_mirrors_text(text):
         at += len(part)
 
 
+def test_a_line_of_the_mirror_ends_well():
+    found = [line for _, line in facts.mirror_lines(scan(sample.base()))]
+    assert len(found) > 3 and all(line[-1] in ",{[" for line in found[:-1])
+    keys = mirror(b"{" + b'"k":' * 200)
+    assert not [line for _, line in facts.mirror_lines(scan(keys)) if line.startswith(":")]
+
+
 def test_histograms():
     assert facts.histogram([1, 0, 2]) == "M0 16V8h4V16h4V0h4V16z"
     assert facts.histogram([0, 0]) == "M0 16V16h4V16h4V16z"

@@ -8,8 +8,10 @@ from efm3 import reporting
 from efm3.codes import CODES
 from efm3.conformance import sample
 from efm3.conformance.examples import example
+from efm3.network import layers
 from efm3.report import page as pages
 from efm3.report.facts import checked
+from efm3.scan import scan
 from tests.hostile_names import page as judged
 from tests.report.pages import PLAIN, Seen, page
 from tools import ROOT
@@ -75,13 +77,30 @@ def test_of_many_files_the_worst_have_sections(monkeypatch):
 
 
 def test_the_same_files_give_the_same_bytes():
-    assert page(*PLAIN) == page(*PLAIN)
+    assert page(*PLAIN[:2]) == page(*PLAIN[:2])
 
 
 def test_the_largest_size_takes_at_most_300_kb():
     text = page(("facex_xs.bin", (ROOT / "weights" / "facex_xs.bin").read_bytes()))
     assert 100_000 < len(text.encode()) <= 300_000
     assert text.count('class="hist"') == 283 and text.count("<title>") == 1 + 50
+
+
+def test_what_is_left_out_of_a_large_file_is_counted(monkeypatch):
+    for name, most in (("LAYERS", 6), ("TENSORS", 10), ("KEYS", 2)):
+        monkeypatch.setattr(pages, name, most)
+    monkeypatch.setitem(pages._environment().globals, "TENSORS", 10)
+    monkeypatch.setattr(pages.facts, "MIRROR", 100)
+    data = sample.with_mirror(lambda m: m | {"meta": dict.fromkeys("abcde", "x" * 999)})(
+        sample.base())
+    text = page(("x.bin", data))
+    judged(text)
+    seen, walk = Seen(text), layers(sample.ARCH)
+    assert text.count('class="hist"') == 10
+    assert f"{len(scan(data).tensors) - 10} more:" in seen.words
+    assert f"{len(walk) - 6} layers before them are left out" in seen.words
+    assert "3 more: efm3 inspect --json" in seen.words and "x" * 300 not in seen.words
+    assert f"{scan(data).json_len - 100:,} bytes more" in seen.words
 
 
 def test_nothing_can_be_loaded_or_run():

@@ -17,7 +17,7 @@ ENGINE = ROOT / "engine"
 INCLUDE = re.compile(r'^#include "([^"]+)"$')
 DEFINE = re.compile(r"^#define (\w+)")
 # Included at each use, every time with other macros around it.
-TEMPLATES = {"isa.def", "status.def", "simd.h", "simd_int.h", "neon.h", "ymm.h", "zmm.h"}
+TEMPLATES = {"isa.def", "status.def", "simd.h", "simd_int.h", "neon.h", "wasm.h", "ymm.h", "zmm.h"}
 
 
 def expand(path: Path, seen: set[Path]) -> list[str]:

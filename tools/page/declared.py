@@ -33,7 +33,8 @@ def declared() -> dict[str, Any]:
                "hi": f.con.hi, "step": f.con.step} for f in fmt.FIELDS.values()]
     consts = {
         "magic": fmt.MAGIC.hex(" "), "prefixSize": fmt.PREFIX_SIZE, "countSize": fmt.COUNT_SIZE,
-        "maxJsonLen": fmt.MAX_JSON_LEN, "stageSlots": fmt.STAGE_SLOTS,
+        "maxJsonLen": fmt.MAX_JSON_LEN, "maxJsonDepth": fmt.MAX_JSON_DEPTH,
+        "stageSlots": fmt.STAGE_SLOTS,
         "inputSide": fmt.INPUT_SIDE, "inputChannels": fmt.INPUT_CHANNELS,
         "maxBlocks": fmt.MAX_BLOCKS, "maxExpanded": fmt.MAX_EXPANDED, "maxTensors": MAX_TENSORS,
         "bnTensors": list(BN_TENSORS), "turned": fmt.TURNED, "upright": fmt.UPRIGHT}

@@ -12,10 +12,13 @@ from pathlib import Path
 
 from tools import ROOT, layers
 
-VERBS = ("validate", "inspect", "diff", "where", "explain")
+VERBS = ("validate", "inspect", "diff", "where", "explain", "report")
 """Of the command, those that the page asks."""
-LIBRARIES = ("construct", "click")
-"""Distributions that these verbs import; each is Python alone."""
+LIBRARIES = ("construct", "click", "jinja2", "markupsafe")
+"""Distributions that these verbs import; each is Python alone, or does without what is compiled."""
+FASTER = re.compile(r"markupsafe/_speedups\.")
+"""Compiled parts that are left out."""
+TEMPLATES = ROOT / "efm3" / "report" / "templates"
 GLUE = ROOT / "page" / "glue.py"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of each member, so that the same files give the same archive."""
@@ -30,14 +33,14 @@ def modules() -> list[Path]:
 
 
 def _of_library(name: str) -> dict[str, bytes]:
-    """Its modules, and its licence. Raises PackageNotFoundError."""
+    """Its modules, and its licence. Raises PackageNotFoundError, ValueError."""
     out = {}
     for file in metadata.files(name) or ():
         inner = file.as_posix()
         if inner.startswith(".."):  # its command, which is in another folder
             continue
         licence = ".dist-info/" in inner and re.search("licen|METADATA", inner, re.IGNORECASE)
-        if inner.endswith(".so"):
+        if inner.endswith(".so") and not FASTER.match(inner):
             raise ValueError(f"{name} is not Python alone: {inner}")
         if inner.endswith(".py") or licence:
             out[inner] = Path(str(file.locate())).read_bytes()
@@ -46,7 +49,8 @@ def _of_library(name: str) -> dict[str, bytes]:
 
 def members() -> dict[str, bytes]:
     """Name in the archive to content."""
-    out = {p.relative_to(ROOT).as_posix(): p.read_bytes() for p in modules()}
+    files = [*modules(), *sorted(TEMPLATES.iterdir())]
+    out = {p.relative_to(ROOT).as_posix(): p.read_bytes() for p in files}
     for name in LIBRARIES:
         out |= _of_library(name)
     return out | {GLUE.name: GLUE.read_bytes()}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tools import ROOT
-from tools.release import BuildFailed, checks, sources
+from tools.release import BuildFailed, checks, sources, told
 
 WANTED = Path(__file__).with_name("requirements.txt").relative_to(ROOT)
 
@@ -75,15 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """The command; 1 where a check finds something or is left out, or where a build fails."""
     args = _parser().parse_args(words)
-    try:
-        if args.verb == "build":
-            return _build(args.out, args.source)
-        return _check(args.out, args.tag, args.but)
-    except ModuleNotFoundError as e:
-        print(f"release: {e.name} is not installed: pip install -r {WANTED}", file=sys.stderr)
-    except BuildFailed as e:
-        print(f"release: {e}", file=sys.stderr)
-    return 1
+    return told(lambda: _build(args.out, args.source) if args.verb == "build" else
+                _check(args.out, args.tag, args.but), WANTED)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools import ROOT
@@ -58,11 +59,11 @@ def twice(out: Path, epoch: int) -> list[str]:
         return differences(out, Path(name) / "out")
 
 
-def differences(one: Path, two: Path) -> list[str]:
-    """The files that the folders do not share byte for byte, a line each, with the first member of
-    an archive that differs."""
+def differences(one: Path, two: Path, names: Sequence[str] = ()) -> list[str]:
+    """The files, all or of these names, that the folders do not share byte for byte, a line each,
+    with the first member of an archive that differs."""
     out = []
-    for name in sorted({p.name for folder in (one, two) for p in folder.iterdir()}):
+    for name in names or sorted({p.name for folder in (one, two) for p in folder.iterdir()}):
         first, second = one / name, two / name
         if not (first.is_file() and second.is_file()):
             out.append(f"{name} is of one build alone: "

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zipfile
+import tempfile
 from pathlib import Path
 
 from tools import ROOT
 from tools.foreign import platforms
-from tools.release import BuildFailed
+from tools.release import BuildFailed, told
 from tools.wheels.targets import TARGETS, Target
 
 WANTED = Path(__file__).with_name("requirements.txt").relative_to(ROOT)
@@ -23,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     one = verbs.add_parser("build", help="the wheels, each with its SBOM; the pure one last")
     one.add_argument("platform", nargs="*", help="of these platforms alone, as in their tags")
+    verbs.add_parser("again", help="build the same once more, elsewhere; 1 where a byte differs")
     verbs.add_parser("audit", help="read each wheel for another system; 1 where one is wrong")
     verbs.add_parser("try", help="install and use each wheel that something here runs")
     return parser
@@ -58,6 +59,20 @@ def _build(out: Path, names: list[str]) -> int:
     return 0
 
 
+def _again(out: Path) -> int:
+    """Of the wheels that are there, whichever platforms they are for."""
+    from tools.release.twice import differences
+    from tools.wheels import assembled, audit
+
+    there = {audit.of(path) for path in _wheels(out)}
+    with tempfile.TemporaryDirectory() as name:
+        second = Path(name)
+        made = assembled.build_here(ROOT, second, [t for t in TARGETS if t in there])
+        wrong = differences(out, second, sorted(p.name for p in second.iterdir()))
+    print(*wrong, f"{len(made)} wheels built again, {len(wrong)} files differ", sep="\n")
+    return int(bool(wrong))
+
+
 def _audit(out: Path) -> int:
     from tools.wheels import audit
 
@@ -89,15 +104,9 @@ def _try(out: Path) -> int:
 def main(words: list[str] | None = None) -> int:
     """The command; 1 where a wheel cannot be built or something is wrong with one."""
     args = _parser().parse_args(words)
-    try:
-        if args.verb == "build":
-            return _build(args.out, args.platform)
-        return _audit(args.out) if args.verb == "audit" else _try(args.out)
-    except ModuleNotFoundError as e:
-        print(f"wheels: {e.name} is not installed: pip install -r {WANTED}", file=sys.stderr)
-    except (BuildFailed, zipfile.BadZipFile, FileNotFoundError) as e:
-        print(f"wheels: {e}", file=sys.stderr)
-    return 1
+    verbs = {"build": lambda: _build(args.out, args.platform), "again": lambda: _again(args.out),
+             "audit": lambda: _audit(args.out), "try": lambda: _try(args.out)}
+    return told(verbs[args.verb], WANTED)
 
 
 if __name__ == "__main__":

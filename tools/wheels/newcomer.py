@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a newcomer does with an installed efm3: `python newcomer.py`, of which it needs no more.
+"""What a newcomer does with an installed efm3: `python newcomer.py`, of which it needs no more, or
+`python newcomer.py WORDS...` with the words that start another Python.
 
 In an empty folder it copies the files that the package brings, then inspects, validates, embeds and
 compares. Prints what an embedding was computed with; exit 1 where a step fails.
@@ -20,10 +21,10 @@ STEPS = (("examples", "."), ("inspect", NANO), ("validate", NANO), ("compare", N
 
 def main() -> int:
     """The command."""
-    said = ""
+    said, python = "", sys.argv[1:] or [sys.executable]
     with tempfile.TemporaryDirectory() as folder:
         for step in STEPS:
-            done = subprocess.run([sys.executable, "-m", "efm3", *step], cwd=folder, text=True,
+            done = subprocess.run([*python, "-m", "efm3", *step], cwd=folder, text=True,
                                   encoding="utf-8", capture_output=True, check=False)
             if done.returncode:
                 print(f"efm3 {' '.join(step)}: exit {done.returncode}: {done.stderr[-2000:]}",

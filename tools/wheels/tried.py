@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,17 @@ from pathlib import Path
 from tools import ROOT
 from tools.foreign.platforms import WINE
 from tools.release import BuildFailed
+from tools.wheels import bare
 from tools.wheels.assembled import PURE
+from tools.wheels.targets import TARGETS
 
 WINDOWS = ROOT / "build" / "windows-python" / "python.exe"
 """What tools/wheels/install_windows_python.sh unpacks."""
+
+ARM, MUSL = ROOT / "build" / "arm64", ROOT / "build" / "musl"
+"""Debian's Python and musl for 64-bit Arm, and musl for this machine, as
+tools/wheels/install_foreign.sh unpacks them."""
+EMULATOR = "qemu-aarch64"
 
 NONE = "no engine"
 
@@ -26,7 +34,7 @@ NUMPY = "numpy==2.1.3"
 """For Windows: later ones call functions that Debian's Wine does not have."""
 
 NEWCOMER = Path(__file__).with_name("newcomer.py")
-"""What is run with each, by its own Python."""
+"""What is done with each; it is given the words that start its Python."""
 
 
 def _run(words: list[str], folder: Path, env: dict[str, str]) -> str:
@@ -68,11 +76,40 @@ def wine(wheel: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
         "WINEPREFIX": str(folder / "wine"), "WINEDEBUG": "-all", "PYTHONUTF8": "1"}
 
 
+def arm(wheel: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The same, of Debian's Python for 64-bit Arm under qemu-user."""
+    (library,) = (ARM / "usr" / "lib").glob("python3.[0-9]*")
+    # pip takes no older name of these for granted. The C library of Debian's is 2.36 at least.
+    names = [f"manylinux_2_{minor}_aarch64" for minor in range(17, 37)]
+    _pip(sys.executable, folder, "--target", str(folder / "site"), "--implementation", "cp",
+         "--python-version", library.name.removeprefix("python"),
+         *(f"--platform={name}" for name in ("manylinux2014_aarch64", *names)), f"{wheel}[images]")
+    # What is not there is looked for on this machine: not its own packages (-S).
+    return [EMULATOR, "-L", str(ARM), "-E", f"PYTHONPATH={folder / 'site'}",
+            str(ARM / "usr" / "bin" / library.name), "-S"], dict(os.environ)
+
+
+def loader(machine: str) -> list[str]:
+    """The words that start a program which is linked to musl, for a processor. [] where there
+    are none."""
+    root, emulator = (MUSL, []) if machine == platform.machine() else (ARM, [EMULATOR])
+    dynamic = root / "lib" / f"ld-musl-{machine}.so.1"
+    here = dynamic.exists() and all(map(shutil.which, emulator))
+    return [*emulator, str(dynamic.resolve())] if here else []
+
+
 def refused(wheel: Path) -> str:
     """Why nothing here runs a wheel, "" where something does."""
     tag = wheel.stem.split("-", 2)[2]
     if tag == PURE or ("manylinux" in tag and tag.endswith(f"_{platform.machine()}")):
         return ""
+    script = "tools/wheels/install_foreign.sh"
+    if "musllinux" in tag:
+        machine = re.sub(r"musllinux_\d+_\d+_", "", tag.rpartition("-")[2])
+        return "" if loader(machine) else f"no Python for it, and no musl ({script})"
+    if "manylinux" in tag and tag.endswith("_aarch64"):
+        return "" if (ARM / "usr" / "bin" / "python3").exists() and shutil.which(EMULATOR) else (
+            f"no Python for 64-bit Arm, or no qemu-user ({script})")
     if not tag.endswith("win_amd64"):
         return "nothing here has a Python for it"
     if not os.access(WINE, os.X_OK):
@@ -83,15 +120,17 @@ def refused(wheel: Path) -> str:
 
 def attempt(wheel: Path) -> str:
     """Install a wheel in an empty folder, and inspect, validate, embed and compare what it brings;
-    what computed. Raises BuildFailed."""
+    what computed. Of one for musl the extension alone is loaded. Raises BuildFailed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        work = folder / "work"
-        work.mkdir()
-        prepare = wine if wheel.stem.endswith("win_amd64") else here
+        if "-musllinux" in wheel.stem:
+            (target,) = (t for t in TARGETS if wheel.stem.endswith(t.tag))
+            return bare.attempt(wheel, target, loader(target.triple.partition("-")[0]), folder)
+        foreign = {"win_amd64": wine, "manylinux_2_17_aarch64": arm}
+        prepare = here if wheel.stem.endswith(platform.machine()) else next(
+            (f for tag, f in foreign.items() if wheel.stem.endswith(tag)), here)
         python, env = prepare(wheel.resolve(), folder)
-        shutil.copy(NEWCOMER, work)
-        said = _run([*python, NEWCOMER.name], work, env).strip()
+        said = _run([sys.executable, str(NEWCOMER), *python], folder, env).strip()
         if wheel.stem.endswith(PURE) is not (said == NONE):
             raise BuildFailed(f"{wheel.name} computed with {said}")
         return f"computed with {said}"

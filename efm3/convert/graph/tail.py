@@ -31,9 +31,9 @@ def normalises(graph: Graph, last: Node) -> bool:
     """
     nodes = live(graph.output)
     above = _above(nodes, last)
-    if any(i is not last and id(i) not in above and i.value is None
-           for n in nodes if id(n) in above for i in n.inputs):
-        odd = next(n for n in nodes if id(n) in above)
+    odd = next((n for n in nodes if id(n) in above and any(
+        i is not last and id(i) not in above and i.value is None for i in n.inputs)), None)
+    if odd is not None:
         refuse("X008", f"{odd.place} takes more than the embedding", odd.place)
     chain = [n for n in nodes if id(n) in above]
     for n in chain:

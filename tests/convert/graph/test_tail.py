@@ -89,11 +89,11 @@ def test_anything_else_is_refused(make):
 
 
 def test_what_is_refused_is_named():
-    """The first that follows where more is taken, and of what is no norm the last one."""
+    """What takes more than the embedding, and of what is no norm the last one."""
     d = Draw(0, (2, 8, 1, 1))
     x = d.conv(d.x, out=8)
     y = d.b.reshape(x, (2, 8), "flat")
-    refused(d, d.op("Abs", two(d, y)), x, r"^X008 flat takes more than the embedding")
+    refused(d, d.op("Abs", two(d, y)), x, r"^X008 add \(Add\) takes more than the embedding")
     refused(d, d.op("Abs", d.op("Neg", d.op("Exp", y))), x, r"^X008 abs \(Abs\) and what leads")
     foreign = d.op("Celu", y)
     refused(d, foreign, x, r"^X008 celu \(Celu\) follows the embedding: EFM3 has no such layer")
