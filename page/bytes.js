@@ -94,7 +94,7 @@ export function hexView(bytes, fields) {
         if (`${f.path} ${f.doc}`.toLowerCase().includes(named)) chosen.push(n);
       }
     } else {
-      for (let n = Math.max(0, from - 40); n < Math.min(fields.length, from + 200); n++) chosen.push(n);
+      for (let n = Math.max(0, from - 20); n < Math.min(fields.length, from + 60); n++) chosen.push(n);
     }
     const current = fieldAt(fields, here);
     list.replaceChildren(...chosen.map((n) => el('li', {}, el('button', { type: 'button',

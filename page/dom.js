@@ -113,6 +113,15 @@ export function part(name, title, ...inner) {
 }
 
 /**
+ * A row, whose first cell is its head.
+ * @param {Inner[]} cells
+ */
+export function tableRow(cells) {
+  return el('tr', {}, ...cells.map((cell, n) => (cell instanceof HTMLTableCellElement ? cell
+    : n === 0 ? el('th', { scope: 'row' }, cell) : el('td', {}, cell))));
+}
+
+/**
  * A table that scrolls in itself where it is wider than the page.
  * @param {string} caption
  * @param {string[]} heads
@@ -120,11 +129,7 @@ export function part(name, title, ...inner) {
  * @param {Record<string, any>} [attributes]
  */
 export function table(caption, heads, rows, attributes = {}) {
-  const body = el('tbody');
-  for (const row of rows) {
-    body.append(el('tr', {}, ...row.map((cell, n) => (cell instanceof HTMLTableCellElement ? cell
-      : n === 0 ? el('th', { scope: 'row' }, cell) : el('td', {}, cell)))));
-  }
+  const body = el('tbody', {}, ...rows.map(tableRow));
   return el('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': caption },
     el('table', attributes, el('caption', { class: 'unseen' }, caption),
       el('thead', {}, el('tr', {}, ...heads.map((h) => el('th', { scope: 'col' }, h)))), body));

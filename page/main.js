@@ -138,6 +138,8 @@ byId('sample').addEventListener('click', async () => {
 });
 byId('versions').textContent = `EFM3 ${declared.version}`;
 mark('ready');
+// Once all is kept here, Python need not wait for a file: it comes from this machine.
+if (navigator.serviceWorker?.controller) setTimeout(() => python.start(), 500);
 navigator.serviceWorker?.register(new URL('./service-worker.js', import.meta.url)).catch(() => {
   // Without one the page works as before, while there is a network.
 });

@@ -25,6 +25,8 @@ const BLOCKS = 8;
  *   arcs: {name: string, start: number, end: number}[], folds: {y: number, text: string}[]}} Drawing
  */
 
+const HEADS = ['layer', 'kind', 'weights', 'stride', 'after it', 'added', 'pixels', 'parameters', 'MACs'];
+
 /** @param {number} n @param {string} word */
 const many = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;
 
@@ -197,11 +199,12 @@ export function topology(layers, show) {
     node.querySelector('.here')?.scrollIntoView({ block: 'nearest' });
   });
   choose(0);
-  const rows = layers.slice(0, 1000).map((r) => [r.name, r.kind, r.shape.join('×'), String(r.stride),
+  const rows = () => layers.slice(0, 1000).map((r) => [r.name, r.kind, r.shape.join('×'), String(r.stride),
     r.act ? 'PReLU' : '', r.residual && `+ ${r.residual}`,
     r.inSide === r.outSide ? `${r.outSide}` : `${r.inSide} → ${r.outSide}`, count(r.parameters), count(r.macs)]);
   return part('topology', 'Topology', el('div', { class: 'chosen' }, meaning, to), el('div', { class: 'drawing' }, node),
-    el('details', {}, el('summary', {}, 'The same as a table'),
-      table('Layers', ['layer', 'kind', 'weights', 'stride', 'after it', 'added', 'pixels', 'parameters', 'MACs'],
-        rows, { class: 'numbers' })));
+    el('details', { ontoggle: (/** @type {Event} */ e) => {
+      const own = /** @type {HTMLDetailsElement} */ (e.target);
+      if (own.open && own.children.length === 1) own.append(table('Layers', HEADS, rows(), { class: 'numbers' }));
+    } }, el('summary', {}, 'The same as a table')));
 }

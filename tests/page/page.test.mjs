@@ -53,7 +53,7 @@ seen('a dropped file: verdict, report, drawing, tensors, bytes', async (page) =>
   assert.match(await text(page, '#report'), /Valid/);
   assert.match(await text(page, '#label'), /nano[^]*198,624 parameters/);
   assert.match(await text(page, '#coherence'), /All that more than one part/);
-  assert.equal(await page.locator('#tensors tbody tr').count(), 283);
+  await page.waitForFunction(() => document.querySelectorAll('#tensors tbody tr').length === 283);
   assert.equal(await page.locator('.topology .bar').count(), 50);
   // From a field to its bytes, and from a byte to its field.
   await page.fill('#sought', 'stage1.block0.dw.conv.w');
