@@ -150,7 +150,7 @@ def test_runs(cli, scene, tmp_path, monkeypatch, page, line):
         shutil.rmtree(here / output[1])
     monkeypatch.chdir(here)
     before(cli, line)
-    code = int((re.search(r"# exit code (\d+)", line) or [0, 0])[1])
+    code = int((re.search(r"# exit code (\d+)(?:$|;)", line) or [0, 0])[1])
     for words in simple(line):
         result = cli(*words)
         assert result.exit_code == code, result.output

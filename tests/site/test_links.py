@@ -42,6 +42,7 @@ def test_a_page_has_a_place(source, wanted):
     ("docs/a.md", "[![x](p.svg)](../README.md)", "[![x](files/docs/p.svg)](index.md)"),
     ("docs/a.md", "[x](#y) [x](https://a.b/c)", "[x](#y) [x](https://a.b/c)"),
     ("docs/a.md", "`[x](none.md)` [`f`](b/c.md)", "`[x](none.md)` [`f`](b/c.md)"),
+    ("docs/a.md", "| `a \\| b` | c \\| d |", "| `a | b` | c \\| d |"),
     ("docs/a.md", "```\n[x](none.md)\n```\n", "```\n[x](none.md)\n```\n"),
     ("docs/a.md", "<!-- SPDX -->\n<!-- gen:x -->\ntext\n<!-- /gen -->\n", "text\n\n"),
 ])

@@ -80,6 +80,7 @@ def test_a_verb_has_its_page():
             assert all(f"`{name}`" in text for name in commands.names(option)), verb
         for line in commands.helped(verb.command).examples:
             assert line in text
+    assert "`--level` `structure|coherence|values` |" in made["commands/validate.md"]
     assert "| 3 | unreadable |" in made["commands/validate.md"]
 
 

@@ -73,7 +73,7 @@ def page(verb: Verb) -> str:
 def _options(command: click.Command) -> Iterator[str]:
     def word(names: Iterable[str], follows: str) -> str:
         return ", ".join(f"`{n}`" for n in names) + (f" `{follows}`" if follows else "")
-    rows = [(word(names(o), "\\|".join(choices(o)) or value(o).replace("|", "\\|")),
+    rows = [(word(names(o), "|".join(choices(o)) or value(o)),
              plain((o.help or "") + facts(o))) for o in options(command)]
     yield from table(("option", "what it does"), [
         *rows, (word(("-h", "--help"), ""), "show the help and exit")])
