@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
-	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page clean
+	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page docs clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
 
@@ -39,7 +39,7 @@ LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py tests/w
 LONG += tests/promises/test_hostile.py tests/promises/test_command.py
 # Every verb, many times.
 LONG += tests/cli/test_exit_codes.py
-LONG += tests/test_docs_run.py
+LONG += tests/test_docs_run.py tests/site
 # A parser of HTML that takes seconds a page, and a browser.
 LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
@@ -259,6 +259,21 @@ release-check: $(BIN)/.installed ## all that must hold before a release; builds 
 	$(PIP) -r $(RELEASE)
 	rm -rf dist
 	$(BIN)/python -m tools.release check $(CHECK)
+
+# An environment of its own: the builder wants other versions of what the suite uses too.
+SITE := build/site-env
+
+$(SITE)/.installed: tools/site/requirements.txt
+	$(PY) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/site/requirements.txt
+	touch $@
+
+docs: $(BIN)/.installed $(SITE)/.installed ## the documentation as a site in build/docs, its links checked
+	$(BIN)/python -m tools.site write build/site
+	cd build/site && ../site-env/bin/zensical build --strict --clean
+	rm -rf build/docs
+	mv build/site/built build/docs
+	$(BIN)/python -m tools.site check build/docs
 
 clean: ## remove the virtual environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from efm3 import format as fmt
 from efm3.findings import shown
+from efm3.texts import json_error
 
 PIECE = 1 << 15
 """Bytes of a piece, of which the values take less than 1 MiB; one with a longer string is longer.
@@ -280,19 +281,6 @@ def _decoder(integers: bool, reals: bool, keys: bool = True) -> json.JSONDecoder
                             parse_float=_real if reals else float)
 
 
-_TRAILING = {f"Illegal trailing comma before end of {kind}": words for kind, words in (
-    ("array", "Expecting value"), ("object", "Expecting property name enclosed in double quotes"))}
-
-
-def _told(e: json.JSONDecodeError) -> tuple[str, int]:
-    """The words and the place of an error, the same from every Python: 3.13 and later name a comma
-    before a closing bracket, earlier ones the bracket."""
-    if e.msg not in _TRAILING:
-        return e.msg, e.pos
-    behind = e.doc[e.pos + 1:]
-    return _TRAILING[e.msg], len(e.doc) - len(behind.lstrip(" \t\r\n"))
-
-
 def _decoded(text: str, at: int, doubts: _Doubts, compact: bool) -> tuple[Any, int, bool]:
     """The value at `at`, its end, and whether `compact` and the text is as json.dumps writes it.
 
@@ -349,7 +337,7 @@ def _parsed(text: Text, pieces: list[_Piece], suspects: list[int],
         try:
             value, end, compact = _decoded(whole, at, doubts, compact)
         except json.JSONDecodeError as e:
-            message, pos = _told(e)
+            message, pos = json_error(e)
             behind = len(whole[len(head):pos].encode())
             raise MirrorProblem("syntax", message, piece.start + behind) from None
         if not ended and whole[:len(whole) - len(tail)].rstrip(" \t\r\n")[-1:] in ("[", "{"):

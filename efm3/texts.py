@@ -102,3 +102,16 @@ def dumps(value: Any, **options: Any) -> str:
     the six characters of its escape."""
     out = json.dumps(value, **options)
     return _ESCAPE.sub(lambda m: "\\\\" if m[0] == "\\" else m[0], out) if "\\ud" in out else out
+
+
+_TRAILING = {f"Illegal trailing comma before end of {kind}": words for kind, words in (
+    ("array", "Expecting value"), ("object", "Expecting property name enclosed in double quotes"))}
+
+
+def json_error(e: json.JSONDecodeError) -> tuple[str, int]:
+    """The words and the place of an error, the same from every Python: 3.13 and later name a comma
+    before a closing bracket, earlier ones the bracket."""
+    if e.msg not in _TRAILING:
+        return e.msg, e.pos
+    behind = e.doc[e.pos + 1:]
+    return _TRAILING[e.msg], len(e.doc) - len(behind.lstrip(" \t\r\n"))

@@ -244,7 +244,7 @@ def command() -> None:
 def test_hello(cli):
     assert cli("hello").stdout == "hello, world\\n" and cli("hello", "x").exit_code == 2
 ''')
-    t.replace("README.md", "efm3 seal mine.bin", "efm3 hello\nefm3 seal mine.bin")
+    t.replace("docs/tour.md", "efm3 seal mine.bin", "efm3 hello\nefm3 seal mine.bin")
     t.replace("CHANGELOG.md", "`new`, `seal`.", "`new`, `seal`, `hello`.")
 
 

@@ -16,7 +16,7 @@ import pytest
 from efm3.cli import cli as command
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("spec/*.md"),
+PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("spec/*.md"),
                            *ROOT.glob("spec/decisions/*.md")] if p.name != "CHANGELOG.md")
 """But for the changelog, whose commands may be of another day."""
 

@@ -7,6 +7,7 @@ import io
 import pickle
 import re
 import shutil
+import subprocess
 import tarfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,14 +16,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import efm3
 from efm3 import untrained
 from efm3.engine import isas
+from tests.convert import caffe_files, mxnet_files, tflite_files
 from tests.test_docs_commands import blocks, simple
+from tests.test_repo import IN_ORDER
+from tools.gen import guides
 
-NEEDS = ("PIL", "onnx", "onnxruntime", "pyarrow")
+NEEDS = ("PIL", "onnx", "onnxruntime", "pyarrow", "safetensors")
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = ROOT / "weights" / "facex_nano.bin"
+CC = shutil.which("cc")
 DRAWN = sorted((ROOT / "examples").glob("*.png"))
 
 LEFT = {
@@ -42,7 +48,8 @@ SMALLER = {r"--identities \d+": "--identities 20", r"--shots \d+": "--shots 2",
            r"efm3 draw speed": "efm3 draw speed --pictures 4"}
 """Numbers that take minutes, and what stands for them here."""
 
-COMMANDS = [(page, line) for page in sorted(ROOT.glob("docs/*.md"))
+PAGES = sorted({*ROOT.glob("docs/**/*.md")} - {ROOT / name for name in IN_ORDER})
+COMMANDS = [(page, line) for page in PAGES
             for line in blocks(page.read_text(encoding="utf-8")) if line.startswith("efm3 ")]
 
 
@@ -72,8 +79,20 @@ def scene(tmp_path_factory):
     for name in ("face.png", "crop.png"):
         shutil.copy(DRAWN[0], here / name)
     np.save(here / "faces.npy", untrained.images(1, 2))
+    guides.stand_ins(here)
+    networks(here)
     pairs(here)
     return here
+
+
+def networks(here):
+    """One network as other programs save it."""
+    model = efm3.load(NANO)
+    mxnet_files.write(here, mxnet_files.network(model))
+    caffe_files.write(here, caffe_files.network(model))
+    (here / "MobileFaceNet.tflite").write_bytes(tflite_files.network(model))
+    for name in ("net.param", "model.safetensors"):
+        efm3.convert.write(model, here / name)
 
 
 def pairs(here):
@@ -103,9 +122,12 @@ def before(cli, line):
     made = {"model.onnx": ("convert", "nano.bin", "model.onnx"),
             "last.pt": ("convert", "nano.bin", "last.pt"),
             "faces.parquet": ("embed", "nano.bin", "photos", "-o", "faces.parquet"),
-            "f.onnx": ("convert", "f.bin", "f.onnx")}
+            "f.onnx": ("convert", "f.bin", "f.onnx"),
+            "my-reader": ("conformance", "scaffold", "reader", "--lang", "python",
+                          "-o", "my-reader")}
     for name, words in made.items():
-        read = re.search(rf"^efm3 (search|cluster|dedupe|verify|convert)\b.* {name}", line)
+        read = re.search(r"^efm3 (search|cluster|dedupe|verify|convert|conformance run)\b.* .?"
+                         rf"(python3 )?{name}", line)
         if read and not line.split("#")[0].rstrip().endswith(f"f.bin {name}"):
             assert cli(*words).exit_code == 0
 
@@ -128,13 +150,14 @@ def test_runs(cli, scene, tmp_path, monkeypatch, page, line):
         shutil.rmtree(here / output[1])
     monkeypatch.chdir(here)
     before(cli, line)
+    code = int((re.search(r"# exit code (\d+)(?:$|;)", line) or [0, 0])[1])
     for words in simple(line):
         result = cli(*words)
-        assert result.exit_code == 0, result.output
-    assert output is None or Path(output[1]).exists()
+        assert result.exit_code == code, result.output
+    assert output is None or code or Path(output[1]).exists()
 
 
-CODE = [(page, block) for page in sorted(ROOT.glob("docs/*.md"))
+CODE = [(page, block) for page in PAGES
         for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"),
                                 re.M | re.S)]
 
@@ -156,7 +179,25 @@ def test_python_runs(cli, scene, tmp_path, monkeypatch, page, block):
     exec(compile(block, page.name, "exec"), {})
 
 
+@pytest.mark.parametrize("page", [p for p in PAGES if "```c\n" in p.read_text("utf-8")],
+                         ids=lambda p: p.name)
+def test_c_compiles(page, tmp_path):
+    if CC is None:
+        pytest.skip("no C compiler")
+    text = page.read_text(encoding="utf-8")
+    block = re.findall(r"^```c\n(.*?)^```", text, re.M | re.S)[-1]
+    include, body = block.split("\n", 1)
+    assert include == '#include "facex_mfn.h"'
+    # What a page leaves to its reader: the weights, the pictures, the use of what comes out.
+    (tmp_path / "page.c").write_text(
+        f"{include}\n#include <stdio.h>\nextern const unsigned char weights[8], picture[1];\n"
+        "extern const unsigned char pictures[1];\nextern float embedding[1];\n"
+        f"int page(void);\nint page(void) {{\n{body}return rc;\n}}\n")
+    subprocess.run([CC, "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-variable",
+                    "-fsyntax-only", f"-I{ROOT}/engine/include", tmp_path / "page.c"], check=True)
+
+
 def test_what_is_left_out_is_on_a_page():
     for pattern in [*LEFT, *LIBRARIES, *SMALLER]:
         assert any(re.search(pattern, line) for _, line in COMMANDS), pattern
-    assert len(COMMANDS) > 40 and len(CODE) > 8
+    assert len(COMMANDS) > 80 and len(CODE) > 12

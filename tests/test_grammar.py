@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import efm3
 from efm3 import format as fmt
-from efm3 import grammar, mirror
+from efm3 import grammar, mirror, texts
 from efm3.coherence import lenient
 from efm3.conformance import sample
 from efm3.scan import scan
@@ -334,8 +334,8 @@ def test_a_comma_before_a_closing_bracket_is_told_alike_by_every_python(text):
                                  text.rindex(","))
     with pytest.raises(json.JSONDecodeError) as here:
         json.loads(text)
-    assert grammar._told(newer) == grammar._told(here.value)
-    message, pos = grammar._told(here.value)
+    assert texts.json_error(newer) == texts.json_error(here.value)
+    message, pos = texts.json_error(here.value)
     assert "Expecting" in message and text[pos] == text[-1]
 
 

@@ -109,7 +109,8 @@ def anchors(path):
         slug(h) for h in re.findall(r"^#+ (.+)$", text, re.M)}
 
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("spec/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"),
+                *ROOT.glob("spec/**/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

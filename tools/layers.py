@@ -44,7 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tools.evidence",),
     ("tools.gen",),
     ("tools.web",),
-    ("tools.release",),
+    ("tools.release", "tools.site"),
     ("tools.wheels",),
 )
 """Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
@@ -97,6 +97,7 @@ WORDS = {
     "tools.gen": "generated files", "tools.evidence": "the figures of SECURITY.md",
     "tools.web": "the engine for browsers and Node",
     "tools.release": "what is released, and what must hold before",
+    "tools.site": "the documentation as a site",
     "tools.wheels": "wheels for other systems",
     "tools.page": "the page for a browser",
 }

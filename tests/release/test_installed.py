@@ -78,7 +78,8 @@ def installed(built, tmp_path_factory):
 
 
 def blocks(language):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = "".join((ROOT / name).read_text(encoding="utf-8")
+                   for name in ("README.md", "docs/tour.md", "docs/python.md"))
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 

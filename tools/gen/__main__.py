@@ -19,6 +19,7 @@ from tools.gen import (
     docs,
     figures,
     findings,
+    guides,
     kinds,
     man,
     security,
@@ -41,7 +42,7 @@ def _examples() -> str:
 OUTPUTS: dict[str, Callable[[], str]] = (
     {"efm3/codes/_examples.py": _examples} | {f.path: f.text for f in FORMS.values() if f.source}
     | architecture.PAGES | coverage.PAGES | docs.PAGES | findings.PAGES
-    | kinds.PAGES | man.pages()
+    | guides.PAGES | kinds.PAGES | man.pages()
     | security.PAGES | spec.PAGES | weights.PAGES)
 
 

@@ -14,8 +14,8 @@ from efm3.convert import FORMATS
 from tools import ROOT
 from tools.gen import json_forms
 from tools.gen.blocks import fill, table
+from tools.gen.commands import verbs
 from tools.gen.exits import codes_of
-from tools.gen.man import verbs
 
 
 def codes(group: str) -> Iterator[str]:

@@ -4,24 +4,31 @@
 
 Everything that a page says is in the command: help, options, examples, exit codes. The wheel
 installs the pages in share/man/man1, where man(1) looks beside the bin/ that the command is in.
-What is taken of click is what its versions have in common, so that each writes the same.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from textwrap import wrap
-from typing import NamedTuple
 
 import click
 
-from efm3.cli import cli
 from efm3.forms._text import SPDX
 from efm3.version import __version__
-from tools.gen.exits import EXIT, stated
+from tools.gen.commands import (
+    Verb,
+    arguments,
+    choices,
+    facts,
+    helped,
+    inner,
+    names,
+    options,
+    value,
+    verbs,
+)
+from tools.gen.exits import stated
 
 FOLDER = "docs/man"
 WIDTH = 72
@@ -31,19 +38,6 @@ WIDTH = 72
 # page: a hyphen, quotation marks and accents, which nobody can paste into a shell.
 ESCAPES = {"\\": "\\(rs", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti",
            '"': "\\(dq"}
-
-
-class Verb(NamedTuple):
-    """A command by its words after `efm3`, and its line in the list of its group."""
-
-    words: tuple[str, ...]
-    command: click.Command
-    short: str
-
-    @property
-    def page(self) -> str:
-        """The name of its page."""
-        return "-".join(("efm3", *self.words))
 
 
 def escaped(text: str) -> str:
@@ -81,80 +75,21 @@ def variable(text: str) -> str:
                   f"\\fI{escaped(m[2])}\\fP", text)
 
 
-@cache
-def verbs() -> tuple[Verb, ...]:
-    """`efm3` and every verb, in the order of the help."""
-    return tuple(_below(Verb((), cli, (cli.get_short_help_str(limit=200)).rstrip("."))))
-
-
-def _below(verb: Verb) -> Iterator[Verb]:
-    yield verb
-    if not isinstance(verb.command, click.Group):
-        return
-    ctx = click.Context(verb.command)
-    told: dict[str, str] = getattr(verb.command, "verbs", {})
-    for name in verb.command.list_commands(ctx):
-        inner = verb.command.get_command(ctx, name)
-        if inner is not None:
-            short = told.get(name) or _paragraphs(inner.help or "")[0]
-            short = short.partition(". ")[0].rstrip(".")
-            yield from _below(Verb((*verb.words, name), inner, short))
-
-
-def _paragraphs(text: str) -> list[str]:
-    """Of a help text; one whose lines stand as they are begins with \\b."""
-    return [p.strip("\n") for p in re.split(r"\n{2,}", inspect.cleandoc(text)) if p.strip()]
-
-
-def _argument(given: click.Argument) -> str:
-    word = given.metavar or (given.name or "").upper()
-    if given.metavar is None:
-        word += "..." if given.nargs == -1 else ""
-        word = word if given.required else f"[{word}]"
-    return variable(word)
-
-
 def _taken(option: click.Option) -> str:
     """What follows the name of an option."""
-    if option.is_flag:
-        return ""
-    if isinstance(option.type, click.Choice):
-        return " " + "|".join(strong(str(c)) for c in option.type.choices)
-    word = option.metavar or option.type.name.upper()
-    return " " + (f"[{variable(word.strip('[]'))}]" if word.startswith("[") else variable(word))
-
-
-def _facts(option: click.Option) -> str:
-    """What an option is without being given, and what a number may be."""
-    facts, words = [], option.help or ""
-    if option.required:
-        facts.append("required")
-    elif isinstance(option.show_default, str):  # of one that a file of settings may give
-        facts.append(f"default: {option.show_default}")
-    elif option.show_default and option.default is not None and not callable(option.default):
-        value = option.default
-        if option.secondary_opts:
-            value = (option.opts if value else option.secondary_opts)[0].lstrip("-")
-        facts.append("default: " + (", ".join(map(str, value)) if isinstance(value, tuple)
-                                    else str(value)))
-    if isinstance(option.type, (click.IntRange, click.FloatRange)):
-        least, most = option.type.min, option.type.max
-        if least is not None:
-            facts.append(("more than " if option.type.min_open else "" if most is not None
-                          else "at least ") + str(least)
-                         + (f" to {most}" if most is not None else ""))
-    if option.multiple and "each" not in words and "repeated" not in words:
-        facts.append("may be repeated")
-    return f" [{'; '.join(facts)}]" if facts else ""
+    if words := choices(option):
+        return " " + "|".join(map(strong, words))
+    word = value(option)
+    if word.startswith("["):
+        return f" [{variable(word.strip('[]'))}]"
+    return f" {variable(word)}" if word else ""
 
 
 def _options(command: click.Command) -> Iterator[str]:
-    for option in command.params:
-        if isinstance(option, click.Option) and not option.hidden:
-            yield ".TP"
-            yield ", ".join(strong(o) for o in (*option.opts, *option.secondary_opts)) \
-                + _taken(option)
-            yield from prose((option.help or "") + _facts(option))
+    for option in options(command):
+        yield ".TP"
+        yield ", ".join(map(strong, names(option))) + _taken(option)
+        yield from prose((option.help or "") + facts(option))
     yield ".TP"
     yield f"{strong('-h')}, {strong('--help')}"
     yield from prose("show the help and exit")
@@ -177,25 +112,16 @@ def _also(verb: Verb) -> list[str]:
 
 def page(verb: Verb) -> str:
     """The whole page."""
+    told = helped(verb.command)
     described: list[str] = []
-    examples: list[str] = []
-    exits = ""
-    for part in _paragraphs(verb.command.help or "") + _paragraphs(verb.command.epilog or ""):
-        lines = part.removeprefix("\b\n").split("\n")
-        code = EXIT.search(part)
-        if part.startswith("\b") and all("efm3 " in line for line in lines):
-            examples += lines
-        elif part.startswith("\b"):
-            described += [".PP", ".EX", *map(escaped, lines), ".EE"]
-        else:
-            exits = part[code.end():] if code else exits
-            before = part[:code.start()] if code else part
-            described += [".PP", *prose(before)] if before.strip() else []
+    for text, as_it_is in told.described:
+        described += [".PP", *([".EX", *map(escaped, text.split("\n")), ".EE"] if as_it_is
+                               else prose(text))]
     command = strong(" ".join(("efm3", *verb.words)))
     usage = [command, f"[{variable('OPTIONS')}]"]
     if isinstance(verb.command, click.Group):
         usage.append(f"{variable('VERB')} [{variable('ARGUMENTS')}]")
-    usage += [_argument(p) for p in verb.command.params if isinstance(p, click.Argument)]
+    usage += map(variable, arguments(verb.command))
     out = [*(f'.\\" {line}' for line in SPDX),
            '.\\" Generated by tools/gen from the commands; do not edit.',
            f'.TH "{escaped(verb.page.upper())}" 1 "" "efm3 {escaped(__version__)}" "EFM3"',
@@ -203,16 +129,16 @@ def page(verb: Verb) -> str:
            ".SH NAME", f"{escaped(verb.page)} \\- {escaped(verb.short)}",
            ".SH SYNOPSIS", " ".join(usage),
            ".SH DESCRIPTION", *described[1:]]
-    inner = [v for v in verbs() if v.words and v.words[:-1] == verb.words]
-    if inner:
+    below = inner(verb)
+    if below:
         out.append(".SH VERBS")
-        for v in inner:
+        for v in below:
             out += [".TP", f"{strong(v.page)}(1)", *prose(v.short)]
     out += [".SH OPTIONS", *list(_options(verb.command))]
-    if exits:
-        out += [".SH EXIT STATUS", *list(_exits(exits))]
-    if examples:
-        out += [".SH EXAMPLES", ".EX", *map(escaped, examples), ".EE"]
+    if told.exits:
+        out += [".SH EXIT STATUS", *list(_exits(told.exits))]
+    if told.examples:
+        out += [".SH EXAMPLES", ".EX", *map(escaped, told.examples), ".EE"]
     also = _also(verb)
     if also:
         out += [".SH SEE ALSO", ",\n".join(f"{strong(name)}(1)" for name in also)]
