@@ -115,7 +115,7 @@ class _Tags(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.tags, self.loads = set[str](), list[str]()
-        self.ids, self.links = list[str](), list[str]()
+        self.ids, self.links, self.styles = list[str](), list[str](), list[str]()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
@@ -125,7 +125,9 @@ class _Tags(html.parser.HTMLParser):
                 self.ids.append(value or "")
             if key == "href" and tag == "a" and (value or "").startswith("#"):
                 self.links.append((value or "")[1:])
-            elif key in ("src", "href", "data", "action", "style"):
+            elif key == "style":
+                self.styles.append(value or "")
+            elif key in ("src", "href", "data", "action"):
                 self.loads.append(value or "")
 
 
@@ -150,7 +152,7 @@ def page(text: str) -> None:
     """A page of our own tags, that loads nothing, whose links lead to a place in it."""
     found = _tags(text)
     assert len(found.ids) == len({*found.ids}) and {*found.links} <= {*found.ids}
-    assert "title" in found.tags
+    assert "title" in found.tags and not found.styles
     assert all(v.startswith("data:image/jpeg;base64,") for v in found.loads)
 
 
@@ -158,6 +160,7 @@ def fragment(text: str) -> None:
     """A part of somebody's page: our own tags, no sheet of styles, and nothing to load."""
     found = _tags(text)
     assert not found.tags & {"html", "head", "title", "style", "body", "img"} and not found.loads
+    assert not any("(" in style or "\\" in style for style in found.styles)  # nor url()
 
 
 def svg(text: str) -> None:

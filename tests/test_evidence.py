@@ -130,7 +130,8 @@ def test_every_glob_of_a_group_finds_files_and_every_group_is_used():
 
 
 def test_the_groups_of_the_engine_hold_what_is_compiled():
-    names = {str(p.relative_to(ROOT)) for p in SOURCES}
+    names = {str(p.relative_to(ROOT)) for p in SOURCES if not p.name.startswith("wasm")}
+    assert len(names) > 20
     assert names <= {*_sources.files("engine"), *_sources.files("kernels")}
     assert {str(p.relative_to(ROOT)) for p in fuzz.READER} <= set(_sources.files("reader in C"))
     headers = {name for name in _sources.files("engine") if name.endswith(".h")}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPORT(name) name
 #include "../../engine/wasm/src/scan.c"
 
 static uint64_t state = 1;

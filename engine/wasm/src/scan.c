@@ -13,7 +13,7 @@
 
 #include "../../src/loader.h"
 
-#ifdef __wasm__
+#ifndef EXPORT  // scan_hostile.c of tests/web, which compiles this for a machine, has its own
 // index.js reads and writes these at fixed places.
 #define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
 AT(MfnError, offset, 8);
@@ -30,8 +30,6 @@ AT(MfnLayerInfo, macs, 88);
 AT(MfnLayerInfo, arithmetic, 96);
 AT(MfnLayerInfo, weight_bytes, 104);
 #define EXPORT(name) __attribute__((export_name(#name))) name
-#else
-#define EXPORT(name) name  // as scan_hostile.c of tests/web compiles it
 #endif
 
 enum { BINS = 32 };
