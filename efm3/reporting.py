@@ -149,7 +149,7 @@ def sarif(reports: Iterable[Report]) -> str:
         {"informationUri": home} if home else {}) | {"rules": [
             {"id": r.code, "name": r.name, "shortDescription": {"text": r.what},
              "fullDescription": {"text": r.why}, "help": {"text": r.fix}}
-            | _help(r.code, home)
+            | ({"helpUri": page} if (page := page_of(r.code)) else {})
             | {"defaultConfiguration": {"level": SARIF_LEVELS[r.severity]}} for r in rules]}
     run = {"tool": {"driver": driver}, "results": results, "invocations": [
         {"executionSuccessful": not notes, "toolExecutionNotifications": notes}]}
@@ -177,21 +177,27 @@ def _fingerprint(f: Finding, alike: Counter[str]) -> str:
     return f"{digest}:{alike[digest]}"
 
 
-def _help(code: str, home: str) -> dict[str, str]:
-    page = f"{home.rstrip('/')}/blob/v{__version__}/spec/rules.md"
-    return {"helpUri": f"{page}#{code.lower()}"} if home else {}
+def page_of(code: str) -> str:
+    """The https address of a code's page: in the documentation, where the project names one, else
+    in its repository; "" where it names neither."""
+    if site := address("Documentation"):
+        return f"{site.rstrip('/')}/codes/{code}/"
+    home = address()
+    return f"{home.rstrip('/')}/blob/v{__version__}/spec/rules.md#{code.lower()}" if home else ""
 
 
-def address() -> str:
-    """The https address of the project's repository, `Source` of pyproject.toml, as the installed
-    package states it; "" where it is not installed, or its owner has not filled it in."""
+def address(name: str = "Source") -> str:
+    """The https address of the project's repository, `Source` of pyproject.toml, or of another
+    thing there, as the installed package states it; "" where it is not installed, or its owner has
+    not filled it in."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
         lines = metadata("efm3").get_all("Project-URL") or []
     except PackageNotFoundError:
         return ""
-    return next((line[8:] for line in lines if line.startswith("Source, https://")), "")
+    start = f"{name}, "
+    return next((line[len(start):] for line in lines if line.startswith(f"{start}https://")), "")
 
 
 def schema() -> dict[str, Any]:

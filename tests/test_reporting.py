@@ -84,7 +84,7 @@ def test_sarif_holds_the_standards_schema(monkeypatch):
         pytest.skip("SARIF's schema is not in build/sarif: run tools/foreign/install_sarif.sh")
     check = jsonschema.Draft4Validator(json.loads(SCHEMA.read_text()),
                                        format_checker=jsonschema.FormatChecker())
-    monkeypatch.setattr(reporting, "address", lambda: HOME)
+    monkeypatch.setattr(reporting, "address", lambda name="Source": HOME)
     log = sarif(reports())
     check.validate(log)
     log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
@@ -98,15 +98,20 @@ def test_sarif_links_to_where_the_project_is(monkeypatch):
     """And to nowhere while its owner has named no place."""
     def driver():
         return sarif([])["runs"][0]["tool"]["driver"]
-    monkeypatch.setattr(reporting, "address", str)
+    named: dict[str, str] = {}
+    monkeypatch.setattr(reporting, "address", lambda name="Source": named.get(name, ""))
     assert "informationUri" not in driver() and "helpUri" not in driver()["rules"][0]
-    monkeypatch.setattr(reporting, "address", lambda: HOME)
+    named["Source"] = HOME
     assert driver()["informationUri"] == HOME
     page = (SCHEMA.parents[2] / "spec/rules.md").read_text(encoding="utf-8").lower()
     for rule in driver()["rules"]:
         file, mark, anchor = rule["helpUri"].partition("#")
         assert file == f"{HOME}blob/v{efm3.__version__}/spec/rules.md" and mark
         assert f"\n### {anchor}\n" in page
+    named["Documentation"] = "https://efm3.test/docs"
+    for rule in driver()["rules"]:
+        assert rule["helpUri"] == f"https://efm3.test/docs/codes/{rule['id']}/"
+    assert driver()["informationUri"] == HOME
 
 
 def test_the_address_is_the_packages(monkeypatch):
@@ -118,7 +123,7 @@ def test_the_address_is_the_packages(monkeypatch):
     def stated(name):
         return type("Metadata", (), {"get_all": lambda self, key: lines})()
     monkeypatch.setattr(importlib.metadata, "metadata", stated)
-    assert reporting.address() == HOME
+    assert reporting.address() == HOME and reporting.address("Documentation") == ""
     lines[1] = "Source, OWNER"
     assert reporting.address() == ""
     monkeypatch.setattr(importlib.metadata, "metadata", missing)

@@ -109,8 +109,7 @@ def _alike(found: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _explained(code: str) -> dict[str, Any]:
-    home = reporting.address()
-    return {"code": CODES[code], "link": reporting._help(code, home).get("helpUri", "")}
+    return {"code": CODES[code], "link": reporting.page_of(code)}
 
 
 @cache

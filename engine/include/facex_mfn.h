@@ -91,7 +91,8 @@ typedef struct MfnEngine {
 // All-zero means defaults.
 typedef struct MfnOptions {
     const char *isa;  // "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2", "neondot",
-                      // "neon", "scalar"; NULL: MFN_ISA if set, else the best
+                      // "neon", "wasmrelaxed", "wasmsimd", "scalar"; NULL: MFN_ISA if set, else
+                      // the best
     int threads;      // 0 or 1: the caller alone; up to 64 for batches, which run alone too
                       // where the engine is compiled with MFN_NO_THREADS
     int as_given;     // 1: the input reaches the network as it is; see mfn_engine_turned()

@@ -97,7 +97,10 @@ void mfn_pool_free(MfnPool *p) {
 static MfnPool *pool_new(int threads) {
     MfnPool *p = calloc(1, sizeof *p);
     if (!p) return NULL;
-    if (!mfn_os_mutex_init(&p->lock) || !mfn_os_cond_init(&p->wake) || !mfn_os_cond_init(&p->done)) {
+    const bool lock = mfn_os_mutex_init(&p->lock), wake = lock && mfn_os_cond_init(&p->wake);
+    if (!wake || !mfn_os_cond_init(&p->done)) {
+        if (wake) mfn_os_cond_free(&p->wake);
+        if (lock) mfn_os_mutex_free(&p->lock);
         free(p);
         return NULL;
     }

@@ -7,7 +7,6 @@
 // Linked with pool.c alone, as tools/mutants/engine.py does.
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "../src/engine.h"
 
@@ -139,13 +138,13 @@ static Thing *thing(const void *at) {
 
 static bool make(const void *at) {
     if (inits_left >= 0 && inits_left-- == 0) return false;
-    for (int i = 0; i < MOST; i++) {
-        if (things[i].at) continue;
-        things[i] = (Thing){.at = at, .process = process};
-        return true;
-    }
-    CHECK(false);
-    return false;
+    pthread_mutex_lock(&big);
+    int i = 0;
+    while (i < MOST && things[i].at) i++;
+    CHECK(i < MOST);
+    things[i] = (Thing){.at = at, .process = process};
+    pthread_mutex_unlock(&big);
+    return true;
 }
 
 static void unmake(const void *at) {
@@ -374,8 +373,11 @@ static void end(void) {
 // The process is another one, in which only this thread goes on.
 static void fork_as(int64_t number, unsigned forks) {
     identity = (MfnProcess){number, forks};
+    // The threads of the process before this one are here still, asleep, and look at these.
+    pthread_mutex_lock(&big);
     threads[0].process = ++process;
     stuck = sleeping = 0;
+    pthread_mutex_unlock(&big);
 }
 
 static void alone(void) {
@@ -395,8 +397,7 @@ static void alone(void) {
         step = "no lock or condition";
         inits_left = i;
         batch(0, true, NULL);
-        CHECK(held() == 0 && n_threads == 1 && !atomic_load(&engine.pool));
-        memset(things, 0, sizeof things);
+        CHECK(held() == 0 && made() == 0 && n_threads == 1 && !atomic_load(&engine.pool));
     }
 }
 

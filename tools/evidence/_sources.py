@@ -66,7 +66,7 @@ GROUPS: dict[str, tuple[str, ...] | Callable[[], tuple[str, ...]]] = {
     "converters": _converters,
     "every reader": ("efm3/*.py", *(f"efm3/{room}/**/*.py" for room in (
         "bulk", "conformance", "convert", "evaluation", "index", "photos", "pictures", "rules",
-        "sniff", "train"))),
+        "sniff", "train/data"))),
     "writer's bytes": ("efm3.model", "efm3.conformance.sample", "tools/foreign/same_bytes.py"),
     "cases": ("spec/cases/valid/**/*", "spec/cases/invalid/**/*", "spec/cases/either/**/*",
               *(f"efm3/conformance/{m}.py" for m in ("cases", "recipe", "weights", "home",
