@@ -134,7 +134,7 @@ class PlainStats(Stats):
     def _bytes(self, t: TensorSpan) -> bytes:
         return bytes(self.scan.data[t.data_offset:t.data_offset + t.size])
 
-    def zero_channels(self) -> dict[int, list[int]]:
+    def _zero_channels(self) -> dict[int, list[int]]:
         """See `Stats`."""
         marks = self._tops.translate(table_of(ZERO))
         out: dict[int, list[int]] = {}

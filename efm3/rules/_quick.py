@@ -112,7 +112,7 @@ class QuickStats(Stats):
         raw = np.frombuffer(self.scan.data, np.uint8, t.size, t.data_offset)
         return QuickValues(raw.copy().view("<u4").astype(np.uint32, copy=False))
 
-    def zero_channels(self) -> dict[int, list[int]]:
+    def _zero_channels(self) -> dict[int, list[int]]:
         """See `Stats`."""
         hits = np.flatnonzero(self.channel_max == 0)
         owners = self.plan.owners[hits]

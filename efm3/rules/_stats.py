@@ -116,10 +116,15 @@ class Stats(ABC):
     def values(self, t: TensorSpan) -> Values:
         """A tensor's values, flat."""
 
-    @abstractmethod
+    @cached_property
     def zero_channels(self) -> dict[int, list[int]]:
         """Table index to the output channels that are all zero, where there is one; a tensor that
         is no convolution's is one channel."""
+        return self._zero_channels()
+
+    @abstractmethod
+    def _zero_channels(self) -> dict[int, list[int]]:
+        """What `zero_channels` keeps."""
 
     @abstractmethod
     def scaled(self, limit: float) -> tuple[int, int]:

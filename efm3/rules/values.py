@@ -126,7 +126,7 @@ def var_huge(ctx: Context) -> F:
 @rule("V007")
 def zero_channel(ctx: Context) -> F:
     s = _sane(ctx)
-    for owner, channels in (s.zero_channels() if s else {}).items():
+    for owner, channels in (s.zero_channels if s else {}).items():
         t = ctx.scan.tensors[owner]
         if t.name.endswith("conv.w") and len(channels) < t.shape[0]:
             each = t.size // t.shape[0]
@@ -138,7 +138,7 @@ def zero_channel(ctx: Context) -> F:
 @rule("V008")
 def zero_tensor(ctx: Context) -> F:
     s = _sane(ctx)
-    for owner, channels in (s.zero_channels() if s else {}).items():
+    for owner, channels in (s.zero_channels if s else {}).items():
         t = ctx.scan.tensors[owner]
         conv = t.name.endswith("conv.w") and len(channels) == t.shape[0]
         if conv or t.name.endswith("bn.w"):
