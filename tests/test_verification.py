@@ -104,9 +104,151 @@ def test_precisions_are_graded_on_bytes(monkeypatch):
     """As users give pictures: floats go through another stem, in float32."""
     real, seen = engine.Engine.embed, []
     monkeypatch.setattr(engine.Engine, "embed",
-                        lambda self, x: seen.append((x.dtype, len(x))) or real(self, x))
+                        lambda self, x: seen.append(x) or real(self, x))
     verification.grades(efm3.load(sample.base()), ["high"], ["scalar"])
-    assert seen == [(np.uint8, verification.DRAWN + 4)]
+    (pictures,) = seen
+    assert pictures.dtype == np.uint8 and pictures.shape == (16, 112, 112, 3)
+    assert np.array_equal(pictures[:12], untrained.images(23, 12))
+    assert [np.unique(p).tolist() for p in pictures[12:15]] == [[0], [128], [255]]
+    noise = np.random.default_rng(17).integers(0, 256, (1, 112, 112, 3), np.uint8)
+    assert np.array_equal(pictures[15:], noise)
+
+
+def test_fixed_inputs():
+    """Two drawn pictures, one turned over in height and in colour, and grey."""
+    x = verification.inputs()
+    assert x.shape == (4, 3, 112, 112) and x.dtype == np.float32
+    assert np.array_equal(x[:2], reference.prepare(untrained.images(11, 2)))
+    turned = reference.prepare(untrained.images(13, 1))[:, ::-1, ::-1]
+    assert np.array_equal(x[2:3], turned) and (x[3] == np.float32(0.5 / 128)).all()
+
+
+def test_an_error_of_the_tolerance_is_within_it(monkeypatch):
+    """And a cosine of what a precision promises is what it promises."""
+    monkeypatch.setattr(verification, "shows", lambda error, want: True)
+    model = efm3.load(sample.base())
+    x = verification.inputs()
+    (exact,) = verification.verify(model, ["scalar"])
+    (again,) = verification.verify(model, ["scalar"], exact.max_error)
+    assert again.ok and again.stray is None and exact.max_error > 0
+    (less,) = verification.verify(model, ["scalar"], exact.max_error / 2)
+    assert not less.ok
+
+    def source(x):
+        return reference.forward(model, x)
+    one = verification.verify_against(model, source, x, ["scalar"], exact.max_error)
+    assert [o.ok for o in one] == [True, True] and one[1].max_error == exact.max_error
+    (grade,) = verification.grades(model, ["high"], ["scalar"])
+    for least, ok in ((grade.min_cosine, True), (np.nextafter(grade.min_cosine, 2), False)):
+        monkeypatch.setitem(LEAST, "high", least)
+        assert verification.grades(model, ["high"], ["scalar"])[0].ok == ok
+
+
+def test_what_is_finite_is_a_number_in_json():
+    outcome = verification.Outcome("scalar", 0.5, 1.0, -np.inf, True)
+    assert outcome.to_json() == {"isa": "scalar", "max_error": 0.5, "mean_cosine": 1.0,
+                                 "min_cosine": "-inf", "ok": True, "stray": None}
+
+
+def test_embeddings_of_two_lengths_have_no_distance():
+    with pytest.raises(efm3.Efm3Error) as e:
+        verification.distance(np.ones((2, 4)), np.ones((2, 8)))
+    assert (e.value.code, e.value.finding.found, e.value.finding.expected) == ("X011", "4", "8")
+    have, want = np.array([[3.0, 4], [0, 1]]), np.array([[4.0, 3], [0, -1]])
+    assert verification.distance(have, want) == (2, -1)
+
+
+@pytest.mark.parametrize("error,want,shown", [
+    (5, [[7, 7]], True), (5, [[0, 7], [2, 7]], False), (0.1, [[0, 7], [2, 7]], True),
+    (0.11, [[0, 7], [2, 7]], False), (0.1, [[0, 7], [0, 7], [1.5, 7]], True)])
+def test_an_error_shows_something_a_tenth_of_what_pictures_differ_by(error, want, shown):
+    """One picture differs from none."""
+    assert verification.shows(error, np.array(want, float)) == shown
+
+
+def test_a_layers_budget():
+    """256 roundings of the largest magnitude; what is not there is passed."""
+    model, want = efm3.load(sample.base()), np.full((1, 8, 4, 4), -2.0)
+    have = want[0] + 2.0**-15
+    assert verification.first_stray(model, {"stem": have}, {"stem": want}) is None
+    stray = verification.first_stray(model, {"stem": have + 2.0**-20}, {"stem": want})
+    assert (stray.layer, stray.budget, stray.max_error) == ("stem", 2.0**-15, 2.0**-15 + 2.0**-20)
+    assert verification.first_stray(model, {}, {"stem": want}) is None
+    last = layers(model.arch)[-1]
+    one = np.ones((last.out_channels, 1, 1))
+    assert verification.first_stray(model, {last.name: one * 2}, {last.name: one[None]}).layer \
+        == last.name
+
+
+def guessed(change, channels=32, side=6):
+    """What is guessed of a first layer of ones whose values `change` has changed."""
+    layer = layers(efm3.Arch("a", 1.0, channels, 8, 8, 8, 7, sample.ARCH.stages))[0]
+    want = np.ones((channels, side, side))
+    have = want.copy()
+    change(have)
+    return verification.guess(layer, have, want, 0.5)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("line,border", [(0, True), (-1, True), (1, False), (-2, False)])
+def test_the_border_is_one_wide(axis, line, border):
+    def change(have):
+        have.swapaxes(0, axis)[line] += 1
+    assert guessed(change).startswith("only the map's border") == border
+
+
+def test_what_is_at_the_budget_is_not_wrong():
+    def change(have):
+        have += 0.5
+        have[7] += 1
+    assert guessed(change) == "a few channels, 7: their weights or BN"
+
+
+@pytest.mark.parametrize("count,channels,words", [
+    (1, 1, "the whole map"), (1, 2, "a few"), (1, 3, "a few"), (2, 9, "2 of 9"), (2, 11, "2 of 11"),
+    (2, 12, "a few"), (3, 12, "3 of 12"), (7, 32, "a few channels, 0, 1, 2, 3, 4, 5 and 1 more:"),
+    (6, 32, "a few channels, 0, 1, 2, 3, 4, 5: "), (8, 32, "8 of 32 channels, 0, 1, 2"),
+    (31, 32, "31 of 32"), (32, 32, "the whole map")])
+def test_how_many_channels_are_a_few(count, channels, words):
+    """Fewer than a quarter, or than two where a quarter is less."""
+    def change(have):
+        have[:count] += 1
+    assert guessed(change, channels).startswith(words)
+
+
+def test_values_that_are_infinite_on_one_side():
+    def change(have):
+        have[3, 2, 2] = np.inf
+    assert "overflow" in guessed(change)
+
+
+def test_a_map_of_one_place_has_no_border():
+    def change(have):
+        have[3] += 1
+    assert guessed(change, side=1).startswith("a few channels, 3")
+    assert guessed(change, side=2).startswith("a few channels, 3")
+
+    def corner(have):
+        have[0, 0, 0] += 1
+    assert guessed(corner, 1, 3).startswith("only the map's border")
+
+
+@pytest.mark.parametrize("value,words", [
+    (-1, "only negative outputs"), (0, "only negative outputs"), (0.5, "the whole map"),
+    (1, "the whole map")])
+def test_slopes_are_of_negative_outputs(value, words):
+    layer = layers(efm3.Arch("a", 1.0, 8, 8, 8, 8, 7, sample.ARCH.stages))[0]
+    want = np.full((8, 6, 6), float(value))
+    assert verification.guess(layer, want + 1, want, 0.5).startswith(words)
+
+
+@pytest.mark.parametrize("width,channels", [(16, 31), (8, 28), (4, 6), (32, 48), (64, 96)])
+def test_the_tail_is_of_the_likeliest_width(width, channels):
+    whole = channels // width * width
+    found = verification._tail(np.arange(whole, channels), channels)
+    assert found == next(n for n in (16, 8, 4, 32, 64) if n <= channels
+                         and channels // n * n == whole)
+    assert verification._tail(np.arange(0), 32) == 0
 
 
 def test_cosines():

@@ -5,6 +5,7 @@
 
 import io
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,34 @@ def test_what_is_no_set_is_named(tmp_path, data, name):
     finding = refused("F001", str(tmp_path / "lfw.bin"))
     assert finding.message.startswith(f"this is {name}") and finding.path.endswith("lfw.bin")
     assert finding.found and finding.expected
+    assert finding.message.endswith(
+        "; a pairs file's name does not end in .bin") == (name == "a plain text")
+
+
+@pytest.mark.parametrize("data,code,words", [
+    (b"cos\nsystem\n(S'ls'\ntR.", "F002", "os"), (b"\x8f\x11\x9a\x02" * 9, "F002", "opcode"),
+    (pickle.dumps("ab", 2), "F001", "the pickle does not hold two things")])
+def test_what_a_pickle_must_not_hold_is_said(tmp_path, data, code, words):
+    """Also of an old one, which is a plain text, and of what is no kind of file."""
+    (tmp_path / "lfw.bin").write_bytes(data)
+    assert words in refused(code, str(tmp_path / "lfw.bin")).message
+
+
+def test_a_picture_is_named_by_its_first_place():
+    order = [0, 0, 1, 1, 2, 3, 0, 3]
+    got = open_pairs(io.BytesIO(dumped([ENCODED[i] for i in order * 3], SAME)))
+    assert [got.title(i).rpartition(" ")[2] for i in range(got.count)] == ["0", "2", "4", "5"]
+    assert np.array_equal(got.load(1), PICTURES[1])
+
+
+def test_photographs_are_given_to_the_aligner():
+    given = []
+
+    def align(encoded, place):
+        given.append((encoded, place))
+        return SimpleNamespace(pixels=PICTURES[3])
+    got = open_pairs(dumped([*ENCODED[:3], b"a photograph"] * 6, SAME), align=align)
+    assert np.array_equal(got.load(3), PICTURES[3]) and given == [(b"a photograph", "")]
 
 
 def arrays(pictures, shape=(-1,)):
@@ -284,7 +313,9 @@ def test_arrays():
     one, two = [0] * 12, [1] * 12
     for args in ((PICTURES.astype(float), one, two, SAME), (PICTURES, one[1:], two, SAME),
                  (PICTURES, one, [4] * 12, SAME), (PICTURES, [-1] * 12, two, SAME),
-                 (PICTURES, one, two, SAME, one), (PICTURES, one, two, SAME, [0, 2] * 6)):
+                 (PICTURES, one, two, SAME, one), (PICTURES, one, two, SAME, [0, 2] * 6),
+                 (PICTURES, one, two, SAME, [0, 1] * 7), (PICTURES[:, :50], one, two, SAME),
+                 (PICTURES, one, two, SAME[1:]), (PICTURES, [one], [two], [SAME])):
         with pytest.raises(Efm3Error) as e:
             from_arrays("mine", *args)
         assert e.value.code == "F001"

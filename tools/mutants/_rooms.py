@@ -30,6 +30,7 @@ CHECKED: dict[str, Room] = {
                                      "tests/evaluation/test_sets.py")),
     "efm3.evaluation.paired": Room(("tests/evaluation/test_paired.py",)),
     "efm3.evaluation._text": Room(("tests/evaluation/test_text.py",)),
+    "efm3.evaluation.sets": Room(("tests/evaluation/test_sets.py",)),
     # Training.
     "efm3.train.schedule": Room(("tests/train/test_schedule.py",)),
     "efm3.train.config": Room(("tests/train/test_config.py",)),
@@ -51,11 +52,14 @@ CHECKED: dict[str, Room] = {
                                         "tests/convert/graph/test_fusing.py")),
     **{f"efm3.convert.graph.{m}": Room((f"tests/convert/graph/test_{m}.py",))
        for m in ("fusing", "pairs", "tail")},
+    "efm3.convert.matching": Room(("tests/convert/test_matching.py",
+                                   "tests/convert/test_upright.py")),
+    "efm3.verification": Room(("tests/test_verification.py",)),
     # Files of weights: what their bytes say.
     # A number that only makes another one, when its module is loaded, has no mutant.
     **{f"efm3.rules.{m}": Room(("tests/rules/test_plain.py", "tests/rules/test_conditions.py"),
                                ("_SMALLEST_NORMAL",)) for m in ("_stats", "_plain", "_quick")},
-    "efm3.rules.values": Room(("tests/rules/test_conditions.py",), only=("_swapped",)),
+    "efm3.rules.values": Room(("tests/rules/test_values.py", "tests/rules/test_conditions.py")),
     "efm3.floats": Room(("tests/test_floats.py",)),
     "efm3.texts": Room(("tests/test_texts.py", "tests/test_reporting.py")),
 }
