@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Every prefix of a file and every bit of its first 4 KiB, as test_bad_input.py checks any bytes."""
+"""Every prefix of a file and every bit of its first 4 KiB, checked as test_bad_input.py does."""
 
 import pytest
 
