@@ -18,6 +18,7 @@ const PARAM = Buffer.from('7767517\n2 2\nInput data 0 1 data 0=112 1=112 2=3\nCo
 
 let browser;
 let server;
+let spared = 0;
 before(async () => {
   if (skip) return;
   server = await serve();
@@ -39,12 +40,47 @@ const seen = (name, body, more = {}) => test(name, { skip }, async () => {
 const text = (page, where) => page.locator(where).innerText();
 
 seen('the first load is small, and asks for nothing but its own files', async (page) => {
-  const names = await page.evaluate(() => performance.getEntriesByType('resource').map((r) => r.name));
+  const names = await page.evaluate(() => {
+    const ready = performance.getEntriesByName('ready')[0].startTime;
+    return performance.getEntriesByType('resource').filter((r) => r.startTime <= ready).map((r) => r.name);
+  });
   const own = [server.url, ...names].map((url) => new URL(url).pathname);
   let packed = 0;
   for (const path of new Set(own)) packed += gzipSync(await (await fetch(server.url + path.slice(1))).bytes()).length;
   assert.ok(own.length > 10 && packed <= 60 * 1024, `${packed} bytes in ${own.length} files`);
-  assert.ok(!own.some((path) => /wasm|pyodide|python/.test(path.replace('python-worker', ''))), String(own));
+  assert.ok(!own.some((path) => /wasm|pyodide|python|engine/.test(path)), String(own));
+});
+
+seen('Python is there before the first file', async (page) => {
+  const facts = await page.evaluate(async () => {
+    const { begun, facts: said } = await import('./workers.js');
+    await begun;
+    return said;
+  });
+  assert.ok(facts.rules > 100 && facts.level === 'values', JSON.stringify(facts));
+});
+
+seen('whoever spares what is loaded gets Python with the first file', async (page) => {
+  await page.waitForTimeout(1500);
+  assert.ok(!server.asked.slice(spared).some((path) => /python|pyodide|engine/.test(path)));
+  await choose(page, [named('mine.bin', NANO)]);
+  assert.match(await text(page, '#report'), /Valid/);
+}, { before: (context) => {
+  spared = server.asked.length;
+  return context.addInitScript(() => Object.defineProperty(navigator, 'connection', { value: { saveData: true } }));
+} });
+
+test('without the memory of Python all is imported', { skip }, async () => {
+  const said = [];
+  const { context, page, faults } = await visit(browser, server, { before: (made) => {
+    made.on('console', (m) => said.push(m.text()));
+    return made.route('**/python.memory', (route) => route.fulfill({ status: 200, body: 'no gzip' }));
+  } });
+  await choose(page, [named('mine.bin', NANO)]);
+  assert.match(await text(page, '#report'), /Valid/);
+  assert.ok(said.some((words) => words.includes('without its memory')), String(said));
+  assert.deepEqual(faults, []);
+  await context.close();
 });
 
 seen('a dropped file: verdict, report, drawing, tensors, bytes', async (page) => {
