@@ -129,6 +129,10 @@ seen('files of other kinds: what they are, and the command that converts them', 
   const weights = Buffer.concat([Buffer.from([0x47, 0x6b, 0x30, 0x01]), NANO.subarray(400, 1300)]);
   await choose(page, [named('face.bin', weights), named('face.param', PARAM)]);
   assert.match(await text(page, '#verdict'), /ncnn[^]*efm3 convert face\.param OUT\.bin/);
+  assert.match(await text(page, '#diff'), /nothing to compare: face\.bin and face\.param are no EFM3 files/);
+  // Its bytes have no names of ours.
+  assert.match(await text(page, '#bytes'), /byte 0 \(0x0\) is 71/);
+  assert.equal(await page.locator('.fields').count(), 0);
   await choose(page, [named('empty.bin', Buffer.alloc(0))]);
   assert.match(await text(page, '#verdict'), /an empty file/);
 });
@@ -215,6 +219,11 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 seen('a phone is wide enough', async (page) => {
+  // A number of eight digits makes a table wider than the page; it scrolls in itself.
+  const many = Buffer.from(NANO);
+  many.writeUInt32LE(0x01000060, 92 + NANO.readUInt32LE(88));
+  await choose(page, [named('many.bin', many)]);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
   await choose(page, [named(`${'long_name_'.repeat(12)}.bin`, NANO), named('b.bin', NANO.subarray(0, 5000))]);
   const [inner, whole] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
   assert.ok(whole <= inner, `${whole} > ${inner}`);
