@@ -46,7 +46,7 @@ LONG += tests/test_docs_run.py tests/site
 # A parser of HTML that takes seconds a page, and a browser.
 LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
-LONG += tests/test_without_numpy.py tests/page/test_in_node.py
+LONG += tests/test_without_numpy.py tests/page/test_in_node.py tests/page/test_memory.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
 
