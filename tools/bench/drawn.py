@@ -126,13 +126,13 @@ def layered(model: Model, x: Pixels) -> list[dict[str, Any]]:
         for at in range(0, len(x), BATCH):
             net(torch.from_numpy(efm3.reference.prepare(turned[at:at + BATCH])))
     out = []
-    for layer in layers(model.arch):
-        mean, square = sum(seen[names[layer.name]]) / len(x)
+    for row in layers(model.arch):
+        mean, square = np.sum(seen[names[row.name]], axis=0) / len(x)
         var = (square - mean * mean).clip(min=0) + fmt.BN_EPS
-        was, had = (np.asarray(model.tensors[f"{layer.name}.bn.{k}"], np.float64)
+        was, had = (np.asarray(model.tensors[f"{row.name}.bn.{k}"], np.float64)
                     for k in ("mean", "var"))
         had = had + fmt.BN_EPS
-        out.append({"layer": layer.name,
+        out.append({"layer": row.name,
                     "moved": float((np.abs(mean - was) / np.sqrt(had)).mean()),
                     "wider": float(np.abs(np.log(var / had)).mean())})
     return out
