@@ -119,3 +119,33 @@ def test_choice():
     with pytest.raises(BadPicture, match=r"500 faces.* \.\.\. pixels") as e:
         choose(crowd, "one", 200, 100, "")
     assert len(e.value.finding.message) < 300
+
+
+def at(x, y):
+    return Face(np.array([x - 5, y - 5, x + 5, y + 5.0]), np.zeros((5, 2)), 1.0)
+
+
+@pytest.mark.parametrize("near,far", [
+    ((99.0, 49.5), (100.1, 49.5)), ((100.0, 49.5), (98.9, 49.5)),
+    ((99.5, 49.0), (99.5, 50.1)), ((99.5, 50.0), (99.5, 48.9))])
+def test_the_middle_is_between_the_first_pixel_and_the_last(near, far):
+    """Of 200x100 pixels (99.5, 49.5): a centre half a pixel away is nearer than one of 0.6."""
+    for faces in ([at(*near), at(*far)], [at(*far), at(*near)]):
+        (found,) = choose(faces, "central", 200, 100, "")
+        assert found.centre == near
+
+
+def test_how_many_faces_are_named():
+    assert (photos.DECODED, photos.MOST_NAMED) == (117_440_512, 9)
+    for count, more in ((9, False), (10, True)):
+        with pytest.raises(BadPicture) as e:
+            choose([at(k, 0) for k in range(count)], "one", 200, 100, "")
+        assert e.value.finding.message.count("10x10") == 9
+        assert (" ... pixels" in e.value.finding.message) == more
+
+
+def test_a_photograph_is_named_by_its_path(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded())
+    with pytest.raises(BadPicture) as e:
+        Aligner(Known())(str(tmp_path / "a.png"))
+    assert e.value.path == str(tmp_path / "a.png")

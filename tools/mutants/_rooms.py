@@ -41,6 +41,8 @@ CHECKED: dict[str, Room] = {
     "efm3.pictures.load": Room(("tests/pictures/test_load.py",)),
     **{f"efm3.pictures.{m}": Room((f"tests/pictures/test{m}.py",))
        for m in ("_headers", "_forms", "_colour")},
+    # Photographs: which faces are taken.
+    "efm3.photos": Room(("tests/photos/test_photos.py",)),
     # Conversion: readers.
     "efm3.pickles": Room(("tests/test_pickles.py", "tests/evaluation/test_pickles.py")),
     "efm3.convert._protobuf": Room(("tests/convert/test_protobuf.py",
