@@ -11,6 +11,7 @@
     python -m tools.bench eval             6,000 pairs of faces
     python -m tools.bench accuracy         cosines and TAR of the engine's precisions
     python -m tools.bench train            a training step beside plain PyTorch
+    python -m tools.bench drawn            drawn heads beside photographs, as a network sees them
     python -m tools.bench start            cold start of the commands, beside python -c pass
     python -m tools.bench web              the engine in Node and Chromium, beside onnxruntime-web
     python -m tools.bench faces            finding and cutting out faces, beside the detector alone
@@ -44,7 +45,7 @@ XS = ROOT / "weights" / "facex_xs.bin"
 PY = sys.executable
 OTHERS = {"engine": "engine", "conformance": "conformance", "train": "train", "eval": "evaluation",
           "start": "start", "faces": "faces", "search": "search", "bulk": "bulk",
-          "daft": "bulk_daft", "accuracy": "accuracy", "web": "web"}
+          "daft": "bulk_daft", "drawn": "drawn", "accuracy": "accuracy", "web": "web"}
 """Word to the module of this package that measures it."""
 
 
