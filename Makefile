@@ -35,15 +35,18 @@ LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_en
 # Programs for other systems, and those who build with CMake.
 LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py tests/web/test_package.py tests/web/test_kernels.py \
 	tests/web/test_scan.py
-# Hostile files by the hundred.
-LONG += tests/promises/test_hostile.py tests/promises/test_command.py
+# Hostile files by the hundred, and all damage to a file.
+LONG += tests/promises/test_hostile.py tests/promises/test_command.py tests/test_every_damage.py tests/test_exhaustive.py \
+	tests/fuzz/test_drive.py
+# Programs in every language that is there; make scaffolds runs them through the whole kit.
+LONG += tests/conformance/test_scaffold.py
 # Every verb, many times.
 LONG += tests/cli/test_exit_codes.py
 LONG += tests/test_docs_run.py tests/site
 # A parser of HTML that takes seconds a page, and a browser.
 LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
-LONG += tests/test_without_numpy.py tests/page/test_in_node.py
+LONG += tests/test_without_numpy.py tests/page/test_in_node.py tests/page/test_memory.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
 

@@ -32,11 +32,12 @@ export function fieldAt(fields, offset) {
 /**
  * What a byte means, in words.
  * @param {Uint8Array} bytes
- * @param {Field} f
+ * @param {Field | undefined} f
  * @param {number} offset
  */
 function words(bytes, f, offset) {
   const at = `byte ${count(offset)} (0x${offset.toString(16)})`;
+  if (!f) return `${at} is ${bytes[offset]}`;
   if (f.path.endsWith('.data')) {
     const n = Math.floor((offset - f.offset) / 4);
     const start = f.offset + 4 * n;
@@ -51,7 +52,7 @@ function words(bytes, f, offset) {
 
 /**
  * @param {Uint8Array} bytes
- * @param {Field[]} fields
+ * @param {Field[]} fields  none for a file of another kind, whose bytes have no names here
  * @returns {{node: HTMLElement, show: (offset: number, focus?: boolean) => void}}
  */
 export function hexView(bytes, fields) {
@@ -73,7 +74,7 @@ export function hexView(bytes, fields) {
     for (let i = offset; i < end; i++) {
       const n = fieldAt(fields, i);
       row.append(el('span', { class: `byte shade${n % 2}${i === here ? ' here' : ''}${
-        n === fieldAt(fields, here) ? ' same' : ''}`, 'data-byte': i },
+        fields.length && n === fieldAt(fields, here) ? ' same' : ''}`, 'data-byte': i },
       bytes[i].toString(16).padStart(2, '0')));
     }
     const text = Array.from(bytes.subarray(offset, end),
@@ -147,7 +148,7 @@ export function hexView(bytes, fields) {
     el('div', {}, meaning, el('div', { class: 'wide' }, grid), el('p', { class: 'turn' },
       el('button', { type: 'button', onclick: () => show(here - PAGE) }, '← page'),
       el('button', { type: 'button', onclick: () => show(here + PAGE) }, 'page →'))),
-    el('div', { class: 'index' }, el('label', { for: 'sought' }, 'Find '), sought, list))
+    fields.length > 0 && el('div', { class: 'index' }, el('label', { for: 'sought' }, 'Find '), sought, list))
     : el('p', {}, 'The file is empty.'));
   show(0);
   return { node, show };

@@ -3,7 +3,7 @@
 //
 // Two files compared, by `efm3 diff`.
 
-import { count, el, foreign, part, short, table } from './dom.js';
+import { coded, count, el, foreign, part, short, table } from './dom.js';
 import { python } from './workers.js';
 
 /** Rows that are shown of a list; two files may differ in thousands of places. */
@@ -15,7 +15,7 @@ const said = (value) => (value === null ? el('span', { class: 'none' }, '·')
 
 /** @param {any[]} rows @param {string} title @param {string[]} heads @param {(row: any) => any[]} cells */
 const listed = (rows, title, heads, cells) => rows.length > 0 && el('div', {}, el('h3', {}, title),
-  table(title, heads, rows.slice(0, MOST).map(cells), { class: 'numbers' }),
+  el('div', { class: rows.length > 12 && 'tall' }, table(title, heads, rows.slice(0, MOST).map(cells), { class: 'numbers' })),
   rows.length > MOST && el('p', {}, `and ${count(rows.length - MOST)} more`));
 
 /**
@@ -51,12 +51,18 @@ export function differences(views) {
   async function run() {
     const [x, y] = [views[Number(a.value)], views[Number(b.value)]];
     if (!x.held || !y.held) return;
+    const other = [x, y].filter((v) => !v.ours);
+    if (other.length) {
+      result.replaceChildren(el('p', {}, 'There is nothing to compare: ', ...other.flatMap((v, n) => [n ? ' and ' : '',
+        foreign(v.name, 60)]), other.length > 1 ? ' are no EFM3 files.' : ' is no EFM3 file.'));
+      return;
+    }
     result.replaceChildren(el('p', { class: 'soft' }, 'Comparing …'));
     try {
       const { out, err } = await python.ask('run', { words: ['diff', '--json', '--', x.held, y.held] });
       result.replaceChildren();
       if (out) result.append(...shown(JSON.parse(out)).filter((n) => n instanceof Node));
-      else result.append(el('p', { class: 'bad' }, foreign(err, 1000)));
+      else result.append(el('p', { class: 'bad' }, coded(err.trim().replace(/^efm3: /, ''), 1000)));
     } catch (e) {
       result.replaceChildren(el('p', { class: 'bad' }, foreign(e instanceof Error ? e.message : String(e))));
     }

@@ -85,6 +85,16 @@ export function foreign(text, longest) {
   return el('bdi', { class: 'foreign' }, printable(text, longest));
 }
 
+/**
+ * The same, with what stands between backticks, a command or a name, as code.
+ * @param {unknown} text
+ * @param {number} [longest]
+ */
+export function coded(text, longest) {
+  const parts = printable(text, longest).split(/`([^`]+)`/);
+  return el('bdi', { class: 'foreign' }, ...parts.map((part, n) => (n % 2 ? el('code', {}, part) : part)));
+}
+
 /** @param {number} n */
 export const count = (n) => n.toLocaleString('en');
 

@@ -21,6 +21,9 @@ async function use(key, bytes) {
   return engine;
 }
 
+// So that the module is there before the first file; the questions say why where it is not.
+scan(new Uint8Array()).catch(() => {});
+
 serve({
   /** Whether the engine opens a file, and the statistics of its tensors. */
   async look({ key, bytes }) {

@@ -5,7 +5,7 @@
 
 import { hexView } from './bytes.js';
 import { declared } from './declared.js';
-import { el, foreign, part } from './dom.js';
+import { coded, count, el, foreign, part } from './dom.js';
 import { findings, missing, waiting } from './findings.js';
 import { read } from './reader.js';
 import { running } from './running.js';
@@ -24,6 +24,9 @@ let made = 0;
 const isOurs = (reading) => reading.arch !== null || reading.values.get('magic') === declared.consts.magic;
 
 export class FileView {
+  /** @type {import('./reader.js').Reading | null} */
+  #read = null;
+
   /**
    * @param {string} name
    * @param {Uint8Array} bytes
@@ -48,6 +51,12 @@ export class FileView {
     this.checked = null;
   }
 
+  /** What stands in the bytes, without Python. */
+  get reading() { return this.#read ??= read(this.bytes); }
+
+  /** False for a file of another kind. */
+  get ours() { return isOurs(this.reading); }
+
   /** A word about it, for the list of files. */
   mark() { return this.ok === null ? '' : this.ok ? '✔ ' : '✘ '; }
 
@@ -58,16 +67,16 @@ export class FileView {
   }
 
   async #first() {
-    const reading = read(this.bytes);
+    const { ours, reading } = this;
     const looked = await engine.ask('look', { key: this.key, bytes: this.bytes });
-    const hex = hexView(this.bytes, reading.fields);
+    const hex = hexView(this.bytes, ours ? reading.fields : []);
     this.show = (offset) => hex.show(offset, true);
     const byName = new Map(reading.tensors.map((t) => [t.name, t.at]));
     this.ok ??= looked.verdict.ok;
     this.node.replaceChildren(
-      part('verdict', 'Verdict', el('p', { class: 'name' }, foreign(this.name, 120)), verdict(looked.verdict),
-        this.kind),
-      label(reading), this.slot, ...(isOurs(reading) ? [el('div', { class: 'beside' }, ownSides(reading),
+      part('verdict', 'Verdict', el('p', { class: 'name' }, foreign(this.name, 120),
+        !ours && el('small', {}, ` ${count(this.bytes.length)} bytes`)), this.kind, verdict(looked.verdict, ours)),
+      ...(ours ? [label(reading)] : []), this.slot, ...(ours ? [el('div', { class: 'beside' }, ownSides(reading),
         topology(reading.layers, (name) => { const at = byName.get(name); if (at !== undefined) this.show(at); })),
       tensorTable(reading.tensors, looked.statistics, this.show)] : []), hex.node,
       ...(looked.verdict.ok ? [running(this, reading)] : []));
@@ -88,8 +97,9 @@ export class FileView {
     this.json = out;
     this.ok = report.ok;
     if (kind && kind.name !== 'efm3') {
+      this.kind.className = 'verdict other';
       this.kind.replaceChildren(el('p', { class: 'lead' }, 'This is ', foreign(kind.title), '.'),
-        kind.todo && el('p', {}, 'What to do: ', foreign(kind.todo)));
+        kind.todo && el('p', {}, 'What to do: ', coded(kind.todo), '.'));
     }
     this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held)));
     this.changed();

@@ -3,7 +3,7 @@
 //
 // The validator's report: what is wrong, where, and how to mend it.
 
-import { count, el, foreign, part } from './dom.js';
+import { coded, count, el, foreign, part } from './dom.js';
 import { facts, python } from './workers.js';
 
 /** Findings that are there at once; a report may have many. */
@@ -44,10 +44,10 @@ function item(f, show) {
   return el('li', { class: `finding ${f.severity}` },
     el('p', { class: 'lead' }, el('strong', { class: 'code' }, `${f.severity} ${f.code}`), ' ',
       foreign(f.path || 'file', 120), place && ' ', place),
-    el('p', {}, foreign(f.message)),
+    el('p', {}, coded(f.message)),
     f.found && f.expected && el('p', { class: 'soft' }, 'found ', foreign(f.found, 120), ', expected ',
       foreign(f.expected, 120)),
-    f.severity !== 'info' && el('p', { class: 'fix' }, 'Fix: ', foreign(f.hint)), explained(f.code));
+    f.severity !== 'info' && el('p', { class: 'fix' }, 'Fix: ', coded(f.hint)), explained(f.code));
 }
 
 /** @param {Report} r */

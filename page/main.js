@@ -7,7 +7,7 @@ import { declared } from './declared.js';
 import { differences } from './differences.js';
 import { add, byId, el, foreign } from './dom.js';
 import { FileView } from './file-view.js';
-import { python } from './workers.js';
+import { begun, engine, python } from './workers.js';
 
 /** Files that are looked at in one go, and bytes of them all: they stand in memory. */
 const MOST_FILES = 50;
@@ -138,8 +138,14 @@ byId('sample').addEventListener('click', async () => {
 });
 byId('versions').textContent = `EFM3 ${declared.version}`;
 mark('ready');
-// Once all is kept here, Python need not wait for a file: it comes from this machine.
-if (navigator.serviceWorker?.controller) setTimeout(() => python.start(), 500);
-navigator.serviceWorker?.register(new URL('./service-worker.js', import.meta.url)).catch(() => {
+performance.mark('ready');
+/** Keep the page for a time without a network, once what a file needs has come: both at once would hold each other up. */
+begun.then(() => navigator.serviceWorker?.register(new URL('./service-worker.js', import.meta.url))).catch(() => {
   // Without one the page works as before, while there is a network.
 });
+/** Whoever pays for what is loaded waits for Python with the first file instead. */
+const sparing = /** @type {any} */ (navigator).connection?.saveData === true;
+if (!sparing) {
+  const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ then) => setTimeout(then, 200));
+  idle(() => { engine.start(); python.start(); }, { timeout: 1000 });
+}

@@ -3,21 +3,78 @@
 //
 // Python in the browser: the same `efm3` command as on a machine, given words and files.
 
+import create from './pyodide/pyodide.asm.mjs';
 import { loadPyodide } from './pyodide/pyodide.mjs';
 import { serve } from './rpc.js';
 
-const SITE = '/lib/python3.14/site-packages';
+const ARCHIVE = '/lib/efm3.zip';
 const HOME = '/files';
+/** Bytes of Python's memory after its start, which `python -m tools.page` writes down; 0 where it has not. */
+const MEMORY = 0;
+
+/** @typedef {import('./pyodide/pyodide.mjs').Python} Python */
+/** @typedef {import('./pyodide/pyodide.asm.mjs').Machine} Machine */
+
+/** @param {string} name */
+const beside = (name) => new URL(name, import.meta.url).href;
+const indexURL = beside('./pyodide/');
+
+/** @param {string} name @param {Uint8Array} into  which it fills */
+async function unpacked(name, into) {
+  const answer = await fetch(beside(name));
+  if (!answer.ok || !answer.body) throw new Error(`${name}: ${answer.status}`);
+  let at = 0;
+  for (const reader = answer.body.pipeThrough(new DecompressionStream('gzip')).getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    into.set(value, at);
+    at += value.length;
+  }
+  if (at !== into.length) throw new Error(`${name}: ${at} bytes`);
+}
+
+/**
+ * The word in a machine's memory that says how C functions are called here: browsers differ in it.
+ * @param {Machine} machine
+ */
+const caller = ({ HEAP32, __PyRuntime, __PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET }) => (
+  (__PyRuntime + HEAP32[__PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET >> 2]) >> 2);
+
+/** Python as it was when the page was made, with all imported. */
+async function remembered() {
+  const memory = new Uint8Array(MEMORY);
+  const filled = unpacked('./python.memory', memory);
+  filled.catch(() => {});
+  return await loadPyodide({ indexURL, _loadSnapshot: memory, createPyodideModule: async (how) => {
+    const machine = await create(how);
+    await filled;
+    machine.growMemory(memory.length);
+    const [place, words] = [caller(machine), new Int32Array(memory.buffer)];
+    words[words[1] / 4 + place] = machine.HEAP32[place];
+    return machine;
+  } });
+}
+
+/** @returns {Promise<Python>} */
+async function started() {
+  if (MEMORY) {
+    try {
+      return await remembered();
+    } catch (e) {
+      // Where a browser has no room for it, or does not know gzip. All is imported then, which takes longer.
+      console.warn('Python starts without its memory:', e);
+    }
+  }
+  return await loadPyodide({ indexURL });
+}
 
 async function boot() {
   const began = performance.now();
-  const [py, packed] = await Promise.all([
-    loadPyodide({ indexURL: new URL('./pyodide/', import.meta.url).href }),
-    fetch(new URL('./python.zip', import.meta.url)).then((r) => r.arrayBuffer()),
-  ]);
+  const [py, archive] = await Promise.all([started(),
+    fetch(beside('./python.zip')).then((r) => r.arrayBuffer())]);
   const booted = performance.now();
-  py.unpackArchive(packed, 'zip', { extractDir: SITE });
-  py.FS.mkdirTree(HOME);
+  py.FS.writeFile(ARCHIVE, new Uint8Array(archive));
+  py.runPython(`import sys\nif "${ARCHIVE}" not in sys.path: sys.path.append("${ARCHIVE}")`);
   const glue = py.pyimport('glue');
   const facts = JSON.parse(glue.begin(HOME));
   self.postMessage({ note: { ready: facts, boot: booted - began, all: performance.now() - began } });
@@ -25,8 +82,8 @@ async function boot() {
 }
 
 const booting = boot();
-// Without this a failure is reported twice: the questions say it.
-booting.catch(() => {});
+// The questions say why it failed.
+booting.catch(() => self.postMessage({ note: {} }));
 
 /** @typedef {{name: string, bytes: Uint8Array}} Given */
 

@@ -92,7 +92,7 @@ export function running(view, reading) {
     numbers.replaceChildren(...(done.length < 2 ? [] : [el('h3', {}, 'How similar they are'),
       table('Similarity of each two faces', ['', ...done.map((_, i) => String(i + 1))], rows,
         { class: 'numbers similar' }),
-      el('p', { class: 'soft' }, 'With trained weights above 0.3 is usually one person: a rule of thumb.'
+      el('p', { class: 'soft' }, 'A rule of thumb: with trained weights, above 0.3 is usually one person.'
         + (reading.mirror.meta?.trained === false ? ' These weights never saw a face.' : ''))]));
   }
 
@@ -184,8 +184,8 @@ export function running(view, reading) {
       await add([new File([await answer.blob()], name)]);
     }
   } }, 'Drawn faces');
-  return part('run', 'Run it', el('p', {}, `Faces of ${SIDE}×${SIDE} pixels are taken as they are; of another picture `
-    + 'its middle, until you give five points. The C engine computes here, in this page.'),
+  return part('run', 'Run it', el('p', {}, `A picture of ${SIDE}×${SIDE} pixels is taken as it is; of a larger one the middle, `
+    + 'until you click the eyes, the nose and the corners of the mouth. The C engine computes here, in this page.'),
   el('p', { class: 'choices' }, el('label', { class: 'choose small', for: 'pictures' }, 'Choose pictures'), chosen, ' ',
     examples, ' ', el('button', { type: 'button', onclick: film }, 'Use the camera'), ' ', stop),
   filming, aligning, said, shown, numbers);

@@ -5,7 +5,7 @@
 
 import { coherence, expectedSize } from './coherence.js';
 import { declared } from './declared.js';
-import { count, el, foreign, part, table } from './dom.js';
+import { coded, count, el, foreign, part, table } from './dom.js';
 
 /**
  * @typedef {import('./reader.js').Reading} Reading
@@ -32,16 +32,17 @@ export function sizeName(r) {
 
 /**
  * @param {Verdict} v
+ * @param {boolean} ours  false for a file of another kind, of which Python says what it is
  */
-export function verdict(v) {
+export function verdict(v, ours) {
   const words = v.ok ? ['The engine opens it']
     : [`The engine refuses it: ${v.code}`, v.offset >= 0 ? ` at byte ${count(v.offset)}` : ''];
-  const known = declared.engine[v.code];
+  const known = ours && declared.engine[v.code];
   return el('div', { id: 'engine', class: `verdict ${v.ok ? 'good' : 'bad'}` },
     el('p', { class: 'lead' }, v.ok ? '✔ ' : '✘ ', ...words),
     el('p', {}, v.ok ? `in ${v.ms.toFixed(1)} ms, with its ${v.isa} kernels`
-      : foreign(v.text)),
-    !v.ok && known && el('p', { class: 'fix' }, `${known.what} ${known.fix}`));
+      : coded(v.text)),
+    !v.ok && known && el('p', { class: 'fix' }, coded(`${known.what} Fix: ${known.fix}`)));
 }
 
 /**

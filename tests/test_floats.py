@@ -87,6 +87,32 @@ def test_of_two_zeros_the_least_is_the_plain_one():
     assert repr(both(statistics, raw([1 << 31])).max) == "0.0"
 
 
+def of(*values):
+    return memoryview(struct.pack(f"<{len(values)}f", *values))
+
+
+def test_a_histogram_is_what_it_counts():
+    """Sixteen bins from the least to the greatest, which is in the last one."""
+    found = both(statistics, of(*range(-8, 9), 4.5))
+    assert list(found.histogram) == [1] * 12 + [2, 1, 1, 2]
+    assert both(statistics, of(3, 3)).histogram == [2] + [0] * 15
+
+
+@pytest.mark.parametrize("a,b,cosine", [
+    ((3e-20, 4e-20), (4e-20, 3e-20), 0.96), ((1, 1, 1), (1, 1, 1), 1), ((1, 0), (0, 1), 0),
+    ((1, 1, 1), (-1, -1, -1), -1)])
+def test_a_cosine_is_one_at_most(a, b, cosine):
+    """Also where the length of (1, 1, 1), squared, is a bit less than three."""
+    found = both(difference, of(*a), of(*b)).cosine
+    assert found == cosine if cosine in (-1, 0, 1) else math.isclose(found, cosine, rel_tol=1e-6)
+
+
+def test_without_numpy_it_is_not_asked_for():
+    with patch("efm3.floats.library", lambda: None), patch.dict("sys.modules", {"numpy": None}):
+        assert statistics(of(1, 2)).mean == 1.5
+        assert difference(of(1, 2), of(1, 4)).max_abs == 2
+
+
 def test_no_numpy_is_none():
     floats.library.cache_clear()
     with patch.dict("sys.modules", {"numpy": None}):

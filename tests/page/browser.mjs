@@ -56,9 +56,11 @@ export async function launchServer() {
 
 /**
  * A fresh page, whose every fault is kept: errors, refusals of the policy, requests to elsewhere.
+ * `before` is given the context while nothing is loaded.
  */
-export async function visit(browser, server, more = {}) {
+export async function visit(browser, server, { before = () => {}, ...more } = {}) {
   const context = await browser.newContext({ serviceWorkers: 'block', ...more });
+  await before(context);
   const page = await context.newPage();
   const faults = [];
   page.on('pageerror', (e) => faults.push(`error: ${e.message}`));

@@ -15,10 +15,12 @@ const FILES = join(process.env.EFM3_PAGE_CASES ?? join(ROOT, 'build/page-cases')
 const without = skip || (!existsSync(FILES) && 'no cases: python -m tools.page.expected build/page-cases');
 const DAMAGED = Number(process.env.EFM3_PAGE_FILES ?? 200);
 const EVERY = DAMAGED < 1000 ? 4 : 1;
+/** Files between two looks at memory. */
 const PACK = 50;
 /** Of a damaged file, so that there is time for many. */
 const LONGEST = 200_000;
-/** Milliseconds for which the page may not answer, and for which a file may take in all. */
+/** Milliseconds that the page's thread may work for a file, so that it never holds the user up for longer. Those of the
+ * processor: what other programs of the machine take is not the page's. */
 const HELD = Number(process.env.EFM3_PAGE_HELD ?? 1000);
 /** Growth of the browser's memory over the second half of all files, when garbage is collected, MB. */
 const GROWTH = 64;
@@ -110,37 +112,35 @@ test('the kit\'s files and damaged ones', { skip: without, timeout: 7_200_000 },
       document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: moved, bubbles: true, cancelable: true }));
     });
   });
+  await debug.send('Performance.enable', { timeDomain: 'threadTicks' });
+  /** Milliseconds of the processor that the page's own thread has worked. */
+  const worked = async () => 1000 * (await debug.send('Performance.getMetrics')).metrics
+    .find((m) => m.name === 'TaskDuration').value;
   const memory = [];
-  let [count, slowest, held] = [0, 0, 0];
-  let pack = [];
-  const flush = async () => {
-    const answer = await page.evaluate(async (files) => {
-      const out = { slowest: 0, without: [] };
+  let [count, slowest, held, busiest, worst] = [0, 0, 0, 0, ''];
+  for (const { name, data } of given()) {
+    const before = await worked();
+    const answer = await page.evaluate(async ([file, base64]) => {
       globalThis.longest = 0;
-      for (const f of files) {
-        out.slowest = Math.max(out.slowest, await globalThis.dropped(f.name, f.base64));
-        if (!document.querySelector('#report') || !document.querySelector('#engine')) out.without.push(f.name);
-      }
-      return { ...out, held: globalThis.longest };
-    }, pack.map(({ name, data }) => ({ name, base64: data.toString('base64') })));
-    assert.deepEqual(answer.without, []);
+      const took = await globalThis.dropped(file, base64);
+      return { took, held: globalThis.longest, whole: ['#report', '#engine'].every((part) => document.querySelector(part)) };
+    }, [name, data.toString('base64')]);
+    assert.ok(answer.whole, name);
+    const busy = await worked() - before;
     // The first file brings Python.
-    if (count) [slowest, held] = [Math.max(slowest, answer.slowest), Math.max(held, answer.held)];
-    count += pack.length;
-    await debug.send('HeapProfiler.collectGarbage');
-    memory.push(resident(pid));
-    pack = [];
-  };
-  for (const file of given()) {
-    pack.push(file);
-    if (pack.length === PACK) await flush();
+    if (count) [slowest, held] = [Math.max(slowest, answer.took), Math.max(held, answer.held)];
+    if (count && busy > busiest) [busiest, worst] = [busy, name];
+    count += 1;
+    if (count % PACK === 0) {
+      await debug.send('HeapProfiler.collectGarbage');
+      memory.push(resident(pid));
+    }
   }
-  if (pack.length) await flush();
   const middle = memory[Math.floor(memory.length / 2)];
   const end = memory[memory.length - 1];
-  t.diagnostic(`${count} files; the slowest took ${slowest.toFixed(0)} ms, the page was held for ${held.toFixed(0)} ms; `
-    + `memory ${memory[0].toFixed(0)}, ${middle.toFixed(0)}, ${end.toFixed(0)} MB`);
+  t.diagnostic(`${count} files; the slowest took ${slowest.toFixed(0)} ms, the page was held for ${held.toFixed(0)} ms, `
+    + `by ${busiest.toFixed(0)} ms of work (${worst}); memory ${memory[0].toFixed(0)}, ${middle.toFixed(0)}, ${end.toFixed(0)} MB`);
   assert.deepEqual(faults, []);
-  assert.ok(held <= HELD, `the page was held for ${held} ms`);
+  assert.ok(busiest > 0 && busiest <= HELD, `the page worked ${busiest} ms for ${worst}`);
   assert.ok(end - middle <= GROWTH, `memory grew from ${middle} to ${end} MB`);
 });

@@ -18,6 +18,7 @@ const PARAM = Buffer.from('7767517\n2 2\nInput data 0 1 data 0=112 1=112 2=3\nCo
 
 let browser;
 let server;
+let spared = 0;
 before(async () => {
   if (skip) return;
   server = await serve();
@@ -39,12 +40,47 @@ const seen = (name, body, more = {}) => test(name, { skip }, async () => {
 const text = (page, where) => page.locator(where).innerText();
 
 seen('the first load is small, and asks for nothing but its own files', async (page) => {
-  const names = await page.evaluate(() => performance.getEntriesByType('resource').map((r) => r.name));
+  const names = await page.evaluate(() => {
+    const ready = performance.getEntriesByName('ready')[0].startTime;
+    return performance.getEntriesByType('resource').filter((r) => r.startTime <= ready).map((r) => r.name);
+  });
   const own = [server.url, ...names].map((url) => new URL(url).pathname);
   let packed = 0;
   for (const path of new Set(own)) packed += gzipSync(await (await fetch(server.url + path.slice(1))).bytes()).length;
   assert.ok(own.length > 10 && packed <= 60 * 1024, `${packed} bytes in ${own.length} files`);
-  assert.ok(!own.some((path) => /wasm|pyodide|python/.test(path.replace('python-worker', ''))), String(own));
+  assert.ok(!own.some((path) => /wasm|pyodide|python|engine/.test(path)), String(own));
+});
+
+seen('Python is there before the first file', async (page) => {
+  const facts = await page.evaluate(async () => {
+    const { begun, facts: said } = await import('./workers.js');
+    await begun;
+    return said;
+  });
+  assert.ok(facts.rules > 100 && facts.level === 'values', JSON.stringify(facts));
+});
+
+seen('whoever spares what is loaded gets Python with the first file', async (page) => {
+  await page.waitForTimeout(1500);
+  assert.ok(!server.asked.slice(spared).some((path) => /python|pyodide|engine/.test(path)));
+  await choose(page, [named('mine.bin', NANO)]);
+  assert.match(await text(page, '#report'), /Valid/);
+}, { before: (context) => {
+  spared = server.asked.length;
+  return context.addInitScript(() => Object.defineProperty(navigator, 'connection', { value: { saveData: true } }));
+} });
+
+test('without the memory of Python all is imported', { skip }, async () => {
+  const said = [];
+  const { context, page, faults } = await visit(browser, server, { before: (made) => {
+    made.on('console', (m) => said.push(m.text()));
+    return made.route('**/python.memory', (route) => route.fulfill({ status: 200, body: 'no gzip' }));
+  } });
+  await choose(page, [named('mine.bin', NANO)]);
+  assert.match(await text(page, '#report'), /Valid/);
+  assert.ok(said.some((words) => words.includes('without its memory')), String(said));
+  assert.deepEqual(faults, []);
+  await context.close();
 });
 
 seen('a dropped file: verdict, report, drawing, tensors, bytes', async (page) => {
@@ -93,6 +129,10 @@ seen('files of other kinds: what they are, and the command that converts them', 
   const weights = Buffer.concat([Buffer.from([0x47, 0x6b, 0x30, 0x01]), NANO.subarray(400, 1300)]);
   await choose(page, [named('face.bin', weights), named('face.param', PARAM)]);
   assert.match(await text(page, '#verdict'), /ncnn[^]*efm3 convert face\.param OUT\.bin/);
+  assert.match(await text(page, '#diff'), /nothing to compare: face\.bin and face\.param are no EFM3 files/);
+  // Its bytes have no names of ours.
+  assert.match(await text(page, '#bytes'), /byte 0 \(0x0\) is 71/);
+  assert.equal(await page.locator('.fields').count(), 0);
   await choose(page, [named('empty.bin', Buffer.alloc(0))]);
   assert.match(await text(page, '#verdict'), /an empty file/);
 });
@@ -179,6 +219,11 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 seen('a phone is wide enough', async (page) => {
+  // A number of eight digits makes a table wider than the page; it scrolls in itself.
+  const many = Buffer.from(NANO);
+  many.writeUInt32LE(0x01000060, 92 + NANO.readUInt32LE(88));
+  await choose(page, [named('many.bin', many)]);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
   await choose(page, [named(`${'long_name_'.repeat(12)}.bin`, NANO), named('b.bin', NANO.subarray(0, 5000))]);
   const [inner, whole] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
   assert.ok(whole <= inner, `${whole} > ${inner}`);

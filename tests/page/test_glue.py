@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from tools import ROOT
+from tools.page import packed
 
 NANO = ROOT / "weights/facex_nano.bin"
 
@@ -56,3 +57,11 @@ def test_what_kind_of_file_it_is(glue, tmp_path):
     assert found["name"] == "lfs" and "git lfs pull" in found["todo"]
     (tmp_path / "files" / "q.bin").write_bytes(b"\x93nothing known")
     assert glue.kind("q.bin") == "null"
+
+
+def test_every_verb_is_asked_once_and_nothing_is_left(glue, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(glue, "run", lambda words: asked.append(json.loads(words)))
+    monkeypatch.setattr(glue, "kind", asked.append)
+    glue.warm("a.bin")
+    assert {words[0] for words in asked[:-1]} == {*packed.VERBS} and asked[-1] == "a.bin"

@@ -4,6 +4,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -75,11 +76,14 @@ def test_a_kind_is_what_it_says(kind):
             assert kind.has(signed) == reference(signed, kind), hex(signed)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [
+    *KINDS, s.Kind(0x41FFFFFF, 0x43000000), s.Kind(0x41000000, 0x42FFFFFF, 1)])
 def test_a_highest_byte_that_decides_does(kind):
     for top, mark in enumerate(table_of(kind)):
-        ends = {kind.has(top << 24 | rest) for rest in (0, 1, 0x7FFFFF, 0x800000, 0xFFFFFF)}
-        assert ends == {mark == SURE} or mark == OPEN
+        # A kind is one range: where it neither begins nor ends all are alike.
+        edges = (w & 0xFFFFFF for edge in (kind.low, kind.high) for w in (edge - 1, edge, edge + 1))
+        ends = {kind.has(top << 24 | rest) for rest in (0, *edges, 0xFFFFFF)}
+        assert mark == (OPEN if len(ends) > 1 else SURE if ends == {True} else 0)
 
 
 @given(words, st.sampled_from(KINDS))
@@ -121,6 +125,22 @@ def test_a_word_in_every_tensor(word):
         same(data)
 
 
+def test_channels_of_one_weight():
+    """Where a convolution takes one channel, each weight is a channel, the last one too."""
+    arch = replace(sample.ARCH, block_channels=1)
+    table = []
+    for name, shape in tensor_layout(arch):
+        values = np.ones(shape, "<f4")
+        if name == "stage3.block0.expand.conv.w":
+            values[-1] = 0
+        table.append((name, values.tobytes()))
+    number = [n for n, _ in table].index("stage3.block0.expand.conv.w")
+    for stats in (QuickStats, PlainStats):
+        found = stats(scan(sample.build(arch, table=table))).zero_channels
+        last = dict(tensor_layout(arch))["stage3.block0.expand.conv.w"][0] - 1
+        assert found == {number: [last]} and last > 0
+
+
 def test_a_healthy_sample_has_nothing_that_is_looked_for():
     plain = PlainStats(scan(sample.base()))
     assert plain.finite and not plain.any(s.SUBNORMAL) and plain.scaled(1e4) == (0, -1)
@@ -143,8 +163,11 @@ def test_numpy_is_asked_first(monkeypatch):
     backend.cache_clear()
 
 
-def test_a_place_outside_is_refused():
+def test_a_place_is_its_tensors_and_one_outside_is_refused():
     stats = PlainStats(scan(sample.base()))
-    assert stats.place("bn.var", 0)[1] == 0
+    variances = [t for t in stats.tensors() if t.name.endswith("bn.var")]
+    places = [(t, i) for t in variances for i in range(t.size // 4)]
+    assert len(places) == len(stats.vectors["bn.var"])
+    assert [stats.place("bn.var", i) for i in range(len(places))] == places
     with pytest.raises(IndexError):
         stats.place("bn.var", len(stats.vectors["bn.var"]))

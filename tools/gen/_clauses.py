@@ -38,8 +38,8 @@ CLAUSES: tuple[Room, ...] = (
     Room("Weight files", (
         Clause("Any bytes give a Report from the validator, and from the loaders a model or one "
                "error with code and place.",
-               _of("test_bad_input: every_prefix every_single_bit_flip_of_the_first_4_kib "
-                   "random_patches random_bytes",
+               _of("test_every_damage: every_prefix every_single_bit_flip_of_the_first_4_kib",
+                   "test_bad_input: random_patches random_bytes",
                    "test_exhaustive: all_damage_to_the_tiny_file"), "ABF"),
         Clause("The C loader reads no byte outside the file's: one byte behind the end faults.",
                _of("test_exhaustive: all_damage_to_the_tiny_file "

@@ -38,6 +38,8 @@ CHECKED: dict[str, Room] = {
     # Pictures.
     "efm3.pictures": Room(("tests/test_pictures.py",)),
     "efm3.pictures.load": Room(("tests/pictures/test_load.py",)),
+    **{f"efm3.pictures.{m}": Room((f"tests/pictures/test{m}.py",))
+       for m in ("_headers", "_forms", "_colour")},
     # Conversion: readers.
     "efm3.pickles": Room(("tests/test_pickles.py", "tests/evaluation/test_pickles.py")),
     "efm3.convert._protobuf": Room(("tests/convert/test_protobuf.py",
@@ -50,6 +52,10 @@ CHECKED: dict[str, Room] = {
     **{f"efm3.convert.graph.{m}": Room((f"tests/convert/graph/test_{m}.py",))
        for m in ("fusing", "pairs", "tail")},
     # Files of weights: what their bytes say.
+    # A number that only makes another one, when its module is loaded, has no mutant.
+    **{f"efm3.rules.{m}": Room(("tests/rules/test_plain.py", "tests/rules/test_conditions.py"),
+                               ("_SMALLEST_NORMAL",)) for m in ("_stats", "_plain", "_quick")},
     "efm3.rules.values": Room(("tests/rules/test_conditions.py",), only=("_swapped",)),
+    "efm3.floats": Room(("tests/test_floats.py",)),
     "efm3.texts": Room(("tests/test_texts.py", "tests/test_reporting.py")),
 }

@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any
 
 from tools import ROOT
+from tools.mutants import python
 from tools.mutants._changes import Checks, Places, Values, others
 from tools.mutants._rooms import CHECKED
 from tools.mutants.python import (
@@ -80,6 +81,12 @@ class Limit(Places):
     """Marks the mutants that are a limit with another value: `wanted` is a place in `others`."""
 
 
+def _has_checks(module: str, path: str) -> bool:
+    """Whether python.py takes the checks out of a function."""
+    functions = python.CHECKED[module][0] if module in python.CHECKED else None
+    return functions is not None and path in (functions or (path.split(".")[0],))
+
+
 def mutants() -> list[Mutant]:
     """Every place of the functions and limits of CHECKED."""
     out: list[Mutant] = []
@@ -88,7 +95,7 @@ def mutants() -> list[Mutant]:
         where = file_of(module).relative_to(ROOT)
         for path in _functions(tree):
             if room.has(path):
-                for kind in KINDS:
+                for kind in KINDS[_has_checks(module, path):]:
                     out += of_function(module, tree, path, kind)
         for name, value in _limits(tree):
             if room.has(name):
@@ -199,8 +206,14 @@ def _notice(m: Mutant, loop: _Loop, items: list[Any], learned: Learned) -> str:
 
 def _run(chosen: list[Mutant], tests: tuple[str, ...], say: Callable[[object], None]) -> None:
     """Collect the tests, and say the number of each mutant with what notices it."""
+    import hypothesis
     import pytest
 
+    # The same examples each time, and no search for a shorter one: nobody reads it.
+    hypothesis.settings.register_profile(
+        "mutants", derandomize=True, deadline=None, database=None,
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate))
+    hypothesis.settings.load_profile("mutants")
     width = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
     def work(items: list[Any]) -> None:

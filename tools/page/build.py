@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from tools import ROOT
-from tools.page import declared, packed
+from tools.page import declared, memory, packed
 
 SOURCES = ROOT / "page"
 PYODIDE = ROOT / "build" / "browser" / "node_modules" / "pyodide"
@@ -23,6 +23,7 @@ ENGINE = ROOT / "build" / "wasm"
 SAMPLE = "weights/facex_nano.bin"
 OWN = (".html", ".css", ".js", ".svg")
 WORKER, LIST = "service-worker.js", "const FILES = {};"
+PYTHON, SIZE = "python-worker.js", "const MEMORY = 0;"
 
 
 class Missing(Exception):
@@ -45,12 +46,16 @@ def build(out: Path) -> dict[str, int]:
     """
     if not (PYODIDE / PARTS[0]).is_file():
         raise Missing("no Pyodide: run tools/foreign/install_page.sh")
+    if shutil.which("node") is None:
+        raise Missing("no node, which starts Python for the page")
     engine = engine_files()
     shutil.rmtree(out, ignore_errors=True)
     files = own_files()
     files |= {f"pyodide/{name}": (PYODIDE / name).read_bytes() for name in PARTS}
     files |= {f"engine/{name}": data for name, data in engine.items()}
     files["python.zip"] = packed.archive(packed.members())
+    files["python.memory"], size = memory.packed(PYODIDE, files["python.zip"])
+    files[PYTHON] = _in_place(PYTHON, files[PYTHON], SIZE, f"const MEMORY = {size};")
     files |= {f"sample/{path.name}": path.read_bytes() for path in
               [ROOT / SAMPLE, *(ROOT / "examples" / name for name in declared.EXAMPLES)]}
     files[WORKER] = _with_list(files.pop(WORKER), files)
@@ -80,7 +85,12 @@ def _with_list(worker: bytes, files: dict[str, bytes]) -> bytes:
     """The service worker with the digest of each file that it keeps."""
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())
                if not name.endswith("README.md")}
-    text = worker.decode()
-    if text.count(LIST) != 1:
-        raise ValueError(f"{WORKER} has no list")
-    return text.replace(LIST, f"const FILES = {json.dumps(digests, indent=1)};").encode()
+    return _in_place(WORKER, worker, LIST, f"const FILES = {json.dumps(digests, indent=1)};")
+
+
+def _in_place(name: str, program: bytes, old: str, new: str) -> bytes:
+    """A program with a line that is made here."""
+    text = program.decode()
+    if text.count(old) != 1:
+        raise ValueError(f"{name} has no {old}")
+    return text.replace(old, new).encode()

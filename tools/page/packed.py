@@ -28,8 +28,9 @@ def modules() -> list[Path]:
     """The files of efm3/ that the verbs need."""
     roots = [f"efm3.cli.{verb}" for verb in VERBS]
     codes = [m for m in layers.files() if m.startswith(("efm3.codes.", "efm3.rules."))]
-    return [ROOT / "efm3" / "__init__.py",
-            *layers.needed("efm3.cli", "efm3.sniff", *roots, *codes)]
+    files = layers.needed("efm3.cli", "efm3.sniff", *roots, *codes)
+    # Of each folder, whether another module names it or not.
+    return sorted({*files, *(f.parent / "__init__.py" for f in files)})
 
 
 def _of_library(name: str) -> dict[str, bytes]:

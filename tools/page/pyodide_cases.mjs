@@ -18,7 +18,7 @@ process.on('uncaughtException', (fault) => {
 });
 
 const [pyodide, zip, files, asked, said] = process.argv.slice(2).map((name) => resolve(name));
-const SITE = '/lib/python3.14/site-packages';
+const ARCHIVE = '/lib/efm3.zip';
 const HOME = '/files';
 
 /** Call it, and say how many milliseconds of the clock and of the processor that took. */
@@ -33,7 +33,8 @@ const { loadPyodide } = await import(pathToFileURL(join(pyodide, 'pyodide.mjs'))
 const boot = await timed(() => loadPyodide({ indexURL: pyodide }));
 const py = boot.value;
 const begin = await timed(() => {
-  py.unpackArchive(new Uint8Array(readFileSync(zip)), 'zip', { extractDir: SITE });
+  py.FS.writeFile(ARCHIVE, readFileSync(zip));
+  py.runPython(`import sys; sys.path.append("${ARCHIVE}")`);
   return py.pyimport('glue');
 });
 const glue = begin.value;
