@@ -71,6 +71,9 @@ async function look(files) {
   byId('compare').replaceChildren(...(compared ? [compared.node] : []));
   byId('shown').replaceChildren();
   listed(views);
+  // Python works while this thread shows what is known without it.
+  const reported = checked(views, mine);
+  reported.catch(() => {});  // it is awaited below
   if (views.length) await select(views, 0);
   if (mine !== round) return;
   say(...words, views.length > 1 ? `${views.length} files are shown below.` : views.length ? 'The file is shown below.' : '');
@@ -78,16 +81,27 @@ async function look(files) {
   mark(views.length ? 'seen' : 'done');
   if (!views.length) return;
   try {
-    const held = await python.ask('put', { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) });
+    await reported;
     if (mine !== round) return;
-    views.forEach((v, n) => { v.held = held[n]; });
-    await Promise.all(views.map((v) => v.report().catch((e) => v.failed(e.message))));
     measure('checked');
     if (mine === round && views.length === 2) await compared?.run();
   } catch (e) {
     if (mine === round) for (const v of views) v.failed(e instanceof Error ? e.message : String(e));
   }
   if (mine === round) mark('done');
+}
+
+/**
+ * Give the files to Python, and show its reports.
+ * @param {FileView[]} views
+ * @param {number} mine  the round: once another has begun, Python has other files
+ */
+async function checked(views, mine) {
+  if (!views.length) return;
+  const held = await python.ask('put', { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) });
+  if (mine !== round) return;
+  views.forEach((v, n) => { v.held = held[n]; });
+  await Promise.all(views.map((v) => v.report().catch((e) => v.failed(e.message))));
 }
 
 /**

@@ -41,7 +41,9 @@ export async function serve() {
   return { url: `http://127.0.0.1:${server.address().port}/`, asked, close: () => server.close() };
 }
 
-const HOW = { executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage',
+/** Milliseconds for what a browser is asked: other programs may have most of the machine. */
+const PATIENCE = 240_000;
+const HOW = { executablePath: CHROMIUM, timeout: PATIENCE, args: ['--no-sandbox', '--disable-dev-shm-usage',
   '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] };
 const playwright = () => createRequire(join(PACKAGES, 'x.js'))('playwright-core').chromium;
 
@@ -60,6 +62,7 @@ export async function launchServer() {
  */
 export async function visit(browser, server, { before = () => {}, ...more } = {}) {
   const context = await browser.newContext({ serviceWorkers: 'block', ...more });
+  context.setDefaultTimeout(PATIENCE);
   await before(context);
   const page = await context.newPage();
   const faults = [];
@@ -76,7 +79,7 @@ const reached = (states) => `html:is(${states.map((s) => `[data-state=${s}]`).jo
 /** Chooses files, [{name, mimeType, buffer}] or paths, and waits until the page has said all. */
 export async function choose(page, files, states = ['done']) {
   await page.setInputFiles('#input', files);
-  await page.waitForSelector(reached(states), { timeout: 240_000 });
+  await page.waitForSelector(reached(states), { timeout: PATIENCE });
 }
 
 /** A real drop of files, given as [{name, base64}]. */
@@ -88,7 +91,7 @@ export async function drop(page, files, states = ['done']) {
     }
     document.querySelector('main').dispatchEvent(new DragEvent('drop', { dataTransfer: moved, bubbles: true, cancelable: true }));
   }, files);
-  await page.waitForSelector(reached(states), { timeout: 240_000 });
+  await page.waitForSelector(reached(states), { timeout: PATIENCE });
 }
 
 export const named = (name, buffer) => ({ name, mimeType: 'application/octet-stream', buffer });

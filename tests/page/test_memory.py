@@ -17,11 +17,13 @@ import {{ readFileSync }} from 'node:fs';
 const {{ loadPyodide }} = await import('{pyodide}/pyodide.mjs');
 const {{ default: create }} = await import('{pyodide}/pyodide.asm.mjs');
 const memory = new Uint8Array(readFileSync('{memory}'));
-const py = await loadPyodide({{ indexURL: '{pyodide}', _loadSnapshot: memory, createPyodideModule: async (how) => {{
+const createPyodideModule = async (how) => {{
   const machine = await create(how);
   machine.growMemory(memory.length);
   return machine;
-}} }});
+}};
+const how = {{ indexURL: '{pyodide}', _loadSnapshot: memory, createPyodideModule }};
+const py = await loadPyodide(how);
 py.runPython("import sys; left = set(sys.modules)");
 const glue = py.pyimport('glue');
 glue.begin('/files');
