@@ -22,7 +22,7 @@ needs_file = pytest.mark.skipif(FILE is None, reason="no file(1) here; Debian's 
 @pytest.fixture
 def said(tmp_path):
     """What file(1) says of some bytes, each in turn; it takes no warning of the entry."""
-    (tmp_path / "efm3.magic").write_text(FORMS["magic"].text())
+    (tmp_path / "efm3.magic").write_bytes(FORMS["magic"].text().encode())
 
     def ask(*datas, words=("-b",)):
         paths = []
