@@ -4,6 +4,7 @@
 
 import math
 import struct
+import sys
 from unittest.mock import patch
 
 import numpy as np
@@ -107,15 +108,17 @@ def test_a_cosine_is_one_at_most(a, b, cosine):
     assert found == cosine if cosine in (-1, 0, 1) else math.isclose(found, cosine, rel_tol=1e-6)
 
 
-def test_without_numpy_it_is_not_asked_for():
-    with patch("efm3.floats.library", lambda: None), patch.dict("sys.modules", {"numpy": None}):
+def test_without_numpy_it_is_not_asked_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with patch("efm3.floats.library", lambda: None):
         assert statistics(of(1, 2)).mean == 1.5
         assert difference(of(1, 2), of(1, 4)).max_abs == 2
 
 
-def test_no_numpy_is_none():
+def test_no_numpy_is_none(monkeypatch):
     floats.library.cache_clear()
-    with patch.dict("sys.modules", {"numpy": None}):
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "numpy", None)
         assert floats.library() is None
     floats.library.cache_clear()
     assert floats.library() is np
