@@ -41,8 +41,10 @@ LONG += tests/promises/test_hostile.py tests/promises/test_command.py tests/test
 # Programs in every language that is there; make scaffolds runs them through the whole kit.
 LONG += tests/conformance/test_scaffold.py
 # Every verb, many times.
-LONG += tests/cli/test_exit_codes.py
-LONG += tests/test_docs_run.py tests/site
+LONG += tests/cli/test_exit_codes.py tests/test_main.py
+# Parsers made of other declarations, on the whole kit.
+LONG += tests/test_kaitai.py tests/forms/test_hexpat.py tests/conformance/test_disagree.py
+LONG += tests/test_docs_run.py tests/test_readme_runs.py tests/site
 # A parser of HTML that takes seconds a page, and a browser.
 LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
@@ -64,7 +66,7 @@ test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, k
 # What is simulated, and what is not: docs/systems.md.
 WINDOWS := EFM3_TEST_SYSTEM=windows PYTHONWARNDEFAULTENCODING=1 PYTHONPATH=$(CURDIR)/tests/windows \
 	$(BIN)/python -m pytest -p tests.windows.plugin
-WINDOWS_QUICK := tests/windows tests/test_source.py tests/bulk/test_output.py tests/cli/test_embed.py
+WINDOWS_QUICK := tests/windows tests/test_source.py tests/bulk/test_output.py tests/cli/test_embed.py tests/test_main.py
 
 test-windows: $(BIN)/.installed ## the tests, the suite under a simulated Windows
 	$(WINDOWS) -n 2 $(LONG:%=--ignore=%)

@@ -4,7 +4,6 @@
 
 import ast
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -179,19 +178,6 @@ def test_readme_starts_with_the_two_commands():
 
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
-
-
-def test_readme_efm3_commands_run(cli, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # an empty folder: what is read was copied by a command before
-    ran = 0
-    for block in blocks("sh"):
-        for line in block.splitlines():
-            if line.startswith("efm3 "):
-                words = shlex.split(line, comments=True)[1:]
-                result = cli(*words)
-                assert result.exit_code == 0, f"{line}\n{result.output}"
-                ran += 1
-    assert ran >= 35
 
 
 def test_readme_python_runs(tmp_path, monkeypatch):
