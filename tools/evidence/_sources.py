@@ -106,7 +106,7 @@ DEPENDS: dict[str, tuple[str, ...]] = {
     "faults": ("saving", "fault drivers"),
     "faults.calls that fail": ("saving", "opening", "fault drivers"),
     "faults.no memory": ("engine", "kernels", "checks in C"),
-    "faults.no memory, in Python": ("readers", "binding", "memory's driver"),
+    "faults.no memory, in Python": ("engine", "kernels", "readers", "binding", "memory's driver"),
     "faults.special files": ("opening", "saving", "odd files"),
     "memory": ("engine", "kernels", "checks in C", "cases"),
     "threads": ("engine", "kernels", "checks in C"),
