@@ -158,6 +158,16 @@ pytest_runtest_call = pytest.hookimpl(wrapper=True)(_skipping)
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """A module that leaves another working folder behind fails: later tests would run elsewhere."""
+    yield
+    home = str(item.config.invocation_params.dir)
+    if (nextitem is None or nextitem.path != item.path) and os.getcwd() != home:
+        os.chdir(home)
+        pytest.fail(f"{item.path.name} leaves another working folder behind")
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector
                                ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """A module of tests that imports what Windows lacks, itself or by a tool, is skipped there."""

@@ -217,8 +217,12 @@ def said(*words):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The scene, in which every row is run."""
-    before = os.getcwd()
-    os.chdir(tmp_path_factory.mktemp("names"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("names"))
+        yield _made()
+
+
+def _made():
     scene(NAMES)
     program = f"{sys.executable} program.py"
     done = said("conformance", "run", *LINES, "--reader", program, "--format", "json", "--select",
@@ -229,8 +233,7 @@ def folder(tmp_path_factory):
                     "-o", f"{name}.s.json")
         if done.exit_code:  # a name that no statement may have
             said("conformance", "statement", "results.json", "-o", f"{name}.s.json")
-    yield program
-    os.chdir(before)
+    return program
 
 
 def commands(row, program):

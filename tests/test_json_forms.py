@@ -3,7 +3,6 @@
 """Every verb's JSON is what docs/json.md says of it: real outputs held against the declaration."""
 
 import json
-import os
 import shutil
 from importlib.util import find_spec
 
@@ -95,23 +94,23 @@ def place(tmp_path_factory):
     """A folder with what the samples name."""
     from efm3.cli import cli as command
 
-    before, folder = os.getcwd(), tmp_path_factory.mktemp("json")
-    os.chdir(folder)
-    shutil.copy(ROOT / "weights" / "facex_nano.bin", "w.bin")
-    shutil.copy(ROOT / "spec" / "vectors" / "odd_b.bin", "o.bin")
-    for name in ("a_1", "a_2", "b_1"):
-        shutil.copy(ROOT / "examples" / f"{name}.png", folder)
-    run = click.testing.CliRunner()
-    assert run.invoke(command, ["embed", "w.bin", "a_1.png", "a_2.png", "-o", "t.npz"]
-                      ).exit_code == 0
-    done = run.invoke(command, ["conformance", "run", "--reader", "@python", "--select",
-                                "bad-c001-*", "--format", "json"])
-    (folder / "run.json").write_text(done.stdout)
-    done = run.invoke(command, ["conformance", "statement", "run.json"])
-    (folder / "st.json").write_text(done.stdout)
-    run.invoke(command, ["convert", "w.bin", "n.npz", "--no-verify"])
-    yield folder
-    os.chdir(before)
+    folder = tmp_path_factory.mktemp("json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        shutil.copy(ROOT / "weights" / "facex_nano.bin", "w.bin")
+        shutil.copy(ROOT / "spec" / "vectors" / "odd_b.bin", "o.bin")
+        for name in ("a_1", "a_2", "b_1"):
+            shutil.copy(ROOT / "examples" / f"{name}.png", folder)
+        run = click.testing.CliRunner()
+        assert run.invoke(command, ["embed", "w.bin", "a_1.png", "a_2.png", "-o", "t.npz"]
+                          ).exit_code == 0
+        done = run.invoke(command, ["conformance", "run", "--reader", "@python", "--select",
+                                    "bad-c001-*", "--format", "json"])
+        (folder / "run.json").write_text(done.stdout)
+        done = run.invoke(command, ["conformance", "statement", "run.json"])
+        (folder / "st.json").write_text(done.stdout)
+        run.invoke(command, ["convert", "w.bin", "n.npz", "--no-verify"])
+        yield folder
 
 
 def met(value, rows, at=""):

@@ -155,7 +155,8 @@ def test_a_reader_that_has_gone(words):
     os.close(read)
     try:
         done = subprocess.run([sys.executable, "-m", "efm3", *map(str, words)], check=False,
-                              stdout=write, stderr=subprocess.PIPE, timeout=600, env=buffered())
+                              cwd=ROOT, stdout=write, stderr=subprocess.PIPE, timeout=600,
+                              env=buffered())
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")

@@ -98,9 +98,12 @@ def verb_of(words):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """Files that the rows name."""
-    folder = tmp_path_factory.mktemp("exits")
-    before = os.getcwd()
-    os.chdir(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("exits"))
+        yield _made()
+
+
+def _made():
     whole = untrained.dumps(sample.ARCH, 1)
     Path("w.bin").write_bytes(whole)
     Path("cut.bin").write_bytes(whole[:50])
@@ -132,8 +135,7 @@ def scene(tmp_path_factory):
     for end in ("", ".npy", ".npz", ".jpg", ".onnx"):
         os.mkdir(f"folder{end}")
         os.mkfifo(f"pipe{end}")
-    yield run
-    os.chdir(before)
+    return run
 
 
 def lacking(words):
