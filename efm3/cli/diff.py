@@ -113,4 +113,6 @@ def _number(value: float | None) -> str:
 
 
 def _said(value: Any) -> str:
-    return "·" if value is None else printable(value if isinstance(value, str) else repr(value))
+    """A value of a mirror, but a text as JSON has it; a point where there is none."""
+    return "·" if value is None else printable(
+        value if isinstance(value, str) else dumps(value, ensure_ascii=False))

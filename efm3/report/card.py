@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from efm3 import format as fmt
 from efm3.coherence import Coherence
 from efm3.inspection import Inspection, Sizes
-from efm3.texts import cut, printable
+from efm3.texts import cut, dumps, printable
 
 # Labels on the card, and the keys of the mirror's meta that they show.
 CARD_KEYS = {"about": "description", "source": "source", "licence": "licence",
@@ -77,8 +77,8 @@ def label(i: Inspection) -> Iterator[Row]:
 
 
 def said(value: Any) -> str:
-    """A value of the mirror as one line of at most LONGEST characters."""
-    return cut(value if isinstance(value, str) else repr(value), LONGEST)
+    """A value of the mirror, but a text as JSON has it: one line of at most LONGEST characters."""
+    return cut(value if isinstance(value, str) else dumps(value, ensure_ascii=False), LONGEST)
 
 
 def sizes(s: Sizes) -> Iterator[Size]:

@@ -29,6 +29,12 @@ def test_what_meta_says():
     assert len(found["about"].text) == card.LONGEST
 
 
+def test_values_are_said_as_json_has_them():
+    for value, words in ((True, "true"), (None, "null"), ({"a": ["\u4eba\x1b", 1.5]},
+                         '{"a": ["\u4eba\\u001b", 1.5]}'), ("True", "True"), (1e400, "Infinity")):
+        assert card.said(value) == words
+
+
 def test_sizes():
     whole = list(card.sizes(seen(sample.base())["sizes"]))
     assert [s.label for s in whole][:2] == ["file", "JSON mirror"]
@@ -49,5 +55,5 @@ def test_facts():
     other = sample.with_mirror(lambda m: m | {"block_channels": 5})(sample.base())
     wrong, = [f for f in card.facts(seen(other)["coherence"]) if not f.agree]
     assert wrong.name == "block_channels" and list(wrong.mirror) == [5]
-    assert [card.fact(v) for v in (None, 1234, True, "a\n")] == ["·", "1,234", "True", "a\\n"]
+    assert [card.fact(v) for v in (None, 1234, True, "a\n")] == ["·", "1,234", "true", "a\\n"]
     assert card.number(None) == "" and card.number(0.00123456) == "0.00123"
