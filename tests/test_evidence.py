@@ -15,7 +15,7 @@ import pytest
 from tools import ROOT
 from tools.cc import SOURCES
 from tools.evidence import __main__ as evidence
-from tools.evidence import _book, _sources, exhaustive, faults, fuzz, fuzz_python
+from tools.evidence import _book, _sources, exhaustive, faults, fuzz
 from tools.gen import figures, security
 
 BOOK = json.loads((ROOT / "docs" / "evidence.json").read_text(encoding="utf-8"))
@@ -184,48 +184,6 @@ def test_a_commit_says_whether_a_source_of_the_figure_is_another(
         str(p.relative_to(tmp_path)) for p in tmp_path.glob("own/*.c")))
     name = _book.commit("soak.soak in C")
     assert name.endswith("+") == bool(plus) and len(name.rstrip("+")) >= 10
-
-
-def test_a_round_without_a_fuzzer_is_not_whole(book, monkeypatch):
-    ran = []
-    for name in ("drive", "libfuzzer", "afl"):
-        monkeypatch.setattr(fuzz, name, lambda *words, name=name: ran.append(name))
-    monkeypatch.setattr(fuzz, "has_libfuzzer", lambda: False)
-    monkeypatch.setattr(fuzz.shutil, "which", lambda name: None)
-    with pytest.raises(_book.NotHere, match=r"clang with libFuzzer, afl-clang-fast"):
-        fuzz.run(False)
-    assert ran == ["drive", "drive"]
-    monkeypatch.setattr(fuzz.shutil, "which", lambda name: name)
-    with pytest.raises(_book.NotHere, match=r"not installed: clang with libFuzzer \("):
-        fuzz.run(False)
-    assert ran[-1] == "afl"
-    monkeypatch.setattr(fuzz, "has_libfuzzer", lambda: True)
-    assert fuzz.run(False) == () and ran.count("libfuzzer") == len(fuzz.ROUND)
-    # A part that counts is one round: without it none is recorded.
-    monkeypatch.setattr(fuzz, "has_libfuzzer", lambda: False)
-    assert evidence.renew("fuzz", False, True, False) == 0 and _book.read()["figures"] == {}
-
-
-def test_a_round_in_python_without_atheris_is_not_whole(monkeypatch):
-    monkeypatch.setattr(fuzz_python, "drive", lambda rounds: None)
-    monkeypatch.setitem(sys.modules, "atheris", None)
-    monkeypatch.setattr(fuzz_python.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(_book.NotHere, match="atheris"):
-        fuzz_python.run(False)
-
-
-def test_a_fuzzer_that_does_not_say_what_it_did_is_an_error(book, monkeypatch, tmp_path):
-    monkeypatch.setattr(fuzz, "WORK", tmp_path)
-    monkeypatch.setattr(fuzz, "TARGETS", {"load": fuzz.Target([], tmp_path / "grown")})
-    monkeypatch.setattr(fuzz, "libfuzzer_program", lambda *words: tmp_path / "program")
-    monkeypatch.setattr(fuzz, "seeds", list)
-    monkeypatch.setattr(fuzz, "_run", lambda command: (0, "Done.", 1.0))
-    with pytest.raises(RuntimeError, match="does not say how many"):
-        fuzz.libfuzzer("none", 1)
-    monkeypatch.setattr(fuzz_python, "_run", lambda *words: (0, "Done."))
-    with pytest.raises(RuntimeError, match="does not say how many"):
-        fuzz_python.atheris("scan", 1)
-    assert _book.read()["counters"] == {}
 
 
 def test_an_interpreter_without_its_own_tests_cannot_fail_allocations(monkeypatch):
@@ -457,23 +415,3 @@ def test_quick_measures_nothing_else(book, monkeypatch):
     assert renewed(book, quick=True) == ["left"]
     monkeypatch.setattr(_sources, "QUICK", frozenset({"fake"}))
     assert renewed(book, quick=True, everything=True) == ["left", "right"]
-
-
-def test_a_round_of_a_part_that_counts_is_its_figure(book, monkeypatch):
-    monkeypatch.setattr(_sources, "COUNTING", ("fake",))
-
-    def run(long):
-        _book.count("fake.runs", "none", 7, 1.0, "x")
-        return ()
-    book.run = run
-    for how in ({}, {}, {"long": True}, {"long": True}):  # the second of each has nothing to do
-        renewed(book, **how)
-    assert _book.total("fake") == 14
-    assert _book.read()["figures"]["fake"]["a round"]["numbers"] == {"executions": 7}
-
-    def finds(long):
-        _book.count("fake.runs", "none", 1, 1.0, "x", 1)
-        raise RuntimeError("a finding")
-    book.run = finds
-    assert evidence.renew("fake", True, True, False) == 1
-    assert _book.read()["figures"]["fake"]["a round"]["numbers"] == {"executions": 7}

@@ -4,9 +4,9 @@
 
 A part is a module beside this one with `run(long)`. It gives (name, measure) for each of its
 figures; those that are missing, stale, or short where the long form is asked for are measured, and
-go to docs/evidence.json as soon as they are there. A part that counts runs does so in `run` itself
-and gives nothing: one round of it is its figure. `--quick` leaves out what takes more than about a
-minute in the short form.
+go to docs/evidence.json as soon as they are there. A part that counts runs gives the steps of a
+round, which is its only figure; a round that was stopped goes on where it was. `--quick` leaves out
+what takes more than about a minute in the short form.
 Exit code 1 where a measurement raised.
 """
 
@@ -45,10 +45,9 @@ def _figures(part: str, long: bool) -> Iterable[tuple[str, _book.Measure]]:
     counter = next((word for word, own in _sources.COUNTERS.items() if own == part), part)
 
     def one_round() -> _book.Figure:
-        before = _book.total(counter)
-        module.run(long)
+        made = _book.round_of(part, counter, module.run(long), long)
         return _book.figure(f"python -m tools.evidence{' --long' if long else ''} {part}",
-                            {"executions": _book.total(counter) - before})
+                            {"executions": made})
     return [("a round", one_round)]
 
 

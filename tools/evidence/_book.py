@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,8 @@ from tools.evidence import _sources
 PATH = ROOT / "docs" / "evidence.json"
 Figure = dict[str, Any]
 Measure = Callable[[], Figure]
+Step = tuple[str, Callable[[], None]]
+"""A step of a round: its name in the round, and what makes its runs."""
 
 
 class Moved(RuntimeError):
@@ -126,6 +128,33 @@ def keep(part: str, names: set[str]) -> None:
         if not book["figures"].get(part, True):
             del book["figures"][part]
     _change(drop)
+
+
+def _begin(part: str, now: dict[str, Any] | None) -> None:
+    def change(book: dict[str, Any]) -> None:
+        rounds = {k: v for k, v in {**book.pop("rounds", {}), part: now}.items() if v}
+        book.update({"rounds": rounds} if rounds else {})
+    _change(change)
+
+
+def round_of(part: str, counter: str, steps: Iterable[Step], long: bool) -> int:
+    """Run the steps of a round that were not run yet on today's sources; the round's executions.
+
+    A round may take longer than a machine is at hand: which steps it has made is in the book
+    until all are. Raises what a step raises.
+    """
+    key = {"sources": sources(f"{part}.a round"), "long": long}
+    old = read().get("rounds", {}).get(part, {})
+    done: dict[str, int] = old["done"] if {k: old.get(k) for k in key} == key else {}
+    for name, step in steps:
+        if name in done:
+            continue
+        before = total(counter)
+        step()
+        done[name] = total(counter) - before
+        _begin(part, {**key, "done": done})
+    _begin(part, None)
+    return sum(done.values())
 
 
 def count(target: str, sanitizer: str, executions: int, seconds: float, command: str,

@@ -22,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +68,9 @@ ROUND = (("address,undefined", "read", 300_000), ("address,undefined", "mirror",
          ("memory", "mirror", 10_000), ("none", "load", 0))
 """What libFuzzer runs in a short round: sanitizer, target, executions; 0 for ten seconds. A long
 round is sixty times as much: more than 20 million under ASan and UBSan."""
+LONG, SLICES, LONGEST = 60, 12, 60
+"""How many short rounds a long one is, the steps in which each program makes them, and the seconds
+after which a step ends that should make the executions of a short round."""
 
 
 class Finding(Exception):
@@ -135,21 +138,17 @@ def _keep(name: str, out: str) -> Finding:
     return Finding(str(path.relative_to(ROOT)))
 
 
-def drive(sanitizer: str, times: int, slice_: int = 1_000_000) -> None:
-    """The driver without feedback, in slices. Raises Finding."""
+def drive(sanitizer: str, times: int) -> None:
+    """The driver without feedback. Raises Finding."""
     name = f"drive-{SHORT_NAME[sanitizer]}"
     program = build(name, "cc", "-DFUZZ_DRIVER", *DRIVER[sanitizer])
-    files = seeds()
-    done = 0
-    while done < times:
-        seed, n = _book.total("fuzz_c.random") // 1000 + 1, min(slice_, times - done)
-        code, out, took = _run([program, "random", n, seed, *files])
-        _book.count("fuzz_c.random", sanitizer, 0 if code else n, took,
-                    _sources.RANDOM, int(code != 0))
-        if code:
-            raise _keep(f"{name}-{seed}", out)
-        say(f"driver, {sanitizer}", n, took)
-        done += n
+    seed = _book.total("fuzz_c.random") // 1000 + 1
+    code, out, took = _run([program, "random", times, seed, *seeds()])
+    _book.count("fuzz_c.random", sanitizer, 0 if code else times, took,
+                _sources.RANDOM, int(code != 0))
+    if code:
+        raise _keep(f"{name}-{seed}", out)
+    say(f"driver, {sanitizer}", times, took)
 
 
 @lru_cache(maxsize=1)
@@ -233,20 +232,26 @@ def afl(seconds: int) -> None:
         f"{stats['corpus_found']} files found")
 
 
-def run(long: bool) -> tuple[()]:
-    """A round of each target. Raises Finding; NotHere after the others, where one cannot be built
-    here."""
-    unit = 60 if long else 1
+def run(long: bool) -> Iterator[_book.Step]:
+    """The steps of a round of each target. They raise Finding; the end raises NotHere where one
+    cannot be built here."""
+    slices = SLICES if long else 1
+    unit = LONG // slices if long else 1
+
+    def each(words: str, step: Callable[[], None]) -> Iterator[_book.Step]:
+        for k in range(slices):
+            yield f"{words}, {k + 1} of {slices}", step
     for sanitizer, times in (("address,undefined", 50_000), ("none", 200_000)):
-        drive(sanitizer, times * unit)
+        yield from each(f"driver, {sanitizer}", partial(drive, sanitizer, times * unit))
     libfuzzer_here, afl_here = has_libfuzzer(), shutil.which("afl-clang-fast")
     if libfuzzer_here:
         for sanitizer, target, runs in ROUND:
-            libfuzzer(sanitizer, 20 * unit if runs else 10 * unit, target, runs * unit or -1)
+            seconds = (LONGEST if runs else 10) * unit
+            yield from each(f"libFuzzer, {target}, {sanitizer}", partial(
+                libfuzzer, sanitizer, seconds, target, runs * unit or -1))
     if afl_here:
-        afl(10 * unit)
+        yield from each("AFL++", partial(afl, 10 * unit))
     absent = [tool for tool, found in (("clang with libFuzzer", libfuzzer_here),
                                        ("afl-clang-fast", afl_here)) if not found]
     if absent:
         raise _book.NotHere(f"not installed: {', '.join(absent)} (tools/evidence/install_fuzz.sh)")
-    return ()

@@ -13,6 +13,8 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 
 from tools import ROOT
 from tools.evidence import _book, _sources
@@ -40,25 +42,22 @@ def _run(name: str, *words: object) -> tuple[int, str]:
 
 
 def drive(rounds: int) -> None:
-    """The driver in slices of rounds, each counted as it ends. Raises Finding."""
-    done = 0
-    while done < rounds:
-        seed, n = _book.total("fuzz_python") + 1, min(SLICE, rounds - done)
-        start = time.monotonic()
-        code, out = _run(f"python-{seed}", "run", n, seed)
-        rows = re.findall(r"^(\w+) (\d+) ([\d.]+)$", out, re.MULTILINE)
-        total = 0
-        for target, executions, seconds in rows:
-            total += int(executions)
-            _book.count(f"fuzz_python.{target}", "none", int(executions), float(seconds),
-                        _sources.PYTHON)
-        if code:
-            _book.count("fuzz_python.unfinished", "none", 0, time.monotonic() - start,
-                        _sources.PYTHON, 1)
-            raise Finding(f"build/fuzz/finding-python-{seed}.txt")
-        rate = total / (time.monotonic() - start)
-        print(f"fuzz_python: {total} executions, {rate:.0f}/s", file=sys.stderr, flush=True)
-        done += n
+    """The driver, each target counted. Raises Finding."""
+    seed = _book.total("fuzz_python") + 1
+    start = time.monotonic()
+    code, out = _run(f"python-{seed}", "run", rounds, seed)
+    rows = re.findall(r"^(\w+) (\d+) ([\d.]+)$", out, re.MULTILINE)
+    total = 0
+    for target, executions, seconds in rows:
+        total += int(executions)
+        _book.count(f"fuzz_python.{target}", "none", int(executions), float(seconds),
+                    _sources.PYTHON)
+    if code:
+        _book.count("fuzz_python.unfinished", "none", 0, time.monotonic() - start,
+                    _sources.PYTHON, 1)
+        raise Finding(f"build/fuzz/finding-python-{seed}.txt")
+    rate = total / (time.monotonic() - start)
+    print(f"fuzz_python: {total} executions, {rate:.0f}/s", file=sys.stderr, flush=True)
 
 
 def atheris(target: str, seconds: int, runs: int = -1) -> None:
@@ -83,15 +82,17 @@ def atheris(target: str, seconds: int, runs: int = -1) -> None:
           f"coverage {covered[0]} to {covered[-1]}", file=sys.stderr, flush=True)
 
 
-def run(long: bool) -> tuple[()]:
-    """The driver, then atheris on each target in turn. Raises Finding; NotHere after the driver,
-    where atheris is missing."""
-    drive(600_000 if long else 3000)
+def run(long: bool) -> Iterator[_book.Step]:
+    """The steps of a round: the driver, then atheris on each target in turn. They raise Finding;
+    the end raises NotHere where atheris is missing."""
+    rounds = range(600_000 // SLICE if long else 1)
+    for k in rounds:
+        yield f"driver, {k + 1} of {len(rounds)}", partial(drive, SLICE if long else 3000)
     if importlib.util.find_spec("atheris") is None:
         raise _book.NotHere("not installed: atheris (tools/evidence/install_fuzz.sh)")
     from tests.fuzz import targets
 
     for target in targets.available():
         runs = FAST.get(target, 0) * (50 if long else 1)
-        atheris(target, LONGEST if runs else 60 if long else 3, runs or -1)
-    return ()
+        yield f"atheris, {target}", partial(
+            atheris, target, LONGEST if runs else 60 if long else 3, runs or -1)
