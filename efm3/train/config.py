@@ -15,6 +15,9 @@ from efm3.arch import ARCHS
 HEADS = ("arcface", "adaface", "cosface")
 """Names of the margin softmax heads; `efm3.train.heads.KINDS` has a row for each."""
 
+STRENGTHS = ("none", "light", "strong")
+"""Strengths of augmentation; `efm3.train.augment.RECIPES` has a recipe for each."""
+
 FREE = ("out", "threads", "workers", "max_minutes", "log_every", "save_every", "compile",
         "channels_last", "device", "eval_pairs", "held_out", "data")
 """Options that may differ after a resume: they do not change what is computed."""
@@ -57,7 +60,9 @@ class Config:
     decay: float = _option("weight decay, of all but 1-d parameters", 0.05, least=0)
     clip: float = _option("maximum norm of the gradient, 0 for no limit", 5.0, least=0)
     seed: int = _option("seed of weights, order and augmentation", 1, least=0, most=(1 << 63) - 1)
-    augment: bool = _option("flip, colour, blur, JPEG, cutout", True, shown="on")
+    augment: str = _option("how the pictures are changed: light is flip, colour, blur, JPEG and "
+                           "cutout, strong also crops, light, pixels and noise", "light",
+                           choices=STRENGTHS)
     bf16: bool = _option("bfloat16 where autocast uses it", False, shown="off")
     channels_last: bool = _option("images as NHWC in memory", True, shown="on")
     compile: bool = _option("torch.compile the network", False, shown="off")
@@ -89,6 +94,10 @@ class Config:
         """
         if not isinstance(stored, dict):
             raise ValueError("the checkpoint holds no options of a run")
+        if isinstance(stored.get("augment"), bool):
+            # So it was before there was a choice of strengths.
+            stored = stored | {"augment": "light" if stored["augment"] else "none"}
+        stored = {f.name: f.default for f in fields(self) if f.name not in FREE} | stored
         for f in fields(self):
             if f.name in stored and not _fits(f, stored[f.name]):
                 raise ValueError(f"the checkpoint says {f.name} {str(stored[f.name])[:40]!r}, "

@@ -18,7 +18,7 @@ from tests.train.standin import Patterns
 
 NEEDS = ("torch",)
 
-SMALL = ("--batch", 4, "--epochs", 2, "--no-augment", "--log-every", 1)
+SMALL = ("--batch", 4, "--epochs", 2, "--augment", "none", "--log-every", 1)
 
 
 def same(a, b):
@@ -38,7 +38,7 @@ def computed(folder):
 
 
 def test_nano_learns_32_identities(run, tmp_path):
-    assert run("--batch", 32, "--epochs", 4, "--no-augment", "--lr", "4e-3", "--warmup", 0.5,
+    assert run("--batch", 32, "--epochs", 4, "--augment", "none", "--lr", "4e-3", "--warmup", 0.5,
                source=Patterns(32, 6)) == 0
     text = (tmp_path / "run" / "log.csv").read_text()
     rows = list(csv.DictReader(text.splitlines()))
@@ -83,7 +83,7 @@ def test_max_minutes_stops_with_a_checkpoint(run, tmp_path, capfd):
 
 
 def test_no_decay_on_flat_parameters(tmp_path):
-    config = Config(data="", out=str(tmp_path), batch=4, decay=0.1, augment=False)
+    config = Config(data="", out=str(tmp_path), batch=4, decay=0.1, augment="none")
     t = loop.Trainer(config, Patterns(4, 4), parallel.World(0, 1, torch.device("cpu")))
     decay = {p.ndim: g["weight_decay"] for g in t.optimizer.param_groups for p in g["params"]}
     assert decay == {1: 0.0, 2: 0.1, 4: 0.1}
@@ -106,7 +106,7 @@ def test_a_diverged_run_says_so(run, monkeypatch, capfd):
 
 def test_validation_scores_each_epoch_and_keeps_the_best(tmp_path):
     scores = iter([0.9, 0.4])
-    config = Config(data="", out=str(tmp_path), batch=4, epochs=2, augment=False)
+    config = Config(data="", out=str(tmp_path), batch=4, epochs=2, augment="none")
     t = loop.Trainer(config, Patterns(2, 4), parallel.World(0, 1, torch.device("cpu")),
                      validate=lambda model: next(scores) if not model.training else None)
     assert t.run()

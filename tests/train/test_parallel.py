@@ -47,7 +47,7 @@ def torchrun(out, *options, processes=2):
     return said
 
 
-OPTIONS = ("--data", CLASSES, "--batch", 4, "--steps", 2, "--no-augment", "--warmup", 0,
+OPTIONS = ("--data", CLASSES, "--batch", 4, "--steps", 2, "--augment", "none", "--warmup", 0,
            "--log-every", 1)
 
 
@@ -61,7 +61,7 @@ def double(monkeypatch):
 
 def by_halves(out, halves):
     """One process that does the step of two: each half by itself, gradients meaned."""
-    config = Config(data="", out=str(out), batch=4, steps=2, augment=False, warmup=0.0)
+    config = Config(data="", out=str(out), batch=4, steps=2, augment="none", warmup=0.0)
     source = Patterns(CLASSES, 4)
     t = loop.Trainer(config, source, parallel.World(0, 1, torch.device("cpu")))
     feeds = [Batches(len(source), 4, config.seed, r, halves) for r in range(halves)]

@@ -13,7 +13,7 @@ from tests.train.standin import Patterns
 
 NEEDS = ("torch",)
 
-SMALL = ("--batch", 4, "--steps", 4, "--no-augment", "--log-every", 1)
+SMALL = ("--batch", 4, "--steps", 4, "--augment", "none", "--log-every", 1)
 
 
 def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):

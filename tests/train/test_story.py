@@ -21,7 +21,7 @@ from tools.gen.json_forms import FORMS, problems
 
 NEEDS = ("torch", "PIL")
 
-SMALL = ("--batch", 4, "--steps", 2, "--no-augment", "--threads", 1)
+SMALL = ("--batch", 4, "--steps", 2, "--augment", "none", "--threads", 1)
 
 
 def meta(path):
