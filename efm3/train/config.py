@@ -19,7 +19,7 @@ STRENGTHS = ("none", "light", "strong")
 """Strengths of augmentation; `efm3.train.augment.RECIPES` has a recipe for each."""
 
 FREE = ("out", "threads", "workers", "max_minutes", "log_every", "save_every", "compile",
-        "channels_last", "device", "eval_pairs", "held_out", "data")
+        "channels_last", "device", "eval_pairs", "held_out", "data", "teacher")
 """Options that may differ after a resume: they do not change what is computed."""
 
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -63,6 +63,10 @@ class Config:
     augment: str = _option("how the pictures are changed: light is flip, colour, blur, JPEG and "
                            "cutout, strong also crops, light, pixels and noise", "light",
                            choices=STRENGTHS)
+    ema: float = _option("the file is a moving average of the steps, of which this part stays from "
+                         "step to step, such as 0.999; 0 for none", 0.0, least=0, most=0.999999)
+    teacher: str = _option("an EFM3 file or a checkpoint to learn from besides", "", shown="")
+    distill: float = _option("weight of the teacher's loss", 1.0, least=0)
     bf16: bool = _option("bfloat16 where autocast uses it", False, shown="off")
     channels_last: bool = _option("images as NHWC in memory", True, shown="on")
     compile: bool = _option("torch.compile the network", False, shown="off")

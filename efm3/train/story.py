@@ -21,7 +21,7 @@ LIMITS = ("Trained on procedurally drawn identities only. Not evaluated on photo
 FOLDS = "10 folds, each with the threshold that is best on the other nine"
 UNSEEN = "no identity was trained on"
 RECIPE = ("head", "margin", "scale", "margin_warmup", "batch", "lr", "warmup", "decay", "clip",
-          "augment", "bf16")
+          "augment", "ema", "bf16")
 
 
 def training_data(run: dict[str, Any]) -> str:
@@ -57,9 +57,25 @@ def held_out(got: Scores, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def shared(run: dict[str, Any]) -> int | None:
-    """Identities of the held-out pairs that were trained on; None where that is not known."""
+    """Identities of the held-out pairs that were trained on; None where that is not known.
+
+    What a teacher was trained on counts too: it hands that down.
+    """
     facts = sets.facts(run["config"]["held_out"])
-    return spec.in_common(run["drawn"], facts) if run["drawn"] and facts else None
+    teacher = run.get("teacher")
+    seen = [run["drawn"]] + ([teacher["drawn"]] if teacher else [])
+    counts = [spec.in_common(own, facts) if own and facts else None for own in seen]
+    if any(counts):
+        return max(n for n in counts if n)
+    return None if None in counts else 0
+
+
+def _recipe(run: dict[str, Any]) -> dict[str, Any]:
+    config = run["config"]
+    said = {k: config[k] for k in RECIPE}
+    if teacher := run.get("teacher"):
+        said |= {"distill": config["distill"], "teacher": f"sha256 {teacher['sha256']}"}
+    return said | {"optimizer": "AdamW, cosine", "processes": run["processes"]}
 
 
 def meta(checkpoint: dict[str, Any], run: dict[str, Any], held: Scores | None) -> dict[str, Any]:
@@ -81,8 +97,7 @@ def meta(checkpoint: dict[str, Any], run: dict[str, Any], held: Scores | None) -
         "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "epochs": round(last.get("epoch", 0), 3), "steps": checkpoint["step"],
         "identities": checkpoint["classes"],
-        "recipe": {k: config[k] for k in RECIPE} | {"optimizer": "AdamW, cosine",
-                                                    "processes": run["processes"]},
+        "recipe": _recipe(run),
         "machine": f"{device}, {machine['threads']} thread(s)",
         "seconds_per_epoch": round(seconds, 1), "scores": scores, "commit": run["commit"],
     }

@@ -24,6 +24,8 @@ SMALL = ("--batch", 4, "--epochs", 2, "--augment", "none", "--log-every", 1)
 def same(a, b):
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same(v, w) for v, w in zip(a, b, strict=True))
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
@@ -46,10 +48,11 @@ def test_nano_learns_32_identities(run, tmp_path):
     assert float(rows[-1]["train_acc"]) > 0.95, rows
 
 
-@pytest.mark.parametrize("after", [2, 4, 5])
-def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, after):
+@pytest.mark.parametrize("after,more", [(2, ()), (4, ("--ema", 0.9)),
+                                        (5, ("--ema", 0.9, "--augment", "strong"))])
+def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, after, more):
     """Stopped in mid-epoch by a signal, at an epoch's end, and in the second epoch."""
-    assert run(*SMALL, out=tmp_path / "whole") == 0
+    assert run(*SMALL, *more, out=tmp_path / "whole") == 0
     real = loop.Trainer._count
 
     def killed(self, *args):
@@ -58,7 +61,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, af
             signal.raise_signal(signal.SIGTERM)
     with monkeypatch.context() as m:
         m.setattr(loop.Trainer, "_count", killed)
-        assert run(*SMALL, out=tmp_path / "halves") == 75
+        assert run(*SMALL, *more, out=tmp_path / "halves") == 75
     assert checkpoint.load(tmp_path / "halves" / "last.pt")["step"] == after
     assert run("--resume", out=tmp_path / "halves") == 0
     assert same(computed(tmp_path / "whole"), computed(tmp_path / "halves"))
