@@ -81,8 +81,8 @@ class Config:
     save_every: float = _option("minutes between checkpoints", 5.0, least=0)
     eval_pairs: str = _option("pairs that score each epoch, as `efm3 eval` takes them; best.pt "
                               "follows the score", "", shown="")
-    held_out: str = _option("pairs that score the finished file, by the C engine; the scores go "
-                            "into its meta", "", shown="")
+    held_out: str = _option("pairs that score the finished file, by the C engine; several sets "
+                            "with commas between; the scores go into its meta", "", shown="")
     licence: str = _option("licence of the weights, an SPDX expression", "Apache-2.0")
     note: str = _option("the file's description", "", shown="")
 

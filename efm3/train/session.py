@@ -144,9 +144,9 @@ def _pairs(config: Config, run: dict[str, Any]) -> Callable[[MobileFaceNet], flo
     What is wrong with either is found now and not after the training.
     Raises ValueError for held-out pairs of identities that are trained on.
     """
-    if config.held_out:
-        sets.check(config.held_out)
-        if seen := story.shared(run):
-            raise ValueError(f"--held-out {config.held_out}: {seen} of its identities are trained "
+    for words in story.held_out_sets(config.held_out) if config.held_out else ():
+        sets.check(words)
+        if seen := story.shared(run, words):
+            raise ValueError(f"--held-out {words}: {seen} of its identities are trained "
                              "on; choose others (--first, or the fourth number of synth:)")
     return scoring.validator(config.eval_pairs) if config.eval_pairs else None

@@ -111,10 +111,13 @@ def test_two_processes_equal_one_that_means_the_halves(two, double, tmp_path):
 
 
 def test_the_sharded_head_equals_the_plain_one(two, tmp_path):
-    """Five classes over two processes: unequal shares, one form of checkpoint."""
-    torchrun(tmp_path, *OPTIONS, "--shard-head")
+    """Five classes over two processes: unequal shares, one form of checkpoint. The average beside
+    it changes no step."""
+    torchrun(tmp_path, *OPTIONS, "--shard-head", "--ema", 0.9)
     sharded = checkpoint.load(tmp_path / "last.pt")
-    close(sharded, two[0])
+    close(sharded | {"model": state.raw(sharded)}, two[0])
+    with pytest.raises(AssertionError, match="stem"):
+        close(sharded, two[0])
     assert sharded["head"]["weight"].shape == (CLASSES, 256)
     have, want = sharded["history"][0], two[0]["history"][0]
     assert have["train_acc"] == want["train_acc"]
