@@ -143,3 +143,32 @@ def test_a_round_of_a_part_that_counts_is_its_figure(book, monkeypatch):
     book.run = finds
     assert evidence.renew("fake", True, True, False) == 1
     assert _book.read()["figures"]["fake"]["a round"]["numbers"] == {"executions": 7}
+
+
+@pytest.mark.parametrize("alone", [0, 77])
+def test_a_timeout_counts_where_its_input_is_slow_alone(book, monkeypatch, tmp_path, alone):
+    monkeypatch.setattr(fuzz, "WORK", tmp_path)
+    monkeypatch.setattr(fuzz, "TARGETS", {"load": fuzz.Target([], tmp_path / "grown")})
+    monkeypatch.setattr(fuzz, "libfuzzer_program", lambda *words: tmp_path / "program")
+    monkeypatch.setattr(fuzz, "seeds", list)
+    kept, asked = tmp_path / "finding-libfuzzer-load-plain-timeout-0a", []
+
+    def run(command):
+        asked.append([str(word) for word in command])
+        if str(kept) in asked[-1]:
+            return alone, "", 0.1
+        if len(asked) == 1:
+            kept.write_bytes(b"x")
+            return 70, f"Test unit written to {kept}\nnumber_of_executed_units: 400\n", 20.0
+        return 0, "number_of_executed_units: 600\n", 5.0
+    monkeypatch.setattr(fuzz, "_run", run)
+    monkeypatch.setattr(fuzz, "_keep", lambda name, out: fuzz.Finding(name))
+    if alone:
+        with pytest.raises(fuzz.Finding):
+            fuzz.libfuzzer("none", 100, runs=1000)
+    else:
+        fuzz.libfuzzer("none", 100, runs=1000)
+        assert "-runs=600" in asked[2] and "-max_total_time=80" in asked[2]
+    row, = _book.read()["counters"]["fuzz_c.libfuzzer.load"]
+    assert (row["executions"], row["findings"]) == ((400, 1) if alone else (1000, 0))
+    assert kept.exists() == bool(alone)

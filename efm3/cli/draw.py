@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from efm3.cli import Finite, json_option
-from efm3.drawn.spec import MOST_IDENTITIES
+from efm3.drawn.spec import MOST_IDENTITIES, PLAIN, SETTINGS
 from efm3.extras import need
 from efm3.findings import printable
 from efm3.texts import dumps
@@ -60,7 +60,7 @@ def _faces(options: dict[str, Any]) -> Any:
         raise click.UsageError(f"--device {printable(device)}: {printable(reason)}") from None
     try:
         return Faces(options["seed"], options["first"], options["identities"], options["shots"],
-                     spread=options["spread"], device=device)
+                     spread=options["spread"], setting=options["setting"], device=device)
     except MemoryError:
         raise click.UsageError(f"--identities {options['identities']}: more than fits into "
                                "memory") from None
@@ -77,6 +77,8 @@ def _common(identities: int, shots: int) -> Callable[[Any], Any]:
                          metavar="DEVICE", help="a torch device"),
             click.option("--spread", type=Finite(0.0, 2.0), default=1.0,
                          show_default=True, help="distance between identities: less is harder"),
+            click.option("--setting", type=click.Choice(SETTINGS), default=PLAIN,
+                         show_default=True, help="how shots are taken"),
             click.option("--shots", type=click.IntRange(1, 2**31 - 1), default=shots,
                          show_default=True, help="pictures of each identity"),
             click.option("--identities", type=click.IntRange(1, MOST_IDENTITIES),
@@ -111,7 +113,7 @@ def command() -> None:
 def _write(kind: str, out: Path, options: dict[str, Any], total: Callable[[Any], int],
            work: Callable[[Any, Progress], Any]) -> None:
     """Draw, and print what was written: `total` counts the pictures, `work` writes them."""
-    from efm3.drawn.faces import Occupied, describe
+    from efm3.drawn.faces import Occupied
 
     faces = _faces(options)
     start = time.perf_counter()
@@ -125,7 +127,7 @@ def _write(kind: str, out: Path, options: dict[str, Any], total: Callable[[Any],
         raise click.ClickException(f"{printable(str(out))}: {e}") from None
     except MemoryError:
         raise click.ClickException("the pictures do not fit into memory") from None
-    drawn = describe(faces.seed, faces.first, faces.classes, faces.shots, faces.spread)
+    drawn = faces.describe()
     facts = {"kind": kind, "out": str(out), "pictures": count, "identities": faces.classes,
              "seconds": round(time.perf_counter() - start, 3), "drawn": drawn}
     _report(options["as_json"], facts,

@@ -30,9 +30,10 @@ def _ladder(t: Tensor, *steps: tuple[float, float, float]) -> Colour:
 
 def skin_colour(i: SimpleNamespace, n: SimpleNamespace) -> Colour:
     """[N, 1] each, from 0 to little more than 1."""
-    r, g, b = _ladder(i.skin_tone + n.tan, (0.97, 0.80, 0.70), (0.84, 0.60, 0.46),
-                      (0.33, 0.20, 0.14))
-    return r * (1.0 + 0.02 * i.skin_hue), g, b * (1.0 - 0.05 * i.skin_hue)
+    r, g, b = _ladder(i.skin_tone + n.tan, (0.99, 0.78, 0.67), (0.86, 0.57, 0.43),
+                      (0.36, 0.20, 0.13))
+    hue = i.skin_hue.clamp(-2.5, 2.5)
+    return r * (1.0 + 0.02 * hue), g, b * (1.0 - 0.05 * hue)
 
 
 def hair_colour(i: SimpleNamespace) -> Colour:
@@ -49,15 +50,16 @@ def _skin(i: SimpleNamespace, n: SimpleNamespace, x: Tensor, y: Tensor, ax: Tens
     shade = noise(x * 0.7 + tx, y * 0.7 + ty) * (i.mottle * 0.035) + 1.0
     shade = shade + noise(x * 2.6 + ty, y * 2.6 + tx) * (i.mottle * 0.02)
     # Where little light comes: eye sockets, beside the nose, under the lip, folds.
-    shade = shade - bump(oval(ax - i.eye_apart + 3.0, y - i.eye_y + 2.0, 13.0, 9.0)) * 0.14
+    shade = shade - bump(oval(ax - i.eye_apart + 3.0, y - i.eye_y + 2.0, 13.0, 9.0)) * i.socket
     shade = shade - bump(oval(ax - i.eye_apart, y - i.eye_y - 6.5, 9.0, 3.5)) * (
         i.eye_bags.clamp(min=0.0) * 0.3)
-    shade = shade - bump(oval(ax - i.ala_x - 2.6, y - i.nose_y - 0.5, 1.8, 5.0)) * 0.25
+    shade = shade - bump(oval(ax - i.ala_x - 2.6, y - i.nose_y - 0.5, 1.8, 5.0)) * (
+        i.nose_side.clamp(min=0.0))
     below = y - i.mouth_y - i.lip_lower - 3.5
-    shade = shade - bump(oval(x, below, i.mouth_width * 0.7, 3.0)) * 0.14
+    shade = shade - bump(oval(x, below, i.mouth_width * 0.7, 3.0)) * i.lip_under
     along = (y - i.nose_y) / (i.mouth_y - i.nose_y)
     fold = ax - i.ala_x - 3.0 - along * (i.mouth_width * 1.15 - i.ala_x)
-    deep = n.smile.clamp(min=0.0) * 0.15 + i.wrinkles.clamp(min=0.0) * 0.25 + 0.06
+    deep = n.smile.clamp(min=0.0) * 0.15 + i.wrinkles.clamp(min=0.0) * 0.25 + i.fold.clamp(min=0.0)
     off = (along - 0.5) * 1.6
     shade = shade - bump(fold * fold * 0.13) * bump(off * off) * deep
     wave = y * 0.17 + i.texture_x
@@ -93,17 +95,18 @@ def _eyes(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor, y: Te
     ye = y - i.eye_y - sign * i.lean_eyes + xe * i.eye_tilt
     share = xe / i.eye_width
     lens = 1.0 - share * share
-    gap = i.eye_open * n.squint * (1.0 - n.blink * 0.97)
-    upper, lower = lens * gap * 1.15, lens * gap * 0.7
+    gap = i.eye_open.clamp(min=1.0) * n.squint * (1.0 - n.blink * 0.97)
+    skew = lens * (1.0 + share * i.eye_skew)
+    upper, lower = skew * gap * 1.15, lens * gap * i.eye_low.clamp(min=0.3)
     within = ramp(lens, 0.12)
     white = ramp(ye + upper, 1.1) * ramp(lower - ye, 1.1) * within
     crease = ye + upper + i.eye_crease
-    fold = bump(crease * crease * 0.7) * ramp(lens + 0.15, 0.3) * 0.3
+    fold = bump(crease * crease * 0.7) * ramp(lens + 0.15, 0.3) * i.crease.clamp(0.0, 0.8)
     base = (base[0] * (1.0 - fold), base[1] * (1.0 - fold), base[2] * (1.0 - fold))
     gx, gy = sign * xe - n.gaze_x, ye - n.gaze_y + 0.4
     r = (gx * gx + gy * gy).sqrt_()
     lid = 1.0 - bump((ye + upper) * 0.35 * ((ye + upper) * 0.35)) * 0.35
-    base = blend(base, (lid * 0.93, lid * 0.90, lid * 0.88), white)
+    base = blend(base, tuple(lid * c * i.eye_white for c in (0.93, 0.90, 0.88)), white)
     iris = _ladder(i.iris_light * 0.28 + 0.25, (0.14, 0.08, 0.05), (0.34, 0.24, 0.12),
                    (0.45, 0.60, 0.66))
     hue = i.iris_hue * 0.06
@@ -116,7 +119,7 @@ def _eyes(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor, y: Te
     glint = oval(gx + 1.2 - n.light_x, gy + 1.2, 1.2, 1.2)
     base = blend(base, (0.95, 0.95, 0.95), white * bump(glint) * 0.9)
     lash = (ye + upper) * (0.95 - n.makeup.clamp(min=0.0) * 0.3)
-    lash = bump(lash * lash) * within * 0.85
+    lash = bump(lash * lash) * within * i.lash.clamp(0.15, 1.0)
     base = blend(base, (0.08, 0.05, 0.04), lash)
 
     xb = xe - i.brow_shift
@@ -125,15 +128,17 @@ def _eyes(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor, y: Te
     yb = yb + (1.0 - bend * bend) * i.brow_arch - 1.0 - xb * i.brow_tilt
     thick = i.brow_thick.clamp(min=0.6) * (1.1 - (xb / i.brow_length + 1.0) * 0.3)
     brow = ramp(thick - yb.abs(), 1.6) * ramp(i.brow_length - xb.abs(), 5.0)
-    brow = brow * (noise(x * 3.0 + y, y * 2.0) * 0.12 + i.brow_dark).clamp_(0.1, 1.0)
-    return blend(base, (dark[0] * 0.8, dark[1] * 0.8, dark[2] * 0.8), brow)
+    brow = brow * (noise(x * 3.0 + y, y * 2.0) * i.brow_rough + i.brow_dark).clamp_(0.1, 1.0)
+    return blend(base, tuple(c * i.brow_tone.clamp(min=0.2) for c in dark), brow)
 
 
 def _mouth(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor,
            y: Tensor) -> tuple[Colour, Tensor]:
     """Nostrils and lips; also where the lips are."""
     ax = x.abs()
-    hole = bump(oval(ax - i.ala_x * 0.6, y - i.nose_y - 3.6, 2.8, 1.9)) * 0.75
+    size = i.nostril_size.clamp(min=0.4)
+    hole = bump(oval(ax - i.ala_x * 0.6, y - i.nose_y - 3.6, size * 2.8, size * 1.9))
+    hole = hole * i.nostril.clamp(0.1, 1.0)
     width = i.mouth_width * (1.0 + n.smile * 0.08)
     share = x / width
     lens = 1.0 - share * share
@@ -147,15 +152,16 @@ def _mouth(i: SimpleNamespace, n: SimpleNamespace, base: Colour, x: Tensor,
     within = ramp(lens, 0.12)
     lips = ramp(yl + gap * 0.35 + upper, 1.3) * ramp(gap + lower - yl, 1.6) * within
     red = (i.lip_red + n.makeup.clamp(min=0.0) * 0.35).clamp(0.1, 1.0)
-    tint = tuple(mix(c, d, red * 0.75) for c, d in zip(skin_colour(i, n), (0.66, 0.21, 0.22),
-                                                       strict=True))
+    red_of_lips = (i.lip_tint, 0.21, (i.lip_tint - 0.66) * 0.5 + 0.22)
+    tint = tuple(mix(c, d, red * 0.75) for c, d in zip(skin_colour(i, n), red_of_lips, strict=True))
     tint = tuple(c * 0.9 for c in tint)
     base = blend(base, tint, lips * 0.95)
     inside = ramp(yl + gap * 0.35, 1.0) * ramp(gap - yl, 1.0) * ramp(gap - 0.5, 0.8)
     base = blend(base, (0.16, 0.05, 0.05), inside)
     teeth = inside * ramp(gap * 0.45 - yl, 0.8) * ramp(n.smile - 0.1, 0.3)
     base = blend(base, (0.88, 0.85, 0.80), teeth * 0.9)
-    line = bump(yl * yl * 0.7) * ramp(lens + 0.06, 0.2) * (1.0 - ramp(gap - 0.5, 0.8)) * 0.65
+    line = bump(yl * yl * 0.7) * ramp(lens + 0.06, 0.2) * (1.0 - ramp(gap - 0.5, 0.8))
+    line = line * i.lip_line.clamp(0.1, 1.0)
     corner = bump(oval(ax - width, yl, 2.6, 1.8)) * 0.35
     return blend(base, (0.12, 0.04, 0.04), torch.maximum(torch.maximum(line, corner), hole)), lips
 
@@ -184,7 +190,8 @@ def paint(i: SimpleNamespace, n: SimpleNamespace, rest: Point,
     _put(colour, low, part)
     strong = (i.beard + n.shave * (i.beard > 0.0)).clamp(0.0, 1.0)
     stubble = noise(x * 2.4, y * 1.7 + n.hair_x)
-    cheek = ramp(y - i.beard_top - 12.0 + ax * 0.55 + stubble, 7.0) * ramp(z - 2.0, 12.0)
+    cheek = ramp(y - i.beard_top - 12.0 + ax * 0.55 + stubble, 7.0) * ramp(i.goatee - ax, 8.0)
+    cheek = cheek * ramp(z - 2.0, 12.0)
     lip = bump(oval(x, y - i.mouth_y + 6.0, i.mouth_width * 1.35, 6.5))
     hairs = torch.maximum(cheek * strong, (lip * 2.0).clamp(max=1.0)
                           * (i.moustache + strong * 0.8).clamp(0.0, 1.0))
@@ -193,9 +200,11 @@ def paint(i: SimpleNamespace, n: SimpleNamespace, rest: Point,
     _put(colour, high, _eyes(i, n, _rows(colour, high), x[:, high], y[:, high], ax[:, high], dark))
 
     rough = noise(x * 0.9 + n.hair_x, y * 0.4 + z * 0.7)
-    strands = noise(x * 1.7 + z * 1.3 + i.hair_wave * 4.0, y * 0.28 + z * 0.2 + n.hair_x)
-    strands = strands * 0.16 + rough * 0.07 + 0.95
-    cover = hair(i, n, x, y, z, rough * 1.4)
+    strands = noise(x * 1.7 + z * 1.3 + i.hair_wave * 4.0,
+                    (y * 0.28 + z * 0.2) * i.hair_curl.clamp(min=0.3) + n.hair_x)
+    strands = strands * i.hair_coarse.clamp(0.03, 0.35) + rough * 0.07 + 0.95
+    cover = hair(i, n, x, y, z, rough * i.hair_rough.clamp(min=0.2),
+                 i.hair_soft.clamp(min=0.5))
     colour = blend(colour, tuple(strands * c for c in dark), cover)
     rise = n.hat_line - y - ax * ax * 0.004
     cap = ramp(rise, 1.2) * n.hat

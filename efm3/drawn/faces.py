@@ -16,10 +16,10 @@ from torch import Tensor
 from efm3.drawn.identity import DIM, SPREAD, identities
 from efm3.drawn.nuisance import nuisances
 from efm3.drawn.scene import SIDE, render
-from efm3.drawn.spec import FACTS, Facts
+from efm3.drawn.spec import FACTS, PLAIN, SETTINGS, Facts
 from efm3.source import replace
 
-FORMAT = 1  # version of the cache and of the pictures: it grows when a seed's pictures change
+FORMAT = 2  # version of the cache and of the pictures: it grows when a seed's pictures change
 
 
 class Occupied(OSError):
@@ -34,12 +34,15 @@ class Faces:
     """
 
     def __init__(self, seed: int, first: int, count: int, shots: int, *,
-                 spread: float = SPREAD, device: torch.device | str | None = None):
+                 spread: float = SPREAD, setting: str = PLAIN,
+                 device: torch.device | str | None = None):
+        if setting not in SETTINGS:
+            raise ValueError(f"setting is {setting!r}, not one of {', '.join(SETTINGS)}")
         if first < 0 or count < 1 or shots < 1:
             raise ValueError(f"wanted first >= 0, count >= 1, shots >= 1; "
                              f"found {first}, {count}, {shots}")
         self.seed, self.first, self.classes, self.shots = seed, first, count, shots
-        self.spread, self.device = spread, device
+        self.spread, self.setting, self.device = spread, setting, device
         self.vectors = identities(seed, first, count, spread)
 
     def __len__(self) -> int:
@@ -55,19 +58,21 @@ class Faces:
         if len(at) and (int(at.min()) < 0 or int(at.max()) >= len(self)):
             raise IndexError(f"index {int(at.min())} … {int(at.max())} of {len(self)} pictures")
         label, shot = at // self.shots, at % self.shots
-        vector = nuisances(self.seed, (label + self.first).numpy(), shot.numpy())
+        vector = nuisances(self.seed, (label + self.first).numpy(), shot.numpy(), self.setting)
         pictures = render(self.vectors[label], vector, device=self.device)
         return pictures, label.to(pictures.device)
 
     def describe(self) -> Facts:
         """All that is needed to draw the same pictures again."""
-        return describe(self.seed, self.first, self.classes, self.shots, self.spread)
+        return describe(self.seed, self.first, self.classes, self.shots, self.spread,
+                        self.setting)
 
 
-def describe(seed: int, first: int, classes: int, shots: int, spread: float = SPREAD) -> Facts:
+def describe(seed: int, first: int, classes: int, shots: int, spread: float = SPREAD,
+             setting: str = PLAIN) -> Facts:
     """All that is needed to draw these pictures again."""
     return {"format": FORMAT, "seed": seed, "first": first, "classes": classes,
-            "shots": shots, "spread": spread, "dim": DIM, "side": SIDE}
+            "shots": shots, "spread": spread, "setting": setting, "dim": DIM, "side": SIDE}
 
 
 def cache(path: str | os.PathLike[str], faces: Faces, *, batch: int = 256,
@@ -129,6 +134,10 @@ def open_folder(folder: Path, facts: Facts) -> bool:
                 found = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 found = None
+            old = found.get("format") if isinstance(found, dict) else None
+            if isinstance(old, int) and old != facts["format"]:
+                raise Occupied(f"holds pictures of format {old}, {path.name} says; this program "
+                               f"draws format {facts['format']}")
             if found != facts:
                 raise Occupied(f"holds other pictures, {path.name} says")
             return path is done

@@ -3,7 +3,8 @@
 """Identities: one number per trait, of mean 0 and variance 1, and each trait's mean and spread.
 
 Lengths are pixels of the aligned 112 × 112 crop, from its middle: x to the right, y down, z out of
-the picture. A trait's value is mean + spread × number.
+the picture. A trait's value is mean + spread × number. Means and spreads were set by hand first and
+then measured one by one (docs/drawn.md): a change stays where real photographs are nearer with it.
 """
 
 from __future__ import annotations
@@ -21,51 +22,76 @@ SPREAD = 1.0
 # name, mean, spread
 TRAITS = (
     # skull and jaw
-    ("skull_width", 1.0, 0.05), ("skull_height", 1.0, 0.06), ("skull_depth", 1.0, 0.05),
-    ("forehead", 0.0, 1.8), ("temples", 1.2, 1.0), ("face_length", 1.0, 0.045),
-    ("jaw_width", 0.0, 0.07), ("jaw_taper", 0.12, 0.06), ("jaw_corner", 1.0, 1.5),
-    ("chin_y", 53.0, 2.0), ("chin_out", 7.0, 2.4), ("chin_width", 12.0, 2.2),
-    ("chin_cleft", -0.5, 1.0), ("cheekbone", 2.5, 1.5), ("cheekbone_y", 10.0, 2.0),
-    ("cheeks", 0.5, 2.0),
+    ("skull_width", 0.991, 0.0482), ("skull_height", 1.11, 0.0962), ("skull_depth", 0.989, 0.0775),
+    ("forehead", -0.925, 2.83), ("temples", -0.806, 1.62), ("face_length", 1.13, 0.0692),
+    ("jaw_width", 0.0322, 0.0982), ("jaw_taper", 0.0562, 0.0955), ("jaw_corner", 1.97, 2.69),
+    ("chin_y", 58.6, 3.2), ("chin_out", 9.41, 3.86), ("chin_width", 11.3, 3.57),
+    ("chin_cleft", -0.523, 1.6), ("cheekbone", 2.84, 2.18), ("cheekbone_y", 12.2, 3.01),
+    ("cheeks", 1.17, 2.66),
     # eyes
-    ("eye_apart", 17.6, 1.1), ("eye_y", -4.5, 1.3), ("eye_width", 8.3, 0.8),
-    ("eye_open", 3.5, 0.7), ("eye_tilt", 0.05, 0.09), ("eye_crease", 2.4, 0.9),
-    ("eye_depth", 5.0, 1.5), ("eye_bulge", 3.0, 0.9), ("iris_size", 3.8, 0.3),
-    ("iris_hue", 0.0, 1.0), ("iris_light", 0.0, 1.0), ("eye_bags", 0.25, 0.3),
+    ("eye_apart", 16.5, 0.866), ("eye_y", -3.95, 1.4), ("eye_width", 11.3, 1.18),
+    ("eye_open", 1.81, 1.22), ("eye_tilt", -0.0874, 0.0752), ("eye_crease", 1.75, 1.12),
+    ("eye_depth", 3.51, 1.85), ("eye_bulge", 4.92, 1.36), ("iris_size", 3.11, 0.481),
+    ("iris_hue", -0.525, 1.62), ("iris_light", 2.19, 1.61), ("eye_bags", 0.637, 0.451),
     # brows
-    ("brow_y", -10.5, 1.4), ("brow_thick", 1.7, 0.5), ("brow_length", 10.5, 1.2),
-    ("brow_arch", 2.0, 1.2), ("brow_tilt", 0.0, 0.09), ("brow_dark", 0.7, 0.16),
-    ("brow_shift", 1.0, 1.3), ("brow_ridge", 3.0, 1.3),
+    ("brow_y", -10.8, 1.65), ("brow_thick", 2.07, 0.652), ("brow_length", 7.46, 1.54),
+    ("brow_arch", 0.137, 1.17), ("brow_tilt", 0.0077, 0.116), ("brow_dark", 0.742, 0.214),
+    ("brow_shift", 0.901, 1.65), ("brow_ridge", 4.14, 1.72),
     # nose
-    ("nose_y", 15.7, 1.6), ("nose_root", -6.0, 2.0), ("nose_bridge", 5.0, 1.5),
-    ("nose_tip", 15.0, 2.6), ("nose_hump", 0.5, 1.4), ("nose_thin", 5.6, 0.8),
-    ("nose_wide", 8.2, 1.0), ("ala_x", 7.2, 1.0), ("ala_out", 5.0, 1.2), ("nose_under", 8.0, 1.0),
-    ("nose_bend", 0.0, 0.8),
+    ("nose_y", 14.3, 1.56), ("nose_root", -5.49, 3.22), ("nose_bridge", 4.1, 2.3),
+    ("nose_tip", 11.9, 3.86), ("nose_hump", -1.89, 2.21), ("nose_thin", 3.14, 1.24),
+    ("nose_wide", 8.69, 1.56), ("ala_x", 9.69, 1.56), ("ala_out", 4.06, 1.85),
+    ("nose_under", 11.8, 1.58), ("nose_bend", 0.179, 1.28),
     # mouth
-    ("mouth_y", 36.5, 1.5), ("mouth_width", 14.4, 1.5), ("lip_upper", 3.9, 1.0),
-    ("lip_lower", 5.4, 1.1), ("lip_bow", 1.0, 0.5), ("lip_out", 2.5, 0.9),
-    ("lip_red", 0.6, 0.2), ("mouth_curve", 0.0, 0.7), ("philtrum", 0.8, 0.5),
+    ("mouth_y", 30.9, 1.77), ("mouth_width", 14.7, 1.54), ("lip_upper", 1.66, 1.57),
+    ("lip_lower", 5.28, 1.8), ("lip_bow", 1.17, 0.803), ("lip_out", 2.08, 1.43),
+    ("lip_red", 0.437, 0.318), ("mouth_curve", -1.45, 1.08), ("philtrum", 0.933, 1.05),
     # ears
-    ("ear_size", 1.0, 0.12), ("ear_out", 8.0, 2.5), ("ear_y", 7.0, 2.2), ("ear_lobe", 0.0, 1.0),
+    ("ear_size", 1.05, 0.192), ("ear_out", 9.73, 4.02), ("ear_y", 8.83, 3.53),
+    ("ear_lobe", 0.409, 1.61),
     # skin
-    ("skin_tone", 0.42, 0.27), ("skin_hue", 0.0, 1.0), ("blush", 0.3, 0.25),
-    ("mottle", 0.5, 0.3), ("freckles", -0.6, 0.8), ("wrinkles", 0.0, 0.5), ("shine", 0.12, 0.06),
-    ("texture_x", 0.0, 60.0), ("texture_y", 0.0, 60.0),
+    ("skin_tone", 0.598, 0.324), ("skin_hue", 0.538, 1.6), ("blush", 0.525, 0.403),
+    ("mottle", 0.679, 0.477), ("freckles", -0.992, 1.28), ("wrinkles", 0.45, 0.678),
+    ("shine", 0.231, 0.0947),
+    # where in the noise the skin lies
+    ("texture_x", 19.4, 96.5), ("texture_y", -1.9, 96.0),
     # hair
-    ("hair_tone", 0.3, 0.26), ("hair_red", 0.2, 0.25), ("hair_grey", -0.5, 0.6),
-    ("hair_line", -40.0, 6.5), ("hair_curve", 0.010, 0.009), ("hair_peak", 0.0, 2.0),
-    ("hair_side", 8.0, 8.0), ("hair_long", -0.3, 1.0), ("hair_thick", 5.0, 3.0),
-    ("fringe", -0.8, 1.0), ("parting", 0.0, 0.1), ("hair_wave", 0.0, 1.0),
+    ("hair_tone", 0.289, 0.333), ("hair_red", -0.265, 0.4), ("hair_grey", -0.204, 0.768),
+    ("hair_line", -46.2, 3.91), ("hair_curve", 0.00431, 0.0128), ("hair_peak", 2.08, 3.11),
+    ("hair_side", 9.88, 12.8), ("hair_long", -0.36, 1.28), ("hair_thick", 7.59, 4.79),
+    ("fringe", -0.717, 1.28), ("parting", 0.021, 0.161), ("hair_wave", 0.106, 1.6),
     # beard
-    ("beard", -0.6, 0.8), ("beard_top", 26.0, 4.0), ("moustache", -0.5, 0.7),
+    ("beard", -1.06, 1.2), ("beard_top", 25.9, 6.39), ("moustache", -0.00147, 0.84),
     # marks: moles and a scar
-    ("mole1_x", 0.0, 16.0), ("mole1_y", 22.0, 14.0), ("mole1_size", 0.6, 0.9),
-    ("mole2_x", 0.0, 20.0), ("mole2_y", 5.0, 20.0), ("mole2_size", 0.2, 0.9),
-    ("mole3_x", 0.0, 18.0), ("mole3_y", -20.0, 12.0), ("mole3_size", 0.0, 0.9),
-    ("scar_x", 0.0, 20.0), ("scar_y", 10.0, 24.0), ("scar_slope", 0.0, 1.0),
-    ("scar", -0.8, 0.8),
+    ("mole1_x", -3.33, 25.5), ("mole1_y", 19.9, 22.4), ("mole1_size", 0.6, 1.44),
+    ("mole2_x", -0.0183, 32.2), ("mole2_y", 11.9, 32.0), ("mole2_size", 0.29, 1.45),
+    ("mole3_x", -4.88, 28.7), ("mole3_y", -11.2, 14.2), ("mole3_size", -0.0826, 1.44),
+    ("scar_x", -4.29, 32.0), ("scar_y", 6.88, 38.6), ("scar_slope", -0.0363, 1.61),
+    ("scar", -0.459, 1.28),
     # no face is its own mirror image
-    ("lean_mouth", 0.0, 0.05), ("lean_eyes", 0.0, 0.6), ("lean_brows", 0.0, 0.7),
+    ("lean_mouth", 0.0188, 0.0801), ("lean_eyes", 0.114, 0.961), ("lean_brows", 0.617, 1.12),
+    # proportions: smooth stretching, knots in rows from above, in each from the middle outwards
+    ("stretch_y0", -4.1, 4.68), ("stretch_y1", 0.566, 4.6), ("stretch_y2", 1.4, 4.79),
+    ("stretch_y3", 0.281, 3.44), ("stretch_y4", -1.75, 3.48), ("stretch_y5", -0.497, 4.53),
+    ("stretch_y6", 1.41, 2.59), ("stretch_y7", 0.949, 2.68), ("stretch_y8", 3.93, 5.12),
+    ("stretch_y9", -1.99, 3.77), ("stretch_y10", 1.29, 4.07), ("stretch_y11", -0.743, 4.83),
+    ("stretch_y12", 2.66, 4.87), ("stretch_y13", 0.538, 4.8), ("stretch_y14", -0.606, 4.82),
+    ("stretch_x1", -2.56, 4.78), ("stretch_x2", 1.82, 4.82), ("stretch_x4", -1.45, 3.54),
+    ("stretch_x5", -1.64, 4.04), ("stretch_x7", 0.212, 2.64), ("stretch_x8", 3.23, 3.45),
+    ("stretch_x10", 3.09, 2.97), ("stretch_x11", -4.4, 4.85), ("stretch_x13", 1.47, 4.73),
+    ("stretch_x14", -3.29, 4.82),
+    # glasses, of those who always wear them
+    ("glasses", -1.87, 0.99), ("glasses_size", 10.1, 1.0), ("glasses_shape", 0.0358, 0.499),
+    ("glasses_hue", -0.762, 1.0), ("glasses_frame", 1.0, 0.597),
+    # how much there is of a line or a shadow
+    ("lash", 0.723, 0.286), ("crease", 0.451, 0.246), ("eye_skew", -0.0722, 0.339),
+    ("eye_low", 0.315, 0.199), ("eye_white", 0.96, 0.0699), ("socket", 0.229, 0.134),
+    ("nostril", 0.929, 0.25), ("nostril_size", 1.06, 0.251), ("nose_side", 0.182, 0.15),
+    ("lip_line", 0.725, 0.249), ("lip_under", 0.154, 0.121), ("lip_tint", 0.623, 0.0796),
+    ("fold", 0.0933, 0.12), ("brow_tone", 0.698, 0.28), ("brow_rough", 0.13, 0.101),
+    # hair and beard
+    ("goatee", 61.6, 30.0), ("hair_curl", 0.8, 0.599), ("hair_rough", 1.4, 0.879),
+    ("hair_soft", 2.07, 0.668), ("hair_coarse", 0.27, 0.101),
 )
 DIM = len(TRAITS)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from efm3.drawn.albedo import Colour, blend, skin_colour
 from efm3.drawn.camera import Camera
 from efm3.drawn.shape import Point
-from efm3.drawn.soft import bump, oval, ramp, sine_cosine
+from efm3.drawn.soft import bump, mix, oval, ramp, sine_cosine
 
 _LENS_Z = 51.0  # the plane of the lenses, for a head of middling depth
 
@@ -52,15 +52,20 @@ def mask(i: SimpleNamespace, n: SimpleNamespace, colour: Colour, rest: Point) ->
 def glasses(i: SimpleNamespace, n: SimpleNamespace, colour: Colour, camera: Camera,
             up: tuple[Tensor, Tensor]) -> Colour:
     """Two lenses in a plane before the eyes, in true perspective, clear or dark."""
-    at = _rows(n.glasses)
+    # Who cannot see without them has a pair of their own, the others what the shot says.
+    own = (i.glasses > 0.0).float()
+    at = _rows(torch.maximum(own, n.glasses))
     if not len(at):
         return colour
     px, py = _pick(at, *up)
     rows = [_pick(at, *r) for r in camera.rows]
-    focal, size, shape, dark, apart, eye_y, lens_z, r, g, b = _pick(
-        at, n.focal, n.glasses_size, n.glasses_shape, n.dark, i.eye_apart, i.eye_y,
-        i.skull_depth * _LENS_Z,
-        n.shirt_g, n.shirt_b, n.shirt_r)
+    focal, size, shape, dark, apart, eye_y, lens_z, r, g, b, thick = _pick(
+        at, n.focal, mix(n.glasses_size, i.glasses_size, own),
+        mix(n.glasses_shape, i.glasses_shape.clamp(0.0, 1.0), own), n.dark * n.glasses,
+        i.eye_apart, i.eye_y, i.skull_depth * _LENS_Z,
+        *(mix(c, (i.glasses_hue * k + 0.4).clamp(0.0, 1.2), own) for c, k in
+          ((n.shirt_g, 0.4), (n.shirt_b, 0.3), (n.shirt_r, -0.1))),
+        mix(1.1, i.glasses_frame.clamp(0.5, 3.0), own))
     # focal · (row · p) = pixel · (focal - row₂ · p), two equations in the plane's x and y.
     a = focal * rows[0][0] + px * rows[2][0]
     c = focal * rows[0][1] + px * rows[2][1]
@@ -76,7 +81,7 @@ def glasses(i: SimpleNamespace, n: SimpleNamespace, colour: Colour, camera: Came
     disc = oval(ax, y, size * 1.08, size * 0.92).sqrt()
     far = (box * shape + disc * (1.0 - shape) - 1.0) * size
     inside = ramp(-far, 1.4)
-    frame = ramp(1.1 + dark * 0.2 - (far - 0.6).abs(), 1.2)
+    frame = ramp(thick + dark * 0.2 - (far - 0.6).abs(), 1.2)
     bridge = ramp(1.1 - (y + 2.0 - x * x * 0.02).abs(), 1.2)
     bridge = bridge * ramp(apart - size + 0.5 - x.abs(), 1.5)
     arms = ramp(1.3 - (y + 3.0).abs(), 1.2) * ramp(-(apart + size - x.abs()), 1.5)

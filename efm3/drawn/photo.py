@@ -16,6 +16,9 @@ _COARSE = tuple(tuple(0.022 + 0.010 * (u + v) + 0.0022 * (u + v) * (u + v) for u
                 for v in range(8))
 
 
+_SHOULDER = 0.7
+
+
 def develop(rgb: Tensor, n: SimpleNamespace) -> Tensor:
     """Tone and colour of pictures [N, 3, P], 0 … 1."""
     r, g, b = rgb[:, 0], rgb[:, 1], rgb[:, 2]
@@ -25,17 +28,32 @@ def develop(rgb: Tensor, n: SimpleNamespace) -> Tensor:
     vivid = vivid.clamp(max=1.15) * (1.0 - n.grey)
     out = torch.stack([mix(luma, c, vivid) for c in (r, g, b)], 1)
     column = [v[:, :, None] for v in (n.exposure, n.contrast, n.gamma)]
-    out = ((out * column[0] - 0.45) * column[1] + 0.45).clamp_(0.0, 1.0)
+    out = ((out * column[0] - 0.45) * column[1] + 0.45).clamp_(min=0.0)
+    # A shoulder: what is too bright loses its shape by and by.
+    over = (out - _SHOULDER).clamp(min=0.0)
+    out = out - over + over / (over * (1.0 / (1.0 - _SHOULDER)) + 1.0)
     return out + out * (1.0 - out) * column[2]
 
 
-def blur(picture: Tensor, amount: Tensor) -> Tensor:
-    """Blur of pictures [N, 3, H, W] by an amount [N, 1] of 0 … 1: up to about 2 pixels."""
-    share = amount[:, :, None, None] * 0.33
+def blur(picture: Tensor, amount: Tensor, streak: Tensor) -> Tensor:
+    """Blur of pictures [N, 3, H, W] by an amount [N, 1] of 0 … 1: up to about 2 pixels.
+
+    A streak [N, 1] is more of it across (-1) or along the picture (1): what moved.
+    """
+    shares = [(amount * (1.0 + way * streak).clamp(max=1.0) * 0.33)[:, :, None, None]
+              for way in (-1.0, 1.0)]
     for step in (1, 2):
-        for _ in range(2):
+        for share in shares:
             picture = tap(picture, share, step).transpose(2, 3)
     return picture
+
+
+def coarse(picture: Tensor, _amount: Tensor) -> Tensor:
+    """Pictures of half the size, made larger again."""
+    half = (picture[..., ::2, ::2] + picture[..., 1::2, ::2]
+            + picture[..., ::2, 1::2] + picture[..., 1::2, 1::2]) * 0.25
+    out = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    return tap(tap(out, 0.25).transpose(2, 3), 0.25).transpose(2, 3)
 
 
 def _dct(x: list[Tensor]) -> list[Tensor]:
@@ -104,12 +122,12 @@ def squeeze(picture: Tensor, amount: Tensor) -> Tensor:
 def expose(rgb: Tensor, n: SimpleNamespace, side: int) -> Tensor:
     """From the scene [N, 3, P], 0 … 1, to uint8 [N, 3, side, side]."""
     picture = develop(rgb, n).reshape(-1, 3, side, side)
-    for name, work in (("blur", blur), ("noise", _sparkle), ("squeeze", squeeze)):
-        amount = getattr(n, name)
+    for amount, work, more in ((n.blur, blur, (n.streak,)), (n.coarse, coarse, ()),
+                               (n.noise, _sparkle, (n.noise_at,)), (n.squeeze, squeeze, ())):
         at = (amount[:, 0] > 0.0).nonzero()[:, 0]
         if len(at):
-            start = (n.noise_at[at],) if work is _sparkle else ()
-            picture[at] = work(picture[at].contiguous(), amount[at], *start).contiguous()
+            part = work(picture[at].contiguous(), amount[at], *(m[at] for m in more))
+            picture[at] = part.contiguous()
     return (picture * 255.0 + 0.5).floor_().clamp_(0.0, 255.0).to(torch.uint8)
 
 

@@ -17,7 +17,7 @@ from efm3.drawn.identity import traits
 from efm3.drawn.nuisance import shot
 from efm3.drawn.photo import expose
 from efm3.drawn.shape import Point, build
-from efm3.drawn.soft import bump, mix, noise, oval, ramp, smooth
+from efm3.drawn.soft import bump, field, mix, noise, oval, ramp, smooth
 
 SIDE = 112
 # Pictures per pass: planes that stay in a core's cache; a GPU needs many.
@@ -79,12 +79,15 @@ def _scene(i: SimpleNamespace, n: SimpleNamespace, side: int) -> Tensor:
 
 def _lit(n: SimpleNamespace, colour: Colour, gloss: Tensor, normal: Point,
          side: int) -> Colour:
-    """A sky, one lamp and a light from behind."""
+    """A sky, two lamps of their own colours, and a light from behind."""
     nx, ny, nz = normal
     lx, ly = n.light_x, n.light_y
     length = (lx * lx + ly * ly + 1.0).sqrt()
     lx, ly, lz = lx / length, ly / length, 1.0 / length
     lamp = ((nx * lx + ny * ly + nz * lz) * 0.85 + 0.15).clamp_(min=0.0) * n.key
+    fx, fy = n.fill_x, n.fill_y
+    far = n.fill / (fx * fx + fy * fy + 1.0).sqrt()
+    fill = (nx * (fx * far) + ny * (fy * far) + nz * far).clamp_(min=0.0)
     sky = (0.82 - ny * 0.28) * n.ambient
     edge = (1.0 - nz).clamp_(0.0, 1.0)
     rim = edge * edge * (nx * n.rim_side + 0.4).clamp_(min=0.0) * n.rim
@@ -94,8 +97,9 @@ def _lit(n: SimpleNamespace, colour: Colour, gloss: Tensor, normal: Point,
         shine = shine * shine
     shine = shine * gloss * n.key
     lamp, white = smooth(lamp, side), smooth(sky + rim, side)
-    r, g, b = (c * (lamp * w + white) + shine for c, w in
-               zip(colour, (1.0 + n.warm * 0.6, 1.0, 1.0 - n.warm), strict=True))
+    r, g, b = (c * (lamp * w + fill * v + white) + shine for c, w, v in
+               zip(colour, (1.0 + n.warm * 0.6, 1.0, 1.0 - n.warm),
+                   (1.0 + n.fill_warm * 0.6, 1.0, 1.0 - n.fill_warm), strict=True))
     return r, g, b
 
 
@@ -106,9 +110,10 @@ def _behind(i: SimpleNamespace, n: SimpleNamespace, camera: Camera,
     side = camera.side
     gx, gy = camera.grid()
     gx, gy = (v / camera.size for v in (gx, gy))
-    edge = ramp((gx - 56.0) + (gy - 56.0) * n.back_slope - n.back_at, 30.0)
-    spots = noise(gx * n.back_scale + n.back_x, gy * n.back_scale + n.back_y) * 0.09 + 1.0
+    edge = ramp((gx - 56.0) + (gy - 56.0) * n.back_slope - n.back_at, n.back_soft)
+    spots = noise(gx * n.back_scale + n.back_x, gy * n.back_scale + n.back_y) * n.back_rough + 1.0
     back = blend((n.back_r, n.back_g, n.back_b), (n.back2_r, n.back2_g, n.back2_b), edge)
+    _things(n, back, gx, gy)
     level = n.ambient * 0.8 + n.key * 0.4
     back = (back[0] * spots, back[1] * spots, back[2] * spots)
 
@@ -118,6 +123,29 @@ def _behind(i: SimpleNamespace, n: SimpleNamespace, camera: Camera,
                                        y[:, low], level), strict=True):
         whole[:, low] = part
     return back
+
+
+def _things(n: SimpleNamespace, back: Colour, gx: Tensor, gy: Tensor) -> None:
+    """Leaves and other people, or shelves and window frames, on the pictures that have them."""
+    for low, high, shape in ((0.0, 0.25, _blots), (0.25, 0.5, _bars)):
+        at = ((n.back_kind[:, 0] >= low) & (n.back_kind[:, 0] < high)).nonzero()[:, 0]
+        if not len(at):
+            continue
+        size, soft, level, slope, x, y, *colour = (v[at] for v in (
+            n.back_size, n.back_soft, n.back_level, n.back_slope, n.back_x, n.back_y,
+            n.shirt_r, n.shirt_g, n.shirt_b))
+        there = shape(gx * size + x, gy * size + y, soft * size, level, slope)
+        for whole, c in zip(back, colour, strict=True):
+            whole[at] = mix(whole[at], c, there)
+
+
+def _blots(x: Tensor, y: Tensor, soft: Tensor, level: Tensor, _slope: Tensor) -> Tensor:
+    return ramp(field(x, y) + level, soft * 0.05)
+
+
+def _bars(x: Tensor, y: Tensor, soft: Tensor, level: Tensor, slope: Tensor) -> Tensor:
+    wave = (x + y * slope * 0.2) * 0.03
+    return ramp((wave - wave.floor() - 0.5).abs() * 4.0 - 1.0 + level * 0.5, soft * 0.03)
 
 
 def _tresses(i: SimpleNamespace, n: SimpleNamespace, back: Colour, x: Tensor, y: Tensor,

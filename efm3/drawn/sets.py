@@ -54,8 +54,9 @@ def facts(words: str) -> specs.Facts | None:
         return found if found and found.get("kind") == "pairs" else None
     from efm3.drawn.faces import describe
 
-    seed, identities, amount, first = specs.pairs(words)
-    return {**describe(seed, first, identities, SHOTS), "kind": "pairs", "pairs": amount}
+    seed, identities, amount, first, setting = specs.pairs(words)
+    return {**describe(seed, first, identities, SHOTS, setting=setting), "kind": "pairs",
+            "pairs": amount}
 
 
 def title(words: str) -> str:
@@ -80,7 +81,7 @@ def synth_pairs(spec: specs.Spec, shots: int = SHOTS) -> PairSet:
     used, places = np.unique(table[:, :2], return_inverse=True)
     places = places.reshape(-1, 2)
     try:
-        faces = Faces(spec.seed, spec.first, spec.identities, shots)
+        faces = Faces(spec.seed, spec.first, spec.identities, shots, setting=spec.setting)
         pictures = np.empty((len(used), 112, 112, 3), np.uint8)
     except MemoryError:
         refuse("F020", path=name, found="more than fits into memory", expected="fewer")

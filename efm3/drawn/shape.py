@@ -18,6 +18,9 @@ from efm3.drawn.soft import bump, mix, oval, ramp, sine_cosine
 
 COLUMNS, ROWS = 96, 104
 EQUATOR = -14.0  # the height at which the head is widest
+STRETCH_ROWS, STRETCH_COLUMNS = 5, 3
+KNOTS_APART = 22.0, 28.0
+"""Pixels between the knots of a stretch, across and down; a column is the middle's."""
 Point = tuple[Tensor, Tensor, Tensor]
 
 
@@ -34,6 +37,46 @@ def _directions(device: torch.device) -> Point:
     parts = (cos_h[:, None] * sin_a, sin_h[:, None].expand(ROWS, COLUMNS), cos_h[:, None] * cos_a)
     x, y, z = (p.reshape(1, -1).float().to(device) for p in parts)
     return x, y, z
+
+
+def _splines(t: Tensor, count: int) -> list[Tensor]:
+    """Quadratic B-splines of the knots 0 … count - 1: smooth, and their sum is 1 from 0.5 to
+    count - 1.5."""
+    out = []
+    for k in range(count):
+        away = (t - k).abs()
+        tail = (1.5 - away).clamp(min=0.0)
+        out.append(torch.where(away < 0.5, 0.75 - away * away, tail * tail * 0.5))
+    return out
+
+
+def _knots(x: Tensor, y: Tensor) -> list[Tensor]:
+    """How much each knot of the stretch counts at directions' x and y, rows from above first.
+
+    Both halves share their knots: the face stays its own mirror image.
+    """
+    across = _splines(x.abs() * (41.0 / KNOTS_APART[0]), STRETCH_COLUMNS)
+    # Of the other half's knots only the nearest reaches over the middle.
+    over = (0.5 - x.abs() * (41.0 / KNOTS_APART[0])).clamp(min=0.0)
+    across[1] = across[1] + over * over * 0.5
+    down = torch.where(y > 0, y * 72.0, y * 57.0) / KNOTS_APART[1] + 1.5
+    return [d * a for d in _splines(down, STRETCH_ROWS) for a in across]
+
+
+@cache
+def _front_knots(device: torch.device) -> list[Tensor]:
+    x, y, z = _directions(device)
+    return [k * (z * 3.0 + 0.3).clamp(0.0, 1.0) for k in _knots(x, y)]
+
+
+def _stretch(i: SimpleNamespace, knots: list[Tensor], sign: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the face's own proportions move points in x and y."""
+    dx = dy = 0.0
+    for k, share in enumerate(knots):
+        dy = share * getattr(i, f"stretch_y{k}") + dy
+        if k % STRETCH_COLUMNS:
+            dx = share * getattr(i, f"stretch_x{k}") + dx
+    return dx * sign, dy
 
 
 def _breadth(i: SimpleNamespace, lower: Tensor) -> Tensor:
@@ -66,7 +109,7 @@ def _towards(i: SimpleNamespace, x: Tensor, y: Tensor) -> Point:
 
 
 def hair(i: SimpleNamespace, n: SimpleNamespace, x: Tensor, y: Tensor, z: Tensor,
-         rough: Tensor | float = 0.0, soft: float = 1.0) -> Tensor:
+         rough: Tensor | float = 0.0, soft: Tensor | float = 1.0) -> Tensor:
     """How much of a rest place is hair, 0 … 1.
 
     `rough` moves the edge inwards (in pixels) where it is negative, `soft` makes it wider.
@@ -139,8 +182,7 @@ def _features(i: SimpleNamespace, n: SimpleNamespace, rest: Point, front: Tensor
     back = rim * -5.0
 
     jaw = ((y - mouth_y) / 14.0).clamp(0.0, 1.0) * face
-    moved_y = y + jaw * n.open * 4.0
-    return x + side, moved_y, z + out * face + back
+    return x + side, y + jaw * n.open * 4.0, z + out * face + back
 
 
 def build(i: SimpleNamespace, n: SimpleNamespace) -> tuple[Point, Point, Point]:
@@ -155,11 +197,13 @@ def build(i: SimpleNamespace, n: SimpleNamespace) -> tuple[Point, Point, Point]:
     bald = n.hat * ramp(n.hat_line - rest[1] - 3.0, 8.0)
     thick = mix(thick, 5.0, bald)
     grown = thick * 0.02
-    place = (x + x * grown, y + (y - EQUATOR) * grown, z + z * grown)
+    sx, sy = _stretch(i, _front_knots(x.device), d[0].sign())
+    place = (x + x * grown + sx, y + (y - EQUATOR) * grown + sy, z + z * grown)
 
     zero = torch.zeros_like(i.eye_apart)
     mark_x = torch.cat([-i.eye_apart, i.eye_apart, zero, -i.mouth_width, i.mouth_width], 1)
     mark_y = torch.cat([i.eye_y, i.eye_y, i.nose_y, i.mouth_y, i.mouth_y], 1)
     toward = _towards(i, mark_x, mark_y)
     marks = _features(i, n, _rest(i, toward), toward[2])
-    return rest, place, marks
+    sx, sy = _stretch(i, _knots(toward[0], toward[1]), toward[0].sign())
+    return rest, place, (marks[0] + sx, marks[1] + sy, marks[2])

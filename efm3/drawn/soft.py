@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from efm3.drawn import draws
@@ -54,24 +55,39 @@ def sine_cosine(angle: Tensor) -> tuple[Tensor, Tensor]:
     return sine * angle, cosine * square + 1.0
 
 
-@cache
-def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Smooth noise [256 · 256], which repeats at its edges, and rough noise [65536]."""
-    rough = draws.normal(draws.key(0, 3), 65536)[0]
-    whole = (draws.uniform(draws.key(0, 4, np.arange(_TABLE)), _TABLE) * 4096).astype(np.int64)
+def _plane(number: int, steps: tuple[int, ...], deviation: float) -> NDArray[np.float32]:
+    """Smooth noise [256 · 256], which repeats at its edges, each step a blur of three taps."""
+    numbers = draws.uniform(draws.key(0, number, np.arange(_TABLE)), _TABLE)
+    whole = (numbers * 4096).astype(np.int64)
     for axis in (0, 1):  # sums of integers: exact
-        for _ in range(2):
-            whole = np.roll(whole, 1, axis) + 2 * whole + np.roll(whole, -1, axis)
-    smooth = (whole.astype(np.float64) / 256 - 2048) / 324
-    return (torch.from_numpy(smooth.astype(np.float32)).reshape(-1).to(device),
-            torch.from_numpy(rough).to(device))
+        for step in steps:
+            whole = np.roll(whole, step, axis) + 2 * whole + np.roll(whole, -step, axis)
+    centred = whole.astype(np.float64) / 16.0**len(steps) - 2048
+    return (centred / deviation).astype(np.float32).reshape(-1)
+
+
+@cache
+def _tables(device: torch.device) -> tuple[Tensor, ...]:
+    """Smooth noise, rough noise [65536], and a field."""
+    parts = (_plane(4, (1, 1), 324), draws.normal(draws.key(0, 3), 65536)[0],
+             _plane(6, (1, 2, 4, 8), 50))
+    return tuple(torch.from_numpy(p).to(device) for p in parts)
+
+
+def _at(table: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    index = (y.floor().to(torch.int32) & (_TABLE - 1)) * _TABLE
+    index += x.floor().to(torch.int32) & (_TABLE - 1)
+    return torch.index_select(table, 0, index.reshape(-1)).reshape(index.shape)
 
 
 def noise(x: Tensor, y: Tensor) -> Tensor:
     """Smooth noise of mean 0 and deviation about 1 on the plane; grains are about 3 units wide."""
-    index = (y.floor().to(torch.int32) & (_TABLE - 1)) * _TABLE
-    index += x.floor().to(torch.int32) & (_TABLE - 1)
-    return torch.index_select(_tables(x.device)[0], 0, index.reshape(-1)).reshape(index.shape)
+    return _at(_tables(x.device)[0], x, y)
+
+
+def field(x: Tensor, y: Tensor) -> Tensor:
+    """The same with grains of about 20 units, in which no step shows."""
+    return _at(_tables(x.device)[2], x, y)
 
 
 def grain(start: Tensor, count: int) -> Tensor:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawn pictures as text: `synth:SEED:IDENTITIES:COUNT[:FIRST]`, synth.json, and a sentence.
+"""Drawn pictures as text: `synth:SEED:IDENTITIES:COUNT[:FIRST[:SETTING]]`, synth.json, a sentence.
 
 COUNT is the number of pictures of each identity for training data, of pairs for an evaluation.
 This module needs no PyTorch.
@@ -14,10 +14,14 @@ from typing import Any, NamedTuple
 
 from efm3.findings import refuse
 from efm3.source import Unreadable, open_regular
+from efm3.texts import cut
 
 PREFIX = "synth:"
-PICTURES = "synth:SEED:IDENTITIES:SHOTS[:FIRST]"
-PAIRS = "synth:SEED:IDENTITIES:PAIRS[:FIRST]"
+PICTURES = "synth:SEED:IDENTITIES:SHOTS[:FIRST[:SETTING]]"
+PAIRS = "synth:SEED:IDENTITIES:PAIRS[:FIRST[:SETTING]]"
+PLAIN = "plain"
+SETTINGS = (PLAIN, "hard", "cameras")
+"""How shots are taken: of all kinds; hard poses and light with more in the way; other cameras."""
 HELD_OUT = 1_000_000
 """First identity of pairs that name none: training sets of ordinary size end below it."""
 FACTS = "synth.json"
@@ -26,7 +30,8 @@ FACTS = "synth.json"
 MOST_IDENTITIES = 1 << 22
 """Most identities of one set: their vectors alone take 1.7 GB."""
 _MOST = {"SEED": 1 << 63, "IDENTITIES": MOST_IDENTITIES + 1, "COUNT": 1 << 31, "FIRST": 1 << 62}
-_KEYS = ("format", "seed", "first", "classes", "shots", "spread", "dim", "side", "kind", "pairs")
+_KEYS = ("format", "seed", "first", "classes", "shots", "spread", "setting", "dim", "side", "kind",
+         "pairs")
 _MAX_BYTES = 1 << 16
 
 Facts = dict[str, Any]
@@ -40,6 +45,7 @@ class Spec(NamedTuple):
     identities: int
     amount: int
     first: int
+    setting: str = PLAIN
 
 
 def is_spec(words: object) -> bool:
@@ -59,13 +65,19 @@ def pairs(words: str) -> Spec:
 
 def _parsed(words: str, form: str, first: int) -> Spec:
     parts = words.removeprefix(PREFIX).split(":")
+    setting = parts.pop() if len(parts) == 5 else PLAIN
     # 20 digits hold every number that is allowed; int() refuses some thousands of them itself.
     if not is_spec(words) or len(parts) not in (3, 4) or not all(
             p.isascii() and p.isdigit() and len(p) <= 20 for p in parts):
-        refuse("F020", path=words, found="another form", expected=f"{form}, integers")
-    numbers = Spec(*[int(p) for p in (*parts, str(first))][:4])
+        refuse("F020", path=words, found="another form",
+               expected=f"{form}, integers but for the last")
+    if setting not in SETTINGS:
+        refuse("F020", path=words, found=f"SETTING is {cut(setting, 40)}",
+               expected=f"{form}, SETTING one of {', '.join(SETTINGS)}")
+    values = [int(p) for p in (*parts, str(first))][:4]
+    numbers = Spec(values[0], values[1], values[2], values[3], setting)
     amount = form.split(":")[3].partition("[")[0]  # SHOTS or PAIRS
-    for (key, most), value in zip(_MOST.items(), numbers, strict=True):
+    for (key, most), value in zip(_MOST.items(), values, strict=True):
         name = amount if key == "COUNT" else key
         least = 1 if key in ("IDENTITIES", "COUNT") else 0
         if not least <= value < most:
@@ -91,8 +103,8 @@ def read_facts(folder: str) -> Facts | None:
 
 
 def _plain(key: str, value: object) -> bool:
-    if key == "kind":
-        return value in ("images", "pairs")
+    if key in ("kind", "setting"):
+        return value in (("images", "pairs") if key == "kind" else SETTINGS)
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and abs(value) < _MOST["SEED"])
 

@@ -14,8 +14,9 @@ def plain(count, **values):
     n = torch.full((count, SIZE), 0.5)
     for name in ("blink", "glasses", "mask", "hand", "hat", "colour"):
         n[:, PLACE[name]] = 0.99
-    for name in ("blur", "noise", "squeeze"):
+    for name in ("blur", "noise", "squeeze", "fill"):
         n[:, PLACE[name]] = 0.0
+    n[:, PLACE["coarse"]] = n[:, PLACE["back_kind"]] = 0.99
     for name, value in values.items():
         n[:, PLACE[name]] = torch.as_tensor(value)
     return n

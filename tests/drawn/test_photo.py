@@ -6,6 +6,8 @@ import numpy as np
 import torch
 
 from efm3.drawn import photo
+from efm3.drawn.nuisance import shot
+from tests.drawn.shots import plain
 
 NEEDS = ("torch",)
 
@@ -27,8 +29,27 @@ def test_compression_loses_more_when_coarser():
 
 
 def test_blur_keeps_what_is_flat_and_spreads_a_dot():
+    still, full = torch.zeros(1, 1), torch.ones(1, 1)
     picture = torch.full((1, 3, 32, 32), 0.5)
-    assert torch.allclose(photo.blur(picture, torch.ones(1, 1)), picture)
+    assert torch.allclose(photo.blur(picture, full, still), picture)
     picture[0, :, 16, 16] = 1.0
-    got = photo.blur(picture, torch.ones(1, 1))
+    got = photo.blur(picture, full, still)
     assert got[0, 0, 16, 16] < 0.6 and got[0, 0, 16, 14] > 0.5
+    down, across = (photo.blur(picture, full, way) for way in (full, -full))
+    assert down[0, 0, 14, 16] > 0.5 == down[0, 0, 16, 14]
+    assert across[0, 0, 16, 14] > 0.5 == across[0, 0, 14, 16]
+
+
+def test_a_coarse_picture_is_flat_where_it_was_and_has_lost_its_detail():
+    flat = torch.full((1, 3, 32, 32), 0.25)
+    assert torch.equal(photo.coarse(flat, torch.ones(1, 1)), flat)
+    stripes = torch.zeros(1, 3, 32, 32)
+    stripes[..., ::2] = 1.0
+    assert (photo.coarse(stripes, torch.ones(1, 1)) == 0.5).all()
+
+
+def test_what_is_too_bright_keeps_its_order():
+    n = shot(plain(1, exposure=0.97, contrast=0.97, colour=0.9))
+    line = torch.linspace(0.3, 2, 50).expand(1, 3, 50).contiguous()
+    got = photo.develop(line, n)
+    assert (got[0, 1, 1:] > got[0, 1, :-1]).all() and got.max() < 1.0

@@ -73,10 +73,18 @@ def test_smaller_pictures_show_the_same(faces):
 @pytest.mark.parametrize("name,least", [
     ("yaw", 8), ("smile", 0.3), ("light_x", 4), ("exposure", 4), ("back_r", 2), ("glasses", 1),
     ("mask", 4), ("hand", 2), ("hat", 3), ("blur", 0.8), ("noise", 1.5), ("squeeze", 1),
-    ("gaze_x", 0.05), ("blink", 0.1), ("shift_x", 2), ("balance_b", 2), ("focal", 1)])
+    ("gaze_x", 0.05), ("blink", 0.1), ("shift_x", 2), ("balance_r", 2), ("focal", 1),
+    ("fill", 2), ("zoom", 1), ("back_rough", 0.3)])
 def test_every_nuisance_shows(faces, name, least):
     a, b = (synth.render(faces.vectors, plain(6, **{name: v})).float() for v in (0.01, 0.97))
     assert (a - b).abs().mean() > least
+
+
+@pytest.mark.parametrize("kind", [0.1, 0.4])
+def test_things_stand_behind(faces, kind):
+    pictures = [synth.render(faces.vectors, plain(6, back_kind=k, shirt_r=0.9)).float()
+                for k in (kind, 0.99)]
+    assert (pictures[0] - pictures[1]).abs().mean() > 1
 
 
 def test_every_trait_shows():
@@ -84,14 +92,17 @@ def test_every_trait_shows():
     count = synth.DIM
     names = [row[0] for row in synth.TRAITS]
     most = torch.zeros(count)
-    for beard in (-1.0, 1.5):
+    for beard, glasses in ((-1.0, 3.0), (1.5, 0.0)):
         base = torch.full((count, count), 0.3)
-        for name in ("beard", "scar", "mole2_size", "mole3_size", "freckles"):
-            base[:, names.index(name)] = {"beard": beard, "scar": 1.8}.get(name, 1.0)
-        n = plain(count, yaw=0.7)
-        pictures = [synth.render(v, n, 64).float() for v in (base, base + torch.eye(count) * 1.5)]
-        most = torch.maximum(most, (pictures[0] - pictures[1]).abs().amax((1, 2, 3)))
-    assert not [name for name, much in zip(names, most, strict=True) if much < 6]
+        for name, value in (("beard", beard), ("glasses", glasses), ("goatee", -1.5), ("scar", 0.8),
+                            ("mole2_size", 0.6), ("mole3_size", 0.6), ("freckles", 1.0)):
+            base[:, names.index(name)] = value
+        n = plain(count, yaw=0.7, zoom=0.0, shift_y=0.0)
+        pictures = [synth.render(base + torch.eye(count) * step, n, 64).float()
+                    for step in (-1.5, 0.0, 1.5)]
+        for other in pictures[::2]:
+            most = torch.maximum(most, (pictures[1] - other).abs().amax((1, 2, 3)))
+    assert not [name for name, much in zip(names, most, strict=True) if much < 5]
 
 
 def test_people_are_hard_to_tell_apart_by_pixels():

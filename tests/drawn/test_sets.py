@@ -37,7 +37,9 @@ def test_names(monkeypatch, tmp_path):
     monkeypatch.setattr(sets, "synth_pairs", seen.append)
     sets.pair_set("synth:1:40:60")
     sets.pair_set("synth:1:40:60:7")
-    assert seen == [(1, 40, 60, HELD_OUT), (1, 40, 60, 7)]
+    sets.pair_set("synth:1:40:60:7:hard")
+    assert seen == [(1, 40, 60, HELD_OUT, "plain"), (1, 40, 60, 7, "plain"),
+                    (1, 40, 60, 7, "hard")]
     with pytest.raises(OSError):
         sets.pair_set(str(tmp_path / "none.bin"))
 
@@ -61,7 +63,7 @@ def test_a_folder_and_a_spec_of_the_same_pairs_say_the_same(tmp_path):
     for words in (str(tmp_path / "held"), str(tmp_path / "held" / "pairs.txt")):
         assert sets.facts(words) == facts and facts["pairs"] == 20
         assert sets.title(words) == sets.title("synth:2:20:20")
-    assert sets.title("synth:2:20:20").startswith("efm3 draw: format 1, seed 2, first 1000000, ")
+    assert sets.title("synth:2:20:20").startswith("efm3 draw: format 2, seed 2, first 1000000, ")
     folder, spec = (sets.pair_set(w) for w in (str(tmp_path / "held"), "synth:2:20:20"))
     assert np.array_equal(folder.same, spec.same) and np.array_equal(folder.fold, spec.fold)
     for a, b in ((folder.first, spec.first), (folder.second, spec.second)):

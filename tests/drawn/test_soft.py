@@ -36,3 +36,12 @@ def test_steps_hills_and_blurs():
     dot = torch.zeros(1, 5, 5)
     dot[0, 2, 2] = 1
     assert soft.spread(dot).sum() == 9
+
+
+def test_a_field_is_smooth():
+    line = torch.arange(256.0)
+    plane = soft.field(line.repeat(256), line.repeat_interleave(256))
+    assert abs(plane.mean()) < 0.15 and 0.8 < plane.std() < 1.2
+    square = plane.reshape(256, 256)
+    assert (square[:, 1:] - square[:, :-1]).abs().max() < 0.6, "no steps that show"
+    assert torch.equal(soft.field(line - 256, line), soft.field(line, line + 512))

@@ -77,8 +77,8 @@ def test_a_cache_and_a_spec_become_the_same_file_in_one_step(train, tmp_path, dr
                  "synth:1:20:20") == 0
     assert capsys.readouterr().out == ""
     one, two = (meta(tmp_path / d / "facex_nano.bin") for d in "ab")
-    assert one["training_data"] == ("efm3 draw: format 1, seed 1, first 0, classes 8, shots 4, "
-                                    "spread 1.0, dim 100, side 112")
+    assert one["training_data"] == ("efm3 draw: format 2, seed 1, first 0, classes 8, shots 4, "
+                                    "spread 1.0, setting plain, dim 150, side 112")
     assert one["description"] == f"MobileFaceNet nano. {story.LIMITS}"
     held = one["scores"]["held_out"]
     assert held["pairs"] == 20 and held["protocol"].endswith("; no identity was trained on")

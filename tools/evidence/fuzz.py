@@ -68,6 +68,8 @@ ROUND = (("address,undefined", "read", 300_000), ("address,undefined", "mirror",
          ("memory", "mirror", 10_000), ("none", "load", 0))
 """What libFuzzer runs in a short round: sanitizer, target, executions; 0 for ten seconds. A long
 round is sixty times as much: more than 20 million under ASan and UBSan."""
+SLOW = 10
+"""Seconds after which an input is a finding."""
 LONG, SLICES, LONGEST = 60, 12, 60
 """How many short rounds a long one is, the steps in which each program makes them, and the seconds
 after which a step ends that should make the executions of a short round."""
@@ -172,16 +174,21 @@ def libfuzzer_program(sanitizer: str, target: str = "load") -> Path:
                  sources=TARGETS[target].sources)
 
 
-def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1) -> None:
+def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1,
+              again: int = 2) -> None:
     """libFuzzer on the grown corpus for some seconds, at most `runs` executions. Raises Finding,
-    RuntimeError where it does not say how many it made."""
+    RuntimeError where it does not say how many it made.
+
+    libFuzzer's timeout is of the clock on the wall, so an input during which the machine was
+    stopped looks slow. One that is not slow alone is no finding; the rest is run, `again` times.
+    """
     name = f"libfuzzer-{target}-{SHORT_NAME[sanitizer]}"
     program = libfuzzer_program(sanitizer, target)
     chosen = TARGETS[target]
     chosen.grown.mkdir(exist_ok=True)
     seeds()
     code, out, took = _run([program, f"-max_total_time={seconds}", f"-max_len={LARGEST}",
-                            f"-runs={runs}", "-timeout=10", "-rss_limit_mb=2048",
+                            f"-runs={runs}", f"-timeout={SLOW}", "-rss_limit_mb=2048",
                             "-print_final_stats=1", f"-dict={DICTIONARY}",
                             f"-artifact_prefix={WORK}/finding-{name}-", chosen.grown,
                             WORK / ("seeds-mirror" if chosen.texts else "seeds")])
@@ -189,8 +196,17 @@ def libfuzzer(sanitizer: str, seconds: int, target: str = "load", runs: int = -1
     executions = int(units[1]) if units else 0
     if not code and not executions:
         raise RuntimeError(f"{name} does not say how many executions it made: {out[-2000:]}")
+    late = re.search(r"Test unit written to (\S+-timeout-\w+)", out) if again else None
+    stopped = late is not None and not _run([program, f"-timeout={SLOW}", late[1]])[0]
     _book.count(f"fuzz_c.libfuzzer.{target}", sanitizer, executions, took,
-                _sources.LIBFUZZER, int(code != 0))
+                _sources.LIBFUZZER, int(code != 0 and not stopped))
+    if late and stopped:
+        Path(late[1]).unlink()
+        say(f"libFuzzer, {target}, {sanitizer}, stopped by a timeout that is none alone",
+            executions, took)
+        if seconds > took and (left := runs - executions if runs > 0 else -1):
+            libfuzzer(sanitizer, round(seconds - took), target, left, again - 1)
+        return
     if code:
         raise _keep(name, out)
     covered = re.findall(r"INITED cov: (\d+)|DONE +cov: (\d+)", out)
