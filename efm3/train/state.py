@@ -76,7 +76,7 @@ def _plain(network: MobileFaceNet) -> dict[str, Any]:
     return {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
 
 
-FACTS = ("format", "seed", "first", "classes", "shots", "spread", "kind")
+FACTS = ("format", "seed", "first", "classes", "shots", "spread", "setting", "kind")
 """What makes drawn pictures these and no others."""
 
 

@@ -59,7 +59,7 @@ class Chain:
         def one(run: plan.Run) -> bool:
             nonlocal left
             # What is left of the time is shared by what is left of the runs.
-            share = (self.until - time.monotonic()) / left if self.until else None
+            share = (self.until - time.monotonic()) / left if self.until is not None else None
             left -= 1
             return self._one(run, share)
         with ThreadPoolExecutor(jobs) as pool:
