@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
-	scaffolds lint types gen screenshot bench bench-start bench-engine mfn-cli mfn-example \
+	scaffolds lint types gen screenshot weights weights-gpu bench bench-start bench-engine mfn-cli mfn-example \
 	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page docs clean
 
 ENGINE := $(wildcard engine/src/*.[ch] engine/src/*.def engine/src/kernels/*.[ch] engine/include/*.h)
@@ -49,6 +49,8 @@ LONG += tests/test_docs_run.py tests/test_readme_runs.py tests/site
 LONG += tests/report/test_names.py tests/report/test_browser.py
 # Every verb, in a process without numpy.
 LONG += tests/test_without_numpy.py tests/page/test_in_node.py tests/page/test_memory.py
+# Sessions of a training run.
+LONG += tests/weights/test_chain.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
 
@@ -166,6 +168,14 @@ gen: $(BIN)/.installed ## write the generated files, from the declaration and th
 
 screenshot: $(BIN)/.installed ## draw docs/inspect.svg and docs/compare.svg
 	$(BIN)/python -m tools.gen.pictures
+
+weights: $(BIN)/.installed ## train the files of weights/ in a chain of short runs that can be stopped; hours
+	$(PIP) '.[train]'
+	$(BIN)/python -m tools.weights
+
+weights-gpu: $(BIN)/.installed ## the same on one GPU, in under nine minutes
+	$(PIP) '.[train]'
+	$(BIN)/python -m tools.weights --device cuda --minutes 8.5
 
 bench: $(BIN)/.installed ## the command beside gguf-dump and onnx.checker, as ratios
 	$(PIP) '.[bench]'

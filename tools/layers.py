@@ -44,7 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tools.evidence",),
     ("tools.gen",),
     ("tools.web",),
-    ("tools.release", "tools.site"),
+    ("tools.release", "tools.site", "tools.weights"),
     ("tools.wheels",),
 )
 """Rooms from the ground up. `efm3` is the package's own `__init__`, which only re-exports."""
@@ -100,6 +100,7 @@ WORDS = {
     "tools.site": "the documentation as a site",
     "tools.wheels": "wheels for other systems",
     "tools.page": "the page for a browser",
+    "tools.weights": "the training of the shipped files",
 }
 """What each room holds."""
 

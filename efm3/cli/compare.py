@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from efm3.cli import again, json_option, needs_engine, precision_option, separate
+from efm3.cli import Finite, again, json_option, needs_engine, precision_option, separate
 from efm3.cli._kinds import FILE
 from efm3.cli._photos import aligner, alignment, free, save
-from efm3.findings import refuse
+from efm3.findings import Efm3Error, refuse
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
     from efm3.engine import Threshold
     from efm3.photos import Which
+    from efm3.scan import Scan
+    from efm3.source import Source
 
 WHOLE = 1 << 16
 """Columns of what is no terminal: nothing is broken there."""
@@ -32,17 +34,21 @@ WHOLE = 1 << 16
 @click.option("--resize", is_flag=True, help="scale pictures of another size to 112x112")
 @alignment("one")
 @click.option("--force", is_flag=True, help="overwrite X.png where it is there already")
+@click.option("--threshold", "threshold_given", type=Finite(-1, 1), metavar="T",
+              help="what the similarity is held against, in place of what the file states")
 @precision_option
 @json_option
 def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bool, align: bool,
-            face: Which, detector: str, force: bool, precision: str, as_json: bool) -> None:
+            face: Which, detector: str, force: bool, threshold_given: float | None,
+            precision: str, as_json: bool) -> None:
     """Embed pictures with FILE's network and print their cosine similarities.
 
     Two pictures give one number, more give a table of all pairs. Pictures are aligned faces of
-    112x112 pixels, or photographs with --align. The number is held against the threshold that
-    the file's meta states, the best one on pairs that its training did not see. Where it states
-    none, above 0.3 is usually the same person, with trained weights: a rule of thumb, not a
-    decision. Measure a threshold of your own on your own pictures (`efm3 eval`).
+    112x112 pixels, or photographs with --align. The number is held against --threshold, else the
+    threshold that the file's meta states: that at which one pair of strangers in a thousand is
+    taken for one person, or, of older files, the best one on pairs that its training did not see.
+    Where it states none, above 0.3 is usually the same person, with trained weights: a rule of
+    thumb, not a decision. Measure a threshold of your own on your own pictures (`efm3 eval`).
 
     \b
     efm3 compare weights.bin a.png b.png
@@ -55,7 +61,6 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
 
     from efm3.cli._images import load_image
     from efm3.engine import similarity
-    from efm3.engine import threshold as stated
     from efm3.fallback import embedder, engine_of
 
     if len(pictures) < 2:
@@ -74,7 +79,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
         if not np.isfinite(vector).all():
             refuse("F008", "the network gave an embedding that is not finite", picture)
     values = [[similarity(a, b) for b in faces] for a in faces]
-    threshold = stated(weights)
+    threshold = _limit(weights, threshold_given)
     if output:
         save(output, _row(crops))
     if as_json:
@@ -94,6 +99,36 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     value = values[0][1]
     side = "above" if value > threshold.value else "not above"
     click.echo(f"similarity {value:.4f}: {side} {threshold.value:.4g}, {threshold.words}")
+
+
+def _limit(weights: Source | Scan, given: float | None) -> Threshold:
+    """What the user says, else `meta.threshold`, else what the engine finds.
+
+    The file is a stranger's: what is no number between -1 and 1 states nothing.
+    """
+    from efm3.engine import Threshold, threshold
+    from efm3.model import load
+
+    if given is not None:
+        return Threshold(given, "given", "as given")
+    try:
+        meta = load(weights).mirror.get("meta")
+    except Efm3Error:
+        # The engine skips the mirror, so it takes files that are damaged there.
+        meta = None
+    stated, far = (_number(meta.get(k) if isinstance(meta, dict) else None)
+                   for k in ("threshold", "threshold_far"))
+    if stated is None:
+        return threshold(weights)
+    at = f" at FAR {far:.4g}" if far is not None and far > 0 else ""
+    return Threshold(stated, "meta", f"the threshold{at} that the file's meta states")
+
+
+def _number(value: object) -> float | None:
+    """The value where it is a number from -1 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1 <= value <= 1:
+        return None
+    return float(value)
 
 
 def _facts(threshold: Threshold) -> dict[str, object]:

@@ -23,7 +23,8 @@ STOPPED = 75
 """Exit code of a run that was stopped with a checkpoint (EX_TEMPFAIL: try again)."""
 
 
-PLACES = {"data": FILE, "out": FOLDER, "eval_pairs": FILE, "held_out": FILE}
+PLACES = {"data": FILE, "out": FOLDER, "eval_pairs": FILE, "held_out": FILE,
+          "teacher": FILE}
 """Options that name a place, which a shell completes."""
 
 

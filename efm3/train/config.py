@@ -15,8 +15,11 @@ from efm3.arch import ARCHS
 HEADS = ("arcface", "adaface", "cosface")
 """Names of the margin softmax heads; `efm3.train.heads.KINDS` has a row for each."""
 
+STRENGTHS = ("none", "light", "strong")
+"""Strengths of augmentation; `efm3.train.augment.RECIPES` has a recipe for each."""
+
 FREE = ("out", "threads", "workers", "max_minutes", "log_every", "save_every", "compile",
-        "channels_last", "device", "eval_pairs", "held_out", "data")
+        "channels_last", "device", "eval_pairs", "held_out", "data", "teacher")
 """Options that may differ after a resume: they do not change what is computed."""
 
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -57,7 +60,13 @@ class Config:
     decay: float = _option("weight decay, of all but 1-d parameters", 0.05, least=0)
     clip: float = _option("maximum norm of the gradient, 0 for no limit", 5.0, least=0)
     seed: int = _option("seed of weights, order and augmentation", 1, least=0, most=(1 << 63) - 1)
-    augment: bool = _option("flip, colour, blur, JPEG, cutout", True, shown="on")
+    augment: str = _option("how the pictures are changed: light is flip, colour, blur, JPEG and "
+                           "cutout, strong also crops, light, pixels and noise", "light",
+                           choices=STRENGTHS)
+    ema: float = _option("the file is a moving average of the steps, of which this part stays from "
+                         "step to step, such as 0.999; 0 for none", 0.0, least=0, most=0.999999)
+    teacher: str = _option("an EFM3 file or a checkpoint to learn from besides", "", shown="")
+    distill: float = _option("weight of the teacher's loss", 1.0, least=0)
     bf16: bool = _option("bfloat16 where autocast uses it", False, shown="off")
     channels_last: bool = _option("images as NHWC in memory", True, shown="on")
     compile: bool = _option("torch.compile the network", False, shown="off")
@@ -72,8 +81,8 @@ class Config:
     save_every: float = _option("minutes between checkpoints", 5.0, least=0)
     eval_pairs: str = _option("pairs that score each epoch, as `efm3 eval` takes them; best.pt "
                               "follows the score", "", shown="")
-    held_out: str = _option("pairs that score the finished file, by the C engine; the scores go "
-                            "into its meta", "", shown="")
+    held_out: str = _option("pairs that score the finished file, by the C engine; several sets "
+                            "with commas between; the scores go into its meta", "", shown="")
     licence: str = _option("licence of the weights, an SPDX expression", "Apache-2.0")
     note: str = _option("the file's description", "", shown="")
 
@@ -89,6 +98,10 @@ class Config:
         """
         if not isinstance(stored, dict):
             raise ValueError("the checkpoint holds no options of a run")
+        if isinstance(stored.get("augment"), bool):
+            # So it was before there was a choice of strengths.
+            stored = stored | {"augment": "light" if stored["augment"] else "none"}
+        stored = {f.name: f.default for f in fields(self) if f.name not in FREE} | stored
         for f in fields(self):
             if f.name in stored and not _fits(f, stored[f.name]):
                 raise ValueError(f"the checkpoint says {f.name} {str(stored[f.name])[:40]!r}, "

@@ -60,9 +60,10 @@ def export(path: Path, target: Path, run: dict[str, Any]) -> Exported:
     return Exported(hashlib.sha256(data).hexdigest(), meta, worst.max_error)
 
 
-def _scores(model: Model, pairs: str) -> evaluation.Scores | None:
-    if not pairs:
-        return None
+def _scores(model: Model, words: str) -> list[evaluation.Scores]:
+    if not words:
+        return []
     threads = scoring.threads()
     with Engine(model, threads=threads) as engine:
-        return evaluation.evaluate(engine.embed, pair_set(pairs), threads=threads)
+        return [evaluation.evaluate(engine.embed, pair_set(pairs), threads=threads)
+                for pairs in story.held_out_sets(words)]

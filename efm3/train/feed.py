@@ -27,13 +27,13 @@ def scale(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     return scaled
 
 
-def augmenter(wanted: bool) -> Augment:
-    """The field's augmentations, or only scaling."""
-    if not wanted:
+def augmenter(strength: str) -> Augment:
+    """The augmentations of a strength that `augment.RECIPES` names; of none only scaling."""
+    if strength == "none":
         return scale
-    from efm3.train.augment import Recipe, augment
+    from efm3.train.augment import RECIPES, augment
 
-    recipe = Recipe()
+    recipe = RECIPES[strength]()
     return lambda images, generator: augment(images, generator, recipe)
 
 

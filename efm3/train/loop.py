@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from efm3.arch import ARCHS
 from efm3.train import checkpoint, feed, parallel, schedule, state
+from efm3.train.average import Average
 from efm3.train.config import Config
 from efm3.train.data import Data
 from efm3.train.heads import Head
 from efm3.train.logs import Log
 from efm3.train.model import MobileFaceNet
 from efm3.train.sampler import Batches
+from efm3.train.teacher import Teacher, relations
 
 Validate = Callable[[MobileFaceNet], float]
 ZERO = {"loss": 0.0, "right": 0.0, "seen": 0.0, "seconds": 0.0, "waited": 0.0}
@@ -35,8 +37,10 @@ class Trainer:
     """A run: network, head, optimiser and the place reached. `run` trains to the end."""
 
     def __init__(self, config: Config, source: Data, world: parallel.World,
-                 log: Log | None = None, validate: Validate | None = None) -> None:
+                 log: Log | None = None, validate: Validate | None = None,
+                 teacher: Teacher | None = None) -> None:
         self.config, self.source, self.world, self.validate = config, source, world, validate
+        self.teacher = teacher
         torch.manual_seed(config.seed)
         self.model = MobileFaceNet(ARCHS[config.arch])
         self.head = self._head()
@@ -44,6 +48,7 @@ class Trainer:
             self.model.to(memory_format=torch.channels_last)
         self.model.to(world.device)
         self.head.to(world.device)
+        self.average = Average(self.model, config.ema) if config.ema else None
         net: nn.Module = self.model
         if config.sync_bn and world.device.type == "cpu":
             raise ValueError("--sync-bn: PyTorch has it for GPUs only")
@@ -160,9 +165,16 @@ class Trainer:
         with torch.autocast(w.device.type, torch.bfloat16, enabled=c.bf16):
             embeddings = self.net(x)
         loss, right = self.loss(embeddings, labels)
+        if self.teacher:
+            with torch.no_grad(), torch.autocast(w.device.type, torch.bfloat16, enabled=c.bf16):
+                wanted = self.teacher.network(x)
+            # Each process's own images: DistributedDataParallel takes the mean of the gradients.
+            loss = loss + c.distill * relations(embeddings, wanted)
         loss.backward()
         self._clip()
         self.optimizer.step()
+        if self.average:
+            self.average.update(self.model, self.step)
         self._count(loss, right, len(labels), mark, waited, lr)
 
     def _clip(self) -> None:
@@ -211,7 +223,7 @@ class Trainer:
         if self.validate and self.world.first:
             self.model.eval()
             with torch.no_grad():
-                val = self.validate(self.model)
+                val = self.validate(self.average.network if self.average else self.model)
             self.model.train()
         row = {"epoch": self.step / self.per_epoch if self.step % self.per_epoch else self.epoch,
                "step": self.step, "loss": loss / seen, "train_acc": right / seen,

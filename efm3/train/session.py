@@ -24,6 +24,7 @@ from efm3.train.data import Data, open_data
 from efm3.train.logs import Log
 from efm3.train.loop import Diverged, Trainer
 from efm3.train.model import MobileFaceNet
+from efm3.train.teacher import Teacher
 
 
 class Outcome(NamedTuple):
@@ -92,13 +93,15 @@ def train(config: Config, stored: dict[str, Any] | None) -> Outcome:
     if world.device.type == "cpu":
         memory.keep()
     source = _open(config.data)
+    teacher = Teacher.open(config.teacher, world.device) if config.teacher else None
     run = runs.describe(config.json(), source, world.size, world.device.type)
+    run["teacher"] = teacher.json() if teacher else None
     validate = None
     if world.first:
         validate = _pairs(config, run)
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, source, world, validate=validate)
+    trainer = Trainer(config, source, world, validate=validate, teacher=teacher)
     log = trainer.log = Log(folder, world.first, trainer.total)
     if stored:
         state.restore(trainer, stored)
@@ -141,9 +144,9 @@ def _pairs(config: Config, run: dict[str, Any]) -> Callable[[MobileFaceNet], flo
     What is wrong with either is found now and not after the training.
     Raises ValueError for held-out pairs of identities that are trained on.
     """
-    if config.held_out:
-        sets.check(config.held_out)
-        if seen := story.shared(run):
-            raise ValueError(f"--held-out {config.held_out}: {seen} of its identities are trained "
+    for words in story.held_out_sets(config.held_out) if config.held_out else ():
+        sets.check(words)
+        if seen := story.shared(run, words):
+            raise ValueError(f"--held-out {words}: {seen} of its identities are trained "
                              "on; choose others (--first, or the fourth number of synth:)")
     return scoring.validator(config.eval_pairs) if config.eval_pairs else None

@@ -9,10 +9,13 @@ from typing import Any, Protocol
 
 import torch
 
+from efm3.drawn.spec import is_spec
 from efm3.train import checkpoint
+from efm3.train.average import Average
 from efm3.train.config import Config
 from efm3.train.data import Data
 from efm3.train.model import MobileFaceNet
+from efm3.train.teacher import Teacher
 
 
 class Run(Protocol):
@@ -23,6 +26,8 @@ class Run(Protocol):
     model: MobileFaceNet
     head: Any
     """`heads.Head` or `sharded.ShardedHead`."""
+    average: Average | None
+    teacher: Teacher | None
     optimizer: torch.optim.Optimizer
     names: dict[Any, str]
     """Parameters to their names."""
@@ -48,22 +53,70 @@ def capture(t: Run) -> dict[str, Any]:
         states["head.weight"] = {k: v if k == "step" else t.head.whole(v).cpu()
                                  for k, v in own.items()}
     rng = {"torch": torch.get_rng_state()}
+    # `model` is what a run has made, for whoever reads it; `raw` is what it goes on from where that
+    # is another. It is a list, in the same order: a reader finds one network in the file, not two.
+    networks: dict[str, Any] = {"model": _plain(t.model)}
+    if t.average:
+        networks = {"model": _plain(t.average.network), "raw": [*networks["model"].values()]}
     return {"config": t.config.json(), "arch": asdict(t.model.arch),
-            "classes": t.source.classes,
-            "model": {k: v.detach().cpu().contiguous()
-                      for k, v in t.model.state_dict().items()},
+            "classes": t.source.classes, "drawn": t.source.facts,
+            "teacher": t.teacher.json() if t.teacher else None, **networks,
             "head": {k: v.cpu() for k, v in head.items()}, "optimizer": states,
             "step": t.step, "partial": dict(t.partial), "history": list(t.history),
             "best": t.best, "rng": rng}
 
 
+def raw(value: dict[str, Any]) -> dict[str, Any]:
+    """The network that a run with an average goes on from. Raises KeyError, TypeError, ValueError
+    for a checkpoint that has none."""
+    return dict(zip(value["model"], value["raw"], strict=True))
+
+
+def _plain(network: MobileFaceNet) -> dict[str, Any]:
+    return {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+
+
+FACTS = ("format", "seed", "first", "classes", "shots", "spread", "setting", "kind")
+"""What makes drawn pictures these and no others."""
+
+
+def _same_pictures(t: Run, value: dict[str, Any]) -> None:
+    """Raises BadCheckpoint where the checkpoint was made with other drawn pictures.
+
+    One from before checkpoints held these facts has none, and a fact that only one side knows
+    says nothing.
+    """
+    was, now = value.get("drawn"), t.source.facts
+    if not isinstance(was, dict) or not now:
+        return
+    who = "this program draws" if is_spec(t.config.data) else "the data are of"
+    for key in FACTS:
+        if key in was and key in now and was[key] != now[key]:
+            raise checkpoint.BadCheckpoint(f"the checkpoint was made with pictures of {key} "
+                                           f"{was[key]}, {who} {key} {now[key]}")
+
+
+def _same_teacher(t: Run, value: dict[str, Any]) -> None:
+    """Raises BadCheckpoint where the checkpoint learnt from another network."""
+    was, now = value.get("teacher"), t.teacher.json() if t.teacher else None
+    one, two = (v["sha256"] if isinstance(v, dict) and "sha256" in v else "none"
+                for v in (was, now))
+    if one != two:
+        raise checkpoint.BadCheckpoint(f"--teacher has the SHA-256 {two[:16]}, that of the "
+                                       f"checkpoint {one[:16]}")
+
+
 def restore(t: Run, value: dict[str, Any]) -> None:
     """Resume from a checkpoint. Raises BadCheckpoint for one of another run."""
+    _same_pictures(t, value)
     if value["classes"] != t.source.classes:
         raise checkpoint.BadCheckpoint(f"the checkpoint has {value['classes']} classes, the "
                                        f"data {t.source.classes}")
+    _same_teacher(t, value)
     try:
-        t.model.load_state_dict(value["model"])
+        if t.average:
+            t.average.network.load_state_dict(value["model"])
+        t.model.load_state_dict(raw(value) if t.average else value["model"])
         weight, states = value["head"]["weight"], dict(value["optimizer"])
         if t.config.shard_head:
             weight = t.head.part(weight)
@@ -71,7 +124,7 @@ def restore(t: Run, value: dict[str, Any]) -> None:
                                      for k, v in states.get("head.weight", {}).items()}
         with torch.no_grad():
             t.head.weight.copy_(weight)
-    except (RuntimeError, KeyError, TypeError) as e:
+    except (RuntimeError, KeyError, TypeError, ValueError) as e:
         said = " ".join(str(e).split())[:200]
         raise checkpoint.BadCheckpoint(f"the checkpoint does not fit: {said}") from None
     checkpoint.load_optimizer(t.optimizer, t.names, states)

@@ -189,6 +189,26 @@ def test_compare_says_what_it_holds_the_number_against(cli, room):
     assert cli("compare", "t.bin", *words[2:]).stdout == result.stdout
 
 
+def test_compare_takes_the_threshold_at_a_far_before_the_best_one(cli, room):
+    words = ("compare", "t.bin", "one.png", "one.png", "--align", *DETECTOR)
+    model = efm3.load("w.bin")
+    best = {"scores": {"held_out": {"threshold": 0.3}}}
+    for own, want, text in (
+            ({"threshold": 0.41, "threshold_far": 0.001}, 0.41, "the threshold at FAR 0.001 that"),
+            ({"threshold": 0.41, "threshold_far": "a"}, 0.41, "0.41, the threshold that the file"),
+            ({"threshold": True, "threshold_far": 0.001}, 0.3, "the threshold for one person that"),
+            ({"threshold": 1.5}, 0.3, "the threshold for one person that")):
+        model.mirror = {**model.mirror, "meta": best | own}
+        model.save("t.bin")
+        told = json.loads(cli(*words, "--json").stdout)
+        assert (told["threshold"], told["threshold_from"]) == (want, "meta"), own
+        assert text in cli(*words).stdout
+    assert cli(*words, "--threshold", "-0.5").stdout.endswith("above -0.5, as given\n")
+    told = json.loads(cli(*words, "--threshold", "0.9", "--json").stdout)
+    assert (told["threshold"], told["threshold_from"]) == (0.9, "given")
+    assert cli(*words, "--threshold", "2").exit_code == 2
+
+
 def test_compare_shows_the_crops_on_a_terminal(monkeypatch):
     class Out:
         color_system, encoding, width, no_color = "truecolor", "utf-8", 80, False

@@ -40,15 +40,16 @@ def test_none_is_the_engines_scale():
     assert torch.equal(out, (batch.float() - 127.5) / 128)
 
 
-def test_the_generator_alone_decides():
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe.strong()], ids=["light", "strong"])
+def test_the_generator_alone_decides(recipe):
     batch = pictures(40)
     state = gen()
-    first = augment(batch, state, Recipe())
-    again = augment(batch, state, Recipe())
+    first = augment(batch, state, recipe)
+    again = augment(batch, state, recipe)
     torch.manual_seed(99)
     state = gen()
-    assert torch.equal(first, augment(batch, state, Recipe()))
-    assert torch.equal(again, augment(batch, state, Recipe()))
+    assert torch.equal(first, augment(batch, state, recipe))
+    assert torch.equal(again, augment(batch, state, recipe))
     assert not torch.equal(first, again)
     assert first.abs().max() < 127.5 / 128 + 1e-6
 
@@ -56,8 +57,11 @@ def test_the_generator_alone_decides():
 def test_a_recipe_takes_as_many_draws_as_any_other():
     one, other = gen(), gen()
     augment(pictures(), one, Recipe())
+    third = gen()
     augment(pictures(), other, NONE)
+    augment(pictures(), third, Recipe.strong())
     assert torch.equal(one.get_state(), other.get_state())
+    assert torch.equal(one.get_state(), third.get_state())
 
 
 def test_flip():
@@ -180,16 +184,26 @@ def test_cutout():
 
 def test_parts_of_the_batch():
     batch = pictures(200)
-    for name in ("blur", "jpeg", "cutout", "colour", "grey"):
+    for name in ("blur", "jpeg", "cutout", "colour", "grey", "warp", "exposure", "low", "noise"):
         out = augment(batch, gen(3), replace(NONE, **{name: 0.3}))
         touched = (out != augment(batch, gen(3), NONE)).flatten(1).any(1).float().mean()
         assert 0.2 < touched < 0.4, name
 
 
 def test_small_sides_and_empty_batches():
-    for side in (16, 48):
-        assert augment(pictures(3, side), gen(), Recipe()).shape == (3, 3, side, side)
-    assert augment(pictures(3)[:0], gen(), Recipe()).shape == (0, 3, 112, 112)
+    for recipe in (Recipe(), Recipe.strong()):
+        for side in (16, 48):
+            assert augment(pictures(9, side), gen(), recipe).shape == (9, 3, side, side)
+        assert augment(pictures(3)[:0], gen(), recipe).shape == (0, 3, 112, 112)
+
+
+def test_a_picture_is_changed_by_its_own_draws_alone():
+    """However many others are in its batch, and in whatever chunk it is."""
+    recipe = Recipe.strong()
+    whole = augment(pictures(80), gen(), recipe)
+    other = pictures(80)
+    other[:40] = other[:40].flip(0)
+    assert torch.equal(augment(other, gen(), recipe)[40:], whole[40:])
 
 
 @pytest.mark.parametrize("batch", [torch.zeros(1, 3, 112, 112), torch.zeros(3, 112, 112),
@@ -202,7 +216,8 @@ def test_other_batches_are_refused(batch):
 
 @pytest.mark.parametrize("kw", [{"flip": 1.5}, {"blur": -0.1}, {"blur_sigma": (2.0, 1.0)},
                                 {"jpeg_quality": (0, 50)}, {"cutout_area": (0.1,)},
-                                {"flip": float("nan")}])
+                                {"flip": float("nan")}, {"warp_turn": 181.0},
+                                {"noise_sigma": (-1.0, 1.0)}])
 def test_recipes_are_checked(kw):
     with pytest.raises(ValueError, match="Recipe"):
         Recipe(**kw)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def trainer(tmp_path, classes=4):
-    config = Config(data="", out=str(tmp_path), batch=4, steps=1, augment=False)
+    config = Config(data="", out=str(tmp_path), batch=4, steps=1, augment="none")
     return loop.Trainer(config, Patterns(classes, 4), parallel.World(0, 1, torch.device("cpu")))
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from efm3.train.config import Config, _option
+from efm3.train.config import STRENGTHS, Config, _option
 
 
 @pytest.mark.parametrize("stored", [
@@ -20,7 +20,7 @@ def test_options_of_a_strange_checkpoint_are_refused(stored):
 
 @pytest.mark.parametrize("stored", [
     {"seed": (1 << 63) - 1}, {"seed": 0}, {"workers": 255}, {"threads": 1024}, {"batch": 1},
-    {"augment": False}, {"margin": None}, {"margin": 0}, {"lr": 1}])
+    {"augment": "strong"}, {"margin": None}, {"margin": 0}, {"lr": 1}])
 def test_the_ends_of_what_an_option_may_be(stored):
     (name, value), = stored.items()
     resumed = Config(out="x").resumed(stored, {})
@@ -38,9 +38,23 @@ def test_a_resume_takes_the_stored_options_and_the_free_ones_that_are_given():
         Config(out="x", batch=8).resumed(stored, {"batch": 8})
 
 
+@pytest.mark.parametrize("was,now", [(True, "light"), (False, "none")])
+def test_a_checkpoint_from_before_there_were_strengths(was, now):
+    assert Config(out="x").resumed({"augment": was}, {}).augment == now
+    assert Config(out="x").resumed({"augment": was}, {"augment": now}).augment == now
+    with pytest.raises(ValueError, match=f"--augment is strong, .* was made with {now}"):
+        Config(out="x").resumed({"augment": was}, {"augment": "strong"})
+
+
+def test_every_strength_has_a_recipe():
+    augment = pytest.importorskip("efm3.train.augment", reason="PyTorch is an extra")
+    assert tuple(augment.RECIPES) == STRENGTHS
+
+
 def test_the_help_shows_the_defaults():
     shown = {f.name: f.metadata["shown"] for f in fields(Config)}
     assert shown["epochs"] == "20" and shown["lr"] == "0.001" and shown["device"] == "auto"
     for given, said in ((None, "5"), ("", ""), ("five", "five")):
         assert _option("", 5, shown=given).metadata["shown"] == said
-    assert shown["margin"] == "the head's own" and shown["data"] == "" and shown["augment"] == "on"
+    assert shown["margin"] == "the head's own" and shown["data"] == ""
+    assert shown["augment"] == "light"

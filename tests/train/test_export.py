@@ -9,7 +9,7 @@ from efm3.train import export
 
 NEEDS = ("torch",)
 
-SMALL = ("--batch", 4, "--steps", 4, "--no-augment", "--log-every", 1)
+SMALL = ("--batch", 4, "--steps", 4, "--augment", "none", "--log-every", 1)
 
 
 def test_a_file_with_its_story_comes_out(run, tmp_path, capfd):

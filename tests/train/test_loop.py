@@ -18,12 +18,14 @@ from tests.train.standin import Patterns
 
 NEEDS = ("torch",)
 
-SMALL = ("--batch", 4, "--epochs", 2, "--no-augment", "--log-every", 1)
+SMALL = ("--batch", 4, "--epochs", 2, "--augment", "none", "--log-every", 1)
 
 
 def same(a, b):
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same(v, w) for v, w in zip(a, b, strict=True))
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
@@ -38,7 +40,7 @@ def computed(folder):
 
 
 def test_nano_learns_32_identities(run, tmp_path):
-    assert run("--batch", 32, "--epochs", 4, "--no-augment", "--lr", "4e-3", "--warmup", 0.5,
+    assert run("--batch", 32, "--epochs", 4, "--augment", "none", "--lr", "4e-3", "--warmup", 0.5,
                source=Patterns(32, 6)) == 0
     text = (tmp_path / "run" / "log.csv").read_text()
     rows = list(csv.DictReader(text.splitlines()))
@@ -46,10 +48,11 @@ def test_nano_learns_32_identities(run, tmp_path):
     assert float(rows[-1]["train_acc"]) > 0.95, rows
 
 
-@pytest.mark.parametrize("after", [2, 4, 5])
-def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, after):
+@pytest.mark.parametrize("after,more", [(2, ()), (4, ("--ema", 0.9)),
+                                        (5, ("--ema", 0.9, "--augment", "strong"))])
+def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, after, more):
     """Stopped in mid-epoch by a signal, at an epoch's end, and in the second epoch."""
-    assert run(*SMALL, out=tmp_path / "whole") == 0
+    assert run(*SMALL, *more, out=tmp_path / "whole") == 0
     real = loop.Trainer._count
 
     def killed(self, *args):
@@ -58,7 +61,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, af
             signal.raise_signal(signal.SIGTERM)
     with monkeypatch.context() as m:
         m.setattr(loop.Trainer, "_count", killed)
-        assert run(*SMALL, out=tmp_path / "halves") == 75
+        assert run(*SMALL, *more, out=tmp_path / "halves") == 75
     assert checkpoint.load(tmp_path / "halves" / "last.pt")["step"] == after
     assert run("--resume", out=tmp_path / "halves") == 0
     assert same(computed(tmp_path / "whole"), computed(tmp_path / "halves"))
@@ -83,7 +86,7 @@ def test_max_minutes_stops_with_a_checkpoint(run, tmp_path, capfd):
 
 
 def test_no_decay_on_flat_parameters(tmp_path):
-    config = Config(data="", out=str(tmp_path), batch=4, decay=0.1, augment=False)
+    config = Config(data="", out=str(tmp_path), batch=4, decay=0.1, augment="none")
     t = loop.Trainer(config, Patterns(4, 4), parallel.World(0, 1, torch.device("cpu")))
     decay = {p.ndim: g["weight_decay"] for g in t.optimizer.param_groups for p in g["params"]}
     assert decay == {1: 0.0, 2: 0.1, 4: 0.1}
@@ -106,7 +109,7 @@ def test_a_diverged_run_says_so(run, monkeypatch, capfd):
 
 def test_validation_scores_each_epoch_and_keeps_the_best(tmp_path):
     scores = iter([0.9, 0.4])
-    config = Config(data="", out=str(tmp_path), batch=4, epochs=2, augment=False)
+    config = Config(data="", out=str(tmp_path), batch=4, epochs=2, augment="none")
     t = loop.Trainer(config, Patterns(2, 4), parallel.World(0, 1, torch.device("cpu")),
                      validate=lambda model: next(scores) if not model.training else None)
     assert t.run()

@@ -47,7 +47,7 @@ def torchrun(out, *options, processes=2):
     return said
 
 
-OPTIONS = ("--data", CLASSES, "--batch", 4, "--steps", 2, "--no-augment", "--warmup", 0,
+OPTIONS = ("--data", CLASSES, "--batch", 4, "--steps", 2, "--augment", "none", "--warmup", 0,
            "--log-every", 1)
 
 
@@ -61,7 +61,7 @@ def double(monkeypatch):
 
 def by_halves(out, halves):
     """One process that does the step of two: each half by itself, gradients meaned."""
-    config = Config(data="", out=str(out), batch=4, steps=2, augment=False, warmup=0.0)
+    config = Config(data="", out=str(out), batch=4, steps=2, augment="none", warmup=0.0)
     source = Patterns(CLASSES, 4)
     t = loop.Trainer(config, source, parallel.World(0, 1, torch.device("cpu")))
     feeds = [Batches(len(source), 4, config.seed, r, halves) for r in range(halves)]
@@ -111,10 +111,13 @@ def test_two_processes_equal_one_that_means_the_halves(two, double, tmp_path):
 
 
 def test_the_sharded_head_equals_the_plain_one(two, tmp_path):
-    """Five classes over two processes: unequal shares, one form of checkpoint."""
-    torchrun(tmp_path, *OPTIONS, "--shard-head")
+    """Five classes over two processes: unequal shares, one form of checkpoint. The average beside
+    it changes no step."""
+    torchrun(tmp_path, *OPTIONS, "--shard-head", "--ema", 0.9)
     sharded = checkpoint.load(tmp_path / "last.pt")
-    close(sharded, two[0])
+    close(sharded | {"model": state.raw(sharded)}, two[0])
+    with pytest.raises(AssertionError, match="stem"):
+        close(sharded, two[0])
     assert sharded["head"]["weight"].shape == (CLASSES, 256)
     have, want = sharded["history"][0], two[0]["history"][0]
     assert have["train_acc"] == want["train_acc"]

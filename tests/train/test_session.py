@@ -3,6 +3,7 @@
 """A session of `efm3 train`: refusals, messages, the run folder; hostile data end in one line."""
 
 
+import os
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tests.train.standin import Patterns
 
 NEEDS = ("torch",)
 
-SMALL = ("--batch", 4, "--steps", 4, "--no-augment", "--log-every", 1)
+SMALL = ("--batch", 4, "--steps", 4, "--augment", "none", "--log-every", 1)
 
 
 def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):
@@ -24,6 +25,33 @@ def test_a_folder_with_a_run_is_not_overwritten(run, tmp_path, capfd):
     assert run("--resume", "--lr", "0.5") == 1
     assert "--lr is 0.5, the checkpoint was made with 0.001" in capfd.readouterr().err
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("call", ["write", "replace"])
+def test_a_full_disk_ends_in_one_line_and_a_whole_checkpoint(run, tmp_path, monkeypatch, capfd,
+                                                             call):
+    assert run("--batch", 4, "--epochs", 2, "--augment", "none", "--max-minutes", "1e-9") == 75
+    path = tmp_path / "run" / "last.pt"
+    before = path.read_bytes()
+    capfd.readouterr()
+    real = loop.checkpoint.save
+
+    def save(value, *paths):
+        """As it is, on a disk that has filled up since the run began."""
+        def full(*args):
+            raise OSError(28, "No space left on device")
+        with monkeypatch.context() as m:
+            m.setattr(os, call, full)
+            real(value, *paths)
+    with monkeypatch.context() as m:
+        m.setattr(loop.checkpoint, "save", save)
+        assert run("--resume", "--max-minutes", 0) == 3
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("efm3")]
+    assert len(said) == 1 and "No space left on device" in said[0]
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in path.parent.iterdir()) == ["config.json", "last.pt"]
+    assert run("--resume", "--max-minutes", 0) == 0
+    assert checkpoint.load(path)["step"] == 8
 
 
 def test_resume_without_a_checkpoint_begins(run, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import efm3
+from efm3 import evaluation
 from efm3.drawn import Faces, cache, write
 from efm3.train import story
 from tests.train.standin import Patterns
@@ -21,7 +22,7 @@ from tools.gen.json_forms import FORMS, problems
 
 NEEDS = ("torch", "PIL")
 
-SMALL = ("--batch", 4, "--steps", 2, "--no-augment", "--threads", 1)
+SMALL = ("--batch", 4, "--steps", 2, "--augment", "none", "--threads", 1)
 
 
 def meta(path):
@@ -91,6 +92,44 @@ def test_a_cache_and_a_spec_become_the_same_file_in_one_step(train, tmp_path, dr
     assert told["stopped"] is None and told["max_error"] < 1e-5
     assert ship.take(tmp_path / "a", tmp_path / "out.bin").endswith("of 20 held-out pairs")
     assert (tmp_path / "out.bin").read_bytes() == file.read_bytes()
+
+
+def test_several_held_out_sets(train, tmp_path, drawn):
+    """The first one's scores are where they always were."""
+    words = f"{drawn / 'held'},synth:1:20:40:3000000"
+    assert train("--data", drawn / "data", "--out", tmp_path / "a", *SMALL, "--held-out",
+                 words) == 0
+    said = meta(tmp_path / "a" / "facex_nano.bin")
+    held = said["scores"]["held_out"]
+    other, = held["others"]
+    assert held["pairs"] == 20 and other["pairs"] == 40 and other.keys() == held.keys() - {"others"}
+    assert "first 3000000" in other["set"] and other["protocol"].endswith("was trained on")
+    assert "threshold" not in said, "ten pairs of strangers say nothing of one in a thousand"
+
+
+def test_the_threshold_is_the_one_at_its_rate():
+    g = np.random.default_rng(1)
+    same = np.arange(6000) % 2 == 0
+    values = np.where(same, 0.5, 0.0) + g.normal(0, 0.1, 6000)
+    got = evaluation.score("drawn", values, same, np.arange(6000) // 600)
+    stated = story.threshold(got)
+    assert stated["threshold_far"] == 0.001
+    assert (values[~same] > stated["threshold"] + 1e-4).mean() <= 0.001
+    assert (values[~same] > stated["threshold"] - 0.02).mean() > 0.001
+
+
+def test_a_name_with_a_comma_is_one_set(tmp_path):
+    (tmp_path / "a,b").mkdir()
+    assert story.held_out_sets(str(tmp_path / "a,b")) == [str(tmp_path / "a,b")]
+    assert story.held_out_sets("a,synth:1:2:3") == ["a", "synth:1:2:3"]
+
+
+def test_identities_that_the_teacher_saw_are_not_held_out():
+    facts = {"seed": 1, "first": 0, "classes": 8}
+    run = {"drawn": facts, "teacher": {"sha256": "", "drawn": facts | {"first": 2_000_000}}}
+    assert story.shared(run, "synth:1:20:20") == 0
+    assert story.shared(run, "synth:1:20:20:2000000") == 8
+    assert story.shared(run | {"teacher": {"sha256": "", "drawn": None}}, "synth:1:20:20") is None
 
 
 def test_without_held_out_pairs_there_are_no_such_scores(run, tmp_path, capsys):

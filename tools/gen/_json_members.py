@@ -200,7 +200,7 @@ FORMS: dict[str, Form] = {
     similarities[]? list: a number for each picture
     similarities[][]? number: the cosine
     threshold number: above it, one person
-    threshold_from string: meta or rule_of_thumb
+    threshold_from string: given, meta or rule_of_thumb
     rule_of_thumb number: the threshold where the file states none
     """),
     "faces": Form("""

@@ -82,8 +82,11 @@ def cards() -> Iterator[str]:
     for name in ARCHS:
         said = meta(name)
         rows = [(key.replace("_", " "), _said(said[key])) for key in CARD if key in said]
-        rows += [(f"held-out {key.replace('_', ' ')}", _said(value))
-                 for key, value in said.get("scores", {}).get("held_out", {}).items()]
+        first = said.get("scores", {}).get("held_out", {})
+        for number, held in enumerate((first, *first.get("others", ()))):
+            which = f"held-out {number + 1}" if number else "held-out"
+            rows += [(f"{which} {key.replace('_', ' ')}", _said(value))
+                     for key, value in held.items() if key != "others"]
         yield from ("", f"### facex_{name}.bin", "")
         yield from table(("", ""), rows)
     yield ""

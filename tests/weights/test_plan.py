@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of the shipped files' training: its runs, its places, and what the command refuses."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from efm3.arch import ARCHS
+from efm3.drawn import spec
+from tools import ROOT
+from tools.weights import plan
+
+
+def test_every_size_is_trained_and_the_small_ones_twice():
+    assert {r.arch for r in plan.RUNS} == set(ARCHS) and len(set(plan.RUNS)) == len(plan.RUNS)
+    seeds = {a: [r.seed for r in plan.RUNS if r.arch == a] for a in ARCHS}
+    assert seeds == {"nano": [1, 2], "tiny": [1, 2], "standard": [1], "xs": [1]}
+
+
+def test_the_pairs_share_no_identity_with_training_nor_with_one_another():
+    ends = [(0, plan.IDENTITIES)]
+    ends += [(s.first, s.first + s.identities) for s in map(spec.pairs, (plan.CHOICE,
+                                                                         plan.HELD_OUT))]
+    ordered = sorted(ends)
+    assert all(a[1] <= b[0] for a, b in pairwise(ordered))
+
+
+def test_only_names_runs():
+    assert plan.chosen([]) == list(plan.RUNS)
+    assert plan.chosen(["xs:1", "nano:1"]) == [plan.Run("nano", 1), plan.Run("xs", 1)]
+    with pytest.raises(ValueError, match="huge:1 is none of nano:1"):
+        plan.chosen(["huge:1"])
+
+
+def test_nothing_is_kept_in_the_repository(monkeypatch, tmp_path):
+    monkeypatch.setenv("EFM3_WEIGHTS_DIR", str(tmp_path / "own"))
+    assert plan.home() == tmp_path / "own"
+    monkeypatch.delenv("EFM3_WEIGHTS_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert plan.home() == tmp_path / "efm3" / "weights"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert plan.home() == Path.home() / ".cache" / "efm3" / "weights"
+    assert not plan.cache().is_relative_to(ROOT)
+    assert plan.folder(plan.RUNS[0], "cpu") != plan.folder(plan.RUNS[0], "cuda")

@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of `efm3 train`, one after the other, in short sessions, and a table of what they did."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import efm3
+from tools import ROOT
+from tools.weights import plan
+
+STOPPED = 75
+"""What `efm3 train` ends with where it can go on."""
+Say = Callable[[str], None]
+
+
+def words(run: plan.Run, device: str, minutes: float) -> list[str]:
+    """The command of one session."""
+    options: dict[str, object] = {
+        "data": plan.cache(), "out": plan.folder(run, device), "arch": run.arch, "seed": run.seed,
+        **plan.RECIPE, "device": device, "threads": 1, "max-minutes": round(minutes, 3),
+        "eval-pairs": plan.CHOICE, "held-out": plan.HELD_OUT}
+    nice = ["nice", "-n", "10"] if device == "cpu" and which("nice") else []
+    said = [w for k, v in options.items() for w in (f"--{k}", str(v))]
+    fast = ["--bf16"] if device != "cpu" else []
+    return [*nice, sys.executable, "-m", "efm3", "train", "--resume", *said, *fast]
+
+
+class Chain:
+    """Sessions of several runs, up to `jobs` at once, until all are done or `stop` is called."""
+
+    def __init__(self, device: str, minutes: float, say: Say, until: float | None = None) -> None:
+        self.device, self.minutes, self.say, self.until = device, minutes, say, until
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = threading.Event()
+        self.failed = False
+        """Whether a session ended in a way that another one would not mend."""
+
+    def stop(self) -> None:
+        """End the sessions that run, each with a checkpoint, and begin no other."""
+        self._stopped.set()
+        for process in list(self._running):
+            process.terminate()
+
+    def all(self, runs: Sequence[plan.Run], jobs: int) -> bool:
+        """Whether all were trained to the end."""
+        left = len(runs)
+
+        def one(run: plan.Run) -> bool:
+            nonlocal left
+            # What is left of the time is shared by what is left of the runs.
+            share = (self.until - time.monotonic()) / left if self.until is not None else None
+            left -= 1
+            return self._one(run, share)
+        with ThreadPoolExecutor(jobs) as pool:
+            return all([*pool.map(one, runs)])
+
+    def _one(self, run: plan.Run, share: float | None) -> bool:
+        """One run's sessions; only one of at most `share` seconds where a time is given."""
+        while not self._stopped.is_set():
+            if share is not None and share <= 0:
+                break
+            minutes = self.minutes if share is None else share / 60
+            code = self._session(run, words(run, self.device, minutes))
+            self.say(f"{run.name}: {line(run, self.device)}" + (
+                "" if code in (0, STOPPED) else f", exit code {code}, see {self._log(run)}"))
+            self.failed |= code not in (0, STOPPED)
+            if code != STOPPED or share is not None:
+                return code == 0
+        return False
+
+    def _log(self, run: plan.Run) -> Path:
+        return plan.folder(run, self.device).with_suffix(".log")
+
+    def _session(self, run: plan.Run, command: list[str]) -> int:
+        log = self._log(run)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out,
+                                       stdin=subprocess.DEVNULL)
+            self._running.add(process)
+            if self._stopped.is_set():
+                process.terminate()
+            try:
+                return process.wait()
+            finally:
+                self._running.discard(process)
+
+
+def meta(run: plan.Run, device: str) -> dict[str, Any] | None:
+    """What the finished file says of itself; None before the end."""
+    path = plan.folder(run, device) / f"facex_{run.arch}.bin"
+    found: dict[str, Any] | None = efm3.load(path).mirror["meta"] if path.exists() else None
+    return found
+
+
+def line(run: plan.Run, device: str) -> str:
+    """Steps done, train accuracy, scores: whatever is known."""
+    folder = plan.folder(run, device)
+    total = plan.RECIPE["steps"]
+    try:
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        total = said["config"]["steps"]
+    except (OSError, ValueError, KeyError):
+        return f"step 0 of {total}"
+    last = folder / "last.pt"
+    if not last.exists():
+        return f"step 0 of {total}"
+    from efm3.train import checkpoint
+
+    value = checkpoint.load(last)
+    out = [f"step {value['step']} of {total}"]
+    if value["history"]:
+        row = value["history"][-1]
+        out += [f"{k} {100 * row[k]:.2f} %" for k in ("train_acc", "val_acc")
+                if row.get(k) is not None]
+    if (found := meta(run, device)) and "held_out" in found["scores"]:
+        held = found["scores"]["held_out"]
+        tar = held["tar_at_far_1e-3"]
+        out += [f"held-out {100 * held['accuracy']:.2f} %",
+                f"TAR at FAR 1e-3 {'?' if tar is None else f'{100 * tar:.2f} %'}"]
+    return ", ".join(out)
+
+
+def table(runs: Sequence[plan.Run], device: str) -> str:
+    """A line for each run."""
+    return "\n".join(f"{r.name:<12}{line(r, device)}" for r in runs)
+
+
+def best(device: str) -> list[Path]:
+    """The run folders to ship: of each size the seed that is best on the pairs for choosing.
+
+    Raises ValueError where a size has no finished run, or one of its seeds is not finished.
+    """
+    scores: dict[str, dict[plan.Run, float]] = {}
+    for run in plan.RUNS:
+        found = meta(run, device)
+        if found is None:
+            raise ValueError(f"{run.name} is not finished: {line(run, device)}")
+        scores.setdefault(run.arch, {})[run] = found["scores"]["val_acc"]
+    return [plan.folder(max(own, key=own.__getitem__), device) for own in scores.values()]

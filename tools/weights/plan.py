@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The one declaration of how the files in weights/ are trained: pictures, recipe, sizes, seeds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+IDENTITIES, SHOTS, DATA_SEED = 20_000, 12, 1
+"""The drawn pictures that every run sees."""
+PICTURES, BATCH = 480_000, 128
+"""Pictures that each run sees in all, and in one step."""
+RECIPE: dict[str, object] = {
+    "batch": BATCH, "steps": PICTURES // BATCH, "lr": 2e-3, "warmup": 0.25, "scale": 32,
+    "margin-warmup": 1, "augment": "strong", "ema": 0.999}
+"""Options of `efm3 train`, the same for each size."""
+CHOICE = f"synth:{DATA_SEED}:300:6000:2000000"
+"""Pairs that choose among the seeds of one size (--eval-pairs)."""
+HELD_OUT = f"synth:{DATA_SEED}:300:6000"
+"""Pairs that choose nothing (--held-out)."""
+
+
+class Run(NamedTuple):
+    """One network: a size and a seed."""
+
+    arch: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """As --only takes it."""
+        return f"{self.arch}:{self.seed}"
+
+
+RUNS = (Run("nano", 1), Run("tiny", 1), Run("standard", 1), Run("xs", 1), Run("nano", 2),
+        Run("tiny", 2))
+"""In the order in which they are trained: each size once, then the second seeds."""
+
+
+def chosen(names: list[str]) -> list[Run]:
+    """The runs of these names, in the plan's order; all for none. Raises ValueError."""
+    if unknown := set(names) - {r.name for r in RUNS}:
+        raise ValueError(f"{min(unknown)} is none of {', '.join(r.name for r in RUNS)}")
+    return [r for r in RUNS if r.name in names or not names]
+
+
+def home() -> Path:
+    """Where caches, checkpoints and logs are kept: outside of the repository."""
+    if own := os.environ.get("EFM3_WEIGHTS_DIR"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "efm3" / "weights"
+
+
+def folder(run: Run, device: str) -> Path:
+    """The run folder; a device has its own, since its weights are others."""
+    return home() / device / f"{run.arch}-{run.seed}"
+
+
+def cache() -> Path:
+    """The folder of the drawn pictures."""
+    return home() / f"faces-{DATA_SEED}-{IDENTITIES}x{SHOTS}"
