@@ -87,7 +87,7 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(PIP) --force-reinstall --no-deps opencv-python-headless
 	$(PIP) -r tools/wheels/requirements.txt
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ONCE) $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
-	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn \
+	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn tests/weights \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
 	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py)
 

@@ -20,9 +20,11 @@ def test_every_size_is_trained_and_the_small_ones_twice():
 
 
 def test_the_pairs_share_no_identity_with_training_nor_with_one_another():
+    held = [spec.pairs(words) for words in plan.HELD_OUT.split(",")]
+    assert [h.setting for h in held] == list(spec.SETTINGS)
+    assert len({h[:4] for h in held}) == 1, "the same people in each setting"
     ends = [(0, plan.IDENTITIES)]
-    ends += [(s.first, s.first + s.identities) for s in map(spec.pairs, (plan.CHOICE,
-                                                                         plan.HELD_OUT))]
+    ends += [(s.first, s.first + s.identities) for s in (spec.pairs(plan.CHOICE), held[0])]
     ordered = sorted(ends)
     assert all(a[1] <= b[0] for a, b in pairwise(ordered))
 

@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from efm3.drawn.spec import HELD_OUT as PAIRS_FROM
+from efm3.drawn.spec import SETTINGS
+
 IDENTITIES, SHOTS, DATA_SEED = 20_000, 12, 1
 """The drawn pictures that every run sees."""
 PICTURES, BATCH = 480_000, 128
@@ -18,8 +21,8 @@ RECIPE: dict[str, object] = {
 """Options of `efm3 train`, the same for each size."""
 CHOICE = f"synth:{DATA_SEED}:300:6000:2000000"
 """Pairs that choose among the seeds of one size (--eval-pairs)."""
-HELD_OUT = f"synth:{DATA_SEED}:300:6000"
-"""Pairs that choose nothing (--held-out)."""
+HELD_OUT = ",".join(f"synth:{DATA_SEED}:300:6000:{PAIRS_FROM}:{setting}" for setting in SETTINGS)
+"""Pairs that choose nothing (--held-out): shots as in training, hard ones, other cameras."""
 
 
 class Run(NamedTuple):
