@@ -299,7 +299,7 @@ READERS: dict[str, tuple[str, ...] | str] = {
     "shipped": "what the package itself holds", "sniff": ("sniff",),
     "train.data._cache": ("cache",),
     "train.data._folder": "pictures alone, as above", "train.data._rec": ("records",),
-    "train.data._shards": ("shards",), "validator": ("validate",)}
+    "train.data._shards": ("shards",), "train.teacher": ("load",), "validator": ("validate",)}
 """What reads the bytes of strangers: modules below efm3, and their targets or why there is none. A
 verb of efm3.cli reads by these, but for results of a run (`results`) and pictures in memory."""
 
