@@ -4,6 +4,8 @@
 
 import json
 import math
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -140,3 +142,19 @@ def test_the_card_says_first_how_the_picture_is_taken(nano):
     assert card({"picture": "turned-180"})["picture"] == "turned-180"
     assert card({"picture": "turned-180"})["verdict"]["counts"]["warning"] == 1
     assert card({"picture": 7})["picture"] == "" and not card({"picture": 7})["verdict"]["ok"]
+
+
+def test_a_network_of_many_operations_takes_2_kib_for_each():
+    """A header of a hundred bytes names hundreds, with nothing of theirs behind it."""
+    arch = replace(s.ARCH, stages=(replace(s.ARCH.stages[0], n=250), *s.ARCH.stages[1:]))
+    data = s.build(arch, [])
+    inspect(scan(s.base()))
+    tracemalloc.start()
+    try:
+        seen = inspect(scan(data))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    count = len(seen["topology"])
+    assert count > 700 and not seen["card"]["verdict"]["ok"]
+    assert 400 * count < peak <= 7 * len(data) + (1 << 20) + 2048 * count

@@ -27,7 +27,7 @@ from efm3 import scan
 from efm3.codes import LEVELS
 from efm3.conformance import sample
 from efm3.inspection import inspect
-from efm3.network import tensor_layout
+from efm3.network import layers, tensor_layout
 from tools.evidence import _book
 from tools.evidence._damage import SETS, bases, edges
 from tools.evidence._hostile import MOST_NS, SLACK, Guard, Input, Where
@@ -85,6 +85,9 @@ def _limit(name: str, data: bytes) -> int:
     """Bytes that a reader may take: four times the mirror where it is looked at."""
     if name.endswith("structure"):
         return 2 * len(data) + SLACK
+    if name == "inspect":
+        arch = scan.scan(data).arch
+        return 7 * len(data) + SLACK + (2048 * len(layers(arch)) if arch else 0)
     return len(data) + 4 * len(scan.scan(data).mirror or b"") + SLACK
 
 

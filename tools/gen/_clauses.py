@@ -61,9 +61,11 @@ CLAUSES: tuple[Room, ...] = (
                    "the_engine_reads_no_more_either a_stream_is_read_as_far_as_its_header_allows "
                    "what_has_no_valid_header_is_read_to_the_limit")),
         Clause("A mirror is checked in four times its memory, by `load` and `validate` at any "
-               "level; `inspect` takes seven times the file, and 1 MiB.",
+               "level; `inspect` takes seven times the file, 1 MiB, and 2 KiB for each "
+               "operation of the network.",
                _of("test_grammar: no_more_memory_than_four_times_the_text "
                    "the_bound_holds_for_every_reader",
+                   "test_inspection: a_network_of_many_operations_takes_2_kib_for_each",
                    "promises/test_hostile: memory_stays_within_the_bound"), "B"),
         Clause("Every byte belongs to a field.",
                _of("test_scan: spans_tile_any_file spans_tile_every_prefix")),
