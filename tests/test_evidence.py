@@ -70,7 +70,7 @@ def those(*starts):
 
 SAVES = those("faults.kill", "faults.two writers", "faults.calls", "faults.special")
 IN_C = those("fuzz_c.afl", "fuzz_c.random", "fuzz_c.libfuzzer.load", "threads.threads",
-             "threads.fork", "soak", "faults.no memory")
+             "threads.fork", "soak", "memory", "faults.no memory")
 MACHINES = those("foreign") - {"foreign.big-endian writer"}
 DAMAGE = those("exhaustive", "differential")
 READERS = {f"fuzz_python.{target}" for target in ("load", "validate", "scan", "mirror")}
