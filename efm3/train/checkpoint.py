@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 
+from efm3.arch import ARCHS
 from efm3.source import write_atomic
+from efm3.train.model import MobileFaceNet
 
 VERSION = 1
 KEYS = ("version", "config", "model", "head", "optimizer", "step", "partial", "history", "best",
@@ -52,6 +54,17 @@ def load(path: Path) -> dict[str, Any]:
         raise BadCheckpoint(f"{path} has version {value['version']}, expected {VERSION}")
     found: dict[str, Any] = value
     return found
+
+
+def network(value: dict[str, Any], path: Path) -> MobileFaceNet:
+    """The network of a checkpoint that `load` read from `path`. Raises BadCheckpoint."""
+    try:
+        model = MobileFaceNet(ARCHS[value["config"]["arch"]])
+        model.load_state_dict(value["model"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as e:
+        said = " ".join(str(e).split())[:200]
+        raise BadCheckpoint(f"{path} does not fit: {said}") from None
+    return model
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, names: dict[Any, str]) -> dict[str, Any]:

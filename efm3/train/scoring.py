@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from efm3 import evaluation
-from efm3.arch import ARCHS
 from efm3.arrays import Floats, Pixels
 from efm3.drawn.sets import pair_set
 from efm3.evaluation.run import Embed
@@ -54,12 +53,7 @@ def network(path: Path, device: str) -> tuple[Embed, str]:
         best = path / "best.pt"
         path = best if best.exists() else path / "last.pt"
     value = checkpoint.load(path)
-    try:
-        model = MobileFaceNet(ARCHS[value["config"]["arch"]])
-        model.load_state_dict(value["model"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as e:
-        said = " ".join(str(e).split())[:200]
-        raise checkpoint.BadCheckpoint(f"{path} does not fit: {said}") from None
+    model = checkpoint.network(value, path)
     return embedder(model.to(own).eval()), str(own)
 
 

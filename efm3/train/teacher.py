@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from efm3.arch import ARCHS
 from efm3.convert._original import KEYS, modules
 from efm3.drawn.spec import Facts
 from efm3.findings import Efm3Error
@@ -71,12 +70,7 @@ class Teacher:
 
 def _of_checkpoint(path: Path) -> tuple[MobileFaceNet, Facts | None]:
     value = checkpoint.load(path)
-    try:
-        network = MobileFaceNet(ARCHS[value["config"]["arch"]])
-        network.load_state_dict(value["model"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as e:
-        said = " ".join(str(e).split())[:200]
-        raise checkpoint.BadCheckpoint(f"{path} does not fit: {said}") from None
+    network = checkpoint.network(value, path)
     drawn = value.get("drawn")
     return network, drawn if isinstance(drawn, dict) else None
 
