@@ -18,7 +18,17 @@ import torch
 from efm3.drawn import sets
 from efm3.engine import EngineMissing
 from efm3.findings import Efm3Error, Finding
-from efm3.train import checkpoint, export, memory, parallel, runs, scoring, state, story
+from efm3.train import (
+    checkpoint,
+    export,
+    memory,
+    parallel,
+    passes,
+    runs,
+    scoring,
+    state,
+    story,
+)
 from efm3.train.config import Config
 from efm3.train.data import Data, open_data
 from efm3.train.logs import Log
@@ -92,6 +102,8 @@ def train(config: Config, stored: dict[str, Any] | None) -> Outcome:
     world = parallel.join(config.device)
     if world.device.type == "cpu":
         memory.keep()
+        if torch.get_num_threads() == 1:
+            passes.build()
     source = _open(config.data)
     teacher = Teacher.open(config.teacher, world.device) if config.teacher else None
     run = runs.describe(config.json(), source, world.size, world.device.type)

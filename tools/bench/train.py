@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import efm3
-from efm3.train import memory
+from efm3.train import memory, passes
 from efm3.train.heads import Head
 from efm3.train.model import MobileFaceNet
 
@@ -108,6 +108,7 @@ def main() -> None:
     o = parser.parse_args()
     memory.keep()
     torch.set_num_threads(1)
+    passes.build()
     torch.manual_seed(0)
     arch = efm3.ARCHS[o.arch]
     x = torch.randn(o.batch, 3, 112, 112)

@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 EFM3 contributors
+# SPDX-License-Identifier: Apache-2.0
+"""BatchNorm and PReLU in C: PyTorch's in value, gradient and running statistics."""
+
+import copy
+import shutil
+import subprocess
+
+import pytest
+import torch
+from torch import nn
+
+import efm3
+from efm3.train import passes
+from efm3.train.model import MobileFaceNet, PReLU
+
+NEEDS = ("torch",)
+COMPILER = next(filter(None, map(shutil.which, passes.COMPILERS)), None)
+compiled = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+NHWC = torch.channels_last
+
+
+@pytest.fixture
+def loops(monkeypatch):
+    """The loops of this process, for one test, on one thread."""
+    monkeypatch.setattr(passes, "_built", [])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield passes.build()
+    torch.set_num_threads(threads)
+
+
+def unit(channels, act):
+    g = torch.Generator().manual_seed(channels)
+    bn = nn.BatchNorm2d(channels)
+    prelu = PReLU(channels) if act else None
+    with torch.no_grad():
+        for p in (*bn.parameters(), *(prelu.parameters() if prelu else ())):
+            p.copy_(torch.randn(channels, generator=g))
+    return bn, prelu
+
+
+def results(y, bn, prelu, ours):
+    own = y.clone(memory_format=NHWC).requires_grad_()
+    slope = prelu.weight if prelu else None
+    if ours:
+        assert passes.fit(own, bn)
+        out = passes.normalised(own, bn, slope)
+    else:
+        out = prelu(bn(own)) if prelu else bn(own)
+    out.backward(torch.linspace(-1, 2, out.numel(), dtype=out.dtype).view_as(out).sin())
+    return [out.detach(), own.grad, *(p.grad for m in (bn, prelu) if m for p in m.parameters()),
+            bn.running_mean, bn.running_var, bn.num_batches_tracked]
+
+
+@compiled
+@pytest.mark.parametrize("shape", [(3, 5, 7, 7), (2, 24, 56, 56), (1, 8, 13, 5), (9, 16, 1, 1)])
+@pytest.mark.parametrize("act", [True, False])
+def test_values_gradients_and_statistics_are_pytorchs_in_double(loops, shape, act):
+    y = torch.randn(shape, generator=torch.Generator().manual_seed(1)) + 3
+    bn, prelu = unit(shape[1], act)
+    exact = [m.double() if m else None for m in (copy.deepcopy(bn), copy.deepcopy(prelu))]
+    want = results(y.double(), *exact, ours=False)
+    have = results(y, bn, prelu, ours=True)
+    assert len(have) == len(want)
+    for h, w in zip(have, want, strict=True):
+        assert h.shape == w.shape
+        assert (h - w).abs().max() <= 1e-4 * max(1, float(w.abs().max()))
+
+
+@compiled
+def test_the_variance_about_a_mean_of_a_thousand_deviations(loops):
+    # What sums of squares about zero would lose: 1e6 + 1 has no digits left for the 1.
+    bn, _ = unit(8, False)
+    y = torch.randn(64, 8, 32, 32, generator=torch.Generator().manual_seed(3)) + 1000
+    y = y.contiguous(memory_format=NHWC)
+    passes.normalised(y, bn, None)
+    exact = 0.9 + 0.1 * y.double().var((0, 2, 3))
+    assert (bn.running_var - exact).abs().max() < 1e-5
+
+
+@compiled
+def test_a_network_is_the_same_function_and_gives_the_same_bytes_again(loops):
+    net = MobileFaceNet(efm3.ARCHS["nano"]).to(memory_format=NHWC)
+    x = torch.randn(4, 3, 112, 112, generator=torch.Generator().manual_seed(2)).contiguous(
+        memory_format=NHWC)
+    exact, again = copy.deepcopy(net).double(), copy.deepcopy(net)
+    want, have, other = exact(x.double()), net(x), again(x)
+    assert (have - want).abs().max() < 1e-4 * want.abs().max()
+    for out in (want, have, other):
+        out.square().sum().backward()
+    for (name, p), q, r in zip(net.named_parameters(), exact.parameters(), again.parameters(),
+                               strict=True):
+        assert torch.equal(p.grad, r.grad), name
+        # Before a BatchNorm a bias of another one has a gradient of 0: only rounding is left.
+        assert (p.grad - q.grad).norm() <= 1e-3 * q.grad.norm() + 1e-3, name
+
+
+@compiled
+def test_they_serve_only_where_they_were_made_for(loops, monkeypatch):
+    bn, _ = unit(4, False)
+    y = torch.randn(2, 4, 6, 6).contiguous(memory_format=NHWC)
+    assert passes.fit(y, bn)
+    assert not passes.fit(y.contiguous(), bn)
+    assert not passes.fit(y.double(), bn)
+    assert not passes.fit(y[:1, :, :1, :1], bn)
+    assert not passes.fit(y, copy.deepcopy(bn).eval())
+    with torch.no_grad():
+        assert not passes.fit(y, bn)
+    torch.set_num_threads(2)
+    assert not passes.fit(y, bn)
+    torch.set_num_threads(1)
+    monkeypatch.setattr(passes, "_built", [])
+    assert not passes.fit(y, bn)
+
+
+@compiled
+def test_the_source_compiles_without_a_warning(tmp_path):
+    subprocess.run([COMPILER, "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c",
+                    passes.SOURCE, "-o", tmp_path / "passes.o"], check=True)
+
+
+@pytest.mark.parametrize("fault", ["none", "fails"])
+def test_without_a_compiler_there_are_no_loops(monkeypatch, fault):
+    monkeypatch.setattr(passes, "_built", [])
+    monkeypatch.setattr(passes.shutil, "which",
+                        lambda name: None if fault == "none" else "/bin/false")
+    assert not passes.build()
