@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-windows names test-extras conformance mutants checks-see kit kit-large \
+.PHONY: help demo test test-long test-longest test-windows names test-extras conformance mutants checks-see kit kit-large \
 	scaffolds lint types gen screenshot weights weights-gpu bench bench-start bench-engine mfn-cli mfn-example \
 	amalgamation kernels sanitize sanitize-memory platforms evidence evidence-long evidence-quick sbom release-check wheels wheels-again wasm test-wasm bench-web page test-page docs clean
 
@@ -26,11 +26,11 @@ demo: $(BIN)/.installed ## inspect and validate weights, embed drawn faces and c
 	$(BIN)/efm3 validate weights
 	$(BIN)/python -m tools.demo weights/facex_nano.bin examples/*.png
 
-# Other machines, failing calls, killed processes, checks taken out, every kernel compiled again and
-# again, the steps of CONTRIBUTING.md on a copy: minutes for themselves.
-LONG := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_spills.py \
-	tests/test_engine_builds.py tests/test_engine_mistakes.py tests/test_contributing.py tests/faults tests/processes \
-	tests/test_checks_see.py tests/conformance/runners tests/conformance/test_scaffold_bugs.py tests/release/test_build.py \
+# Failing calls, killed processes, checks taken out, the steps of CONTRIBUTING.md on a copy: minutes
+# for themselves.
+LONG := tests/test_engine_spills.py \
+	tests/test_engine_builds.py tests/test_contributing.py tests/faults tests/processes \
+	tests/test_checks_see.py tests/conformance/runners tests/release/test_build.py \
 	tests/fuzz/test_reach.py tests/fuzz/test_continuous.py tests/test_shells.py tests/release/test_installed.py
 # Programs for other systems, and those who build with CMake.
 LONG += tests/foreign/test_cmake.py tests/foreign/test_platforms_long.py tests/web/test_package.py tests/web/test_kernels.py \
@@ -54,16 +54,25 @@ LONG += tests/weights/test_chain.py
 # Builds, and processes that are started again and again.
 LONG += tests/release/test_setup.py tests/release/test_readme.py tests/test_action.py tests/cli/test_doctor.py tests/doctor tests/test_once.py
 
+# Other machines, every kernel compiled again and again, a bug planted in every scaffold: half as
+# long as all of the others.
+LONGEST := tests/test_engine_foreign.py tests/test_engine_emulated.py tests/test_engine_mistakes.py \
+	tests/conformance/test_scaffold_bugs.py
+
 # What tests/once.py is told, so that .ci/run repeats no test that has passed.
 ONCE :=
 
 test: $(BIN)/.installed ## the tests but the long ones; those that need PyTorch are skipped
-	$(BIN)/python -m pytest -n 2 $(ONCE) $(LONG:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 $(ONCE) $(patsubst %,--ignore=%,$(LONG) $(LONGEST))
 
-test-long: $(BIN)/.installed ## the long tests: other machines, failing calls, killed processes
+test-long: $(BIN)/.installed ## the long tests: builds, failing calls, killed processes
 	$(BIN)/python -m pytest -n 2 $(ONCE) $(LONG)
-	EFM3_NAMES=100 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
+	EFM3_NAMES=30 $(BIN)/python -m pytest -n 2 tests/test_foreign_names.py
 	$(WINDOWS) -n 2 $(WINDOWS_QUICK)
+
+# Ten minutes: not a part of .ci/run, which ends within the hour.
+test-longest: $(BIN)/.installed ## the longest tests: other machines, planted mistakes
+	$(BIN)/python -m pytest -n 2 $(LONGEST)
 
 # What is simulated, and what is not: docs/systems.md.
 WINDOWS := EFM3_TEST_SYSTEM=windows PYTHONWARNDEFAULTENCODING=1 PYTHONPATH=$(CURDIR)/tests/windows \
@@ -71,7 +80,7 @@ WINDOWS := EFM3_TEST_SYSTEM=windows PYTHONWARNDEFAULTENCODING=1 PYTHONPATH=$(CUR
 WINDOWS_QUICK := tests/windows tests/test_source.py tests/bulk/test_output.py tests/cli/test_embed.py tests/test_main.py
 
 test-windows: $(BIN)/.installed ## the tests, the suite under a simulated Windows
-	$(WINDOWS) -n 2 $(LONG:%=--ignore=%)
+	$(WINDOWS) -n 2 $(patsubst %,--ignore=%,$(LONG) $(LONGEST))
 
 # Half an hour: not a part of .ci/run.
 names: $(BIN)/.installed ## a thousand hostile names through every verb and format
@@ -218,6 +227,9 @@ CHECK := -O1 -g -fno-sanitize-recover=all engine/tests/check_engine.c $(MFN) $(W
 CASES := build/cases/reader
 SMALL := $(CASES)/valid-sample.bin
 
+# Hostile files that the loader reads under ASan and UBSan.
+DRIVES := 300000
+
 sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, then under TSan
 	mkdir -p build
 	$(BIN)/efm3 conformance export build/cases
@@ -231,7 +243,7 @@ sanitize: $(BIN)/.installed ## the engine's own checks under ASan and UBSan, the
 	$(CC) -o build/check-plain $(CHECK)
 	build/check-plain fork $(SMALL)
 	$(CC) -fsanitize=address,undefined -fno-sanitize-recover=all -O1 -g -DFUZZ_DRIVER -Iengine/src -o build/drive-asan tests/fuzz/*.c $(MFN)
-	build/drive-asan random 300000 1 $$(find $(CASES) -name "*.bin" -size -8)
+	build/drive-asan random $(DRIVES) 1 $$(find $(CASES) -name "*.bin" -size -8)
 	$(CC) -fsanitize=thread -o build/check-tsan $(CHECK)
 	ROUNDS=1 build/check-tsan threads $(SMALL)
 	$(CC) -fsanitize=thread -O1 -g -std=c11 -Iengine/include -Wl,--wrap=calloc,--wrap=free -o build/check-pool engine/tests/check_pool.c engine/src/pool.c -lpthread
@@ -250,9 +262,9 @@ evidence: $(BIN)/.installed ## renew the stale figures of SECURITY.md, in minute
 evidence-long: $(BIN)/.installed ## the same in the long form, in hours, at low priority
 	nice -n 19 $(BIN)/python $(EVIDENCE) --long
 
-evidence-quick: $(BIN)/.installed ## can the quick ones be renewed, without a finding? Writes to build/
+evidence-quick: $(BIN)/.installed ## can the quick ones that are stale be renewed, without a finding? Writes to build/
 	mkdir -p build
-	$(BIN)/python -m tools.evidence --quick --all --into build/evidence.json
+	$(BIN)/python -m tools.evidence --quick --into build/evidence.json
 
 sbom: $(BIN)/.installed ## build sdist, wheel and kit in dist/, each with its SBOM
 	$(PIP) -r $(RELEASE)

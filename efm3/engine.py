@@ -138,22 +138,34 @@ def fma_peak(isa: str) -> float:
 
 
 def threshold(source: Source | Scan) -> Threshold:
-    """What the file's meta states, scores.held_out.threshold as `efm3 train` writes it, else 0.3.
+    """What the file's meta states, else 0.3.
 
-    The file is a stranger's: what is no number between -1 and 1 states nothing. Raises Unreadable.
+    meta.threshold, which `efm3 train` chooses at FAR meta.threshold_far, goes before
+    scores.held_out.threshold, the most accurate one of that set. The file is a stranger's: what is
+    no number between -1 and 1 states nothing. Raises Unreadable.
     """
     try:
-        stated = load(source).mirror.get("meta")
+        meta = load(source).mirror.get("meta")
     except Efm3Error:
         # The engine skips the mirror, so it takes files that are damaged there.
-        stated = None
-    for key in ("scores", "held_out", "threshold"):
-        stated = stated.get(key) if isinstance(stated, dict) else None
-    if isinstance(stated, (int, float)) and not isinstance(stated, bool) and -1 <= stated <= 1:
-        return Threshold(float(stated), "meta", "the threshold for one person that the file's "
-                         "meta states")
+        meta = None
+    if (chosen := _stated(meta, "threshold")) is not None:
+        far = _stated(meta, "threshold_far") or 0
+        at = f" at FAR {far:.4g}" if far > 0 else ""
+        return Threshold(chosen, "meta", f"the threshold{at} that the file's meta states")
+    if (best := _stated(meta, "scores", "held_out", "threshold")) is not None:
+        return Threshold(best, "meta", "the threshold for one person that the file's meta states")
     return Threshold(RULE_OF_THUMB, "rule_of_thumb", "the rule of thumb for one person; the "
                      "file's meta states none")
+
+
+def _stated(meta: object, *path: str) -> float | None:
+    """The number from -1 to 1 that lies there."""
+    for key in path:
+        meta = meta.get(key) if isinstance(meta, dict) else None
+    if isinstance(meta, bool) or not isinstance(meta, (int, float)) or not -1 <= meta <= 1:
+        return None
+    return float(meta)
 
 
 def similarity(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

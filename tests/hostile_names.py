@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile names, files that hold them, and what reads each kind of output as its own parser does.
 
-EFM3_NAMES is the number of names, 3 where it is not set; `make test-long` takes 100, and
+EFM3_NAMES is the number of names, 3 where it is not set; `make test-long` takes 30, and
 `make names` 1,000.
 """
 

@@ -12,15 +12,13 @@ import click
 from efm3.cli import Finite, again, json_option, needs_engine, precision_option, separate
 from efm3.cli._kinds import FILE
 from efm3.cli._photos import aligner, alignment, free, save
-from efm3.findings import Efm3Error, refuse
+from efm3.findings import refuse
 from efm3.texts import dumps
 
 if TYPE_CHECKING:
     from efm3.arrays import Pixels
     from efm3.engine import Threshold
     from efm3.photos import Which
-    from efm3.scan import Scan
-    from efm3.source import Source
 
 WHOLE = 1 << 16
 """Columns of what is no terminal: nothing is broken there."""
@@ -60,7 +58,7 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
     import numpy as np
 
     from efm3.cli._images import load_image
-    from efm3.engine import similarity
+    from efm3.engine import Threshold, similarity, threshold
     from efm3.fallback import embedder, engine_of
 
     if len(pictures) < 2:
@@ -79,62 +77,33 @@ def command(file: str, pictures: tuple[str, ...], output: str | None, resize: bo
         if not np.isfinite(vector).all():
             refuse("F008", "the network gave an embedding that is not finite", picture)
     values = [[similarity(a, b) for b in faces] for a in faces]
-    threshold = _limit(weights, threshold_given)
+    limit = (Threshold(threshold_given, "given", "as given") if threshold_given is not None
+             else threshold(weights))
     if output:
         save(output, _row(crops))
     if as_json:
         told = {"similarities": values, "pictures": pictures} if len(pictures) > 2 else \
             {"a": pictures[0], "b": pictures[1], "similarity": values[0][1]}
         click.echo(dumps({"file": file, "engine": engine_of(engine),
-                          "precision": engine.precision, **told, **_facts(threshold)}))
+                          "precision": engine.precision, **told, **_facts(limit)}))
         return
     from efm3.cli import _render, _scores
 
     if len(pictures) > 2:
         width = _render.console().width if sys.stdout.isatty() else WHOLE
-        _render.show(_scores.matrix(pictures, values, threshold.value, threshold.words, width))
+        _render.show(_scores.matrix(pictures, values, limit.value, limit.words, width))
         return
     if sys.stdout.isatty() and align:
         _render.show(_render.mosaic(_row(crops)))
     value = values[0][1]
-    side = "above" if value > threshold.value else "not above"
-    click.echo(f"similarity {value:.4f}: {side} {threshold.value:.4g}, {threshold.words}")
+    side = "above" if value > limit.value else "not above"
+    click.echo(f"similarity {value:.4f}: {side} {limit.value:.4g}, {limit.words}")
 
 
-def _limit(weights: Source | Scan, given: float | None) -> Threshold:
-    """What the user says, else `meta.threshold`, else what the engine finds.
-
-    The file is a stranger's: what is no number between -1 and 1 states nothing.
-    """
-    from efm3.engine import Threshold, threshold
-    from efm3.model import load
-
-    if given is not None:
-        return Threshold(given, "given", "as given")
-    try:
-        meta = load(weights).mirror.get("meta")
-    except Efm3Error:
-        # The engine skips the mirror, so it takes files that are damaged there.
-        meta = None
-    stated, far = (_number(meta.get(k) if isinstance(meta, dict) else None)
-                   for k in ("threshold", "threshold_far"))
-    if stated is None:
-        return threshold(weights)
-    at = f" at FAR {far:.4g}" if far is not None and far > 0 else ""
-    return Threshold(stated, "meta", f"the threshold{at} that the file's meta states")
-
-
-def _number(value: object) -> float | None:
-    """The value where it is a number from -1 to 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1 <= value <= 1:
-        return None
-    return float(value)
-
-
-def _facts(threshold: Threshold) -> dict[str, object]:
+def _facts(limit: Threshold) -> dict[str, object]:
     from efm3.engine import RULE_OF_THUMB
 
-    return {"threshold": threshold.value, "threshold_from": threshold.origin,
+    return {"threshold": limit.value, "threshold_from": limit.origin,
             "rule_of_thumb": RULE_OF_THUMB}
 
 

@@ -65,6 +65,9 @@ def test_where_the_threshold_comes_from(cli, tmp_path, monkeypatch):
     assert told("--model", "w.bin") == (0.42, "meta")
     assert told("--model", "bare.bin") == (0.3, "rule_of_thumb")
     assert told() == (0.42, "table")
+    model.mirror["meta"]["threshold"] = 0.44
+    model.save("w.bin")
+    assert told("--model", "w.bin") == (0.44, "meta"), "chosen at a FAR: before the best one"
     embed("bare.bin", ["0.npy", "1.npy"], "x.npz", force=True)
     assert told() == (0.3, "rule_of_thumb")
     assert "weight file stated none" in cli("cluster", "x.npz").stdout

@@ -15,7 +15,7 @@ from tests.loading import ROOT
 FOLDER = ROOT / "examples"
 KEPT = "fb14c925e9d621baded6dd5802cd1d5fcfbd7a6a23cd883a94fe751421277511"
 """SHA-256 of every file's name, a zero byte and its SHA-256, in the order of names. What other
-runtimes compute for these twelve is on record elsewhere, and the format that drew them has ended."""
+runtimes compute for these twelve is on record, and the format that drew them has ended."""
 
 
 def test_the_pictures_are_kept_byte_for_byte():
