@@ -37,6 +37,7 @@ def unit(channels, act):
     with torch.no_grad():
         for p in (*bn.parameters(), *(prelu.parameters() if prelu else ())):
             p.copy_(torch.randn(channels, generator=g))
+        bn.weight += bn.weight.sign()
     return bn, prelu
 
 
@@ -60,6 +61,9 @@ def test_values_gradients_and_statistics_are_pytorchs_in_double(loops, shape, ac
     y = torch.randn(shape, generator=torch.Generator().manual_seed(1)) + 3
     bn, prelu = unit(shape[1], act)
     exact = [m.double() if m else None for m in (copy.deepcopy(bn), copy.deepcopy(prelu))]
+    # At PReLU's kink rounding decides between two gradients: no value lies there.
+    with torch.no_grad():
+        y += 0.01 * (copy.deepcopy(exact[0])(y.double()).abs() < 1e-3)
     want = results(y.double(), *exact, ours=False)
     have = results(y, bn, prelu, ours=True)
     assert len(have) == len(want)
@@ -81,7 +85,12 @@ def test_the_variance_about_a_mean_of_a_thousand_deviations(loops):
 
 @compiled
 def test_a_network_is_the_same_function_and_gives_the_same_bytes_again(loops):
+    torch.manual_seed(5)
     net = MobileFaceNet(efm3.ARCHS["nano"]).to(memory_format=NHWC)
+    # No kinks, at which rounding decides between two gradients; the test above has them.
+    for module in net.modules():
+        if isinstance(module, nn.PReLU):
+            nn.init.ones_(module.weight)
     x = torch.randn(4, 3, 112, 112, generator=torch.Generator().manual_seed(2)).contiguous(
         memory_format=NHWC)
     exact, again = copy.deepcopy(net).double(), copy.deepcopy(net)
