@@ -79,6 +79,7 @@ export function hexView(bytes, fields) {
     }
     const text = Array.from(bytes.subarray(offset, end),
       (b) => (b > 31 && b < 127 ? String.fromCharCode(b) : '·')).join('');
+    for (let i = end; i < offset + WIDTH; i++) row.append(el('span', { class: 'byte gap' }, '  '));
     row.append(el('span', { class: 'text' }, text));
     return row;
   }
@@ -145,7 +146,7 @@ export function hexView(bytes, fields) {
     else listed(fieldAt(fields, here));
   });
   const node = part('bytes', 'Bytes', bytes.length ? el('div', { class: 'sides' },
-    el('div', {}, meaning, el('div', { class: 'wide' }, grid), el('p', { class: 'turn' },
+    el('div', {}, meaning, el('div', { class: 'wide' }, grid), bytes.length > PAGE && el('p', { class: 'turn' },
       el('button', { type: 'button', onclick: () => show(here - PAGE) }, '← page'),
       el('button', { type: 'button', onclick: () => show(here + PAGE) }, 'page →'))),
     fields.length > 0 && el('div', { class: 'index' }, el('label', { for: 'sought' }, 'Find '), sought, list))

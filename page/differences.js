@@ -3,7 +3,7 @@
 //
 // Two files compared, by `efm3 diff`.
 
-import { coded, count, el, foreign, part, short, table } from './dom.js';
+import { coded, count, el, foreign, many, part, short, table } from './dom.js';
 import { python } from './workers.js';
 
 /** Rows that are shown of a list; two files may differ in thousands of places. */
@@ -15,7 +15,8 @@ const said = (value) => (value === null ? el('span', { class: 'none' }, '·')
 
 /** @param {any[]} rows @param {string} title @param {string[]} heads @param {(row: any) => any[]} cells */
 const listed = (rows, title, heads, cells) => rows.length > 0 && el('div', {}, el('h3', {}, title),
-  el('div', { class: rows.length > 12 && 'tall' }, table(title, heads, rows.slice(0, MOST).map(cells), { class: 'numbers' })),
+  el('div', { class: rows.length > 12 && 'tall' }, table(title, heads, rows.slice(0, MOST).map(cells),
+    { class: heads.length > 3 ? 'numbers' : 'numbers plain' })),
   rows.length > MOST && el('p', {}, `and ${count(rows.length - MOST)} more`));
 
 /**
@@ -24,8 +25,8 @@ const listed = (rows, title, heads, cells) => rows.length > 0 && el('div', {}, e
 function shown(d) {
   const off = d.tensors.filter((/** @type {any} */ t) => t.state !== 'identical');
   return [el('p', { class: 'lead' }, d.identical ? 'The two files have the same bytes.'
-    : `They differ: ${count(d.header.length)} fields of the header, ${count(d.mirror.length)} keys of the mirror, `
-      + `${count(off.length)} of ${count(d.tensors.length)} tensors.`),
+    : `They differ: ${many(d.header.length, 'field')} of the header, ${many(d.mirror.length, 'key')} of the mirror, `
+      + `${count(off.length)} of ${many(d.tensors.length, 'tensor')}.`),
   d.elsewhere && el('p', {}, 'They differ in bytes that belong to none of these: white space of the mirror, or a tail.'),
   listed(d.header, 'Header', ['field', 'A', 'B'], (c) => [foreign(c.path), said(c.a), said(c.b)]),
   listed(d.mirror, 'Mirror', ['key', 'A', 'B'], (c) => [foreign(c.path, 120), said(c.a), said(c.b)]),

@@ -98,6 +98,9 @@ export function coded(text, longest) {
 /** @param {number} n */
 export const count = (n) => n.toLocaleString('en');
 
+/** @param {number} n @param {string} word */
+export const many = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;
+
 /** @param {number | null} n */
 export const short = (n) => (n === null ? '' : String(Number(n.toPrecision(4))));
 

@@ -10,8 +10,8 @@ import { findings, missing, waiting } from './findings.js';
 import { read } from './reader.js';
 import { running } from './running.js';
 import { saving, validating } from './saving.js';
-import { label, ownSides, verdict } from './summary.js';
-import { tensorTable } from './tensors.js';
+import { label, noVerdict, ownSides, verdict } from './summary.js';
+import { NONE, tensorTable } from './tensors.js';
 import { topology } from './topology.js';
 import { engine, python } from './workers.js';
 
@@ -22,6 +22,11 @@ let made = 0;
  * @param {import('./reader.js').Reading} reading
  */
 const isOurs = (reading) => reading.arch !== null || reading.values.get('magic') === declared.consts.magic;
+
+/** Links to what stands further down: on a phone that is many screens away. @param {boolean} runs */
+const ways = (runs) => el('nav', { class: 'ways', 'aria-label': 'Parts' }, ...[['findings', 'Report'],
+  ['coherence', 'Header, mirror and table'], ['topology', 'Topology'], ['tensors', 'Tensors'], ['bytes', 'Bytes'],
+  ...(runs ? [['run', 'Run it']] : [])].flatMap(([to, title]) => [el('a', { href: `#${to}` }, title), ' ']));
 
 export class FileView {
   /** @type {import('./reader.js').Reading | null} */
@@ -49,6 +54,8 @@ export class FileView {
     this.seen = null;
     /** @type {Promise<void> | null} */
     this.checked = null;
+    /** Where its network runs; null of a file that the engine does not open. @type {import('./running.js').Running | null} */
+    this.run = null;
   }
 
   /** What stands in the bytes, without Python. */
@@ -68,18 +75,22 @@ export class FileView {
 
   async #first() {
     const { ours, reading } = this;
-    const looked = await engine.ask('look', { key: this.key, bytes: this.bytes });
+    const looked = await engine.ask('look', { key: this.key, bytes: this.bytes }).catch((e) => ({ why: e.message }));
+    const said = looked.verdict;
     const hex = hexView(this.bytes, ours ? reading.fields : []);
     this.show = (offset) => hex.show(offset, true);
     const byName = new Map(reading.tensors.map((t) => [t.name, t.at]));
-    this.ok ??= looked.verdict.ok;
+    if (said) this.ok ??= said.ok;
+    if (said?.ok) this.run = running(this, reading);
     this.node.replaceChildren(
       part('verdict', 'Verdict', el('p', { class: 'name' }, foreign(this.name, 120),
-        !ours && el('small', {}, ` ${count(this.bytes.length)} bytes`)), this.kind, verdict(looked.verdict, ours)),
-      ...(ours ? [label(reading)] : []), this.slot, ...(ours ? [el('div', { class: 'beside' }, ownSides(reading),
+        !ours && el('small', {}, ` ${count(this.bytes.length)} bytes`)), this.kind,
+      said ? verdict(said, ours) : noVerdict(looked.why), ours && ways(this.run !== null)),
+      ...(ours ? [label(reading)] : []), this.slot, ...(ours ? [el('div', { class: reading.layers.length > 0 && 'beside' },
+        ownSides(reading),
         topology(reading.layers, (name) => { const at = byName.get(name); if (at !== undefined) this.show(at); })),
-      tensorTable(reading.tensors, looked.statistics, this.show)] : []), hex.node,
-      ...(looked.verdict.ok ? [running(this, reading)] : []));
+      tensorTable(reading.tensors, looked.statistics ?? reading.tensors.map(() => NONE), this.show)] : []), hex.node,
+      ...(this.run ? [this.run.node] : []));
     this.changed();
   }
 
@@ -104,6 +115,9 @@ export class FileView {
     this.slot.replaceChildren(findings(report, ms, this.show, saving(this.name, this.held)));
     this.changed();
   }
+
+  /** Another file takes its place on the screen. */
+  leave() { this.run?.stop(); }
 
   /** @param {string} why */
   failed(why) { this.slot.replaceChildren(missing(why)); }

@@ -60,11 +60,13 @@ export function verdictOf(r) {
 
 /** What stands where the report will be. */
 export const waiting = () => part('findings', 'The validator\'s report',
-  el('p', { class: 'soft' }, 'Python is on its way: the first time this takes some seconds …'));
+  el('p', { class: 'soft' }, 'Python is on its way: the first time some 20 MB come with it …'));
 
 /** @param {string} why */
 export const missing = (why) => part('findings', 'The validator\'s report',
-  el('p', { class: 'bad' }, 'There is no report: ', foreign(why, 1000)));
+  el('p', { class: 'bad' }, 'There is no report: ', foreign(why, 1000)),
+  el('p', { class: 'fix' }, 'What to do: reload this page. On a machine with Python ', el('code', {}, 'efm3 validate FILE'),
+    ' gives the same report.'));
 
 /**
  * @param {Report} r

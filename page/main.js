@@ -7,6 +7,7 @@ import { declared } from './declared.js';
 import { differences } from './differences.js';
 import { add, byId, el, foreign } from './dom.js';
 import { FileView } from './file-view.js';
+import { sample } from './sample.js';
 import { begun, engine, python } from './workers.js';
 
 /** Files that are looked at in one go, and bytes of them all: they stand in memory. */
@@ -16,6 +17,8 @@ const MOST_BYTES = 512 * 1024 * 1024;
 const input = /** @type {HTMLInputElement} */ (byId('input'));
 /** Counts what was dropped: an answer about what was there before is not shown. */
 let round = 0;
+/** The one that is on the screen. @type {FileView | null} */
+let onScreen = null;
 
 /** @param {import('./dom.js').Inner[]} words */
 function say(...words) {
@@ -44,7 +47,8 @@ async function opened(files, words) {
     try {
       views.push(new FileView(file.name, new Uint8Array(await file.arrayBuffer())));
     } catch {
-      words.push(foreign(file.name, 80), ' cannot be read: it is a folder, or it has changed or gone. ');
+      words.push(foreign(file.name, 80), ' cannot be read: it is a folder, of which the files must be dropped, '
+        + 'or it has changed or gone. ');
     }
   }
   if (files.length > MOST_FILES) words.push(`Of ${files.length} files the first ${MOST_FILES} are shown. `);
@@ -58,6 +62,8 @@ async function opened(files, words) {
 async function look(files) {
   if (!files.length) return;
   const mine = ++round;
+  // Of files that are not looked at any more nothing needs to be said.
+  python.forget('other files have come');
   const began = performance.now();
   /** @param {string} name */
   const measure = (name) => performance.measure(name, { start: began });
@@ -69,12 +75,17 @@ async function look(files) {
   if (mine !== round) return;
   const compared = views.length > 1 ? differences(views) : null;
   byId('compare').replaceChildren(...(compared ? [compared.node] : []));
+  leave();
   byId('shown').replaceChildren();
   listed(views);
   // Python works while this thread shows what is known without it.
   const reported = checked(views, mine);
   reported.catch(() => {});  // it is awaited below
-  if (views.length) await select(views, 0);
+  try {
+    if (views.length) await select(views, 0);
+  } catch (e) {
+    words.push(foreign(views[0].name, 80), ` cannot be shown: ${e instanceof Error ? e.message : e}. `);
+  }
   if (mine !== round) return;
   say(...words, views.length > 1 ? `${views.length} files are shown below.` : views.length ? 'The file is shown below.' : '');
   measure('seen');
@@ -84,7 +95,7 @@ async function look(files) {
     await reported;
     if (mine !== round) return;
     measure('checked');
-    if (mine === round && views.length === 2) await compared?.run();
+    await compared?.run();
   } catch (e) {
     if (mine === round) for (const v of views) v.failed(e instanceof Error ? e.message : String(e));
   }
@@ -98,10 +109,19 @@ async function look(files) {
  */
 async function checked(views, mine) {
   if (!views.length) return;
-  const held = await python.ask('put', { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) });
+  python.before = null;
+  const given = { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) };
+  const held = await python.ask('put', given);
   if (mine !== round) return;
+  python.before = { verb: 'put', given };
   views.forEach((v, n) => { v.held = held[n]; });
   await Promise.all(views.map((v) => v.report().catch((e) => v.failed(e.message))));
+}
+
+/** What is on the screen goes. */
+function leave() {
+  onScreen?.leave();
+  onScreen = null;
 }
 
 /**
@@ -110,6 +130,8 @@ async function checked(views, mine) {
  * @param {number} n
  */
 async function select(views, n) {
+  if (onScreen !== views[n]) leave();
+  onScreen = views[n];
   [...byId('tabs').children].forEach((b, i) => b.setAttribute('aria-current', String(i === n)));
   byId('shown').replaceChildren(views[n].node);
   await views[n].first();
@@ -144,13 +166,23 @@ for (const kind of ['dragleave', 'drop', 'dragend']) {
 }
 document.addEventListener('drop', (e) => {
   e.preventDefault();
-  look([...(e.dataTransfer?.files ?? [])]);
+  const files = [...(e.dataTransfer?.files ?? [])];
+  if (!files.length) say('What was dropped is no file: save it first, then choose it or drop it here.');
+  // Pictures are for the network that is on the screen.
+  else if (onScreen?.run && files.every((f) => f.type.startsWith('image/'))) {
+    say('The pictures are below, where it says “Run it”.');
+    onScreen.run.take(files);
+  } else look(files);
 });
 byId('sample').addEventListener('click', async () => {
-  const answer = await fetch(new URL('./sample/facex_nano.bin', import.meta.url));
-  look([new File([await answer.blob()], 'facex_nano.bin')]);
+  try {
+    look([await sample('facex_nano.bin')]);
+  } catch (e) {
+    say(e instanceof Error ? `${e.message}.` : String(e));
+  }
 });
 byId('versions').textContent = `EFM3 ${declared.version}`;
+say('');
 mark('ready');
 performance.mark('ready');
 /** Keep the page for a time without a network, once what a file needs has come: both at once would hold each other up. */

@@ -19,12 +19,19 @@ const MEMORY = 0;
 const beside = (name) => new URL(name, import.meta.url).href;
 const indexURL = beside('./pyodide/');
 
+/** @param {string} name */
+async function fetched(name) {
+  const answer = await fetch(beside(name));
+  if (!answer.ok) throw new Error(`${name}: HTTP ${answer.status}`);
+  return answer;
+}
+
 /** @param {string} name @param {Uint8Array} into  which it fills */
 async function unpacked(name, into) {
-  const answer = await fetch(beside(name));
-  if (!answer.ok || !answer.body) throw new Error(`${name}: ${answer.status}`);
+  const { body } = await fetched(name);
+  if (!body) throw new Error(`${name} is empty`);
   let at = 0;
-  for (const reader = answer.body.pipeThrough(new DecompressionStream('gzip')).getReader(); ;) {
+  for (const reader = body.pipeThrough(new DecompressionStream('gzip')).getReader(); ;) {
     const { done, value } = await reader.read();
     if (done) break;
     into.set(value, at);
@@ -55,23 +62,43 @@ async function remembered() {
   } });
 }
 
+/**
+ * What Pyodide makes, or why its machine is not there: of that it warns on the console, and waits for ever.
+ * @param {() => Promise<Python>} making
+ * @returns {Promise<Python>}
+ */
+function orWhyNot(making) {
+  const own = WebAssembly.instantiateStreaming;
+  return new Promise((resolve, reject) => {
+    WebAssembly.instantiateStreaming = async (...given) => {
+      try {
+        return await own.apply(WebAssembly, given);
+      } catch (e) {
+        reject(new Error(`pyodide.asm.wasm cannot be loaded: ${e instanceof Error ? e.message : e}`));
+        throw e;
+      }
+    };
+    making().then(resolve, reject);
+  }).finally(() => { WebAssembly.instantiateStreaming = own; });
+}
+
 /** @returns {Promise<Python>} */
 async function started() {
   if (MEMORY) {
     try {
-      return await remembered();
+      return await orWhyNot(remembered);
     } catch (e) {
       // Where a browser has no room for it, or does not know gzip. All is imported then, which takes longer.
       console.warn('Python starts without its memory:', e);
     }
   }
-  return await loadPyodide({ indexURL });
+  return await orWhyNot(() => loadPyodide({ indexURL }));
 }
 
 async function boot() {
   const began = performance.now();
   const [py, archive] = await Promise.all([started(),
-    fetch(beside('./python.zip')).then((r) => r.arrayBuffer())]);
+    fetched('./python.zip').then((r) => r.arrayBuffer())]);
   const booted = performance.now();
   py.FS.writeFile(ARCHIVE, new Uint8Array(archive));
   py.runPython(`import sys\nif "${ARCHIVE}" not in sys.path: sys.path.append("${ARCHIVE}")`);

@@ -6,7 +6,9 @@
 /** What a worker could not do, in words for a person. */
 export class WorkerError extends Error {}
 
-/** A worker that is started by the first question. */
+/** @typedef {{verb: string, given: any, moved: Transferable[], resolve: (value: any) => void, reject: (why: Error) => void}} Question */
+
+/** A worker that is started by the first question, and gets one question after the other. */
 export class Remote {
   /**
    * @param {string} url
@@ -17,8 +19,15 @@ export class Remote {
     this.noted = noted;
     /** @type {Worker | null} */
     this.worker = null;
-    /** @type {Map<number, {resolve: (value: any) => void, reject: (why: Error) => void}>} */
-    this.open = new Map();
+    /** What every new worker is told first: one that takes the place of a dead one knows nothing.
+     * @type {{verb: string, given: any} | null} */
+    this.before = null;
+    /** @type {Question | null} */
+    this.asked = null;
+    /** @type {Question[]} */
+    this.waiting = [];
+    /** Whether this worker has answered: one that never did is not started again for each question. */
+    this.lives = false;
     this.next = 1;
   }
 
@@ -27,25 +36,55 @@ export class Remote {
     const worker = new Worker(this.url, { type: 'module' });
     worker.onmessage = ({ data }) => {
       if (data.note !== undefined) { this.noted(data.note); return; }
-      const asked = this.open.get(data.id);
-      this.open.delete(data.id);
+      if (data.fatal !== undefined) { this.end(data.fatal); return; }
+      // What was told first has no number.
+      if (!data.id) return;
+      const { asked } = this;
+      this.asked = null;
+      this.lives = true;
       if (data.error !== undefined) asked?.reject(new WorkerError(data.error));
       else asked?.resolve(data.value);
+      this.#go();
     };
     worker.onerror = (e) => {
       e.preventDefault();
       this.end(e.message || 'its program cannot be loaded');
     };
     this.worker = worker;
+    this.lives = false;
+    if (this.before) worker.postMessage({ id: 0, ...this.before });
     return worker;
   }
 
-  /** @param {string} why  said to all that wait for an answer */
+  /** @param {string} why  said to the question that is asked, and to all where the worker never answered */
   end(why) {
     this.worker?.terminate();
     this.worker = null;
-    for (const { reject } of this.open.values()) reject(new WorkerError(why));
-    this.open.clear();
+    this.asked?.reject(new WorkerError(why));
+    this.asked = null;
+    if (!this.lives) this.forget(why);
+    this.noted({});
+    this.#go();
+  }
+
+  /** Take back what is not asked yet. @param {string} why */
+  forget(why) {
+    for (const { reject } of this.waiting.splice(0)) reject(new WorkerError(why));
+  }
+
+  #go() {
+    if (this.asked || !this.waiting.length) return;
+    const worker = this.start();
+    this.asked = /** @type {Question} */ (this.waiting.shift());
+    const { verb, given, moved } = this.asked;
+    try {
+      worker.postMessage({ id: this.next++, verb, given }, moved);
+    } catch (e) {
+      // There is no room for a copy of the file.
+      this.asked.reject(new WorkerError(e instanceof Error ? e.message : String(e)));
+      this.asked = null;
+      this.#go();
+    }
   }
 
   /**
@@ -55,11 +94,9 @@ export class Remote {
    * @returns {Promise<any>}
    */
   ask(verb, given, moved = []) {
-    const worker = this.start();
-    const id = this.next++;
     return new Promise((resolve, reject) => {
-      this.open.set(id, { resolve, reject });
-      worker.postMessage({ id, verb, given }, moved);
+      this.waiting.push({ verb, given, moved, resolve, reject });
+      this.#go();
     });
   }
 }
@@ -76,7 +113,9 @@ export function serve(verbs) {
       try {
         self.postMessage({ id, value: await verbs[verb](given) });
       } catch (e) {
-        self.postMessage({ id, error: e instanceof Error ? e.message : String(e) });
+        const why = e instanceof Error ? e.message : String(e);
+        // Python says so of what it cannot go on after.
+        self.postMessage(/** @type {any} */ (e)?.pyodide_fatal_error ? { fatal: why } : { id, error: why });
       }
     });
   };

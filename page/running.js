@@ -6,10 +6,14 @@
 import { cut, faceOf, middle, pixels } from './align.js';
 import { declared } from './declared.js';
 import { count, el, foreign, part, table } from './dom.js';
+import { sample } from './sample.js';
+import { kernels } from './summary.js';
 import { engine } from './workers.js';
 
 const MOST = 24;
 const MOST_BYTES = 32 << 20;
+/** Files that are named where they are no pictures. */
+const NAMED = 3;
 const SIDE = declared.consts.inputSide;
 const POINTS = ['the eye on the left', 'the eye on the right', 'the tip of the nose',
   'the corner of the mouth on the left', 'the corner of the mouth on the right'];
@@ -17,6 +21,7 @@ const POINTS = ['the eye on the left', 'the eye on the right', 'the tip of the n
 /**
  * @typedef {{name: string, picture: ImageBitmap, face: HTMLCanvasElement, how: string,
  *   embedding: Float32Array | null, ms: number}} Face
+ * @typedef {{node: HTMLElement, take: (files: File[]) => void, stop: () => void}} Running
  */
 
 /** @param {Float32Array} a @param {Float32Array} b */
@@ -26,6 +31,7 @@ const dot = (a, b) => a.reduce((sum, v, i) => sum + v * b[i], 0);
  * The part that runs the network of a file.
  * @param {import('./file-view.js').FileView} view
  * @param {import('./reader.js').Reading} reading
+ * @returns {Running}
  */
 export function running(view, reading) {
   /** @type {Face[]} */
@@ -34,16 +40,28 @@ export function running(view, reading) {
   const shown = el('ul', { class: 'faces' });
   const numbers = el('div');
   const aligning = el('div');
-  const stop = el('button', { type: 'button', hidden: true }, 'Stop the camera');
+  const stop = el('button', { type: 'button', hidden: true, onclick: () => dark() }, 'Stop the camera');
+  /** @type {MediaStream | null} */
+  let filmed = null;
+  /** Counts the wishes for the camera: one that is granted after the next, or after the end, is not used. */
+  let wishes = 0;
+  /** What was said of the last face. */
+  let told = '';
   const filming = el('div');
 
   /** @param {Face} face */
   async function embed(face) {
-    const answer = await engine.ask('embed', { key: view.key, bytes: view.bytes, pixels: pixels(face.face) });
-    [face.embedding, face.ms] = [answer.embedding, answer.ms];
+    face.embedding = null;
+    try {
+      const answer = await engine.ask('embed', { key: view.key, bytes: view.bytes, pixels: pixels(face.face) });
+      [face.embedding, face.ms] = [answer.embedding, answer.ms];
+      told = `${count(faces.length)} ${faces.length === 1 ? 'face' : 'faces'}; the last one took ${
+        answer.ms.toFixed(2)} ms as ${kernels(answer.isa)}.`;
+      said.textContent = told;
+    } catch (e) {
+      said.replaceChildren('The engine cannot compute it: ', foreign(e instanceof Error ? e.message : String(e)));
+    }
     draw();
-    said.textContent = `${count(faces.length)} ${faces.length === 1 ? 'face' : 'faces'}; the last one took `
-      + `${answer.ms.toFixed(2)} ms with the ${answer.isa} kernels.`;
   }
 
   /** @param {ImageBitmap} picture @param {string} name */
@@ -54,7 +72,7 @@ export function running(view, reading) {
       return;
     }
     const own = picture.width === SIDE && picture.height === SIDE;
-    const face = { name, picture, how: own ? 'as it is' : 'its middle: give five points',
+    const face = { name, picture, how: own ? 'as it is' : 'its middle',
       face: cut(picture, middle(picture.width, picture.height)), embedding: null, ms: 0 };
     faces.push(face);
     await embed(face);
@@ -62,14 +80,27 @@ export function running(view, reading) {
 
   /** @param {File[]} files */
   async function add(files) {
-    for (const file of files.slice(0, MOST)) {
+    /** @type {(Node | string)[]} */
+    const words = [];
+    let strange = 0;
+    for (const [n, file] of files.entries()) {
+      if (faces.length >= MOST) {
+        words.push(` At most ${MOST} faces stand beside one another here: ${count(files.length - n)} of ${
+          count(files.length)} pictures are left out.`);
+        break;
+      }
+      let picture;
       try {
-        if (file.size > MOST_BYTES) throw new Error('too large');
-        await take(await createImageBitmap(file), file.name);
-      } catch {
-        said.replaceChildren(foreign(file.name, 80), ' is no picture that this browser reads.');
+        if (file.size <= MOST_BYTES) picture = await createImageBitmap(file);
+      } catch { /* It is said below. */ }
+      if (picture) await take(picture, file.name);
+      else if (strange++ < NAMED) {
+        words.push(' ', foreign(file.name, 80), file.size > MOST_BYTES ? ` is larger than ${MOST_BYTES >> 20} MB.`
+          : ' is no picture that this browser reads.');
       }
     }
+    if (strange > NAMED) words.push(` So are ${count(strange - NAMED)} more.`);
+    if (words.length) said.replaceChildren(told, ...words);
   }
 
   function draw() {
@@ -77,8 +108,8 @@ export function running(view, reading) {
       f.face.setAttribute('role', 'img');
       f.face.setAttribute('aria-label', `Face ${i + 1}`);
       return el('li', {}, f.face, el('p', {}, `${i + 1} `, foreign(f.name, 40)),
-        el('p', { class: 'soft' }, `${f.ms.toFixed(2)} ms, ${f.how}`),
-        el('p', {}, el('button', { type: 'button', class: 'link', onclick: () => align(f) }, 'Five points'), ' ',
+        el('p', { class: 'soft' }, f.embedding ? `${f.ms.toFixed(2)} ms, ${f.how}` : 'not computed'),
+        el('p', {}, el('button', { type: 'button', class: 'link', onclick: () => align(f) }, 'Click five points'), ' ',
           el('button', { type: 'button', class: 'link', onclick: () => {
             faces.splice(faces.indexOf(f), 1)[0].picture.close();
             draw();
@@ -152,7 +183,18 @@ export function running(view, reading) {
     canvas.focus();
   }
 
+  /** The camera is off, and a wish for it forgotten. */
+  function dark() {
+    wishes++;
+    for (const track of filmed?.getTracks() ?? []) track.stop();
+    filmed = null;
+    filming.replaceChildren();
+    stop.hidden = true;
+  }
+
   async function film() {
+    dark();
+    const wish = wishes;
     /** @type {MediaStream} */
     let stream;
     try {
@@ -161,32 +203,44 @@ export function running(view, reading) {
       said.textContent = 'There is no camera, or it was not allowed.';
       return;
     }
+    if (wish !== wishes) {
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    filmed = stream;
     const video = el('video', { class: 'camera', playsinline: true, 'aria-label': 'The camera' });
     video.muted = true;
     video.srcObject = stream;
-    await video.play();
-    const shot = el('button', { type: 'button', onclick: async () => take(await createImageBitmap(video), 'camera') },
-      'Take a picture');
+    const shot = el('button', { type: 'button', onclick: async () => {
+      try {
+        await take(await createImageBitmap(video), 'camera');
+      } catch {
+        said.textContent = 'The camera shows nothing yet.';
+      }
+    } }, 'Take a picture');
     filming.replaceChildren(video, el('p', {}, shot));
     stop.hidden = false;
-    stop.onclick = () => {
-      for (const track of stream.getTracks()) track.stop();
-      filming.replaceChildren();
-      stop.hidden = true;
-    };
+    // Where it cannot begin the picture stays black, and the button says so.
+    video.play().catch(() => {});
   }
 
   const chosen = el('input', { id: 'pictures', type: 'file', accept: 'image/*', multiple: true,
     onchange: () => { add([...(chosen.files ?? [])]); chosen.value = ''; } });
   const examples = el('button', { type: 'button', onclick: async () => {
-    for (const name of declared.examples) {
-      const answer = await fetch(new URL(`./sample/${name}`, import.meta.url));
-      await add([new File([await answer.blob()], name)]);
+    try {
+      for (const name of declared.examples) await add([await sample(name)]);
+    } catch (e) {
+      said.textContent = e instanceof Error ? `${e.message}.` : String(e);
     }
-  } }, 'Drawn faces');
-  return part('run', 'Run it', el('p', {}, `A picture of ${SIDE}×${SIDE} pixels is taken as it is; of a larger one the middle, `
-    + 'until you click the eyes, the nose and the corners of the mouth. The C engine computes here, in this page.'),
+  } }, 'Try drawn faces');
+  const node = part('run', 'Run it', el('p', {}, 'Choose pictures of faces, or drop them on this page: the network makes a list '
+    + `of numbers of each, and the table says how alike the lists are. A picture of ${SIDE}×${SIDE} pixels is taken as it is; of a `
+    + 'larger one the middle, until you click the eyes, the nose and the corners of the mouth. Nothing leaves this page.'),
   el('p', { class: 'choices' }, el('label', { class: 'choose small', for: 'pictures' }, 'Choose pictures'), chosen, ' ',
     examples, ' ', el('button', { type: 'button', onclick: film }, 'Use the camera'), ' ', stop),
   filming, aligning, said, shown, numbers);
+  return { node, stop: dark, take: (files) => {
+    node.scrollIntoView({ block: 'start', behavior: 'auto' });
+    add(files);
+  } };
 }

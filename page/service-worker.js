@@ -11,6 +11,12 @@ const NAME = 'efm3-page';
 
 const worker = /** @type {any} */ (self);
 
+/** Where a file lies: some servers send whoever asks for index.html to its folder. @param {string} path */
+const placeOf = (path) => worker.registration.scope + (path === 'index.html' ? '' : path);
+
+/** An answer that came from elsewhere is none to a browser that opens a page: its content is. @param {Response} answer */
+const own = (answer) => (answer.redirected ? new Response(answer.body, { headers: answer.headers }) : answer);
+
 /** @param {string} path */
 const keyOf = (path) => `${worker.registration.scope}${path}?${FILES[path]}`;
 
@@ -25,9 +31,9 @@ worker.addEventListener('install', (/** @type {any} */ e) => e.waitUntil((async 
   const cache = await caches.open(NAME);
   for (const [path, digest] of Object.entries(FILES)) {
     if (await cache.match(keyOf(path))) continue;
-    const answer = await fetch(worker.registration.scope + path, { cache: 'no-cache' });
+    const answer = await fetch(placeOf(path), { cache: 'no-cache' });
     if (!await intact(answer, digest)) throw new Error(`${path} is of another version of the page`);
-    await cache.put(keyOf(path), answer);
+    await cache.put(keyOf(path), own(answer));
   }
   await worker.skipWaiting();
 })()));

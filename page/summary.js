@@ -30,6 +30,16 @@ export function sizeName(r) {
   return found ? found[0] : 'custom';
 }
 
+/** What a person may know of the engine's ways to compute here. @type {Record<string, string>} */
+const KERNELS = { scalar: 'plain WebAssembly', wasmsimd: 'WebAssembly with SIMD', wasmrelaxed: 'WebAssembly with relaxed SIMD' };
+/** @param {string | undefined} isa */
+export const kernels = (isa = '') => KERNELS[isa] ?? isa;
+
+/** Where the engine cannot be asked. @param {string} why */
+export const noVerdict = (why) => el('div', { id: 'engine', class: 'verdict other' },
+  el('p', { class: 'lead' }, 'The engine cannot be asked'), el('p', {}, foreign(why, 1000)),
+  el('p', { class: 'fix' }, 'What to do: reload this page. Its network cannot be run until then; the report below does not need it.'));
+
 /**
  * @param {Verdict} v
  * @param {boolean} ours  false for a file of another kind, of which Python says what it is
@@ -40,7 +50,7 @@ export function verdict(v, ours) {
   const known = ours && declared.engine[v.code];
   return el('div', { id: 'engine', class: `verdict ${v.ok ? 'good' : 'bad'}` },
     el('p', { class: 'lead' }, v.ok ? '✔ ' : '✘ ', ...words),
-    el('p', {}, v.ok ? `in ${v.ms.toFixed(1)} ms, with its ${v.isa} kernels`
+    el('p', {}, v.ok ? `in ${v.ms.toFixed(1)} ms, as ${kernels(v.isa)}`
       : coded(v.text)),
     !v.ok && known && el('p', { class: 'fix' }, coded(`${known.what} Fix: ${known.fix}`)));
 }
@@ -97,7 +107,9 @@ export function sides(facts) {
         f.agree ? ' they agree' : ' they differ'))];
   });
   return part('coherence', 'Header, mirror and table',
-    el('p', {}, wrong ? `${wrong} of ${facts.length} facts differ between the parts of the file.`
+    facts.length > 0 && el('p', { class: 'soft' }, 'The header states the network in numbers, the mirror states it again as JSON, '
+      + 'and the sizes in the table of tensors must fit both.'),
+    el('p', {}, wrong ? `${wrong} of ${facts.length} facts ${wrong === 1 ? 'differs' : 'differ'} between the parts of the file.`
       : facts.length ? 'All that more than one part of the file states agrees.'
         : 'This file has no parts to compare.'),
     facts.length > 0 && table('Each fact by the header, the mirror and the table',

@@ -13,6 +13,9 @@ const [FIRST, NEXT] = [24, 400];
  *   nan: number, inf: number, histogram: number[]}} Statistics
  */
 
+/** Where the engine cannot be asked. @type {Statistics} */
+export const NONE = { min: null, max: null, mean: null, std: null, nan: 0, inf: 0, histogram: [] };
+
 /** @param {number[]} counts */
 export function bars(counts) {
   const most = Math.max(...counts, 1);

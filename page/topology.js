@@ -3,7 +3,7 @@
 //
 // The network as a drawing, the one of `efm3 report`: tests/page compares the two.
 
-import { count, el, part, svg, table } from './dom.js';
+import { count, el, many, part, svg, table } from './dom.js';
 
 const WIDTH = 400;
 const [WIDEST, LEAST] = [150, 6];
@@ -26,9 +26,6 @@ const BLOCKS = 8;
  */
 
 const HEADS = ['layer', 'kind', 'weights', 'stride', 'after it', 'added', 'pixels', 'parameters', 'MACs'];
-
-/** @param {number} n @param {string} word */
-const many = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;
 
 /** Millions with two digits, a half rounded up. @param {number} macs */
 export function millions(macs) {

@@ -9,6 +9,7 @@ page is bounded: SECTIONS of some 200 kB.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ SECTIONS, ROWS = 24, 2000
 """Files that have a section, the worst of them, and rows of the overview."""
 FINDINGS, LAYERS, TENSORS, KEYS = 60, 160, 400, 60
 """Most findings, layers, tensors and keys of `meta` of a file that are listed."""
+LONGEST = 600
+"""Characters of a sentence that are shown."""
 ALIKE = 3
 """Findings of one code that are seen without a click."""
 
@@ -125,11 +128,17 @@ def _environment() -> Any:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters.update(
         foreign=lambda text, *longest: markup(escaped(text, *longest)),
+        coded=lambda text: markup(_coded(text)),
         comma=lambda n: f"{n:,}", fact=card.fact, number=card.number, human=card.human,
         histogram=facts.histogram,
         many=lambda n, word: f"{n:,} {word}{'s' * (n != 1)}")
     made.globals.update(topology=topology, TENSORS=TENSORS, ALIKE=ALIKE)
     return made
+
+
+def _coded(text: str) -> str:
+    """A sentence for HTML; what stands between backticks, a command or a name, as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped(text, LONGEST))
 
 
 def _section(told: Told, file: Checked, unfold: bool) -> str:

@@ -20,14 +20,20 @@ const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '
 export const skip = !CHROMIUM ? 'no Chromium' : !existsSync(join(PACKAGES, 'playwright-core'))
   ? 'no Playwright: tools/foreign/install_page.sh' : !existsSync(join(PAGE, 'index.html')) ? 'no page: make page' : false;
 
-/** Serves the page; the policy goes with each answer, so that workers are under it too. */
-export async function serve() {
+/** Serves the page; the policy goes with each answer, so that workers are under it too.
+ * `moved` maps paths to where this server sends whoever asks for them. */
+export async function serve(moved = {}) {
   const policy = existsSync(join(PAGE, '_headers'))
     ? readFileSync(join(PAGE, '_headers'), 'utf8').split('Content-Security-Policy: ')[1].trim() : '';
   const asked = [];
   const server = createServer((request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname));
+    let path = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname));
     asked.push(path);
+    if (Object.hasOwn(moved, path)) {
+      response.writeHead(308, { Location: moved[path] }).end();
+      return;
+    }
+    path = path.replace('/page.of/', '/');
     const file = join(PAGE, path.endsWith('/') ? `${path}index.html` : path);
     if (!file.startsWith(PAGE) || !existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();

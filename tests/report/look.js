@@ -19,6 +19,12 @@ async function look(browser, file, width, colorScheme) {
   await view.goto(`file://${file}`);
   found.wider = await view.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   found.background = await view.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  // A caption that goes on where nobody sees it.
+  found.cut = await view.evaluate(() => [...document.querySelectorAll("caption")].filter((one) =>
+    one.getBoundingClientRect().width > one.closest(".wide").clientWidth + 1).map((one) => one.textContent));
+  await view.emulateMedia({ media: "print" });
+  found.printed = await view.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await view.emulateMedia({ media: "screen" });
   // By keyboard: the first link and its target, both inside what may be folded.
   found.reached = await view.evaluate(() => {
     const link = document.querySelector(".hex a");

@@ -46,7 +46,9 @@ def test_in_a_browser(tmp_path):
     for view in found:
         where = {k: view[k] for k in ("page", "width", "colorScheme")}
         assert view["requests"] == [f"file://{tmp_path / view['page']}"], where
-        assert view["said"] == [] and view["wider"] <= 0, (where, view)
+        assert view["said"] == [] and view["wider"] <= 0 and view["cut"] == [], (where, view)
+        # What is printed is dark on white, whatever the screen is.
+        assert view["printed"] == "rgb(255, 255, 255)", where
         # A byte's link is reached by keyboard, and unfolds the table with its field.
         assert view["reached"] == {"focused": True, "target": "TR", "shown": True}, where
         assert not [v for v in view["axe"] if v["impact"] in ("serious", "critical")], (where, view)

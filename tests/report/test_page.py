@@ -41,6 +41,14 @@ def test_a_finding_has_cause_fix_and_a_link():
     assert "efm3 explain M022" in said and "✘ differs" in said
 
 
+def test_commands_are_shown_as_code():
+    """What the catalogue and the messages write between backticks."""
+    text = page(("pointer.bin", example("C010")[1]))
+    judged(text)
+    assert text.count("<code>git lfs pull</code>") == 3 and "`" not in text
+    assert pages._coded("`<b>` `") == "<bdi><code>&lt;b&gt;</code> `</bdi>"
+
+
 def test_a_code_links_to_its_page(monkeypatch):
     monkeypatch.setattr(reporting, "address", lambda name="Source": "https://a.example/x")
     seen = Seen(page(("bad.bin", example("M022")[1])))

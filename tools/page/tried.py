@@ -42,7 +42,7 @@ def steps(words: list[str]) -> list[list[list[str]]]:
         return ["node", "--test", "--test-concurrency=1", *words, *tests]
 
     return [[[sys.executable, "-m", "tools.page.expected", str(CASES)], node("cases", "hostile")],
-            [[str(TSC), "-p", str(ROOT / "page")], node("page"),
+            [[str(TSC), "-p", str(ROOT / "page")], node("page", "faults"),
              [sys.executable, "-m", "tools.page.in_node"]]]
 
 
