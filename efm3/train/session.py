@@ -102,12 +102,12 @@ def train(config: Config, stored: dict[str, Any] | None) -> Outcome:
     world = parallel.join(config.device)
     if world.device.type == "cpu":
         memory.keep()
-        if torch.get_num_threads() == 1:
-            passes.build()
+    compiled = (world.device.type == "cpu" and torch.get_num_threads() == 1 and passes.build())
     source = _open(config.data)
     teacher = Teacher.open(config.teacher, world.device) if config.teacher else None
     run = runs.describe(config.json(), source, world.size, world.device.type)
     run["teacher"] = teacher.json() if teacher else None
+    run["machine"]["compiled_passes"] = compiled
     validate = None
     if world.first:
         validate = _pairs(config, run)

@@ -5,6 +5,7 @@
 
 import csv
 import json
+import shutil
 import signal
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 import efm3
-from efm3.train import checkpoint, loop, parallel
+from efm3.train import checkpoint, loop, parallel, passes
 from efm3.train.config import Config
 from tests.train.standin import Patterns
 
@@ -70,6 +71,8 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run, tmp_path, monkeypatch, af
     for model in (one, two):
         assert model.mirror["meta"].pop("seconds_per_epoch") > 0
     assert one.mirror == two.mirror
+    machine = json.loads((tmp_path / "whole" / "config.json").read_text())["machine"]
+    assert machine["compiled_passes"] == any(map(shutil.which, passes.COMPILERS))
 
 
 def test_a_seed_gives_a_run_and_another_seed_another(run, tmp_path):
