@@ -95,8 +95,10 @@ export function coded(text, longest) {
   return el('bdi', { class: 'foreign' }, ...parts.map((part, n) => (n % 2 ? el('code', {}, part) : part)));
 }
 
+/** Made once: a table asks it hundreds of times. */
+const NUMBERS = new Intl.NumberFormat('en');
 /** @param {number} n */
-export const count = (n) => n.toLocaleString('en');
+export const count = (n) => NUMBERS.format(n);
 
 /** @param {number} n @param {string} word */
 export const many = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;

@@ -35,7 +35,7 @@ worker.addEventListener('install', (/** @type {any} */ e) => e.waitUntil((async 
     if (!await intact(answer, digest)) throw new Error(`${path} is of another version of the page`);
     await cache.put(keyOf(path), own(answer));
   }
-  await worker.skipWaiting();
+  // A newer page waits here until nobody looks at the older one, which may yet ask for its own files.
 })()));
 
 worker.addEventListener('activate', (/** @type {any} */ e) => e.waitUntil((async () => {

@@ -21,8 +21,8 @@ export const skip = !CHROMIUM ? 'no Chromium' : !existsSync(join(PACKAGES, 'play
   ? 'no Playwright: tools/foreign/install_page.sh' : !existsSync(join(PAGE, 'index.html')) ? 'no page: make page' : false;
 
 /** Serves the page; the policy goes with each answer, so that workers are under it too.
- * `moved` maps paths to where this server sends whoever asks for them. */
-export async function serve(moved = {}) {
+ * `moved` maps paths to where this server sends whoever asks for them, `changed` to what they have in a newer page. */
+export async function serve(moved = {}, changed = {}) {
   const policy = existsSync(join(PAGE, '_headers'))
     ? readFileSync(join(PAGE, '_headers'), 'utf8').split('Content-Security-Policy: ')[1].trim() : '';
   const asked = [];
@@ -34,6 +34,10 @@ export async function serve(moved = {}) {
       return;
     }
     path = path.replace('/page.of/', '/');
+    if (Object.hasOwn(changed, path)) {
+      response.writeHead(200, { 'Content-Type': TYPES[extname(path)], 'Cache-Control': 'no-cache' }).end(changed[path]);
+      return;
+    }
     const file = join(PAGE, path.endsWith('/') ? `${path}index.html` : path);
     if (!file.startsWith(PAGE) || !existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();

@@ -4,6 +4,7 @@
 // What the page says and does where something below it is missing, dies, is full, or is not what was expected.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -238,6 +239,29 @@ for (const [from, to] of [['/index.html', '/'], ['/page.css', '/page.of/page.css
     await context.close();
   });
 }
+
+test('an open page keeps its files when there is a newer one, which the next visit has', { skip }, async () => {
+  const changed = {};
+  const own = await serve({}, changed);
+  const { context, page } = await visit(browser, own, { serviceWorkers: 'allow' });
+  await kept(page);
+  const [program, icon] = await page.evaluate(async () => Promise.all(['service-worker.js', 'icon.svg'].map(
+    async (name) => (await fetch(name)).text())));
+  const newer = `${icon}<!-- newer -->`;
+  const [was, is] = [icon, newer].map((words) => createHash('sha256').update(words).digest('hex'));
+  assert.equal(program.split(was).length, 2);
+  Object.assign(changed, { '/icon.svg': newer, '/service-worker.js': program.replace(was, is) });
+  await page.evaluate(async () => { await (await navigator.serviceWorker.getRegistration()).update(); });
+  await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration()).installing === null);
+  const shown = (opened) => opened.evaluate(async () => (await fetch('icon.svg')).text());
+  await page.waitForTimeout(500);
+  assert.equal(await shown(page), icon);
+  await page.goto('about:blank');
+  await page.goto(own.url);
+  await page.waitForFunction(async () => (await (await fetch('icon.svg')).text()).includes('newer'));
+  own.close();
+  await context.close();
+});
 
 test('where there is no room to keep the page it works with a network', { skip }, async () => {
   const { context, page, faults } = await visit(browser, server, { serviceWorkers: 'allow', before: async (made) => {
