@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import io
@@ -18,6 +19,10 @@ from efm3.texts import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+STOPPED = (130, 143)
+"""Exit codes of a verb that was stopped by Ctrl-C or SIGTERM."""
 
 
 def _open_streams() -> None:
@@ -106,6 +111,13 @@ def main() -> None:
                 if end.code == 3:  # the verb has said it
                     _leave()
                 raise
+            if end.code in STOPPED:
+                # Not by the interpreter's own end: threads of a library that was at work (Daft's)
+                # abort the process when that takes away what they run in.
+                atexit._run_exitfuncs()
+                with suppress(OSError):
+                    sys.stdout.flush()
+                _leave(end.code)
             raise
     except BrokenPipeError:
         _leave(1)  # as click ends a verb whose reader has gone

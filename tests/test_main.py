@@ -84,6 +84,21 @@ def test_ctrl_c_is_a_line(cli, monkeypatch):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "efm3: stopped\n")
 
 
+@pytest.mark.parametrize("code", [130, 143])
+def test_what_breaks_at_the_interpreters_end_does_not_change_how_a_stopped_verb_ends(code):
+    """Threads of a library can abort a process there; what is registered for the end still runs."""
+    program = ("import atexit, os, sys\n"
+               "class Late:\n    def __del__(self, abort=os.abort):\n        abort()\n"
+               "sys.late = Late()\n"
+               "atexit.register(print, 'ended')\n"
+               "from efm3 import __main__, cli\n"
+               f"def stop(**_):\n    sys.exit({code})\n"
+               "cli.cli = stop\n__main__.main()\n")
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, text=True,
+                          capture_output=True, timeout=600)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "ended\n", "")
+
+
 def test_children_have_streams_too(tmp_path):
     """A program of the conformance kit, started by a command whose stdout is closed."""
     code = ("import os, sys\nos.close(1)\n"
