@@ -6,9 +6,14 @@
 /** What a worker could not do, in words for a person. */
 export class WorkerError extends Error {}
 
-/** @typedef {{verb: string, given: any, moved: Transferable[], resolve: (value: any) => void, reject: (why: Error) => void}} Question */
+/** @typedef {{verb: string, given: any, resolve: (value: any) => void, reject: (why: Error) => void}} Question */
 
-/** A worker that is started by the first question, and gets one question after the other. */
+/** Questions that a worker has at once: it need not wait for a page that draws, and few are answered for nobody. */
+const AHEAD = 2;
+/** The number of what a worker is told before the questions. */
+const FIRST = 0;
+
+/** A worker that is started by the first question. */
 export class Remote {
   /**
    * @param {string} url
@@ -22,13 +27,12 @@ export class Remote {
     /** What every new worker is told first: one that takes the place of a dead one knows nothing.
      * @type {{verb: string, given: any} | null} */
     this.before = null;
-    /** @type {Question | null} */
-    this.asked = null;
+    /** What the worker has, which answers one after the other. @type {Question[]} */
+    this.asked = [];
     /** @type {Question[]} */
     this.waiting = [];
     /** Whether this worker has answered: one that never did is not started again for each question. */
     this.lives = false;
-    this.next = 1;
   }
 
   start() {
@@ -37,10 +41,9 @@ export class Remote {
     worker.onmessage = ({ data }) => {
       if (data.note !== undefined) { this.noted(data.note); return; }
       if (data.fatal !== undefined) { this.end(data.fatal); return; }
-      // What was told first has no number.
-      if (!data.id) return;
-      const { asked } = this;
-      this.asked = null;
+      // Nobody waits for an answer to what was told first.
+      if (data.id === FIRST) return;
+      const asked = this.asked.shift();
       this.lives = true;
       if (data.error !== undefined) asked?.reject(new WorkerError(data.error));
       else asked?.resolve(data.value);
@@ -52,7 +55,7 @@ export class Remote {
     };
     this.worker = worker;
     this.lives = false;
-    if (this.before) worker.postMessage({ id: 0, ...this.before });
+    if (this.before) worker.postMessage({ id: FIRST, ...this.before });
     return worker;
   }
 
@@ -60,8 +63,9 @@ export class Remote {
   end(why) {
     this.worker?.terminate();
     this.worker = null;
-    this.asked?.reject(new WorkerError(why));
-    this.asked = null;
+    // It dies of the one that it answers; the next worker gets the others.
+    this.asked.shift()?.reject(new WorkerError(why));
+    this.waiting.unshift(...this.asked.splice(0));
     if (!this.lives) this.forget(why);
     this.noted({});
     this.#go();
@@ -73,29 +77,27 @@ export class Remote {
   }
 
   #go() {
-    if (this.asked || !this.waiting.length) return;
-    const worker = this.start();
-    this.asked = /** @type {Question} */ (this.waiting.shift());
-    const { verb, given, moved } = this.asked;
-    try {
-      worker.postMessage({ id: this.next++, verb, given }, moved);
-    } catch (e) {
-      // There is no room for a copy of the file.
-      this.asked.reject(new WorkerError(e instanceof Error ? e.message : String(e)));
-      this.asked = null;
-      this.#go();
+    while (this.asked.length < AHEAD && this.waiting.length) {
+      const worker = this.start();
+      const question = /** @type {Question} */ (this.waiting.shift());
+      try {
+        worker.postMessage({ id: FIRST + 1, verb: question.verb, given: question.given });
+        this.asked.push(question);
+      } catch (e) {
+        // There is no room for a copy of the file.
+        question.reject(new WorkerError(e instanceof Error ? e.message : String(e)));
+      }
     }
   }
 
   /**
    * @param {string} verb
    * @param {any} given
-   * @param {Transferable[]} [moved]
    * @returns {Promise<any>}
    */
-  ask(verb, given, moved = []) {
+  ask(verb, given) {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ verb, given, moved, resolve, reject });
+      this.waiting.push({ verb, given, resolve, reject });
       this.#go();
     });
   }
