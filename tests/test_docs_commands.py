@@ -8,6 +8,9 @@ What runs is in tests/test_docs_run.py; the README's commands in tests/test_repo
 
 import re
 import shlex
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 import click
@@ -21,6 +24,12 @@ PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT
 """But for the changelog, whose commands may be of another day."""
 
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.M | re.S)
+_SHELL = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
+OTHERS = {
+    "torchrun": "tests/train/test_parallel.py starts such processes without its agent",
+    "kaitai-struct-compiler": "tests/test_kaitai.py compiles and runs the file",
+}
+"""Programs that are not ours, and what stands for running the command."""
 _INLINE = re.compile(r"`(efm3 [^`\n]+)`")
 _STARTS = re.compile(r"(?:\$ )?(?:\S+ [^|]*\| )?(?:[A-Z_]+=\S+ )?efm3 ")
 _ENDS = {"|", ";", "&&", "||", ">", ">>", "<", "2>"}
@@ -117,3 +126,52 @@ def test_lines_and_words():
     text = "```sh\n$ efm3 a b | efm3 c >d  # e\nX=1 efm3 f \\\n  --g 'h i'\nnot efm3\n```\n"
     assert [simple(line) for line in blocks(text)] == [[["a", "b"], ["c"]], [["f", "--g", "h i"]]]
     assert [*named("`efm3 a -o` and `efm3 b`")] == ["efm3 a -o X", "efm3 b"]
+
+
+def others(text):
+    """Lines of shell that are no command of efm3's, joined where they go on, without comments."""
+    for block in _SHELL.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and not _STARTS.match(line):
+                yield words
+
+
+@cache
+def told(*words):
+    """What a module of ours, or a verb of it, says with --help."""
+    done = subprocess.run([sys.executable, "-m", *words, "--help"], cwd=ROOT, capture_output=True,
+                          text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def missing(words):
+    """What of such a command is not there, or ""."""
+    first, *rest = words
+    if first == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+        return ", ".join(w for w in rest if "=" not in w and w not in targets)
+    if first in ("python", "python3") and rest[:1] == ["-m"] and rest[1].split(".")[0] in (
+            "tools", "efm3", "tests"):
+        verb = [w for w in rest[2:3] if not w.startswith("-")]
+        return ", ".join(w for w in rest[2:] if w.startswith("--") and w not in told(rest[1], *verb))
+    if first == "pip":
+        extras = re.findall(r"^([a-z]+) = \[", (ROOT / "pyproject.toml").read_text(), re.M)
+        asked = re.findall(r"\[([a-z,]+)\]", " ".join(rest))
+        return ", ".join(w for group in asked for w in group.split(",") if w not in extras)
+    if "/" in first:
+        return "" if (ROOT / first).is_file() else first
+    return "" if first in OTHERS else first
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_other_commands_name_is_there(page):
+    lines = others(page.read_text(encoding="utf-8"))
+    assert [(words, said) for words in lines if (said := missing(words))] == []
+
+
+def test_a_command_of_what_is_not_there_is_seen():
+    assert [missing(words.split()) for words in (
+        "make tset", "python -m tools.bench --nope", "pip install '.[trian]'", "tools/no.sh",
+        "frobnicate x")] == ["tset", "--nope", "trian", "tools/no.sh", "frobnicate"]
