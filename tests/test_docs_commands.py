@@ -154,8 +154,8 @@ def missing(words):
         return ", ".join(w for w in rest if "=" not in w and w not in targets)
     if first in ("python", "python3") and rest[:1] == ["-m"] and rest[1].split(".")[0] in (
             "tools", "efm3", "tests"):
-        verb = [w for w in rest[2:3] if not w.startswith("-")]
-        return ", ".join(w for w in rest[2:] if w.startswith("--") and w not in told(rest[1], *verb))
+        said = told(rest[1], *(w for w in rest[2:3] if not w.startswith("-")))
+        return ", ".join(w for w in rest[2:] if w.startswith("--") and w not in said)
     if first == "pip":
         extras = re.findall(r"^([a-z]+) = \[", (ROOT / "pyproject.toml").read_text(), re.M)
         asked = re.findall(r"\[([a-z,]+)\]", " ".join(rest))
