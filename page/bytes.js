@@ -65,6 +65,13 @@ export function hexView(bytes, fields) {
   const list = el('ul', { class: 'fields', 'aria-label': 'Fields' });
   const sought = el('input', { type: 'text', id: 'sought', class: 'sought', autocomplete: 'off',
     spellcheck: 'false', placeholder: 'byte, or part of a name' });
+  // Chromium asks a server how to fill in what a new text field is for: there is none until it is
+  // wanted, and looking at a file stays between the user and the page.
+  const finder = el('div', { class: 'finder' }, el('button', { type: 'button', id: 'find',
+    onclick: () => {
+      finder.replaceChildren(el('label', { for: 'sought' }, 'Find '), sought);
+      sought.focus();
+    } }, 'Find a byte or a field …'));
 
   /** @param {number} offset */
   function cells(offset) {
@@ -149,7 +156,7 @@ export function hexView(bytes, fields) {
     el('div', {}, meaning, el('div', { class: 'wide' }, grid), bytes.length > PAGE && el('p', { class: 'turn' },
       el('button', { type: 'button', onclick: () => show(here - PAGE) }, '← page'),
       el('button', { type: 'button', onclick: () => show(here + PAGE) }, 'page →'))),
-    fields.length > 0 && el('div', { class: 'index' }, el('label', { for: 'sought' }, 'Find '), sought, list))
+    fields.length > 0 && el('div', { class: 'index' }, finder, list))
     : el('p', {}, 'The file is empty.'));
   show(0);
   return { node, show };
