@@ -25,7 +25,8 @@ FAST = {"mirror": 80_000, "scan": 10_000, "answer": 30_000}
 """Targets that run thousands of times a second under atheris: executions in a short round. A long
 one is fifty times as much, more than five million, and every other target's share is of time."""
 LONGEST = 1800
-SLICE = 10_000
+DRIVEN, SLICE = 5, 10_000
+"""Slices of the driver in a long round, and what each target runs in one at most."""
 
 
 class Finding(Exception):
@@ -85,7 +86,7 @@ def atheris(target: str, seconds: int, runs: int = -1) -> None:
 def run(long: bool) -> Iterator[_book.Step]:
     """The steps of a round: the driver, then atheris on each target in turn. They raise Finding;
     the end raises NotHere where atheris is missing."""
-    rounds = range(600_000 // SLICE if long else 1)
+    rounds = range(DRIVEN if long else 1)
     for k in rounds:
         yield f"driver, {k + 1} of {len(rounds)}", partial(drive, SLICE if long else 3000)
     if importlib.util.find_spec("atheris") is None:
