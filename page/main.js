@@ -65,8 +65,11 @@ async function look(files) {
   // Of files that are not looked at any more nothing needs to be said.
   python.forget('other files have come');
   const began = performance.now();
-  /** @param {string} name */
-  const measure = (name) => performance.measure(name, { start: began });
+  /** @param {string} name  of which the last alone is kept */
+  const measure = (name) => {
+    performance.clearMeasures(name);
+    performance.measure(name, { start: began });
+  };
   mark('reading');
   say('Reading …');
   /** @type {import('./dom.js').Inner[]} */
