@@ -68,7 +68,7 @@ export function differences(views) {
       result.replaceChildren(el('p', { class: 'bad' }, foreign(e instanceof Error ? e.message : String(e))));
     }
   }
-  const node = part('differences', 'Compared', el('p', { class: 'pair' }, el('label', { for: 'side-a' }, 'A '), a, ' ',
-    el('label', { for: 'side-b' }, 'B '), b), result);
+  const node = part('differences', 'Compared', el('p', { class: 'pair' },
+    el('span', {}, el('label', { for: 'side-a' }, 'A '), a), ' ', el('span', {}, el('label', { for: 'side-b' }, 'B '), b)), result);
   return { node, run };
 }
