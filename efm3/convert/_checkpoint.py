@@ -91,7 +91,10 @@ class Checkpoint:
         if code is None:
             refuse("X006", f"{key} holds {tensor.dtype[:40]}, not floating point numbers that are "
                            "read here", key, tensor.dtype, "float32")
-        numbers = (*shape, *tensor.strides, tensor.offset, tensor.storage.first)
+        # Where there is nothing to step to PyTorch takes any stride.
+        empty = 0 in shape
+        strides = [0 if empty or n == 1 else s for n, s in zip(shape, tensor.strides, strict=True)]
+        numbers = (*shape, *strides, tensor.offset, tensor.storage.first)
         if len(shape) > MOST_RANK or not all(0 <= n < MOST_SIDE for n in numbers):
             refuse("X006", f"{key} states a shape and strides that no tensor has", key)
         count, step = math.prod(shape), SIZES[tensor.dtype]
@@ -104,13 +107,13 @@ class Checkpoint:
             return np.zeros(shape, np.float32)
         raw = self._raw(tensor.storage, key)
         first = tensor.storage.first + tensor.offset
-        end = first + sum((n - 1) * s for n, s in zip(shape, tensor.strides, strict=True)) + 1
+        end = first + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1
         if end > len(raw) // step:
             refuse("X006", f"{key} states values that its storage of {len(raw):,} bytes has not",
                    key, end, len(raw) // step)
         flat = np.frombuffer(raw[first * step:end * step], kind)
         out: Array = np.lib.stride_tricks.as_strided(
-            flat, shape, [s * step for s in tensor.strides], writeable=False)
+            flat, shape, [s * step for s in strides], writeable=False)
         if tensor.dtype == "bfloat16":
             wide = out.astype(np.uint32)
             wide <<= 16

@@ -318,6 +318,15 @@ def test_odd_tensors(state, saved, refused, case):
     refused(saved({**state, T: value}), code, words)
 
 
+@pytest.mark.parametrize("stride", [-5, 0, 1 << 50])
+def test_any_stride_of_one_value(small, state, saved, stride):
+    """PyTorch takes it: there is nothing to step to."""
+    key = "embed_proj.conv.weight"
+    a = np.array(state[key])
+    odd = Tensor(a.tobytes(), "Float", a.size, a.shape, (a.shape[1], 1, stride, stride))
+    assert same(read_network(saved({**state, key: odd})).model, small)
+
+
 def test_a_key_that_is_no_text(state, saved, refused):
     refused(saved({**state, 7: zeros(8)}), "X015", "is 7, not text")
     refused(saved({**state, (1, 2): zeros(8)}), "X015", "tuple, not text")
