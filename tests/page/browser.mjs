@@ -59,9 +59,9 @@ const playwright = () => createRequire(join(PACKAGES, 'x.js'))('playwright-core'
 
 export const launch = () => playwright().launch(HOW);
 
-/** The same, with the number of its process. */
+/** The same, with the number of its process; `gc()` collects the garbage of a page, or of a worker. */
 export async function launchServer() {
-  const server = await playwright().launchServer(HOW);
+  const server = await playwright().launchServer({ ...HOW, args: [...HOW.args, '--js-flags=--expose-gc'] });
   const browser = await playwright().connect(server.wsEndpoint());
   return { browser, pid: server.process().pid, close: () => server.close() };
 }
