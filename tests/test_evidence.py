@@ -69,11 +69,14 @@ def those(*starts):
 
 
 SAVES = those("faults.kill", "faults.two writers", "faults.calls", "faults.special")
-IN_C = those("fuzz_c.afl", "fuzz_c.random", "fuzz_c.libfuzzer.load", "threads.threads",
+IN_C = those("fuzz.a", "fuzz_c.afl", "fuzz_c.random", "fuzz_c.libfuzzer.load", "threads.threads",
              "threads.fork", "soak", "memory", "faults.no memory")
 MACHINES = those("foreign") - {"foreign.big-endian writer"}
 DAMAGE = those("exhaustive", "differential")
 READERS = {f"fuzz_python.{target}" for target in ("load", "validate", "scan", "mirror")}
+CONVERTERS = {f"fuzz_python.{target}" for target in (
+    "npz", "safetensors", "onnx", "c_array", "torch_zip", "tflite", "ncnn", "mxnet", "caffe",
+    "torch", "torchscript")}
 
 
 @pytest.mark.parametrize("name,expected", [
@@ -82,7 +85,7 @@ READERS = {f"fuzz_python.{target}" for target in ("load", "validate", "scan", "m
         "fuzz_c", "threads.ends", "checks.mutants_c", "branches.branches_c")),
     ("tests/faults/kills.py", SAVES - those("faults.special")),
     ("tests/faults/special.py", those("faults.special")),
-    ("tests/fuzz/fuzz_load.c", those("fuzz_c")),
+    ("tests/fuzz/fuzz_load.c", those("fuzz.a", "fuzz_c")),
     ("tests/processes/soak.py", those("soak.soak in Python")),
     ("tools/evidence/soak.py", those("soak")),
     ("tools/evidence/_engine.py", those(
@@ -90,7 +93,7 @@ READERS = {f"fuzz_python.{target}" for target in ("load", "validate", "scan", "m
     ("tools/foreign/machines.py", those("foreign")),
     ("efm3/extras.py", those("fuzz_python") - READERS),
     ("efm3/convert/npz.py", those("fuzz_python") - READERS),
-    ("efm3/inspection.py", those("limits")),
+    ("efm3/inspection.py", those("limits", "fuzz_python") - READERS - CONVERTERS),
 ])
 def test_a_planted_change_makes_the_depending_figures_stale_and_no_other(
         copy, whole, name, expected):

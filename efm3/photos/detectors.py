@@ -108,7 +108,11 @@ def _model(path: str) -> Any:
     except Exception as e:
         # protobuf's errors have no common class that it documents.
         refuse("F015", f"this is no ONNX file: {_first(e)}", path, "", "an ONNX file")
-    if any(t.data_location for t in model.graph.initializer):
+    graph = model.graph
+    # protobuf gives what is no UTF-8 as bytes.
+    if any(isinstance(v.name, bytes) for v in (*graph.input, *graph.output, *graph.initializer)):
+        refuse("F015", "a name in it is no UTF-8 text", path, "", "an ONNX file")
+    if any(t.data_location for t in graph.initializer):
         refuse("F015", "its weights are in another file", path, "", "an ONNX file with its weights")
     return model
 

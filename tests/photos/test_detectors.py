@@ -138,6 +138,17 @@ def test_weights_elsewhere_are_refused(tmp_path):
     assert "in another file" in refused("F015", path)
 
 
+@pytest.mark.parametrize("name", [b"kps_16", b"input"])
+def test_a_name_that_is_no_text(tmp_path, name):
+    """protobuf gives it as bytes."""
+    path = tmp_path / "y.onnx"
+    yunet(path)
+    data = path.read_bytes()
+    assert name in data
+    path.write_bytes(data.replace(name, b"\xff" * len(name)))
+    assert "no UTF-8 text" in refused("F015", str(path))
+
+
 def test_what_the_runtime_refuses_is_one_line(tmp_path):
     import onnx
 
