@@ -148,14 +148,20 @@ class Trainer:
             self.save()
 
     def _take(self, images: Tensor, labels: Tensor, mark: float) -> None:
-        c, w = self.config, self.world
         feed.check(images, labels, self.source)
+        x = self.changed(images)
+        self.learn(x, labels.to(x.device, non_blocking=True), mark, time.monotonic() - mark)
+
+    def changed(self, images: Tensor) -> Tensor:
+        """The network's input of the next step from uint8 [B, 3, 112, 112]: augmented, scaled."""
+        c, w = self.config, self.world
         g = feed.generator(w.device, c.seed, self.step, w.rank)
-        labels = labels.to(w.device, non_blocking=True)
         x = self.augment(images.to(w.device, non_blocking=True), g)
-        if c.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        waited = time.monotonic() - mark
+        return x.contiguous(memory_format=torch.channels_last) if c.channels_last else x
+
+    def learn(self, x: Tensor, labels: Tensor, mark: float, waited: float) -> None:
+        """One step on what `changed` gave; it began at `mark` and waited so long for pictures."""
+        c, w = self.config, self.world
         warmup, ramp = (schedule.in_steps(n, self.per_epoch) for n in (c.warmup, c.margin_warmup))
         lr = schedule.rate(self.step, self.total, warmup, c.lr)
         self.head.margin = schedule.margin(self.step, ramp, self.head.full_margin)
@@ -216,6 +222,12 @@ class Trainer:
         self.partial["seconds"] += time.monotonic() - start
 
     def _end_of_epoch(self) -> None:
+        self.save(self.close_epoch())
+        with suppress(OSError):
+            self.log.epoch(self.history)
+
+    def close_epoch(self) -> bool:
+        """Add the epoch's row to the history; whether it is the best until now."""
         self.settle()
         p = self.partial
         loss, right, seen = self.world.total(p["loss"], p["right"], p["seen"])
@@ -235,6 +247,4 @@ class Trainer:
         score = row["train_acc"] if val is None else val
         best = self.world.total(self.world.first and score >= self.best)[0] > 0
         self.best = max(self.best, score)
-        self.save(best)
-        with suppress(OSError):
-            self.log.epoch(self.history)
+        return best

@@ -66,6 +66,16 @@ def capture(t: Run) -> dict[str, Any]:
             "best": t.best, "rng": rng}
 
 
+def finished(t: Run) -> dict[str, Any]:
+    """What the file of a finished run is made of: a checkpoint that nothing can go on from."""
+    t.settle()
+    made = t.average.network if t.average else t.model
+    return {"config": t.config.json(), "arch": asdict(t.model.arch), "classes": t.source.classes,
+            "drawn": t.source.facts, "teacher": t.teacher.json() if t.teacher else None,
+            "model": _plain(made), "head": {}, "optimizer": {}, "step": t.step,
+            "partial": dict(t.partial), "history": list(t.history), "best": t.best, "rng": {}}
+
+
 def raw(value: dict[str, Any]) -> dict[str, Any]:
     """The network that a run with an average goes on from. Raises KeyError, TypeError, ValueError
     for a checkpoint that has none."""

@@ -55,12 +55,11 @@ def test_a_session_that_fails_is_told_with_its_log(small, capsys, monkeypatch):
     assert "fill no step of 400" in (small / "cpu" / "nano-1.log").read_text()
 
 
-def test_no_session_begins_after_a_stop_or_without_time(small):
+def test_no_session_begins_after_a_stop(small):
     said = []
-    work = chain.Chain("cpu", 1, said.append)
+    work = chain.Chain(1, said.append)
     work.stop()
     assert not work.all(plan.RUNS, 1)
-    assert not chain.Chain("cpu", 1, said.append, until=0.0).all(plan.RUNS, 1)
     assert said == [] and not (small / "cpu").exists()
 
 

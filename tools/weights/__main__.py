@@ -5,7 +5,8 @@
     python -m tools.weights                      go on where it was, to the end
     python -m tools.weights --status             how far it is
     python -m tools.weights --only nano:1        this size and seed alone
-    python -m tools.weights --device cuda --minutes 9
+    python -m tools.weights --device cuda --minutes 8.5      all at once on a GPU
+    python -m tools.weights --device cuda finish    their files, where there was no engine
     python -m tools.weights ship                 the better seeds into weights/, by --eval-pairs
 
 Caches, checkpoints and logs are in EFM3_WEIGHTS_DIR, else in the user's cache folder.
@@ -23,8 +24,8 @@ from efm3.drawn.faces import Occupied
 from tools.gen import ship
 from tools.weights import chain, plan
 
-SPARE = 30.0
-"""Seconds of --minutes that are kept for the last run's file."""
+SPARE = 0.5
+"""Of --minutes, what is kept for the files."""
 
 
 def say(text: str) -> None:
@@ -36,14 +37,14 @@ def main(words: list[str] | None = None) -> int:
     """0 all trained, or shown, or shipped; 1 refused or failed; 75 stopped, and can go on."""
     parser = argparse.ArgumentParser(prog="python -m tools.weights",
                                      description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("verb", nargs="?", choices=("train", "ship"), default="train")
+    parser.add_argument("verb", nargs="?", choices=("train", "finish", "ship"), default="train")
     parser.add_argument("--status", action="store_true", help="only print the table")
     parser.add_argument("--only", action="append", default=[], metavar="SIZE:SEED")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once, a thread each")
     parser.add_argument("--session", type=float, default=20.0, metavar="M",
                         help="minutes of one session of a run")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--minutes", type=float, help="minutes after which all is stopped")
+    parser.add_argument("--minutes", type=float, help="with --device cuda: how long all of it may take")
     args = parser.parse_args(words)
     if args.jobs < 1 or args.session <= 0 or (args.minutes is not None and args.minutes <= 0):
         parser.error("--jobs, --session and --minutes are more than 0")
@@ -57,7 +58,9 @@ def main(words: list[str] | None = None) -> int:
             return 0
         if args.verb == "ship":
             return ship.main([str(f) for f in chain.best(args.device)])
-        return _train(args, runs)
+        if args.verb == "finish":
+            return _finish(args, runs)
+        return _together(args, runs) if args.device == "cuda" else _train(args, runs)
     except (ValueError, OSError, ImportError) as e:
         what = f"{plan.cache()}: {e}" if isinstance(e, Occupied) else e
         print(f"weights: {what}", file=sys.stderr)
@@ -65,15 +68,11 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _train(args: Any, runs: list[plan.Run]) -> int:
-    began = time.monotonic()
     from tools.weights import pictures
 
-    if args.device == "cuda":
-        _same_pictures(args.device)
     try:
         pictures.draw(plan.cache(), plan.DATA_SEED, plan.IDENTITIES, plan.SHOTS, args.device, say)
-        until = began + 60 * args.minutes - SPARE if args.minutes else None
-        work = chain.Chain(args.device, args.session, say, until)
+        work = chain.Chain(args.session, say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: work.stop())
         done = work.all(runs, args.jobs)
@@ -81,6 +80,27 @@ def _train(args: Any, runs: list[plan.Run]) -> int:
         return chain.STOPPED
     print(chain.table(runs, args.device))
     return 0 if done else 1 if work.failed else chain.STOPPED
+
+
+def _together(args: Any, runs: list[plan.Run]) -> int:
+    _same_pictures(args.device)
+    from efm3.engine import EngineMissing
+    from tools.weights import together
+
+    try:
+        together.train(runs, args.device, args.minutes and args.minutes - SPARE, say)
+        return _finish(args, runs)
+    except EngineMissing as e:
+        say(f"trained; the files want an engine ({e}): see `finish`")
+        return 0
+    except KeyboardInterrupt:
+        return chain.STOPPED
+
+
+def _finish(args: Any, runs: list[plan.Run]) -> int:
+    done = [chain.finish(run, args.device, say) for run in runs]
+    print(chain.table(runs, args.device))
+    return 0 if all(done) else chain.STOPPED
 
 
 def _same_pictures(device: str) -> None:

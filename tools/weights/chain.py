@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,26 +20,27 @@ from tools.weights import plan
 
 STOPPED = 75
 """What `efm3 train` ends with where it can go on."""
+DEVICE = "cpu"
+"""Where a chain computes; on a GPU all runs are trained at once, by `tools.weights.together`."""
 Say = Callable[[str], None]
 
 
-def words(run: plan.Run, device: str, minutes: float) -> list[str]:
+def words(run: plan.Run, minutes: float) -> list[str]:
     """The command of one session."""
     options: dict[str, object] = {
-        "data": plan.cache(), "out": plan.folder(run, device), "arch": run.arch, "seed": run.seed,
-        **plan.RECIPE, "device": device, "threads": 1, "max-minutes": round(minutes, 3),
+        "data": plan.cache(), "out": plan.folder(run, DEVICE), "arch": run.arch, "seed": run.seed,
+        **plan.RECIPE, "device": DEVICE, "threads": 1, "max-minutes": round(minutes, 3),
         "eval-pairs": plan.CHOICE, "held-out": plan.HELD_OUT}
-    nice = ["nice", "-n", "10"] if device == "cpu" and which("nice") else []
+    nice = ["nice", "-n", "10"] if which("nice") else []
     said = [w for k, v in options.items() for w in (f"--{k}", str(v))]
-    fast = ["--bf16"] if device != "cpu" else []
-    return [*nice, sys.executable, "-m", "efm3", "train", "--resume", *said, *fast]
+    return [*nice, sys.executable, "-m", "efm3", "train", "--resume", *said]
 
 
 class Chain:
     """Sessions of several runs, up to `jobs` at once, until all are done or `stop` is called."""
 
-    def __init__(self, device: str, minutes: float, say: Say, until: float | None = None) -> None:
-        self.device, self.minutes, self.say, self.until = device, minutes, say, until
+    def __init__(self, minutes: float, say: Say) -> None:
+        self.minutes, self.say = minutes, say
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = threading.Event()
         self.failed = False
@@ -54,33 +54,22 @@ class Chain:
 
     def all(self, runs: Sequence[plan.Run], jobs: int) -> bool:
         """Whether all were trained to the end."""
-        left = len(runs)
-
-        def one(run: plan.Run) -> bool:
-            nonlocal left
-            # What is left of the time is shared by what is left of the runs.
-            share = (self.until - time.monotonic()) / left if self.until is not None else None
-            left -= 1
-            return self._one(run, share)
         with ThreadPoolExecutor(jobs) as pool:
-            return all([*pool.map(one, runs)])
+            return all([*pool.map(self._one, runs)])
 
-    def _one(self, run: plan.Run, share: float | None) -> bool:
-        """One run's sessions; only one of at most `share` seconds where a time is given."""
+    def _one(self, run: plan.Run) -> bool:
+        """One run's sessions."""
         while not self._stopped.is_set():
-            if share is not None and share <= 0:
-                break
-            minutes = self.minutes if share is None else share / 60
-            code = self._session(run, words(run, self.device, minutes))
-            self.say(f"{run.name}: {line(run, self.device)}" + (
+            code = self._session(run, words(run, self.minutes))
+            self.say(f"{run.name}: {line(run, DEVICE)}" + (
                 "" if code in (0, STOPPED) else f", exit code {code}, see {self._log(run)}"))
             self.failed |= code not in (0, STOPPED)
-            if code != STOPPED or share is not None:
+            if code != STOPPED:
                 return code == 0
         return False
 
     def _log(self, run: plan.Run) -> Path:
-        return plan.folder(run, self.device).with_suffix(".log")
+        return plan.folder(run, DEVICE).with_suffix(".log")
 
     def _session(self, run: plan.Run, command: list[str]) -> int:
         log = self._log(run)
@@ -135,6 +124,22 @@ def line(run: plan.Run, device: str) -> str:
 def table(runs: Sequence[plan.Run], device: str) -> str:
     """A line for each run."""
     return "\n".join(f"{r.name:<12}{line(r, device)}" for r in runs)
+
+
+def finish(run: plan.Run, device: str, say: Say) -> bool:
+    """Make a trained network's file, verified and scored; whether it was trained.
+
+    Raises what `efm3.train.export.export` does.
+    """
+    folder = plan.folder(run, device)
+    if not (folder / "last.pt").exists():
+        return False
+    from efm3.train import export
+
+    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    made = export.export(folder / "last.pt", folder / f"facex_{run.arch}.bin", described)
+    say(f"{run.name}: verified, max_err = {made.max_error:.2e}")
+    return True
 
 
 def best(device: str) -> list[Path]:

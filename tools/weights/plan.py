@@ -25,6 +25,22 @@ HELD_OUT = ",".join(f"synth:{DATA_SEED}:300:6000:{PAIRS_FROM}:{setting}" for set
 """Pairs that choose nothing (--held-out): shots as in training, hard ones, other cameras."""
 
 
+class Shape(NamedTuple):
+    """What all runs see together on one GPU; `pictures` is how many at most, each augmented anew
+    whenever it is seen again."""
+
+    identities: int
+    shots: int
+    pictures: int
+    recipe: dict[str, object]
+
+
+TOGETHER = Shape(40_000, 10, 4_000_000, {
+    "batch": 256, "lr": 2e-3, "warmup": 0.25, "scale": 32, "margin-warmup": 1,
+    "augment": "strong", "ema": 0.999})
+"""Pictures and options of `--device cuda`."""
+
+
 class Run(NamedTuple):
     """One network: a size and a seed."""
 
