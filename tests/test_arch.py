@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arch refuses what the format cannot state, with the rule's code and the field's path."""
 
+import decimal
 from dataclasses import FrozenInstanceError, replace
 
+import numpy as np
 import pytest
 
 import efm3
@@ -74,3 +76,20 @@ def test_header_bytes_equal_the_original_exporters(vector):
     model = efm3.load(vector)
     from efm3 import format as fmt
     assert fmt.ARCH_HEADER.build(model.arch.header()) == vector.read_bytes()[8:88]
+
+
+@pytest.mark.parametrize("key,value,code", [
+    ("name", 5, "W014"), ("name", None, "W014"), ("name", b"x", "W014"),
+    ("width_mult", "1", "W014"), ("width_mult", True, "W014"), ("width_mult", None, "W014"),
+    ("width_mult", np.bool_(True), "W014"), ("width_mult", 1j, "W014"),
+    ("width_mult", decimal.Decimal(1), "W014"), ("width_mult", 10**400, "M026"),
+    ("width_mult", float("nan"), "M026"), ("width_mult", float("inf"), "M026"),
+    ("width_mult", -1e-300, "M026"), ("stages", None, "W014"), ("stages", 3, "W014"),
+    ("stages", "abc", "W014"), ("stages", [(2, 1, 2)], "W014"), ("stages", {"t": 1}, "W014"),
+    ("stem_channels", np.float64(8), "H006"),
+    ("stem_channels", "8", "H006"), ("stem_kernel", True, "H004"), ("gdc_kernel", 7.0, "H010"),
+    ("stages", (Stage(True, 1, 2),), "H011"), ("stages", (Stage(1, "1", 2),), "H012")])
+def test_refused_archs_say_why(key, value, code):
+    with pytest.raises(efm3.Efm3Error) as e:
+        replace(sample.ARCH, **{key: value})
+    assert e.value.code == code and e.value.path.startswith(f"arch.{key}")

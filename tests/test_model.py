@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 import efm3
-from efm3 import mirror
+from efm3 import mirror, model_html
 from efm3.conformance import sample
 from efm3.conformance.examples import example
 
 ARCH = sample.ARCH
+DIGEST = efm3.load(sample.sealed()).mirror["meta"]["sha256"]
 
 
 @pytest.fixture
@@ -340,3 +341,53 @@ def test_a_mirror_is_parsed_when_it_is_asked_for(monkeypatch):
     assert not calls and model.mirror["name"] == "sample" and len(calls) == 1
     model.mirror["meta"]["note"] = "mine"
     assert b'"note":"mine"' in b"".join(model.parts())
+
+
+@pytest.mark.parametrize("extra,code,place", [
+    (5, "W007", "json"), ("ab", "W007", "json"), ([("a", 1)], "W007", "json"),
+    ({"meta": None}, "W007", "json.meta"), ({"meta": {"picture": "no"}}, "W007",
+                                            "json.meta.picture"),
+    ({"meta": {"sha256": "0" * 64}}, "M042", "json.meta.sha256"),
+    ({"meta": {"sha256": DIGEST.upper()}}, "W007", "json.meta.sha256"),
+    ({"meta": {"a\x1b": {1: 2}}}, "W007", "json.meta.a\\x1b"), ({"stages": []}, "W006", "stages"),
+    ({3: 1}, "W007", "json")])
+def test_refused_extras_say_where(model, extra, code, place):
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.dumps(ARCH, model.tensors, mirror_extra=extra)
+    assert (e.value.code, e.value.path) == (code, place)
+
+
+@pytest.mark.parametrize("arch,change,code,place", [
+    ("nano", dict, "W014", "arch"), (None, dict, "W014", "arch"),
+    (ARCH, lambda tensors: None, "W001", "tensors"),
+    (ARCH, lambda tensors: [*tensors.items()], "W001", "tensors"),
+    (ARCH, lambda tensors: {**tensors, "a\x1b": 1}, "W002", "a\\x1b"),
+    (ARCH, lambda tensors: {**tensors, 7: 1}, "W002", "7")])
+def test_what_is_no_arch_and_no_mapping_of_tensors(model, arch, change, code, place):
+    with pytest.raises(efm3.Efm3Error) as e:
+        efm3.dumps(arch, change(model.tensors))
+    assert (e.value.code, e.value.path) == (code, place)
+
+
+def test_a_digest_that_was_read_does_not_outlive_its_tensors(tmp_path):
+    path = tmp_path / "x.bin"
+    model = efm3.load(sample.sealed())
+    model.save(path)
+    assert path.read_bytes() == sample.sealed()
+    model.tensors = as_dict(model) | {"stem.bn.b": np.ones(8, np.float32)}
+    with pytest.raises(efm3.Efm3Error, match=r"M042 json\.meta\.sha256"):
+        model.save(path)
+    assert path.read_bytes() == sample.sealed()
+    model.save(path, seal=True)
+    assert efm3.load(path).mirror["meta"]["sha256"] not in ("", DIGEST)
+    del model.mirror["meta"]["sha256"]
+    model.save(path)
+    assert efm3.load(path).mirror["meta"] == {}
+
+
+def test_a_notebook_shows_the_arch_and_the_mirror_that_the_model_has_now(model):
+    before = model._repr_html_()
+    model.mirror["meta"] = {"licence": "CC0-1.0"}
+    now = model._repr_html_()
+    assert "CC0-1.0" in now and "CC0-1.0" not in before
+    assert now == model_html.html(ARCH, model.mirror)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sources that cannot be read, and writes that fail half way."""
+"""Sources that cannot be read, and writes that fail half way.
+
+The fixture `windows` is a system with what Windows has: no folders to open, no modes, no owners.
+"""
 
 import errno
 import io
@@ -13,7 +16,19 @@ import sys
 import pytest
 
 import efm3
-from efm3.source import Unreadable, apart, name_of, opened, read, start_of, write_atomic
+from efm3 import source
+from efm3.source import (
+    Unreadable,
+    apart,
+    name_of,
+    open_regular,
+    opened,
+    read,
+    read_at,
+    replace,
+    start_of,
+    write_atomic,
+)
 from tests.systems import posix
 
 
@@ -104,6 +119,14 @@ def test_attributes_are_kept_and_rights_to_run_are_not(target, monkeypatch):
 def acl(*entries):
     """system.posix_acl_access: version 2, then tag, rights and id of each entry."""
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+
+
+@posix
+def test_a_system_without_attributes_keeps_the_mode(target, monkeypatch):
+    target.chmod(0o604)
+    monkeypatch.delattr(os, "listxattr", raising=False)
+    write_atomic(target, [b"new"])
+    assert stat.S_IMODE(target.stat().st_mode) == 0o604 and target.read_bytes() == b"new"
 
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes on this system")
@@ -257,6 +280,17 @@ def test_what_is_read_is_not_written(target):
     apart([target, b"x", io.BytesIO(), None], [target.parent / "other", None, ""])
 
 
+def test_of_a_file_with_two_names_the_other_one_may_be_written(target):
+    """A save breaks the link. Who has the file open says nothing of its name: both are refused."""
+    other = target.parent / "other"
+    os.link(target, other)
+    apart([target, os.devnull], [other, os.devnull + "x"])
+    with open(target, "rb") as f:
+        for name in (target, other):
+            with pytest.raises(efm3.Efm3Error, match="X019"):
+                apart([f], [name])
+
+
 @posix
 def test_order_of_syncs(target, monkeypatch):
     calls = []
@@ -280,6 +314,19 @@ def test_why_a_path_cannot_be_read(target, monkeypatch):
     monkeypatch.setattr("builtins.open", no_memory)
     with pytest.raises(Unreadable, match=r"larger than memory$"):
         read(target)
+
+
+def test_the_start_and_the_end_of_a_file(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789")
+    with opened(str(path)) as file:
+        assert [file.end(3), file.start(2), file.end(99), file.end(0)] == [
+            b"789", b"01", b"0123456789", b""]
+
+
+def test_bytes_are_their_own_source():
+    for data in (b"EFM3", bytearray(b"EFM3"), memoryview(b"EFM3")):
+        assert read(data) is data
 
 
 def test_a_failing_read_says_what_the_system_said(target, monkeypatch):
@@ -357,3 +404,73 @@ def test_a_stream_that_fails_or_has_nothing_yet():
 class Failing(io.RawIOBase):
     def read(self, count=-1):
         raise OSError(errno.EIO, "broken pipe of a disk")
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    monkeypatch.setattr(source, "POSIX", False)
+    for name in ("fchmod", "fchown", "listxattr", "pread", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
+        monkeypatch.delattr(os, name, raising=False)
+    opened = os.open
+
+    def no_folders(path, *words, **more):
+        if os.path.isdir(path):
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, *words, **more)
+    monkeypatch.setattr(os, "open", no_folders)
+
+
+def busy(monkeypatch, times):
+    """os.replace is refused so many times; returns the list of tries."""
+    real, tries = os.replace, []
+
+    def replaced(old, new):
+        tries.append(new)
+        if len(tries) <= times:
+            raise PermissionError(13, "Permission denied", str(new))
+        real(old, new)
+    monkeypatch.setattr(os, "replace", replaced)
+    return tries
+
+
+def test_a_save_on_windows(windows, tmp_path):
+    target = tmp_path / "wärme 人.bin"
+    for data in (b"old", b"new\nbytes\n"):
+        write_atomic(target, [data[:3], memoryview(data[3:])])
+        assert target.read_bytes() == data
+    assert os.listdir(tmp_path) == [target.name]
+
+
+def test_a_reader_that_goes_is_waited_for(windows, target, monkeypatch):
+    tries = busy(monkeypatch, 3)
+    write_atomic(target, [b"new"])
+    assert target.read_bytes() == b"new" and len(tries) == 4
+
+
+def test_a_reader_that_stays_is_an_error(windows, target, monkeypatch):
+    monkeypatch.setattr(source, "PATIENCE", 0.01)
+    tries = busy(monkeypatch, 1 << 20)
+    with pytest.raises(PermissionError):
+        write_atomic(target, [b"new"])
+    assert target.read_bytes() == b"old" and len(tries) > 1
+    assert os.listdir(target.parent) == [target.name]
+
+
+@posix
+def test_elsewhere_permission_is_not_asked_for_again(target, monkeypatch):
+    tries = busy(monkeypatch, 1)
+    with pytest.raises(PermissionError):
+        replace(target, target.with_name("b"))
+    assert len(tries) == 1
+
+
+def test_a_folder_that_windows_does_not_open_is_named(windows, tmp_path):
+    with pytest.raises(Unreadable, match="is a directory"):
+        open_regular(str(tmp_path))
+
+
+def test_reading_from_a_place(target, monkeypatch):
+    with open_regular(str(target)) as f:
+        for _ in range(2):
+            assert [read_at(f, 1, 1), read_at(f, 0, 9), read_at(f, 5, 1)] == [b"l", b"old", b""]
+            monkeypatch.delattr(os, "pread", raising=False)

@@ -21,7 +21,7 @@ from efm3.drawn.soft import bump, field, mix, noise, oval, ramp, smooth
 
 SIDE = 112
 # Pictures per pass: planes that stay in a core's cache; a GPU needs many.
-CHUNK_CPU, CHUNK_GPU = 16, 256
+CHUNK_CPU, CHUNK_GPU = 16, 2048
 
 
 def render(identity: Tensor, nuisance: Tensor, side: int = SIDE,

@@ -30,7 +30,7 @@ def arcface(cos: Tensor, margin: float, norms: Tensor | None = None,
     Where angle + margin passes pi the cosine would rise again; there the curve continues as the
     line cos - margin·sin(margin), which falls with the angle (Deng et al. 2019).
     """
-    return _add_angle(cos, torch.full_like(cos, margin))
+    return _add_angle(cos, torch.zeros_like(cos) + margin)
 
 
 def cosface(cos: Tensor, margin: float, norms: Tensor | None = None,

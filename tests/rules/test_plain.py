@@ -4,6 +4,7 @@
 
 import json
 import struct
+import sys
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -18,7 +19,7 @@ from efm3.conformance.cases import corpus
 from efm3.network import tensor_layout
 from efm3.rules import _stats as s
 from efm3.rules._context import Context
-from efm3.rules._plain import OPEN, SURE, PlainStats, PlainValues, single, table_of
+from efm3.rules._plain import OPEN, SURE, PlainStats, PlainValues, _array, single, table_of
 from efm3.rules._quick import QuickStats, QuickValues
 from efm3.scan import scan
 from tests.strategies import FINITE, OTHERS, damaged, files
@@ -55,6 +56,15 @@ def test_any_file_and_its_damage(data, more):
     """Small networks, aligned or not, with special values; then damaged anywhere."""
     same(data)
     same(more.draw(damaged(st.just(data))))
+
+
+def test_values_are_little_endian_on_any_machine():
+    """Where the machine's order is the other one than is said, what is given is turned round."""
+    data = struct.pack("<3I", 1, 0x3F800000, 0xFF7FFFFE)
+    assert _array("I", data).tolist() == [1, 0x3F800000, 0xFF7FFFFE]
+    other = {"little": "big", "big": "little"}[sys.byteorder]
+    with patch("sys.byteorder", other):
+        assert _array("I", data).tolist() == list(struct.unpack(">3I", data))
 
 
 def reference(word, kind):

@@ -38,6 +38,12 @@ def test_a_resume_takes_the_stored_options_and_the_free_ones_that_are_given():
         Config(out="x", batch=8).resumed(stored, {"batch": 8})
 
 
+def test_an_option_that_an_old_checkpoint_lacks_is_the_default_or_the_runs_own():
+    """What is computed goes on as it was before the option came; the rest is as this run has it."""
+    got = Config(out="x", device="cpu", ema=0.5).resumed({"seed": 3}, {})
+    assert got == Config(out="x", device="cpu", seed=3)
+
+
 @pytest.mark.parametrize("was,now", [(True, "light"), (False, "none")])
 def test_a_checkpoint_from_before_there_were_strengths(was, now):
     assert Config(out="x").resumed({"augment": was}, {}).augment == now

@@ -49,8 +49,6 @@ def test_runs_end_together_and_finish_makes_their_files(small, capsys):
 def test_the_time_sets_the_number_of_steps(small, monkeypatch):
     from tools.weights import together
 
-    monkeypatch.setattr(together, "WARM", 1)
-    monkeypatch.setattr(together, "TIMED", 1)
     monkeypatch.setattr(together.Together, "pace", lambda self: 4.0)
     said = []
     # 0.2 minutes are 12 seconds, of which some were the drawing's: two steps of 4 seconds.
@@ -59,29 +57,18 @@ def test_the_time_sets_the_number_of_steps(small, monkeypatch):
     assert chain.line(plan.RUNS[0], "cpu").startswith("step 2 of 2, train_acc")
 
 
-def test_where_time_runs_out_the_networks_are_kept_and_it_is_said(small):
+def test_where_time_runs_out_the_networks_are_kept_and_it_is_said(small, monkeypatch):
     from efm3.train import checkpoint, parallel
     from tools.weights import together
+    from tools.weights.resident import Resident
 
+    monkeypatch.setattr(together, "AHEAD", 1)
     world = parallel.join("cpu")
-    source = together.Resident(together.Faces(1, 0, 6, 4), world.device, lambda text: None)
+    source = Resident(together.Faces(1, 0, 6, 4), world.device, lambda text: None)
     made = together.Together(plan.RUNS, source, world, RECIPE, 4)
     with pytest.raises(together.TooSlow, match="the time is over at step 1 of 4"):
         made.run(lambda text: None, until=0.0)
     assert checkpoint.load(plan.folder(plan.RUNS[1], "cpu") / "last.pt")["step"] == 1
-
-
-def test_a_batch_is_the_pictures_of_its_numbers(small):
-    import torch
-
-    from efm3.drawn.faces import Faces
-    from tools.weights import together
-
-    faces = Faces(1, 0, 6, 4)
-    source = together.Resident(faces, torch.device("cpu"), lambda text: None)
-    pictures, labels = source.batch([23, 0, 9])
-    want, own = faces.batch([23, 0, 9])
-    assert torch.equal(pictures, want) and torch.equal(labels, own) and len(source) == 24
 
 
 def test_finish_says_what_was_not_trained(small, capsys):

@@ -1,74 +1,39 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""All runs at once on one GPU: pictures drawn there and kept there, one batch for every network.
+"""All runs at once on one GPU: each batch is made once and learnt by every network.
 
-Each batch is drawn from the pictures, augmented once and given to each network in turn, so that
-all sizes see the same. The number of steps is what the time allows, measured before the first one.
+The number of steps is what the time allows, measured before the first one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from efm3.drawn.faces import Faces
-from efm3.drawn.scene import SIDE
 from efm3.train import checkpoint, parallel, runs, scoring, state
 from efm3.train.config import Config
 from efm3.train.loop import Trainer
-from efm3.train.sampler import Batches
 from tools.weights import plan
+from tools.weights.captured import Captured
+from tools.weights.resident import AHEAD, Pool, Resident, Say, wait
 
-PART = 2048
-"""Pictures that are drawn at a time."""
-WARM, TIMED = 5, 20
-"""Steps that are not timed, and steps that are: the first ones choose the GPU's algorithms."""
+WARM, TIMED = 2, 3
+"""AHEAD steps each: those that are not timed, and those that are."""
 SAFETY = 0.97
 """Part of the time that the steps may take by that measurement."""
 SAID = 15.0
 """Seconds between lines."""
-
-Say = Callable[[str], None]
+TRIED = 4
+"""How many algorithms of a convolution a GPU may try: more cost minutes and gain little."""
 
 
 class TooSlow(ValueError):
     """The time is over before the learning rate has come down."""
-
-
-class Resident:
-    """Drawn pictures in a device's memory, as a source of training data."""
-
-    skipped = 0
-
-    def __init__(self, faces: Faces, device: torch.device, say: Say = print) -> None:
-        self.facts, self.classes, self.shots = faces.describe(), faces.classes, faces.shots
-        self.name = f"synth:{faces.seed}:{faces.classes}:{faces.shots}"
-        count, began = len(faces), time.monotonic()
-        self.pictures = torch.empty(count, 3, SIDE, SIDE, dtype=torch.uint8, device=device)
-        for at in range(0, count, PART):
-            rows = torch.arange(at, min(at + PART, count))
-            self.pictures[at:at + PART] = faces.batch(rows)[0]
-        wait(device)
-        say(f"{count} pictures drawn, {count / (time.monotonic() - began):.0f} a second")
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The pictures of these numbers and whose they are, on the device."""
-        at = torch.tensor(indices, device=self.pictures.device)
-        return self.pictures[at], at // self.shots
-
-
-def wait(device: torch.device) -> None:
-    """Until the device has done all that it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 class Together:
@@ -77,10 +42,9 @@ class Together:
     def __init__(self, chosen: Sequence[plan.Run], source: Resident, world: parallel.World,
                  recipe: dict[str, Any], steps: int) -> None:
         self.chosen, self.source, self.world = chosen, source, world
-        self.trainers = [self._trainer(run, recipe, steps) for run in chosen]
-        self.lead = self.trainers[0]
-        self.streams = [torch.cuda.Stream(world.device) if world.device.type == "cuda" else None
-                        for _ in chosen]
+        self.pool = Pool(source, int(recipe["batch"]), str(recipe["augment"]), plan.DATA_SEED)
+        self.all = [Captured(self._trainer(run, recipe, steps), self.pool) for run in chosen]
+        self.lead = self.all[0].trainer
 
     def _trainer(self, run: plan.Run, recipe: dict[str, Any], steps: int) -> Trainer:
         given = {k.replace("-", "_"): v for k, v in recipe.items()}
@@ -92,71 +56,68 @@ class Together:
         made.net.train()
         return made
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The inputs of all steps that are left, and whose pictures they are."""
-        lead = self.lead
-        order = Batches(len(self.source), lead.config.batch, plan.DATA_SEED)
-        while lead.step < lead.total:
-            order.start(lead.epoch, lead.step % order.steps)
-            for indices in order:
-                pictures, labels = self.source.batch(indices)
-                yield lead.changed(pictures), labels
-                if lead.step >= lead.total:
-                    return
-
-    def step(self, x: Tensor, labels: Tensor) -> None:
-        """One step of each network, side by side on a GPU; the next batch is made meanwhile."""
-        began = time.monotonic()
-        for trainer, stream in zip(self.trainers, self.streams, strict=True):
-            if stream is not None:
-                stream.wait_stream(torch.cuda.current_stream())
-                x.record_stream(stream)
-                labels.record_stream(stream)
-            with torch.cuda.stream(stream):
-                trainer.learn(x, labels, began, 0.0)
+    def step(self, steps: int) -> None:
+        """The next steps of each network, side by side on a GPU, at most AHEAD."""
+        for one in self.all:
+            one.release()
+        self.pool.fill()
+        for one in self.all:
+            one.learn(steps)
 
     def pace(self) -> float:
         """Seconds of a step. The trainers are of no other use afterwards."""
         began = 0.0
-        for n, (x, labels) in zip(range(WARM + TIMED), self.batches(), strict=False):
+        for n in range(WARM + TIMED):
             if n == WARM:
                 wait(self.world.device)
                 began = time.monotonic()
-            self.step(x, labels)
+            self.step(AHEAD)
         wait(self.world.device)
-        return (time.monotonic() - began) / TIMED
+        return (time.monotonic() - began) / TIMED / AHEAD
 
     def run(self, say: Say, until: float | None = None) -> None:
         """Train to the end, say how it goes, score, write. Raises TooSlow where time runs out."""
-        score, lead = scoring.validator(plan.CHOICE), self.lead
-        said = mark = time.monotonic()
-        for x, labels in self.batches():
-            self.step(x, labels)
-            now = time.monotonic()
-            end = lead.step == lead.total
-            if lead.step % lead.per_epoch == 0 or end:
-                wait(self.world.device)
-                for trainer in self.trainers:
-                    trainer.validate = score if end else None
-                    trainer.settle()
-                    trainer.partial["seconds"] = time.monotonic() - mark
-                    trainer.close_epoch()
-                mark = time.monotonic()
-            if now - said > SAID or end:
-                wait(self.world.device)
+        lead = self.lead
+        said = self.mark = time.monotonic()
+        while lead.step < lead.total:
+            epoch = lead.epoch
+            self.step(min(AHEAD, lead.total - lead.step))
+            now, late = time.monotonic(), until is not None and time.monotonic() > until
+            if lead.epoch > epoch and lead.step < lead.total and not late:
+                self._close()
+            if now - said > SAID:
                 said = now
-                say(f"step {lead.step} of {lead.total}, margin {lead.head.margin:.2f}: " + ", ".join(
-                    f"{run.name} {_state(t)}" for run, t in
-                    zip(self.chosen, self.trainers, strict=True)))
-            if until is not None and now > until and not end:
+                self._tell(say)
+            if late and lead.step < lead.total:
+                self._close()
                 self.write()
                 raise TooSlow(f"the time is over at step {lead.step} of {lead.total}; the networks "
                               "are as they were then, not as good as they could be")
+        self._close(scoring.validator(plan.CHOICE))
+        self._tell(say)
         self.write()
+
+    def _close(self, score: Any = None) -> None:
+        """End an epoch, or what was done of one."""
+        for one in self.all:
+            one.settle()
+            one.trainer.validate = score
+            one.trainer.partial["seconds"] = time.monotonic() - self.mark
+            one.trainer.close_epoch()
+        self.mark = time.monotonic()
+
+    def _tell(self, say: Say) -> None:
+        lead = self.lead
+        for one in self.all:
+            one.settle()
+        say(f"step {lead.step} of {lead.total}, margin {float(lead.head.margin):.2f}: " + ", ".join(
+            f"{run.name} {_state(one.trainer)}"
+            for run, one in zip(self.chosen, self.all, strict=True)))
 
     def write(self) -> None:
         """What `python -m tools.weights finish` makes the files of."""
-        for trainer in self.trainers:
+        for one in self.all:
+            trainer = one.trainer
             folder = Path(trainer.config.out)
             folder.mkdir(parents=True, exist_ok=True)
             checkpoint.save(state.finished(trainer), folder / "last.pt")
@@ -166,12 +127,11 @@ class Together:
 
 def _state(t: Trainer) -> str:
     p = t.partial
-    if not p["seen"]:
-        row = t.history[-1]
-        return f"{row['train_acc']:.1%}" + (
-            f" (pairs {row['val_acc']:.2%})" if row["val_acc"] is not None else "")
-    t.settle()
-    return f"loss {p['loss'] / p['seen']:.2f} acc {p['right'] / p['seen']:.1%}"
+    if p["seen"]:
+        return f"loss {p['loss'] / p['seen']:.2f} acc {p['right'] / p['seen']:.1%}"
+    row = t.history[-1]
+    return f"{row['train_acc']:.1%}" + (
+        f" (pairs {row['val_acc']:.2%})" if row["val_acc"] is not None else "")
 
 
 def train(chosen: Sequence[plan.Run], device: str, minutes: float | None, say: Say) -> None:
@@ -179,15 +139,16 @@ def train(chosen: Sequence[plan.Run], device: str, minutes: float | None, say: S
     began = time.monotonic()
     until = began + 60 * minutes if minutes else None
     world = parallel.join(device)
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, TRIED
     shape, recipe = plan.TOGETHER, plan.TOGETHER.recipe
-    source = Resident(Faces(plan.DATA_SEED, 0, shape.identities, shape.shots, device=device),
-                      world.device, say)
-    steps = shape.pictures // int(recipe["batch"])
+    faces = Faces(plan.DATA_SEED, 0, shape.identities, shape.shots, device=device)
+    source = Resident(faces, world.device, say)
+    batch = int(str(recipe["batch"]))
+    steps = shape.pictures // batch
     if until is not None:
         pace = Together(chosen, source, world, recipe, steps).pace()
         fits = int((until - time.monotonic()) * SAFETY / pace)
-        say(f"{1000 * pace:.1f} ms a step, {int(recipe['batch']) / pace:.0f} pictures a second "
-            f"through all: {fits} steps fit, {steps} are wanted")
+        say(f"{1000 * pace:.1f} ms a step, {batch / pace:.0f} pictures a second through all: "
+            f"{fits} steps fit, {steps} are wanted")
         steps = max(1, min(steps, fits))
     Together(chosen, source, world, recipe, steps).run(say, until)
