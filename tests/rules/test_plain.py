@@ -135,6 +135,18 @@ def test_a_word_in_every_tensor(word):
         same(data)
 
 
+@pytest.mark.parametrize("table", [QuickStats, PlainStats])
+def test_a_value_by_its_place(table):
+    """Each value of each tensor, in the order of the file and in the other one."""
+    stats = table(scan(sample.base()))
+    for t in stats.tensors():
+        values = sample.values(t.name, t.size // 4)
+        for order in "<>":
+            want = np.frombuffer(values, f"{order}f4").astype(float)
+            have = [stats.number(t, i, order) for i in range(t.size // 4)]
+            assert np.array_equal(have, want, equal_nan=True)
+
+
 def test_channels_of_one_weight():
     """Where a convolution takes one channel, each weight is a channel, the last one too."""
     arch = replace(sample.ARCH, block_channels=1)
