@@ -10,6 +10,7 @@ refused all the same, so that its owner hears of it.
 
 from __future__ import annotations
 
+import math
 import pickle
 import struct
 from collections.abc import Callable
@@ -22,6 +23,8 @@ ROOM = 32 << 20
 """Bytes that the pickle's values may take, beside twice the pickle's size."""
 COST, ENTRY = 72, 120
 """About what a value takes, and a table's or the memo's entry."""
+MOST_SIDES = 64
+"""Sides of a tensor; the same long list could stand for any number of them."""
 MOST_TEXT = 4 << 20
 """Longer texts are not decoded; the longest that is of use is a mirror's."""
 
@@ -283,15 +286,26 @@ def _stored(kind: Global) -> str:
     return STORAGES.get(word, word.lower())
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, tuple) and all(type(v) is int for v in value)
+def _whole(value: Any) -> tuple[int, ...] | None:
+    """Whole numbers, of which PyTorch takes a list too; None for what is none, or no tensor's."""
+    fits = isinstance(value, (tuple, list)) and len(value) <= MOST_SIDES
+    return tuple(map(int, value)) if fits and all(isinstance(v, int) for v in value) else None
+
+
+def _steps(shape: tuple[int, ...], value: Any) -> tuple[int, ...] | None:
+    """Strides; where none are stated PyTorch has the values in a row."""
+    if value is not None and value not in ((), []):
+        found = _whole(value)
+        return found if found and len(found) == len(shape) else None
+    return tuple(math.prod(shape[k:]) for k in range(1, len(shape) + 1))
 
 
 def _tensor(machine: Weights, args: tuple[Any, ...]) -> Any:
     """_rebuild_tensor, _v2 and _v3: storage, offset, shape, strides, ...; the bits at the end."""
     match args:
-        case (Storage() as storage, int() as offset, tuple(shape), tuple(strides), *rest) if (
-                _whole(shape) and _whole(strides) and len(shape) == len(strides)):
+        case (Storage() as storage, int() as offset, sides, stated, *rest) if (
+                (shape := _whole(sides)) is not None
+                and (strides := _steps(shape, stated)) is not None):
             dtype = storage.dtype
             bits: Any = rest[2] if len(rest) > 2 else None
             if len(rest) > 2 and isinstance(rest[2], Global):
@@ -356,15 +370,16 @@ def _fill(target: Tensor, shape: tuple[Any, ...], kind: Dtype, fortran: bool,
     """Makes a numpy array's tensor, of which the pickle holds the values."""
     dtype = NUMPY.get(kind.word, kind.word)
     size = int(kind.word[1:]) if kind.word[1:].isdecimal() and len(kind.word) < 4 else 0
-    if not _whole(shape) or not size:
+    sides = _whole(shape)
+    if sides is None or not size:
         raise Damaged(f"a numpy array of {kind.word[:40]} without a shape")
     target.storage = Storage(dtype, len(data) // size, raw=data, swapped=kind.swapped)
     strides, step = [], 1
-    for side in shape if fortran else reversed(shape):
+    for side in sides if fortran else reversed(sides):
         strides.append(step)
         step *= max(side, 1)
     target.strides = tuple(strides if fortran else reversed(strides))
-    target.shape, target.dtype, target.odd = shape, dtype, ""
+    target.shape, target.dtype, target.odd = sides, dtype, ""
 
 
 def _nested(machine: Weights, args: tuple[Any, ...]) -> Any:

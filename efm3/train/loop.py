@@ -239,8 +239,8 @@ class Trainer:
             self.model.train()
         row = {"epoch": self.step / self.per_epoch if self.step % self.per_epoch else self.epoch,
                "step": self.step, "loss": loss / seen, "train_acc": right / seen,
-               "lr": self.optimizer.param_groups[0]["lr"],
-               "margin": self.head.margin, "images_per_s": seen / p["seconds"],
+               "lr": float(self.optimizer.param_groups[0]["lr"]),
+               "margin": float(self.head.margin), "images_per_s": seen / p["seconds"],
                "epoch_s": p["seconds"], "data_share": p["waited"] / p["seconds"], "val_acc": val}
         self.history.append(row)
         self.partial = dict(ZERO)

@@ -327,6 +327,21 @@ def test_any_stride_of_one_value(small, state, saved, stride):
     assert same(read_network(saved({**state, key: odd})).model, small)
 
 
+@pytest.mark.parametrize("shape, strides", [
+    ((8,), ()), ((8,), None), ((8,), []), ([8], [1]), ([8], (1,))])
+def test_sides_and_strides_as_pytorch_takes_them(small, state, saved, shape, strides):
+    """Lists, and no strides for values in a row: `Tensor.set_` of the same gives these values."""
+    odd = Tensor(np.array(state[T]).tobytes(), "Float", 8, shape, strides)
+    assert same(read_network(saved({**state, T: odd})).model, small)
+
+
+@pytest.mark.parametrize("shape, strides", [
+    ((8,), (1, 1)), ((8,), 1), (8, (1,)), ((8.0,), (1,)), ((8,), ("1",)), ((1,) * 65, (1,) * 65)])
+def test_sides_and_strides_that_make_no_tensor(state, saved, refused, shape, strides):
+    odd = Tensor(np.array(state[T]).tobytes(), "Float", 8, shape, strides)
+    refused(saved({**state, T: odd}), "X006", "stem.bn.bias is a Thing, not a tensor")
+
+
 def test_a_key_that_is_no_text(state, saved, refused):
     refused(saved({**state, 7: zeros(8)}), "X015", "is 7, not text")
     refused(saved({**state, (1, 2): zeros(8)}), "X015", "tuple, not text")

@@ -75,3 +75,27 @@ def test_finish_says_what_was_not_trained(small, capsys):
     assert command.main(["finish"]) == chain.STOPPED
     assert capsys.readouterr().out.splitlines() == ["nano:1      step 0 of 3750",
                                                     "nano:2      step 0 of 3750"]
+
+
+def test_a_network_that_diverges_is_given_up_and_the_others_go_on(small):
+    import torch
+
+    from efm3.train import parallel
+    from efm3.train.loop import Diverged
+    from tools.weights import together
+    from tools.weights.resident import Resident
+
+    world, said = parallel.join("cpu"), []
+    source = Resident(together.Faces(1, 0, 6, 4), world.device, lambda text: None)
+    made = together.Together(plan.RUNS, source, world, RECIPE, 4)
+    with torch.no_grad():
+        made.lead.head.weight.fill_(float("nan"))
+    made.run(said.append)
+    assert said[0] == "nano:1: the loss is nan before step 4; it is given up"
+    assert made.lost == [plan.RUNS[0]] and chain.line(plan.RUNS[1], "cpu").startswith("step 4 of 4")
+    assert not plan.folder(plan.RUNS[0], "cpu").exists()
+    made = together.Together(plan.RUNS[:1], source, world, RECIPE, 4)
+    with torch.no_grad():
+        made.lead.head.weight.fill_(float("nan"))
+    with pytest.raises(Diverged, match="no network's loss is a number"):
+        made.run(said.append)

@@ -44,7 +44,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--session", type=float, default=20.0, metavar="M",
                         help="minutes of one session of a run")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--minutes", type=float, help="with --device cuda: how long all of it may take")
+    parser.add_argument("--minutes", type=float,
+                        help="with --device cuda: how long all of it may take")
     args = parser.parse_args(words)
     if args.jobs < 1 or args.session <= 0 or (args.minutes is not None and args.minutes <= 0):
         parser.error("--jobs, --session and --minutes are more than 0")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from efm3.train import average, schedule
 from efm3.train.loop import Diverged, Trainer

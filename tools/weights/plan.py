@@ -35,9 +35,9 @@ class Shape(NamedTuple):
     recipe: dict[str, object]
 
 
-TOGETHER = Shape(40_000, 10, 4_000_000, {
-    "batch": 256, "lr": 2e-3, "warmup": 0.25, "scale": 32, "margin-warmup": 1,
-    "augment": "strong", "ema": 0.999})
+TOGETHER = Shape(16_000, 12, 4_000_000, {
+    "batch": 128, "lr": 3e-3, "warmup": 0.25, "scale": 32, "margin": 0.4, "margin-warmup": 2,
+    "augment": "light", "ema": 0.999})
 """Pictures and options of `--device cuda`."""
 
 

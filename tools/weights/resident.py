@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 EFM3 contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawn pictures in a device's memory, and the augmented batches that networks are given from it."""
+"""Drawn pictures in a device's memory, and the augmented batches that networks get from it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import torch
 from efm3.drawn.faces import Faces
 from efm3.train import checkpoint, parallel, runs, scoring, state
 from efm3.train.config import Config
-from efm3.train.loop import Trainer
+from efm3.train.loop import Diverged, Trainer
 from tools.weights import plan
 from tools.weights.captured import Captured
 from tools.weights.resident import AHEAD, Pool, Resident, Say, wait
@@ -41,10 +41,18 @@ class Together:
 
     def __init__(self, chosen: Sequence[plan.Run], source: Resident, world: parallel.World,
                  recipe: dict[str, Any], steps: int) -> None:
-        self.chosen, self.source, self.world = chosen, source, world
+        self.source, self.world = source, world
         self.pool = Pool(source, int(recipe["batch"]), str(recipe["augment"]), plan.DATA_SEED)
-        self.all = [Captured(self._trainer(run, recipe, steps), self.pool) for run in chosen]
-        self.lead = self.all[0].trainer
+        self.all = {run: Captured(self._trainer(run, recipe, steps), self.pool) for run in chosen}
+        self.lost: list[plan.Run] = []
+        """Runs whose loss stopped being a number."""
+
+    @property
+    def lead(self) -> Trainer:
+        """One that has done all that all have done. Raises Diverged where none is left."""
+        if not self.all:
+            raise Diverged("no network's loss is a number any more: try a lower lr")
+        return next(iter(self.all.values())).trainer
 
     def _trainer(self, run: plan.Run, recipe: dict[str, Any], steps: int) -> Trainer:
         given = {k.replace("-", "_"): v for k, v in recipe.items()}
@@ -58,10 +66,10 @@ class Together:
 
     def step(self, steps: int) -> None:
         """The next steps of each network, side by side on a GPU, at most AHEAD."""
-        for one in self.all:
+        for one in self.all.values():
             one.release()
         self.pool.fill()
-        for one in self.all:
+        for one in self.all.values():
             one.learn(steps)
 
     def pace(self) -> float:
@@ -77,30 +85,42 @@ class Together:
 
     def run(self, say: Say, until: float | None = None) -> None:
         """Train to the end, say how it goes, score, write. Raises TooSlow where time runs out."""
-        lead = self.lead
         said = self.mark = time.monotonic()
-        while lead.step < lead.total:
-            epoch = lead.epoch
-            self.step(min(AHEAD, lead.total - lead.step))
-            now, late = time.monotonic(), until is not None and time.monotonic() > until
-            if lead.epoch > epoch and lead.step < lead.total and not late:
-                self._close()
-            if now - said > SAID:
+        done, total, epochs = 0, self.lead.total, 0
+        while done < total:
+            self.step(min(AHEAD, total - done))
+            done, now = self.lead.step, time.monotonic()
+            late = until is not None and now > until and done < total
+            if self.lead.epoch > epochs and done < total and not late:
+                epochs = self.lead.epoch
+                self._close(say)
+            elif now - said > SAID:
                 said = now
+                self._settle(say)
                 self._tell(say)
-            if late and lead.step < lead.total:
-                self._close()
+            if late:
+                self._close(say)
                 self.write()
-                raise TooSlow(f"the time is over at step {lead.step} of {lead.total}; the networks "
-                              "are as they were then, not as good as they could be")
-        self._close(scoring.validator(plan.CHOICE))
+                raise TooSlow(f"the time is over at step {done} of {total}; the networks are as "
+                              "they were then, not as good as they could be")
+        self._close(say, scoring.validator(plan.CHOICE))
         self._tell(say)
         self.write()
 
-    def _close(self, score: Any = None) -> None:
+    def _settle(self, say: Say) -> None:
+        for run, one in [*self.all.items()]:
+            try:
+                one.settle()
+            except Diverged as e:
+                # The others go on: hours may lie behind them.
+                say(f"{run.name}: {e}; it is given up")
+                self.lost.append(run)
+                del self.all[run]
+
+    def _close(self, say: Say, score: Any = None) -> None:
         """End an epoch, or what was done of one."""
-        for one in self.all:
-            one.settle()
+        self._settle(say)
+        for one in self.all.values():
             one.trainer.validate = score
             one.trainer.partial["seconds"] = time.monotonic() - self.mark
             one.trainer.close_epoch()
@@ -108,15 +128,12 @@ class Together:
 
     def _tell(self, say: Say) -> None:
         lead = self.lead
-        for one in self.all:
-            one.settle()
-        say(f"step {lead.step} of {lead.total}, margin {float(lead.head.margin):.2f}: " + ", ".join(
-            f"{run.name} {_state(one.trainer)}"
-            for run, one in zip(self.chosen, self.all, strict=True)))
+        say(f"step {lead.step} of {lead.total}, margin {float(lead.head.margin):.2f}: "
+            + ", ".join(f"{run.name} {_state(one.trainer)}" for run, one in self.all.items()))
 
     def write(self) -> None:
         """What `python -m tools.weights finish` makes the files of."""
-        for one in self.all:
+        for one in self.all.values():
             trainer = one.trainer
             folder = Path(trainer.config.out)
             folder.mkdir(parents=True, exist_ok=True)
