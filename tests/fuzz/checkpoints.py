@@ -125,6 +125,8 @@ def _program(rng: random.Random, body: bytes) -> bytes:
 LOOSER = ("checksum", "two entries", "values at the end")
 """Why what PyTorch reads is refused here: it looks at no checksum, opens the first of two entries
 of one name, and drops what the pickle leaves beside its value."""
+ABSENT = ("is not in it", "without a data.pkl")
+"""What is said of an entry that is not there. To PyTorch data/a and DATA/A are one name."""
 
 
 def check_torch(data: bytes) -> str:
@@ -150,8 +152,18 @@ def check_torch(data: bytes) -> str:
             return f"both {min(_same(checkpoint, checkpoint.root, theirs), 9)}"
         return "script" if checkpoint.script else f"ours {_read(checkpoint, checkpoint.root)}"
     except efm3.Efm3Error as e:
-        assert said or any(s in str(e) for s in LOOSER), f"PyTorch reads it: {e}"
+        reasons = LOOSER + (ABSENT if _capitals(data) else ())
+        assert said or any(s in str(e) for s in reasons), f"PyTorch reads it: {e}"
         return e.code
+
+
+def _capitals(data: bytes) -> bool:
+    """Whether an entry has capitals in its name, which nothing here writes."""
+    try:
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile):
+        return False
+    return any(name != name.lower() for name in names)
 
 
 def _read(checkpoint: Checkpoint, own: Any) -> int:
