@@ -98,6 +98,7 @@ test-extras: $(BIN)/.installed ## install PyTorch and the other optional librari
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ONCE) $(wildcard tests/convert/test_torch.py tests/convert/test_ncnn_runtime.py \
 	  tests/convert/test_tflite_litert.py tests/zoo/test_torch.py tests/train tests/drawn tests/weights \
 	  tests/photos tests/bulk tests/index tests/cli/test_cluster.py tests/test_bench_peers.py \
+	  tests/fuzz/test_checkpoints.py \
 	  tests/test_json_forms.py tests/test_docs_run.py tests/release tests/wheels tests/test_action.py)
 
 conformance: $(BIN)/.installed ## run our programs on the corpus, check expectations
@@ -184,7 +185,7 @@ weights: $(BIN)/.installed ## train the files of weights/ in a chain of short ru
 
 weights-gpu: $(BIN)/.installed ## the same on one GPU, in under nine minutes
 	$(PIP) '.[train]'
-	$(BIN)/python -m tools.weights --device cuda --minutes 8.5
+	$(BIN)/python -m tools.weights --device cuda --minutes 7.5
 
 bench: $(BIN)/.installed ## the command beside gguf-dump and onnx.checker, as ratios
 	$(PIP) '.[bench]'

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +34,10 @@ class Exported(NamedTuple):
     max_error: float
 
 
-def export(path: Path, target: Path, run: dict[str, Any]) -> Exported:
-    """Write `target` from the checkpoint at `path`, verified and measured; `run` is config.json.
+def export(path: Path, target: Path, run: dict[str, Any],
+           pairs: Callable[[str], evaluation.PairSet] = pair_set) -> Exported:
+    """Write `target` from the checkpoint at `path`, verified and measured; `run` is config.json,
+    `pairs` gives the held-out pairs of a name.
 
     The checkpoint is read by the converter, as any foreign one would be, and run in PyTorch; the
     reference and the engine, on each instruction set, are compared with it. Then the engine scores
@@ -53,17 +56,18 @@ def export(path: Path, target: Path, run: dict[str, Any]) -> Exported:
     if not all(o.ok for o in found):
         raise NotVerified(f"{target}: {worst.isa} differs from {path} by {worst.max_error:.2e}, "
                           f"more than {TOLERANCE:g}; nothing was written")
-    held = _scores(model, run["config"]["held_out"])
+    held = _scores(model, run["config"]["held_out"], pairs)
     meta = story.meta(value, run, held)
     data = dumps(arch, weights, mirror_extra={"meta": meta}, seal=True, align=True)
     write_atomic(target, [data])
     return Exported(hashlib.sha256(data).hexdigest(), meta, worst.max_error)
 
 
-def _scores(model: Model, words: str) -> list[evaluation.Scores]:
+def _scores(model: Model, words: str,
+            pairs: Callable[[str], evaluation.PairSet]) -> list[evaluation.Scores]:
     if not words:
         return []
     threads = scoring.threads()
     with Engine(model, threads=threads) as engine:
-        return [evaluation.evaluate(engine.embed, pair_set(pairs), threads=threads)
-                for pairs in story.held_out_sets(words)]
+        return [evaluation.evaluate(engine.embed, pairs(one), threads=threads)
+                for one in story.held_out_sets(words)]

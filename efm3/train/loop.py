@@ -237,11 +237,12 @@ class Trainer:
             with torch.no_grad():
                 val = self.validate(self.average.network if self.average else self.model)
             self.model.train()
-        row = {"epoch": self.step / self.per_epoch if self.step % self.per_epoch else self.epoch,
-               "step": self.step, "loss": loss / seen, "train_acc": right / seen,
-               "lr": float(self.optimizer.param_groups[0]["lr"]),
-               "margin": float(self.head.margin), "images_per_s": seen / p["seconds"],
-               "epoch_s": p["seconds"], "data_share": p["waited"] / p["seconds"], "val_acc": val}
+        row: dict[str, Any] = {
+            "epoch": self.step / self.per_epoch if self.step % self.per_epoch else self.epoch,
+            "step": self.step, "loss": loss / seen, "train_acc": right / seen,
+            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "margin": float(self.head.margin), "images_per_s": seen / p["seconds"],
+            "epoch_s": p["seconds"], "data_share": p["waited"] / p["seconds"], "val_acc": val}
         self.history.append(row)
         self.partial = dict(ZERO)
         score = row["train_acc"] if val is None else val

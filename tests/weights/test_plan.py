@@ -9,6 +9,7 @@ import pytest
 
 from efm3.arch import ARCHS
 from efm3.drawn import spec
+from efm3.train.config import Config
 from tools import ROOT
 from tools.weights import plan
 
@@ -23,10 +24,18 @@ def test_the_pairs_share_no_identity_with_training_nor_with_one_another():
     held = [spec.pairs(words) for words in plan.HELD_OUT.split(",")]
     assert [h.setting for h in held] == list(spec.SETTINGS)
     assert len({h[:4] for h in held}) == 1, "the same people in each setting"
-    ends = [(0, plan.IDENTITIES)]
+    ends = [(0, max(plan.IDENTITIES, plan.TOGETHER.identities))]
     ends += [(s.first, s.first + s.identities) for s in (spec.pairs(plan.CHOICE), held[0])]
     ordered = sorted(ends)
     assert all(a[1] <= b[0] for a, b in pairwise(ordered))
+
+
+def test_both_recipes_are_options_of_training():
+    for recipe in (plan.RECIPE, plan.TOGETHER.recipe):
+        options = {k.replace("-", "_"): v for k, v in recipe.items()}
+        made = Config(**options)
+        assert all(getattr(made, k) == v for k, v in options.items())
+    assert plan.TOGETHER.identities * plan.TOGETHER.shots >= plan.TOGETHER.recipe["batch"]
 
 
 def test_only_names_runs():

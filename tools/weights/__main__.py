@@ -5,7 +5,7 @@
     python -m tools.weights                      go on where it was, to the end
     python -m tools.weights --status             how far it is
     python -m tools.weights --only nano:1        this size and seed alone
-    python -m tools.weights --device cuda --minutes 8.5      all at once on a GPU
+    python -m tools.weights --device cuda --minutes 7.5      all at once on a GPU
     python -m tools.weights --device cuda finish    their files, where there was no engine
     python -m tools.weights ship                 the better seeds into weights/, by --eval-pairs
 
@@ -45,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
                         help="minutes of one session of a run")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--minutes", type=float,
-                        help="with --device cuda: how long all of it may take")
+                        help="with --device cuda: how long drawing and training may take")
     args = parser.parse_args(words)
     if args.jobs < 1 or args.session <= 0 or (args.minutes is not None and args.minutes <= 0):
         parser.error("--jobs, --session and --minutes are more than 0")

@@ -99,12 +99,12 @@ class Captured:
             self.at += 1
         t.step += 1
 
-    @torch.no_grad()
     def _average(self) -> None:
         if self.averaged:
             own, new = zip(*self.averaged, strict=True)
-            torch._foreach_mul_(own, self.keep)
-            torch._foreach_add_(own, torch._foreach_mul(new, self.rest))
+            with torch.no_grad():
+                torch._foreach_mul_(own, self.keep)
+                torch._foreach_add_(own, torch._foreach_mul(new, self.rest))
 
     def settle(self) -> None:
         """Wait for what was begun, and add its sums to the trainer's. Raises Diverged."""

@@ -10,11 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import efm3
+from efm3.drawn.sets import pair_set
+from efm3.evaluation import PairSet
 from tools import ROOT
 from tools.weights import plan
 
@@ -126,6 +129,12 @@ def table(runs: Sequence[plan.Run], device: str) -> str:
     return "\n".join(f"{r.name:<12}{line(r, device)}" for r in runs)
 
 
+@cache
+def held_out(words: str) -> PairSet:
+    """The pairs, drawn once for all runs."""
+    return pair_set(words)
+
+
 def finish(run: plan.Run, device: str, say: Say) -> bool:
     """Make a trained network's file, verified and scored; whether it was trained.
 
@@ -137,7 +146,8 @@ def finish(run: plan.Run, device: str, say: Say) -> bool:
     from efm3.train import export
 
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    made = export.export(folder / "last.pt", folder / f"facex_{run.arch}.bin", described)
+    made = export.export(folder / "last.pt", folder / f"facex_{run.arch}.bin", described,
+                         held_out)
     say(f"{run.name}: verified, max_err = {made.max_error:.2e}")
     return True
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from efm3.drawn.faces import Faces
 from efm3.drawn.scene import SIDE
+from efm3.drawn.spec import Facts
 from efm3.train import feed
 from efm3.train.sampler import Batches
 
@@ -30,6 +31,7 @@ class Resident:
     """Drawn pictures on a device, as a source of training data."""
 
     skipped = 0
+    facts: Facts | None
 
     def __init__(self, faces: Faces, device: torch.device, say: Say) -> None:
         self.facts, self.classes, self.shots = faces.describe(), faces.classes, faces.shots
