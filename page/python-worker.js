@@ -52,7 +52,7 @@ async function remembered() {
   const memory = new Uint8Array(MEMORY);
   const filled = unpacked('./python.memory', memory);
   filled.catch(() => {});
-  return await loadPyodide({ indexURL, _loadSnapshot: memory, createPyodideModule: async (how) => {
+  const python = await loadPyodide({ indexURL, _loadSnapshot: memory, createPyodideModule: async (how) => {
     const machine = await create(how);
     await filled;
     machine.growMemory(memory.length);
@@ -60,6 +60,9 @@ async function remembered() {
     words[words[1] / 4 + place] = machine.HEAP32[place];
     return machine;
   } });
+  // Pyodide keeps what it was given, of which Python has a copy: what is handed on takes no room here.
+  structuredClone(memory.buffer, { transfer: [memory.buffer] });
+  return python;
 }
 
 /**

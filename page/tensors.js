@@ -47,7 +47,7 @@ export function tensorTable(tensors, statistics, show) {
   const heads = ['tensor', 'byte', 'shape', 'min', 'max', 'mean', 'std', 'values, min to max'];
   const holder = el('div', { class: 'tall' }, table('The tensors with their statistics', heads,
     tensors.slice(0, FIRST).map((_, n) => row(n)), { class: 'numbers' }));
-  const body = holder.querySelector('tbody');
+  const body = holder.querySelector('tbody:last-child');
   /** @param {number} from @param {number} to */
   const append = (from, to) => body?.append(...tensors.slice(from, to).map((_, n) => tableRow(row(from + n))));
   // A frame, and then what follows it: the first view does not wait for rows that nobody sees yet.

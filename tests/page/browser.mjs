@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PAGE = process.env.EFM3_PAGE ?? join(ROOT, 'build/page');
+export const PAGE = process.env.EFM3_PAGE ?? join(ROOT, 'build/page');
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const PACKAGES = join(ROOT, 'build/browser/node_modules');
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css',
@@ -59,9 +59,9 @@ const playwright = () => createRequire(join(PACKAGES, 'x.js'))('playwright-core'
 
 export const launch = () => playwright().launch(HOW);
 
-/** The same, with the number of its process; `gc()` collects the garbage of a page, or of a worker. */
+/** The same, with the number of its process. */
 export async function launchServer() {
-  const server = await playwright().launchServer({ ...HOW, args: [...HOW.args, '--js-flags=--expose-gc'] });
+  const server = await playwright().launchServer(HOW);
   const browser = await playwright().connect(server.wsEndpoint());
   return { browser, pid: server.process().pid, close: () => server.close() };
 }
