@@ -6,7 +6,7 @@
 // from 1000 on all files of the kit come before them, else every fourth.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -17,6 +17,8 @@ const FILES = join(process.env.EFM3_PAGE_CASES ?? join(ROOT, 'build/page-cases')
 const without = skip || (!existsSync(FILES) && 'no cases: python -m tools.page.expected build/page-cases');
 const DAMAGED = Number(process.env.EFM3_PAGE_FILES ?? 200);
 const EVERY = DAMAGED < 1000 ? 4 : 1;
+/** How the names of damaged files begin. */
+const BROKEN = 'damaged-';
 /** Files between two looks at memory, and between two lines about it. */
 const [PACK, TOLD] = [50, 500];
 /** Of a damaged file, so that there is time for many. */
@@ -24,7 +26,7 @@ const LONGEST = 200_000;
 /** Milliseconds that the page's thread may work for a file, so that it never holds the user up for longer. Those of the
  * processor: what other programs of the machine take is not the page's. */
 const HELD = Number(process.env.EFM3_PAGE_HELD ?? 1000);
-/** Growth over the second half of all files, when garbage is collected, MB: of what all processes of the browser have, and of
+/** Growth over the second half of the damaged files, when garbage is collected, MB: of what all processes of the browser have, and of
  * what the page's programs hold. */
 const [GROWTH, HELD_GROWTH] = [64, 2];
 
@@ -61,17 +63,13 @@ function damaged(file) {
 /** Files of the kit, and damaged ones. */
 function* given() {
   const names = readdirSync(FILES).sort();
-  const size = (name) => statSync(join(FILES, name)).size;
-  // The largest first: WebAssembly's memories never shrink.
-  const name = names.reduce((a, b) => (size(a) >= size(b) ? a : b));
-  yield { name, data: readFileSync(join(FILES, name)) };
   const bases = [];
   for (const [n, name] of names.entries()) {
     const data = readFileSync(join(FILES, name));
     if (data.length > 100 && data.length < LONGEST) bases.push(data);
     if (n % EVERY === 0) yield { name, data };
   }
-  for (let n = 0; n < DAMAGED; n++) yield { name: `damaged-${n}.bin`, data: damaged(bases[below(bases.length)]) };
+  for (let n = 0; n < DAMAGED; n++) yield { name: `${BROKEN}${n}.bin`, data: damaged(bases[below(bases.length)]) };
 }
 
 /** What is on the screen while memory is looked at: always the same. */
@@ -137,7 +135,14 @@ async function opened(t, changed = {}) {
   /** What is taken by process, and held by program, with the usual file on the screen. */
   const look = async () => {
     await give(USUAL);
-    return { held: await held(), taken: resident(pid) };
+    // Now and then the file before is still there, until something is drawn: the least counts, for what is kept stays.
+    let least = await held();
+    for (let n = 0; n < 2; n++) {
+      await page.waitForTimeout(200);
+      const again = await held();
+      if (sum(again) < sum(least)) least = again;
+    }
+    return { held: least, taken: resident(pid) };
   };
   return { page, give, look, faults };
 }
@@ -146,6 +151,7 @@ const told = (parts) => Object.entries(parts).map(([name, n]) => `${name} ${n.to
 
 test('the kit\'s files and damaged ones', { skip: without, timeout: 7_200_000 }, async (t) => {
   const { page, give, look, faults } = await opened(t);
+  // At memory it looks once the kit is through, whose files are of all sizes: WebAssembly's memories never shrink.
   const looks = [];
   let [count, slowest, held, busiest, worst] = [0, 0, 0, 0, ''];
   for (const file of given()) {
@@ -154,7 +160,7 @@ test('the kit\'s files and damaged ones', { skip: without, timeout: 7_200_000 },
     if (count) [slowest, held] = [Math.max(slowest, answer.took), Math.max(held, answer.held)];
     if (count && answer.busy > busiest) [busiest, worst] = [answer.busy, file.name];
     count += 1;
-    if (count % PACK === 0) {
+    if (count % PACK === 0 && file.name.startsWith(BROKEN)) {
       const seen = await look();
       looks.push(seen);
       if (count % TOLD === 0) console.log(`${count} files: held ${told(seen.held)}; taken ${told(seen.taken)} MB`);
