@@ -113,6 +113,15 @@ def test_refused_tensors(model, tmp_path, name, value, code):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
+def test_largest_integers_are_refused_without_a_conversion_that_processors_differ_in(
+        model, monkeypatch, dtype):
+    strict = np.errstate(all="raise")
+    monkeypatch.setattr(np, "errstate", lambda **_: strict)
+    with pytest.raises(efm3.Efm3Error, match="W004"):
+        efm3.dumps(model.arch, as_dict(model) | {"stem.bn.b": np.full(8, np.iinfo(dtype).max)})
+
+
 def test_missing_and_unknown_tensors(model):
     tensors = as_dict(model)
     del tensors["stem.act.w"]

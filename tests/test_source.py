@@ -17,18 +17,7 @@ import pytest
 
 import efm3
 from efm3 import source
-from efm3.source import (
-    Unreadable,
-    apart,
-    name_of,
-    open_regular,
-    opened,
-    read,
-    read_at,
-    replace,
-    start_of,
-    write_atomic,
-)
+from efm3.source import Unreadable, apart, open_regular, opened, read, read_at, write_atomic
 from tests.systems import posix
 
 
@@ -73,13 +62,13 @@ def test_text_mode_is_refused():
 
 
 def test_names(target):
-    assert name_of(target) == str(target)
-    assert name_of(b"") == "<bytes>"
-    assert name_of(io.BytesIO()) == "<stream>"
+    assert source.name_of(target) == str(target)
+    assert source.name_of(b"") == "<bytes>"
+    assert source.name_of(io.BytesIO()) == "<stream>"
     with target.open("rb") as f:
-        assert name_of(f) == str(target)
+        assert source.name_of(f) == str(target)
     with os.fdopen(os.open(target, os.O_RDONLY), "rb") as f:  # its name is a number
-        assert name_of(f) == "<stream>"
+        assert source.name_of(f) == "<stream>"
 
 
 @posix
@@ -271,8 +260,7 @@ def test_the_temporary_name_is_never_an_existing_file(target, monkeypatch):
 
 
 def test_what_is_read_is_not_written(target):
-    link = target.parent / "link"
-    link.symlink_to(target)
+    (link := target.parent / "link").symlink_to(target)
     for read_, written in (([target], [target]), ([str(link)], [target]), ([b"x", target], [link]),
                            ([None, target], [None, target.parent / "." / target.name])):
         with pytest.raises(efm3.Efm3Error, match="X019"):
@@ -282,13 +270,28 @@ def test_what_is_read_is_not_written(target):
 
 def test_of_a_file_with_two_names_the_other_one_may_be_written(target):
     """A save breaks the link. Who has the file open says nothing of its name: both are refused."""
-    other = target.parent / "other"
-    os.link(target, other)
+    os.link(target, other := target.parent / "other")
     apart([target, os.devnull], [other, os.devnull + "x"])
     with open(target, "rb") as f:
         for name in (target, other):
             with pytest.raises(efm3.Efm3Error, match="X019"):
                 apart([f], [name])
+    with open(os.devnull, "rb") as f:
+        apart([f], [os.devnull])
+
+
+def test_a_file_with_two_names_is_not_written_by_the_one_that_was_read(target):
+    os.link(target, target.parent / "other")
+    with pytest.raises(efm3.Efm3Error, match="X019"):
+        apart([str(target)], [target])
+
+
+def test_of_two_spellings_the_file_behind_them_decides(target, monkeypatch):
+    (link := target.parent / "link").symlink_to(target)
+    # As where letters of both cases are one: there is no path that all spellings lead to.
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)
+    with pytest.raises(efm3.Efm3Error, match="X019"):
+        apart([str(target)], [link])
 
 
 @posix
@@ -376,10 +379,10 @@ class Stream(io.RawIOBase):
 
 def test_a_stream_is_read_piece_by_piece_up_to_the_count():
     stream = Stream(b"EFM3" * 999)
-    assert start_of(stream, 5000, b"mine") == (b"mine" + b"EFM3" * 999 + bytes(1004))[:5000]
-    assert start_of(io.BytesIO(b"ab"), 9) == b"ab"
+    assert source.start_of(stream, 5000, b"mine") == (b"mine" + b"EFM3" * 999 + bytes(1004))[:5000]
+    assert source.start_of(io.BytesIO(b"ab"), 9) == b"ab"
     stream = Stream(step=1 << 30)
-    assert len(start_of(stream, 1 << 18)) == 1 << 18 and stream.most <= 1 << 17
+    assert len(source.start_of(stream, 1 << 18)) == 1 << 18 and stream.most <= 1 << 17
 
 
 def test_a_stream_without_end_is_refused(monkeypatch):
@@ -460,13 +463,34 @@ def test_a_reader_that_stays_is_an_error(windows, target, monkeypatch):
 def test_elsewhere_permission_is_not_asked_for_again(target, monkeypatch):
     tries = busy(monkeypatch, 1)
     with pytest.raises(PermissionError):
-        replace(target, target.with_name("b"))
+        source.replace(target, target.with_name("b"))
     assert len(tries) == 1
 
 
 def test_a_folder_that_windows_does_not_open_is_named(windows, tmp_path):
     with pytest.raises(Unreadable, match="is a directory"):
         open_regular(str(tmp_path))
+
+
+@posix
+def test_a_folder_that_cannot_be_opened_is_not_the_fault_of_being_one(tmp_path, monkeypatch):
+    def none_left(*_):
+        raise OSError(errno.EMFILE, "none is left")
+    monkeypatch.setattr(os, "open", none_left)
+    with pytest.raises(Unreadable, match="none is left"):
+        open_regular(str(tmp_path))
+
+
+def test_what_windows_does_not_open_and_is_no_folder_is_refused_with_its_words(windows, tmp_path):
+    with pytest.raises(Unreadable, match="No such file or directory"):
+        open_regular(str(tmp_path / "none"))
+
+
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="the system has no pread")
+def test_reading_from_a_place_leaves_the_one_that_threads_share(target):
+    with open_regular(str(target)) as f:
+        f.seek(2)
+        assert read_at(f, 0, 1) == b"o" and f.tell() == 2
 
 
 def test_reading_from_a_place(target, monkeypatch):

@@ -300,3 +300,9 @@ def test_halves_with_an_entry_too_many_are_no_half_precision():
 def test_more_stages_than_records_say_nothing_of_the_records():
     many = patched(sample.base(), "arch.n_stages", fmt.STAGE_SLOTS + 1)
     assert found(patched(many, "arch.stages[0].pad", 1)) == found(many)
+
+
+@pytest.mark.parametrize("more, words", [(True, "at least 3 bytes"), (False, "3 bytes")])
+def test_of_a_stream_that_goes_on_what_was_read_is_the_least_that_follows(more, words):
+    report, = rules.run(scan(sample.base() + b"abc", more=more), select=("T014",))
+    assert report.message == f"{words} follow the last tensor"
