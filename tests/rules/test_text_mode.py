@@ -62,6 +62,16 @@ def test_rewritten_as_utf8(encode):
     assert "rewritten as UTF-8" not in cause(scan(hurt + b"\xff"))
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_of_a_beginning_it_is_not_said_what_only_a_whole_file_shows(size):
+    widened = NANO.decode("latin-1").encode()
+    assert "rewritten as UTF-8" not in cause(scan(widened, len(widened) + size))
+    ended = NANO.replace(b"\n", b"\r\n")
+    part = ended[:len(NANO)]
+    # So many bytes that the line ends of the part would be all that is too much.
+    assert "CR LF" not in cause(scan(part, len(NANO) + part.count(b"\r\n")))
+
+
 def test_replaced_by_a_decoder():
     hurt = NANO.decode("utf-8", "replace").encode()
     assert "lost" in cause(scan(hurt)) and found(hurt) == ["C024"]
