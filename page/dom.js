@@ -95,6 +95,12 @@ export function coded(text, longest) {
   return el('bdi', { class: 'foreign' }, ...parts.map((part, n) => (n % 2 ? el('code', {}, part) : part)));
 }
 
+/** Once the browser has nothing else to do, but within a second. @param {() => void} then */
+export function whenIdle(then) {
+  if ('requestIdleCallback' in globalThis) requestIdleCallback(then, { timeout: 1000 });
+  else setTimeout(then, 200);
+}
+
 /** Made once: a table asks it hundreds of times. */
 const NUMBERS = new Intl.NumberFormat('en');
 /** @param {number} n */

@@ -10,7 +10,7 @@ import { findings, missing, waiting } from './findings.js';
 import { read } from './reader.js';
 import { running } from './running.js';
 import { saving, validating } from './saving.js';
-import { label, noVerdict, ownSides, verdict } from './summary.js';
+import { asking, engineSays, label, noVerdict, ownSides } from './summary.js';
 import { NONE, tensorTable } from './tensors.js';
 import { topology } from './topology.js';
 import { engine, python } from './workers.js';
@@ -74,35 +74,42 @@ export class FileView {
   }
 
   async #first() {
+    const asked = engine.ask('look', { key: this.key, bytes: this.bytes }).catch((e) => ({ why: e.message }));
+    // Whoever called goes on first: Python gets its question before this thread is busy.
+    await null;
+    // All that the engine is not needed for is drawn while it works.
     const { ours, reading } = this;
-    const looked = await engine.ask('look', { key: this.key, bytes: this.bytes }).catch((e) => ({ why: e.message }));
-    const said = looked.verdict;
     const hex = hexView(this.bytes, ours ? reading.fields : []);
     this.show = (offset) => hex.show(offset, true);
     const byName = new Map(reading.tensors.map((t) => [t.name, t.at]));
-    if (said) this.ok ??= said.ok;
-    if (said?.ok) this.run = running(this, reading);
+    const [said, tensors] = [asking(), el('div')];
     this.node.replaceChildren(
       part('verdict', 'Verdict', el('p', { class: 'name' }, foreign(this.name, 120),
-        !ours && el('small', {}, ` ${count(this.bytes.length)} bytes`)), this.kind,
-      said ? verdict(said, ours) : noVerdict(looked.why), ours && ways(this.run !== null)),
+        !ours && el('small', {}, ` ${count(this.bytes.length)} bytes`)), this.kind, said),
       ...(ours ? [label(reading)] : []), this.slot, ...(ours ? [el('div', { class: reading.layers.length > 0 && 'beside' },
         ownSides(reading),
         topology(reading.layers, (name) => { const at = byName.get(name); if (at !== undefined) this.show(at); })),
-      tensorTable(reading.tensors, looked.statistics ?? reading.tensors.map(() => NONE), this.show)] : []), hex.node,
-      ...(this.run ? [this.run.node] : []));
+      tensors] : []), hex.node);
+    const looked = await asked;
+    const verdict = looked.verdict;
+    if (verdict) this.ok ??= verdict.ok;
+    if (verdict?.ok) this.run = running(this, reading);
+    said.replaceWith(verdict ? engineSays(verdict, ours) : noVerdict(looked.why), ...(ours ? [ways(this.run !== null)] : []));
+    tensors.replaceWith(tensorTable(reading.tensors, looked.statistics ?? reading.tensors.map(() => NONE), this.show));
+    if (this.run) this.node.append(this.run.node);
     this.changed();
   }
 
-  /** The full report, once Python has the file. */
-  report() {
-    this.checked ??= this.#report();
+  /** The full report. @param {number} n  the file's place among those that Python was given last */
+  report(n) {
+    this.checked ??= this.#report(n);
     return this.checked;
   }
 
-  async #report() {
+  /** @param {number} n */
+  async #report(n) {
     const [{ out, err, ms }, kind] = await Promise.all([
-      python.ask('run', { words: validating('json', this.held) }), python.ask('kind', { name: this.held })]);
+      python.ask('run', { words: validating('json', n) }), python.ask('kind', { name: n })]);
     if (!out) throw new Error(err || 'the validator says nothing');
     const report = JSON.parse(out).reports[0];
     this.json = out;

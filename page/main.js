@@ -5,7 +5,7 @@
 
 import { declared } from './declared.js';
 import { differences } from './differences.js';
-import { add, byId, el, foreign } from './dom.js';
+import { add, byId, el, foreign, whenIdle } from './dom.js';
 import { FileView } from './file-view.js';
 import { sample } from './sample.js';
 import { begun, engine, python } from './workers.js';
@@ -81,11 +81,14 @@ async function look(files) {
   leave();
   byId('shown').replaceChildren();
   listed(views);
-  // Python works while this thread shows what is known without it.
-  const reported = checked(views, mine);
+  // The engine has its question first, then Python: both work while this thread shows what is known without them.
+  // Where the browser still compiles their programs, it has no hands for all that at once: the first view goes first.
+  const selected = views.length ? select(views, 0) : Promise.resolve();
+  const first = python.lives ? Promise.resolve() : selected.catch(() => {});
+  const reported = first.then(() => (mine === round ? checked(views, mine) : undefined));
   reported.catch(() => {});  // it is awaited below
   try {
-    if (views.length) await select(views, 0);
+    await selected;
   } catch (e) {
     words.push(foreign(views[0].name, 80), ` cannot be shown: ${e instanceof Error ? e.message : e}. `);
   }
@@ -114,11 +117,22 @@ async function checked(views, mine) {
   if (!views.length) return;
   python.before = null;
   const given = { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) };
-  const held = await python.ask('put', given);
+  const held = python.ask('put', given);
+  const there = held.then((/** @type {string[]} */ names) => {
+    if (mine !== round) return;
+    python.before = { verb: 'put', given };
+    views.forEach((v, n) => { v.held = names[n]; });
+  });
+  there.catch(() => {});  // it is awaited below
+  // A question behind it is asked by numbers, and does not wait for the names; the level is known once Python runs.
+  await begun;
   if (mine !== round) return;
-  python.before = { verb: 'put', given };
-  views.forEach((v, n) => { v.held = held[n]; });
-  await Promise.all(views.map((v) => v.report().catch((e) => v.failed(e.message))));
+  const reports = views.map((v, n) => v.report(n).catch(async (e) => {
+    await there;
+    v.failed(e.message);
+  }));
+  await there;
+  await Promise.all(reports);
 }
 
 /** What is on the screen goes. */
@@ -194,7 +208,4 @@ begun.then(() => navigator.serviceWorker?.register(new URL('./service-worker.js'
 });
 /** Whoever pays for what is loaded waits for Python with the first file instead. */
 const sparing = /** @type {any} */ (navigator).connection?.saveData === true;
-if (!sparing) {
-  const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ then) => setTimeout(then, 200));
-  idle(() => { engine.start(); python.start(); }, { timeout: 1000 });
-}
+if (!sparing) whenIdle(() => { engine.start(); python.start(); });

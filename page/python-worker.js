@@ -117,29 +117,41 @@ booting.catch(() => self.postMessage({ note: {} }));
 
 /** @typedef {{name: string, bytes: Uint8Array}} Given */
 
+/** The names of the files that were put last. @type {string[]} */
+let names = [];
+
+/** A file's name by its number: who has just put files need not wait for the names. @param {string | number} word */
+function named(word) {
+  if (typeof word === 'string') return word;
+  if (word >= names.length) throw new Error('the file is not there');
+  return names[word];
+}
+
 serve({
   /** The command's exit code and what it prints. */
   async run({ words }) {
     const { glue } = await booting;
     const began = performance.now();
-    const [code, out, err] = JSON.parse(glue.run(JSON.stringify(words)));
+    const [code, out, err] = JSON.parse(glue.run(JSON.stringify(words.map(named))));
     return { code, out, err, ms: performance.now() - began };
   },
 
   /** Files of a folder, in the place of all that were there. */
   async put({ files }) {
     const { py, glue } = await booting;
-    const names = JSON.parse(glue.clear(JSON.stringify(files.map((/** @type {Given} */ f) => f.name))));
+    names = [];
+    const held = JSON.parse(glue.clear(JSON.stringify(files.map((/** @type {Given} */ f) => f.name))));
     files.forEach((/** @type {Given} */ f, /** @type {number} */ n) => {
       // canOwn: the bytes were sent to this worker, so nobody else has them.
-      py.FS.writeFile(`${HOME}/${names[n]}`, f.bytes, { canOwn: true });
+      py.FS.writeFile(`${HOME}/${held[n]}`, f.bytes, { canOwn: true });
     });
+    names = held;
     return names;
   },
 
   /** What kind of file it is, by efm3.sniff; null where nothing is known. */
   async kind({ name }) {
     const { glue } = await booting;
-    return JSON.parse(glue.kind(name));
+    return JSON.parse(glue.kind(named(name)));
   },
 });

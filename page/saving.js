@@ -6,9 +6,9 @@
 import { el, foreign } from './dom.js';
 import { facts, python } from './workers.js';
 
-/** @typedef {{title: string, end: string, type: string, words: (held: string) => string[]}} Form */
+/** @typedef {{title: string, end: string, type: string, words: (held: string) => (string | number)[]}} Form */
 
-/** The words of the command that checks a file. @param {string} form @param {string} held */
+/** The words of the command that checks a file, by its name or its number. @param {string} form @param {string | number} held */
 export const validating = (form, held) => ['validate', '--no-config', '--level', facts.level, '--format', form,
   '--', held];
 

@@ -35,6 +35,10 @@ const KERNELS = { scalar: 'plain WebAssembly', wasmsimd: 'WebAssembly with SIMD'
 /** @param {string | undefined} isa */
 export const kernels = (isa = '') => KERNELS[isa] ?? isa;
 
+/** What stands where its verdict will be, and takes as much room. */
+export const asking = () => el('div', { class: 'verdict other' },
+  el('p', { class: 'lead' }, 'The engine looks at it …'), el('p', {}, '\u00a0'));
+
 /** Where the engine cannot be asked. @param {string} why */
 export const noVerdict = (why) => el('div', { id: 'engine', class: 'verdict other' },
   el('p', { class: 'lead' }, 'The engine cannot be asked'), el('p', {}, foreign(why, 1000)),
@@ -44,7 +48,7 @@ export const noVerdict = (why) => el('div', { id: 'engine', class: 'verdict othe
  * @param {Verdict} v
  * @param {boolean} ours  false for a file of another kind, of which Python says what it is
  */
-export function verdict(v, ours) {
+export function engineSays(v, ours) {
   const words = v.ok ? ['The engine opens it']
     : [`The engine refuses it: ${v.code}`, v.offset >= 0 ? ` at byte ${count(v.offset)}` : ''];
   const known = ours && declared.engine[v.code];

@@ -3,7 +3,7 @@
 //
 // The table's entries with their statistics, and a drawing of each one's values.
 
-import { count, el, part, short, svg, table, tableRow } from './dom.js';
+import { count, el, part, short, svg, table, tableRow, whenIdle } from './dom.js';
 
 /** Rows that are there at once, and those that come once these are seen: a file may state thousands. */
 const [FIRST, NEXT] = [24, 400];
@@ -50,8 +50,8 @@ export function tensorTable(tensors, statistics, show) {
   const body = holder.querySelector('tbody:last-child');
   /** @param {number} from @param {number} to */
   const append = (from, to) => body?.append(...tensors.slice(from, to).map((_, n) => tableRow(row(from + n))));
-  // A frame, and then what follows it: the first view does not wait for rows that nobody sees yet.
-  if (tensors.length > FIRST) requestAnimationFrame(() => setTimeout(() => append(FIRST, NEXT)));
+  // The first view does not wait for rows that nobody sees yet.
+  if (tensors.length > FIRST) whenIdle(() => append(FIRST, NEXT));
   const more = tensors.length > NEXT && el('p', {}, el('button', { type: 'button',
     onclick: (/** @type {Event} */ e) => {
       append(NEXT, tensors.length);
