@@ -157,6 +157,14 @@ def test_the_binding_and_the_converters_are_all_that_they_import():
     assert "kernels" in _sources.DEPENDS["threads.ends of a process"]
 
 
+def test_whatever_is_changed_on_purpose_and_the_tests_that_shall_see_it_are_sources():
+    assert {"efm3/model.py", "tests/test_model.py", "efm3/rules/_causes.py",
+            "tests/rules/test_rules.py", "efm3/evaluation/scores.py",
+            "tests/evaluation/test_scores.py", "efm3/train/schedule.py",
+            "tests/train/test_schedule.py", "efm3/pictures/load.py", "tests/pictures/test_load.py",
+            "efm3/convert/graph/tail.py"} <= set(_sources.files("checked modules"))
+
+
 def test_what_measures_is_all_that_it_imports_but_the_book():
     soak, checks = (set(_sources.files(_sources.tool(part))) for part in ("soak", "checks"))
     assert soak == {f"tools/{name}.py" for name in (

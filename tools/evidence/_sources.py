@@ -35,9 +35,11 @@ COVERING = tuple(f"tests/{t}" for t in (
 
 def _checked() -> tuple[str, ...]:
     """The modules whose checks are taken out, and the tests that shall see it."""
-    from tools.mutants.python import CHECKED
+    from tools.mutants import _rooms, python
 
-    return (*CHECKED, *_files(test for _, own in CHECKED.values() for test in own))
+    tests = [*(test for _, own in python.CHECKED.values() for test in own),
+             *(test for room in _rooms.CHECKED.values() for test in room.tests)]
+    return (*python.CHECKED, *_rooms.CHECKED, *_files(tests))
 
 
 def _converters() -> tuple[str, ...]:
