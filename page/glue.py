@@ -16,6 +16,8 @@ import os
 HELD = 200
 """Bytes of the longest name that is kept; a file system allows 255."""
 _home = ""
+_streams: list[io.TextIOWrapper] = []
+"""Standard output and error, the same ones for every verb: click keeps each that it has seen."""
 
 
 def begin(home: str) -> str:
@@ -80,7 +82,7 @@ def run(words: str) -> str:
     """`efm3 WORDS`: its exit code, standard output and standard error."""
     from efm3.cli import cli
 
-    out, err = _stream(), _stream()
+    out, err = _emptied()
     code: object = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -90,10 +92,15 @@ def run(words: str) -> str:
     return json.dumps([code or 0, _text(out), _text(err)])
 
 
-def _stream() -> io.TextIOWrapper:
-    """Standard output kept: some verbs write text to it, some bytes."""
-    return io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", newline="\n",
-                            write_through=True)
+def _emptied() -> list[io.TextIOWrapper]:
+    """The two streams with nothing in them: some verbs write text to them, some bytes."""
+    if not _streams or any(s.closed for s in _streams):
+        _streams[:] = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", newline="\n",
+                                        write_through=True) for _ in range(2))
+    for stream in _streams:
+        stream.seek(0)
+        stream.truncate()
+    return _streams
 
 
 def _text(stream: io.TextIOWrapper) -> str:

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the page's worker asks of Python, asked here; tests/page/cases.test.mjs asks it there."""
 
+import gc
 import importlib.util
+import io
 import json
 import shutil
 
@@ -36,6 +38,17 @@ def test_a_verb_prints_what_the_command_prints(glue, cli, tmp_path):
     code, out, err = json.loads(glue.run(json.dumps(["validate", "--", "gone.bin"])))
     assert code == 3 and "gone.bin" in out + err
     assert json.loads(glue.run(json.dumps(["nonsense"])))[0] == 2
+
+
+def test_nothing_is_kept_of_a_verb_that_has_ended(glue, tmp_path):
+    def streams():
+        gc.collect()
+        return sum(isinstance(o, io.TextIOWrapper) for o in gc.get_objects())
+    words = ["validate", "--no-config", "--format", "json", "--", "gone.bin"]
+    said = [glue.run(json.dumps(words)) for _ in range(2)]
+    before = streams()
+    assert [glue.run(json.dumps(words)) for _ in range(20)] == 20 * said[:1] == 10 * said
+    assert streams() == before
 
 
 def test_names_are_such_as_a_file_can_have(glue, tmp_path):
