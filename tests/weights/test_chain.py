@@ -17,7 +17,7 @@ SMALL = {"batch": 4, "steps": 4, "lr": 1e-3, "augment": "strong", "ema": 0.9, "s
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     monkeypatch.setenv("EFM3_WEIGHTS_DIR", str(tmp_path))
-    for name, value in (("IDENTITIES", 4), ("SHOTS", 2), ("RECIPE", SMALL),
+    for name, value in (("IDENTITIES", 4), ("SHOTS", 2), ("RECIPE", SMALL), ("GROWN", {}),
                         ("RUNS", (plan.Run("nano", 1), plan.Run("nano", 2))),
                         ("CHOICE", "synth:1:20:20:2000000"), ("HELD_OUT", "synth:1:20:20")):
         monkeypatch.setattr(plan, name, value)
@@ -46,6 +46,22 @@ def test_a_chain_goes_on_to_the_end_and_ships_the_better_seed(small, capsys, mon
     assert command.main(["ship"]) == 0 and asked == [[str(want)]]
     said = efm3.load(want / "facex_nano.bin").mirror["meta"]
     assert said["recipe"]["augment"] == "strong" and said["recipe"]["ema"] == 0.9
+
+
+def test_a_wider_size_begins_where_the_narrower_one_ended(small, capsys, monkeypatch):
+    from efm3.train import checkpoint
+
+    runs = (plan.Run("nano", 1), plan.Run("tiny", 1))
+    monkeypatch.setattr(plan, "RUNS", runs)
+    # It learns nothing, so what it had is what it ends with.
+    monkeypatch.setattr(plan, "GROWN", {"tiny": {"steps": 1, "lr": 0.0, "warmup": 0.0}})
+    assert command.main(["--only", "tiny:1"]) == 1
+    assert "nano:1 is not finished" in capsys.readouterr().out
+    assert command.main(["--jobs", "2"]) == 0
+    assert "step 1 of 1" in capsys.readouterr().out.splitlines()[-1]
+    one, two = (checkpoint.load(plan.folder(r, "cpu") / "last.pt")["model"] for r in runs)
+    key = "stages.3.dw.conv.weight"
+    assert len(two[key]) > len(one[key]) and (two[key][:len(one[key])] == one[key]).all()
 
 
 def test_a_session_that_fails_is_told_with_its_log(small, capsys, monkeypatch):

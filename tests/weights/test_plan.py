@@ -30,8 +30,15 @@ def test_the_pairs_share_no_identity_with_training_nor_with_one_another():
     assert all(a[1] <= b[0] for a, b in pairwise(ordered))
 
 
-def test_both_recipes_are_options_of_training():
-    for recipe in (plan.RECIPE, plan.TOGETHER.recipe):
+def test_each_run_stands_behind_the_one_that_it_goes_on_from():
+    before = [r.before for r in plan.RUNS]
+    assert before == [None, None, plan.RUNS[0], plan.RUNS[1], plan.Run("tiny", 1),
+                      plan.Run("standard", 1)]
+    assert all(b is None or b in plan.RUNS[:n] for n, b in enumerate(before))
+
+
+def test_all_recipes_are_options_of_training():
+    for recipe in (*map(plan.recipe, plan.RUNS), plan.TOGETHER.recipe):
         options = {k.replace("-", "_"): v for k, v in recipe.items()}
         made = Config(**options)
         assert all(getattr(made, k) == v for k, v in options.items())

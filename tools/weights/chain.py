@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from shutil import which
@@ -28,15 +28,43 @@ DEVICE = "cpu"
 Say = Callable[[str], None]
 
 
+def options(run: plan.Run) -> dict[str, object]:
+    """What a run is told of `efm3 train`'s options, by their names."""
+    return {"data": str(plan.cache()), "out": str(plan.folder(run, DEVICE)), "arch": run.arch,
+            "seed": run.seed, **plan.recipe(run), "device": DEVICE, "threads": 1,
+            "eval-pairs": plan.CHOICE, "held-out": plan.HELD_OUT}
+
+
 def words(run: plan.Run, minutes: float) -> list[str]:
     """The command of one session."""
-    options: dict[str, object] = {
-        "data": plan.cache(), "out": plan.folder(run, DEVICE), "arch": run.arch, "seed": run.seed,
-        **plan.RECIPE, "device": DEVICE, "threads": 1, "max-minutes": round(minutes, 3),
-        "eval-pairs": plan.CHOICE, "held-out": plan.HELD_OUT}
     nice = ["nice", "-n", "10"] if which("nice") else []
-    said = [w for k, v in options.items() for w in (f"--{k}", str(v))]
+    own = {**options(run), "max-minutes": round(minutes, 3)}
+    said = [w for k, v in own.items() for w in (f"--{k}", str(v))]
     return [*nice, sys.executable, "-m", "efm3", "train", "--resume", *said]
+
+
+def grow(run: plan.Run) -> None:
+    """Write the checkpoint that a run begins with where a narrower one has ended.
+
+    Raises ValueError where that is not finished, and what grown.begin does.
+    """
+    before = run.before
+    target = plan.folder(run, DEVICE)
+    if before is None or (target / "last.pt").exists():
+        return
+    if meta(before, DEVICE) is None:
+        raise ValueError(f"{before.name} is not finished: {line(before, DEVICE)}")
+    from efm3.train.config import Config
+    from efm3.train.data import open_data
+    from efm3.train.loop import Trainer
+    from efm3.train.parallel import join
+    from tools.weights import grown
+
+    given: dict[str, Any] = {k.replace("-", "_"): v for k, v in options(run).items()}
+    config = Config(**given)
+    target.mkdir(parents=True, exist_ok=True)
+    grown.begin(Trainer(config, open_data(config.data), join(DEVICE)),
+                plan.folder(before, DEVICE) / "last.pt")
 
 
 class Chain:
@@ -56,12 +84,26 @@ class Chain:
             process.terminate()
 
     def all(self, runs: Sequence[plan.Run], jobs: int) -> bool:
-        """Whether all were trained to the end."""
+        """Whether all were trained to the end. A run waits for the one that it goes on from, which
+        stands before it."""
+        done: dict[plan.Run | None, Future[bool]] = {}
         with ThreadPoolExecutor(jobs) as pool:
-            return all([*pool.map(self._one, runs)])
+            for run in runs:
+                done[run] = pool.submit(self._one, run, done.get(run.before))
+            return all([future.result() for future in done.values()])
 
-    def _one(self, run: plan.Run) -> bool:
+    def _one(self, run: plan.Run, before: Future[bool] | None) -> bool:
         """One run's sessions."""
+        if before is not None and not before.result():
+            return False
+        if self._stopped.is_set():
+            return False
+        try:
+            grow(run)
+        except (ValueError, OSError) as e:
+            self.say(f"{run.name}: {e}")
+            self.failed = True
+            return False
         while not self._stopped.is_set():
             code = self._session(run, words(run, self.minutes))
             self.say(f"{run.name}: {line(run, DEVICE)}" + (
@@ -99,7 +141,7 @@ def meta(run: plan.Run, device: str) -> dict[str, Any] | None:
 def line(run: plan.Run, device: str) -> str:
     """Steps done, train accuracy, scores: whatever is known."""
     folder = plan.folder(run, device)
-    total = plan.RECIPE["steps"]
+    total = plan.recipe(run)["steps"]
     try:
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         total = said["config"]["steps"]
