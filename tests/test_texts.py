@@ -4,6 +4,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from efm3.texts import FORMS, cut, dumps, from_cell, printable, safe
+from efm3.texts import FORMS, cut, dumps, from_cell, json_error, printable, safe
 from efm3.validator import expand
 from tests.hostile_names import hostile, is_plain, json_of
 
@@ -88,3 +89,18 @@ def test_names_of_capitals_are_weights_too(tmp_path):
         (tmp_path / name).write_bytes(b"")
     found = [os.path.basename(p) for p in expand([str(tmp_path)])]
     assert found == ["A.BIN", "b.Efm3", "c.bin"]
+
+
+def test_markdown_has_the_names_of_the_characters_that_have_one():
+    assert safe("a&b<c>'\"", "markdown") == "a&amp;b&lt;c&gt;&#x27;&quot;"
+
+
+@pytest.mark.parametrize("doc, kind, words, place", [
+    ("[1,]", "array", "Expecting value", 3), ("[1, \n\t]", "array", "Expecting value", 6),
+    ('{"a":1,}', "object", "Expecting property name enclosed in double quotes", 7)])
+def test_a_comma_before_a_bracket_is_told_as_by_older_pythons(doc, kind, words, place):
+    told = json.JSONDecodeError(f"Illegal trailing comma before end of {kind}", doc, doc.index(","))
+    assert json_error(told) == (words, place)
+    with pytest.raises(json.JSONDecodeError) as e:
+        json.loads(doc)
+    assert json_error(e.value) == (words, place)
