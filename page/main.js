@@ -14,6 +14,9 @@ import { begun, engine, python } from './workers.js';
 const MOST_FILES = 50;
 const MOST_BYTES = 512 * 1024 * 1024;
 
+/** Milliseconds for which Python waits for the first view, the first time. */
+const PATIENCE = 1000;
+
 const input = /** @type {HTMLInputElement} */ (byId('input'));
 /** Counts what was dropped: an answer about what was there before is not shown. */
 let round = 0;
@@ -82,9 +85,11 @@ async function look(files) {
   byId('shown').replaceChildren();
   listed(views);
   // The engine has its question first, then Python: both work while this thread shows what is known without them.
-  // Where the browser still compiles their programs, it has no hands for all that at once: the first view goes first.
+  // Where the browser still compiles their programs, it has no hands for all that at once: the first view goes first,
+  // but for a time only, since the engine may never answer.
   const selected = views.length ? select(views, 0) : Promise.resolve();
-  const first = python.lives ? Promise.resolve() : selected.catch(() => {});
+  const first = python.lives ? Promise.resolve() : Promise.race([selected.catch(() => {}),
+    new Promise((resolve) => { setTimeout(resolve, PATIENCE); })]);
   const reported = first.then(() => (mine === round ? checked(views, mine) : undefined));
   reported.catch(() => {});  // it is awaited below
   try {
@@ -123,16 +128,12 @@ async function checked(views, mine) {
     python.before = { verb: 'put', given };
     views.forEach((v, n) => { v.held = names[n]; });
   });
-  there.catch(() => {});  // it is awaited below
-  // A question behind it is asked by numbers, and does not wait for the names; the level is known once Python runs.
-  await begun;
-  if (mine !== round) return;
+  // A question behind it is asked by numbers, and does not wait for the names.
   const reports = views.map((v, n) => v.report(n).catch(async (e) => {
     await there;
     v.failed(e.message);
   }));
-  await there;
-  await Promise.all(reports);
+  await Promise.all([there, ...reports]);
 }
 
 /** What is on the screen goes. */

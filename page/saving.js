@@ -3,13 +3,14 @@
 //
 // Reports to keep, as the command writes them.
 
+import { declared } from './declared.js';
 import { el, foreign } from './dom.js';
-import { facts, python } from './workers.js';
+import { python } from './workers.js';
 
 /** @typedef {{title: string, end: string, type: string, words: (held: string) => (string | number)[]}} Form */
 
 /** The words of the command that checks a file, by its name or its number. @param {string} form @param {string | number} held */
-export const validating = (form, held) => ['validate', '--no-config', '--level', facts.level, '--format', form,
+export const validating = (form, held) => ['validate', '--no-config', '--level', declared.level, '--format', form,
   '--', held];
 
 /** @type {Form[]} */

@@ -48,13 +48,17 @@ export function tensorTable(tensors, statistics, show) {
   const holder = el('div', { class: 'tall' }, table('The tensors with their statistics', heads,
     tensors.slice(0, FIRST).map((_, n) => row(n)), { class: 'numbers' }));
   const body = holder.querySelector('tbody:last-child');
-  /** @param {number} from @param {number} to */
-  const append = (from, to) => body?.append(...tensors.slice(from, to).map((_, n) => tableRow(row(from + n))));
+  let there = Math.min(FIRST, tensors.length);
+  /** The rows that are not there yet, as far as one. @param {number} to */
+  const append = (to) => {
+    body?.append(...tensors.slice(there, to).map((_, n) => tableRow(row(there + n))));
+    there = Math.max(there, Math.min(to, tensors.length));
+  };
   // The first view does not wait for rows that nobody sees yet.
-  if (tensors.length > FIRST) whenIdle(() => append(FIRST, NEXT));
+  if (tensors.length > FIRST) whenIdle(() => append(NEXT));
   const more = tensors.length > NEXT && el('p', {}, el('button', { type: 'button',
     onclick: (/** @type {Event} */ e) => {
-      append(NEXT, tensors.length);
+      append(tensors.length);
       /** @type {HTMLElement} */ (e.target).remove();
     } }, `Show all ${count(tensors.length)}`));
   return part('tensors', 'Tensors', el('p', {}, tensors.length

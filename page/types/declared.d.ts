@@ -17,4 +17,5 @@ export declare const declared: {
   template: number[][];
   engine: Record<string, { what: string; fix: string }>;
   examples: string[];
+  level: string;
 };

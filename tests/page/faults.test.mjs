@@ -25,13 +25,16 @@ after(async () => { await browser?.close(); server?.close(); });
 const text = (page, where) => page.locator(where).innerText();
 const picture = (name) => ({ name, mimeType: 'image/png', buffer: FACE });
 
-/** A test with a fresh page; `without` are files that the server does not have. */
-const tried = (name, body, { without = [], ...more } = {}) => test(name, { skip }, async () => {
-  const { context, page } = await visit(browser, server, { ...more, before: async (made) => {
+/** A test with a fresh page; `without` are files that the server does not have, `routed` gets the page before it is opened. */
+const tried = (name, body, { without = [], routed = undefined, ...more } = {}) => test(name, { skip }, async () => {
+  const { context, page, faults } = await visit(browser, server, { ...more, before: async (made) => {
     for (const path of without) await made.route(`**/${path}`, (route) => route.fulfill({ status: 404, body: '<html>none</html>' }));
+    await routed?.(made);
   } });
   try {
     await body(page, context);
+    // What is missing is said on the page and by the browser; no promise is left alone.
+    assert.deepEqual(faults.filter((said) => said.startsWith('error')), []);
   } finally {
     await context.close();
   }
@@ -46,6 +49,46 @@ for (const path of ['python-worker.js', 'pyodide/pyodide.asm.wasm', 'python.zip'
     assert.match(await text(page, '#findings'), /There is no report/);
   }, { without: [path] });
 }
+
+for (const path of ['python-worker.js', 'pyodide/pyodide.mjs', 'pyodide/pyodide.asm.mjs']) {
+  let asked = 0;
+  tried(`where ${path} fails once, the first file has its report from the next worker`, async (page) => {
+    await page.waitForTimeout(1500);
+    assert.equal(asked, 1);
+    await choose(page, [named('mine.bin', NANO)]);
+    assert.match(await text(page, '#report'), /Valid/);
+  }, { routed: (made) => made.route(`**/${path}`, (route) => (asked++ ? route.continue() : route.abort())) });
+}
+
+for (const path of ['engine-worker.js', 'engine/*.wasm']) {
+  tried(`where ${path} never comes, the report does`, async (page) => {
+    await page.setInputFiles('#input', [named('mine.bin', NANO)]);
+    await page.waitForSelector('#report.good');
+    assert.match(await text(page, '#verdict'), /The engine looks at it/);
+  }, { routed: (made) => made.route(`**/${path}`, () => {}) });
+}
+
+tried('a file that other files push aside while Python works leaves no promise alone', async (page) => {
+  await choose(page, [named('a.bin', NANO)]);
+  for (let n = 0; n < 2; n++) await page.locator('[data-form=html]').click();
+  await page.setInputFiles('#input', [named('b.bin', NANO)]);
+  await choose(page, [named('c.bin', NANO.subarray(0, 900))]);
+  assert.match(await text(page, '.name'), /c\.bin/);
+  assert.match(await text(page, '#report'), /Invalid/);
+});
+
+tried('all rows of a long table stand in their order, whenever they are asked for', async (page) => {
+  const shown = await page.evaluate(async () => {
+    const { tensorTable, NONE } = await import('./tensors.js');
+    const some = Array.from({ length: 600 }, (_, n) => ({ name: `t${n}`, at: n, number: n, shape: [1], size: 4, present: 4 }));
+    const made = tensorTable(some, some.map(() => NONE), () => {});
+    document.body.append(made);
+    [...made.querySelectorAll('button')].at(-1).click();
+    await new Promise((done) => { setTimeout(done, 1500); });
+    return [...made.querySelectorAll('tbody:last-child tr .link')].map((button) => button.textContent);
+  });
+  assert.deepEqual(shown, Array.from({ length: 600 }, (_, n) => `t${n}`));
+});
 
 for (const path of ['engine-worker.js', 'engine/*.wasm']) {
   tried(`without ${path} there is no verdict of the engine, and the rest is there`, async (page) => {

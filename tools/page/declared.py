@@ -9,7 +9,7 @@ from typing import Any
 
 from efm3 import format as fmt
 from efm3.arch import ARCHS
-from efm3.codes import CODES
+from efm3.codes import CODES, LEVELS
 from efm3.network import BN_TENSORS, file_size
 from efm3.photos.align import TEMPLATE
 from efm3.scan import MAX_TENSORS
@@ -27,7 +27,7 @@ HEAD = """\
 
 def declared() -> dict[str, Any]:
     """The fields of the prefix, sizes and limits, the keys of the mirror, the published networks,
-    where the five points of a face lie, and the engine's codes."""
+    where the five points of a face lie, the engine's codes, and the deepest level."""
     fields = [{"path": f.path, "offset": f.offset, "size": f.size, "doc": f.doc,
                "number": f.size in (1, 2, 4) and f.path != "magic", "lo": f.con.lo,
                "hi": f.con.hi, "step": f.con.step} for f in fmt.FIELDS.values()]
@@ -48,7 +48,8 @@ def declared() -> dict[str, Any]:
              for name, arch in ARCHS.items()}
     return {"version": __version__, "fields": fields, "consts": consts, "sizes": sizes,
             "mirrorKeys": [k for k, _ in fmt.MIRROR_KEYS], "metaKeys": fmt.META_KEYS,
-            "template": [list(p) for p in TEMPLATE], "engine": engine, "examples": list(EXAMPLES)}
+            "template": [list(p) for p in TEMPLATE], "engine": engine, "examples": list(EXAMPLES),
+            "level": LEVELS[-1]}
 
 
 def module() -> str:
