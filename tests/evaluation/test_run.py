@@ -3,7 +3,7 @@
 """Embeddings of a set and their scores, with networks whose answers are known."""
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -140,16 +140,20 @@ def test_what_the_scores_come_from(monkeypatch):
     assert np.allclose(got.similarity, [1, 0.5 ** 0.5, 0, 0.5 ** 0.5] * 5, atol=1e-6)
 
 
-def test_as_many_threads_decode_as_are_asked_for():
-    names = set()
+@pytest.mark.parametrize("threads, pool", [(0, 1), (1, 1), (3, 3)])
+def test_as_many_threads_decode_as_are_asked_for(monkeypatch, threads, pool):
+    asked, names = [], set()
     whole = pairs()
 
     def load(i):
         names.add(threading.get_ident())
         return IMAGES[i]
+    # How many of them find work is chance.
+    monkeypatch.setattr(run, "ThreadPoolExecutor",
+                        lambda n: asked.append(n) or ThreadPoolExecutor(n))
     measure(corners, PairSet(whole.name, 4, load, whole.title, whole.first, whole.second,
-                             whole.same, whole.fold), batch=1)
-    assert len(names) == 1 and threading.get_ident() not in names
+                             whole.same, whole.fold), batch=1, threads=threads)
+    assert asked == [pool] and len(names) <= pool and threading.get_ident() not in names
 
 
 def test_three_batches_are_decoded_ahead():
