@@ -95,7 +95,7 @@ export class FileView {
     if (verdict) this.ok ??= verdict.ok;
     if (verdict?.ok) this.run = running(this, reading);
     said.replaceWith(verdict ? engineSays(verdict, ours) : noVerdict(looked.why), ...(ours ? [ways(this.run !== null)] : []));
-    tensors.replaceWith(tensorTable(reading.tensors, looked.statistics ?? reading.tensors.map(() => NONE), this.show));
+    if (ours) tensors.replaceWith(tensorTable(reading.tensors, looked.statistics ?? reading.tensors.map(() => NONE), this.show));
     if (this.run) this.node.append(this.run.node);
     this.changed();
   }
