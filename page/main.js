@@ -122,8 +122,7 @@ async function checked(views, mine) {
   if (!views.length) return;
   python.before = null;
   const given = { files: views.map((v) => ({ name: v.name, bytes: v.bytes })) };
-  const held = python.ask('put', given);
-  const there = held.then((/** @type {string[]} */ names) => {
+  const there = python.ask('put', given).then((/** @type {string[]} */ names) => {
     if (mine !== round) return;
     python.before = { verb: 'put', given };
     views.forEach((v, n) => { v.held = names[n]; });
