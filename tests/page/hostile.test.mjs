@@ -20,14 +20,15 @@ const EVERY = DAMAGED < 1000 ? 4 : 1;
 /** How the names of damaged files begin. */
 const BROKEN = 'damaged-';
 /** Files between two looks at memory, and between two lines about it. */
-const [PACK, TOLD] = [50, 500];
+const [PACK, TOLD] = [20, 500];
 /** Of a damaged file, so that there is time for many. */
 const LONGEST = 200_000;
 /** Milliseconds that the page's thread may work for a file, so that it never holds the user up for longer. Those of the
  * processor: what other programs of the machine take is not the page's. */
 const HELD = Number(process.env.EFM3_PAGE_HELD ?? 1000);
-/** Growth over the second half of the damaged files, when garbage is collected, MB: of what all processes of the browser have, and of
- * what the page's programs hold. */
+/** Growth from the first half of the damaged files to the second, when garbage is collected, MB: of what all processes of the browser
+ * have, and of what the page's programs hold. Of each half the least counts: what is kept stays, while of what is not some MB may be
+ * there for a while, for the file before or for programs that have just been compiled. */
 const [GROWTH, HELD_GROWTH] = [64, 2];
 
 /** Numbers that look random and are the same each time. */
@@ -170,8 +171,9 @@ test('the kit\'s files and damaged ones', { skip: without, timeout: 7_200_000 },
       if (count % TOLD === 0) console.log(`${count} files: held ${told(seen.held)}; taken ${told(seen.taken)} MB`);
     }
   }
-  const three = [looks[0], looks[Math.floor(looks.length / 2)], looks[looks.length - 1]];
-  const [taken, kept] = ['taken', 'held'].map((what) => three.map((one) => sum(one[what])));
+  const middle = Math.floor(looks.length / 2);
+  const [taken, kept] = ['taken', 'held'].map((what) => [looks.slice(0, middle), looks.slice(middle)].map((half) => (
+    Math.min(...half.map((one) => sum(one[what]))))));
   const words = (numbers) => numbers.map((n) => n.toFixed(1)).join(', ');
   t.diagnostic(`${count} files; the slowest took ${slowest.toFixed(0)} ms, the page was held for ${held.toFixed(0)} ms, `
     + `by ${busiest.toFixed(0)} ms of work (${worst}); memory ${words(taken)} MB, of it held ${words(kept)} MB`);
@@ -180,8 +182,8 @@ test('the kit\'s files and damaged ones', { skip: without, timeout: 7_200_000 },
   assert.equal(await page.locator('table').count() > 0, true);
   assert.equal(await page.locator('thead, tfoot').count(), 0);
   assert.ok(busiest > 0 && busiest <= HELD, `the page worked ${busiest} ms for ${worst}`);
-  assert.ok(taken[2] - taken[1] <= GROWTH, `memory grew from ${taken[1]} to ${taken[2]} MB`);
-  assert.ok(kept[2] - kept[1] <= HELD_GROWTH, `what the page holds grew from ${kept[1]} to ${kept[2]} MB`);
+  assert.ok(taken[1] - taken[0] <= GROWTH, `memory grew from ${taken[0]} to ${taken[1]} MB`);
+  assert.ok(kept[1] - kept[0] <= HELD_GROWTH, `what the page holds grew from ${kept[0]} to ${kept[1]} MB`);
 });
 
 test('what a page or a worker keeps of each file is seen', { skip: without, timeout: 600_000 }, async (t) => {
