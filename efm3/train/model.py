@@ -16,7 +16,7 @@ from efm3 import format as fmt
 from efm3.arch import Arch
 from efm3.convert._original import KEYS, modules
 from efm3.network import Layer, layers, tensor_layout
-from efm3.train import passes
+from efm3.train import depthwise, passes
 
 MOMENTUM = 0.1
 
@@ -73,7 +73,7 @@ class Unit(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, a=0.25 if layer.act else 1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
+        x = depthwise.convolved(x, self.conv) if depthwise.fit(x, self.conv) else self.conv(x)
         if passes.fit(x, self.bn):
             return passes.normalised(x, self.bn, None if self.act is None else self.act.weight)
         x = self.bn(x)
