@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of the shipped files' training: its runs, its places, and what the command refuses."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,15 +31,24 @@ def test_the_pairs_share_no_identity_with_training_nor_with_one_another():
     assert all(a[1] <= b[0] for a, b in pairwise(ordered))
 
 
-def test_each_run_stands_behind_the_one_that_it_goes_on_from():
-    before = [r.before for r in plan.RUNS]
-    assert before == [None, None, plan.RUNS[0], plan.RUNS[1], plan.Run("tiny", 1),
-                      plan.Run("standard", 1)]
-    assert all(b is None or b in plan.RUNS[:n] for n, b in enumerate(before))
+def test_each_stage_stands_behind_the_one_that_it_goes_on_from():
+    stages = plan.stages(plan.RUNS)
+    assert [r.name for r in stages[:6]] == [f"{r.name}:64" for r in plan.RUNS]
+    assert stages[6:] == list(plan.RUNS)
+    assert all(r.before is None or r.before in stages[:n] for n, r in enumerate(stages))
+    assert [r for r in stages if r.before is None] == stages[:2]
+    assert all(plan.folder(r, "cpu") != plan.folder(s, "cpu") for r, s in pairwise(stages))
+
+
+def test_a_file_says_what_its_network_has_seen():
+    said = plan.note(plan.Run("tiny", 2))
+    counts = [plan.STEPS[at] * plan.BATCH for at in (("nano", 64), ("tiny", 64), ("tiny", 112))]
+    assert re.findall(r"([\d,]+) pictures", said) == [f"{n:,}" for n in counts]
+    assert said.startswith("MobileFaceNet tiny, trained on ") and said.endswith("with tiny")
 
 
 def test_all_recipes_are_options_of_training():
-    for recipe in (*map(plan.recipe, plan.RUNS), plan.TOGETHER.recipe):
+    for recipe in (*map(plan.recipe, plan.stages(plan.RUNS)), plan.TOGETHER.recipe):
         options = {k.replace("-", "_"): v for k, v in recipe.items()}
         made = Config(**options)
         assert all(getattr(made, k) == v for k, v in options.items())

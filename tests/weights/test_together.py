@@ -74,7 +74,7 @@ def test_where_time_runs_out_the_networks_are_kept_and_it_is_said(small, monkeyp
 def test_finish_says_what_was_not_trained(small, capsys):
     assert command.main(["finish"]) == chain.STOPPED
     assert capsys.readouterr().out.splitlines() == [
-        f"nano:{n}      step 0 of {plan.RECIPE['steps']}" for n in (1, 2)]
+        f"nano:{n}      step 0 of {plan.STEPS['nano', 112]}" for n in (1, 2)]
 
 
 def test_a_network_that_diverges_is_given_up_and_the_others_go_on(small):

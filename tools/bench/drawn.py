@@ -184,7 +184,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps({"skipped": reason}) if o.json else f"skipped: {reason}")
         return
     x, people, rate = drawn(o.seed, o.first, o.identities, o.shots, o.spread)
-    found = {**measure(o.yardstick, x, people), "pictures_a_second_a_core": round(rate, 1)}
+    from efm3.drawn import Faces
+
+    facts = Faces(o.seed, o.first, o.identities, o.shots, spread=o.spread).describe()
+    found = {"drawn": facts, **measure(o.yardstick, x, people),
+             "pictures_a_second_a_core": round(rate, 1)}
     print(json.dumps(found, indent=2) if o.json else report(found))
 
 

@@ -21,6 +21,13 @@ CARD = ("description", "training_data", "identities", "epochs", "steps", "seed",
         "machine", "seconds_per_epoch", "created", "commit", "licence")
 """What a model card shows of `meta`, in this order."""
 
+RUNS = FOLDER / "runs.json"
+"""All runs of which the files were chosen, as `python -m tools.weights ship` wrote them."""
+YARDSTICK = ROOT / "docs" / "drawn.json"
+"""What a network that was trained on photographs makes of the drawn pictures: the output of
+`python -m tools.bench drawn --identities 1400 --shots 9 --json`."""
+SEEN = ("frechet", "same", "other", "same_less_other", "mean_length")
+
 
 def path(name: str) -> Path:
     """The file of one of the four sizes."""
@@ -77,11 +84,22 @@ def _said(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def photographs(training: str) -> str:
+    """The yardstick's figures of pictures like these; nothing for those of another format."""
+    found = json.loads(YARDSTICK.read_text(encoding="utf-8"))
+    if f": format {found['drawn']['format']}, " not in training:
+        return ""
+    return (", ".join(f"{k.replace('_', ' ')} {found[k]:.3f}" for k in SEEN)
+            + " (see docs/drawn.md)")
+
+
 def cards() -> Iterator[str]:
     """A model card for each file."""
     for name in ARCHS:
         said = meta(name)
         rows = [(key.replace("_", " "), _said(said[key])) for key in CARD if key in said]
+        if seen := photographs(said.get("training_data", "")):
+            rows.append(("such pictures to a network of photographs", seen))
         first = said.get("scores", {}).get("held_out", {})
         for number, held in enumerate((first, *first.get("others", ()))):
             which = f"held-out {number + 1}" if number else "held-out"
@@ -92,7 +110,21 @@ def cards() -> Iterator[str]:
     yield ""
 
 
-BLOCKS = {"scores": scores, "cards": cards}
+def runs() -> Iterator[str]:
+    """Each size and seed on each set of held-out pairs."""
+    rows = []
+    for run in json.loads(RUNS.read_text(encoding="utf-8"))["runs"]:
+        got = run["scores"]
+        sets = (got["held_out"], *got["held_out"].get("others", ()))
+        rows.append((f"{run['arch']}, seed {run['seed']}", "yes" if run["shipped"] else "no",
+                     _percent(got.get("val_acc")),
+                     *(f"{_percent(one['accuracy'])} ± {100 * one['std']:.1f}, "
+                       f"{_percent(one['tar_at_far_1e-3'])}" for one in sets)))
+    yield from table(("run", "shipped", "accuracy on the pairs that choose",
+                      "plain: accuracy, TAR", "hard", "cameras"), rows)
+
+
+BLOCKS = {"scores": scores, "runs": runs, "cards": cards}
 
 
 def text() -> str:

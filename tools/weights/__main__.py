@@ -15,13 +15,15 @@ Caches, checkpoints and logs are in EFM3_WEIGHTS_DIR, else in the user's cache f
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
 from typing import Any
 
 from efm3.drawn.faces import Occupied
-from tools.gen import ship
+from efm3.source import write_atomic
+from tools.gen import ship, weights
 from tools.weights import chain, plan
 
 SPARE = 0.5
@@ -58,7 +60,7 @@ def main(words: list[str] | None = None) -> int:
             print(chain.table(runs, args.device))
             return 0
         if args.verb == "ship":
-            return ship.main([str(f) for f in chain.best(args.device)])
+            return _ship(args.device)
         if args.verb == "finish":
             return _finish(args, runs)
         return _together(args, runs) if args.device == "cuda" else _train(args, runs)
@@ -96,6 +98,13 @@ def _together(args: Any, runs: list[plan.Run]) -> int:
         return 0
     except KeyboardInterrupt:
         return chain.STOPPED
+
+
+def _ship(device: str) -> int:
+    chosen = [str(f) for f in chain.best(device)]
+    text = json.dumps({"runs": chain.rows(device)}, indent=2) + "\n"
+    write_atomic(weights.RUNS, [text.encode()])
+    return ship.main(chosen)
 
 
 def _finish(args: Any, runs: list[plan.Run]) -> int:

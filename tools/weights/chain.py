@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from shutil import which
@@ -30,21 +31,30 @@ Say = Callable[[str], None]
 
 def options(run: plan.Run) -> dict[str, object]:
     """What a run is told of `efm3 train`'s options, by their names."""
+    pairs = {} if run.small else {"eval-pairs": plan.CHOICE, "held-out": plan.HELD_OUT,
+                                  "note": plan.note(run)}
     return {"data": str(plan.cache()), "out": str(plan.folder(run, DEVICE)), "arch": run.arch,
-            "seed": run.seed, **plan.recipe(run), "device": DEVICE, "threads": 1,
-            "eval-pairs": plan.CHOICE, "held-out": plan.HELD_OUT}
+            "seed": run.seed, **plan.recipe(run), "device": DEVICE, "threads": 1, **pairs}
+
+
+def given(run: plan.Run) -> dict[str, Any]:
+    """The same by the names of Config."""
+    return {k.replace("-", "_"): v for k, v in options(run).items()}
 
 
 def words(run: plan.Run, minutes: float) -> list[str]:
     """The command of one session."""
     nice = ["nice", "-n", "10"] if which("nice") else []
+    if run.small:
+        own = given(run) | {"max_minutes": round(minutes, 3)}
+        return [*nice, sys.executable, "-m", "tools.weights.small", str(run.side), json.dumps(own)]
     own = {**options(run), "max-minutes": round(minutes, 3)}
-    said = [w for k, v in own.items() for w in (f"--{k}", str(v))]
+    said = [w for k, v in own.items() for w in ((f"--{k}",) if v is True else (f"--{k}", str(v)))]
     return [*nice, sys.executable, "-m", "efm3", "train", "--resume", *said]
 
 
 def grow(run: plan.Run) -> None:
-    """Write the checkpoint that a run begins with where a narrower one has ended.
+    """Write the checkpoint that a run begins with where the one before it has ended.
 
     Raises ValueError where that is not finished, and what grown.begin does.
     """
@@ -52,7 +62,7 @@ def grow(run: plan.Run) -> None:
     target = plan.folder(run, DEVICE)
     if before is None or (target / "last.pt").exists():
         return
-    if meta(before, DEVICE) is None:
+    if steps(before) != plan.recipe(before)["steps"]:
         raise ValueError(f"{before.name} is not finished: {line(before, DEVICE)}")
     from efm3.train.config import Config
     from efm3.train.data import open_data
@@ -60,8 +70,7 @@ def grow(run: plan.Run) -> None:
     from efm3.train.parallel import join
     from tools.weights import grown
 
-    given: dict[str, Any] = {k.replace("-", "_"): v for k, v in options(run).items()}
-    config = Config(**given)
+    config = Config(**given(run))
     target.mkdir(parents=True, exist_ok=True)
     grown.begin(Trainer(config, open_data(config.data), join(DEVICE)),
                 plan.folder(before, DEVICE) / "last.pt")
@@ -88,7 +97,7 @@ class Chain:
         stands before it."""
         done: dict[plan.Run | None, Future[bool]] = {}
         with ThreadPoolExecutor(jobs) as pool:
-            for run in runs:
+            for run in plan.stages(runs):
                 done[run] = pool.submit(self._one, run, done.get(run.before))
             return all([future.result() for future in done.values()])
 
@@ -138,15 +147,22 @@ def meta(run: plan.Run, device: str) -> dict[str, Any] | None:
     return found
 
 
+def steps(run: plan.Run) -> int:
+    """How many a run on a CPU has done."""
+    from efm3.train import checkpoint
+
+    last = plan.folder(run, DEVICE) / "last.pt"
+    done: int = checkpoint.load(last)["step"] if last.exists() else 0
+    return done
+
+
 def line(run: plan.Run, device: str) -> str:
     """Steps done, train accuracy, scores: whatever is known."""
     folder = plan.folder(run, device)
     total = plan.recipe(run)["steps"]
-    try:
+    with suppress(OSError, ValueError, KeyError):  # A stage on smaller pictures writes none.
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         total = said["config"]["steps"]
-    except (OSError, ValueError, KeyError):
-        return f"step 0 of {total}"
     last = folder / "last.pt"
     if not last.exists():
         return f"step 0 of {total}"
@@ -192,6 +208,14 @@ def finish(run: plan.Run, device: str, say: Say) -> bool:
                          held_out)
     say(f"{run.name}: verified, max_err = {made.max_error:.2e}")
     return True
+
+
+def rows(device: str) -> list[dict[str, Any]]:
+    """All finished runs with what their files say of themselves, for weights/runs.json."""
+    shipped = [*map(str, best(device))]
+    return [{"arch": r.arch, "seed": r.seed, "shipped": str(plan.folder(r, device)) in shipped,
+             "scores": found["scores"]}
+            for r in plan.RUNS if (found := meta(r, device)) is not None]
 
 
 def best(device: str) -> list[Path]:

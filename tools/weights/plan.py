@@ -5,26 +5,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from efm3.arch import ARCHS
 from efm3.drawn.spec import HELD_OUT as PAIRS_FROM
 from efm3.drawn.spec import SETTINGS
+from efm3.format import INPUT_SIDE
 
 IDENTITIES, SHOTS, DATA_SEED = 8_000, 12, 1
 """The drawn pictures that every run sees."""
 BATCH = 128
 """Pictures in one step."""
+SIDE = 64
+"""Pixels across of the smaller pictures that all sizes begin with on CPUs."""
 RECIPE: dict[str, object] = {
-    "batch": BATCH, "steps": 400_000 // BATCH, "lr": 2e-3, "warmup": 0.25, "scale": 32,
-    "margin-warmup": 2, "augment": "light", "ema": 0.999}
-"""Options of `efm3 train` on CPUs for the smallest size."""
-GROWN: dict[str, dict[str, object]] = {
-    arch: {"steps": pictures // BATCH, "lr": 1e-3, "warmup": 0.05, "margin-warmup": 0}
-    for arch, pictures in (("tiny", 160_000), ("standard", 80_000), ("xs", 40_000))}
-"""What is another for each wider size, which goes on where the narrower one ended and takes some of
-its minutes for a picture: on a core that learns 150 pictures a second with nano, 20 with xs."""
+    "batch": BATCH, "warmup": 0.05, "scale": 32, "margin": 0.35, "margin-warmup": 0,
+    "augment": "light", "ema": 0.999, "bf16": True}
+"""Options of `efm3 train` on CPUs."""
+FIRST: dict[str, object] = {"lr": 3e-3, "warmup": 0.25, "margin-warmup": 3}
+"""What is another for a run that begins with nothing."""
+STEPS: dict[tuple[str, int], int] = {
+    ("nano", SIDE): 4000, ("tiny", SIDE): 1000, ("standard", SIDE): 800, ("xs", SIDE): 600,
+    ("nano", INPUT_SIDE): 800, ("tiny", INPUT_SIDE): 500, ("standard", INPUT_SIDE): 320,
+    ("xs", INPUT_SIDE): 320}
+"""Steps by size and side. A wider size goes on where the narrower one ended."""
+RATES: dict[int, float] = {SIDE: 2e-3, INPUT_SIDE: 1e-3}
+"""Learning rates of runs that go on from another."""
 CHOICE = f"synth:{DATA_SEED}:300:6000:2000000"
 """Pairs that choose among the seeds of one size (--eval-pairs)."""
 HELD_OUT = ",".join(f"synth:{DATA_SEED}:300:6000:{PAIRS_FROM}:{setting}" for setting in SETTINGS)
@@ -48,32 +56,64 @@ TOGETHER = Shape(16_000, 12, 4_000_000, {
 
 
 class Run(NamedTuple):
-    """One network: a size and a seed."""
+    """One network: a size and a seed; of smaller pictures it is the stage before."""
 
     arch: str
     seed: int
+    side: int = INPUT_SIDE
 
     @property
     def name(self) -> str:
         """As --only takes it."""
-        return f"{self.arch}:{self.seed}"
+        return f"{self.arch}:{self.seed}" + (f":{self.side}" if self.small else "")
+
+    @property
+    def small(self) -> bool:
+        """Whether its pictures are smaller than a file's."""
+        return self.side != INPUT_SIDE
 
     @property
     def before(self) -> Run | None:
-        """The run of the next narrower size, on a CPU where this one begins; None for the first."""
+        """The run whose end this one begins with on a CPU: the same on smaller pictures, and
+        of these the next narrower size; None for the first."""
+        if not self.small:
+            return Run(self.arch, self.seed, SIDE)
         sizes = list(ARCHS)
         at = sizes.index(self.arch)
-        return Run(sizes[at - 1], self.seed) if at else None
+        return Run(sizes[at - 1], self.seed, self.side) if at else None
 
 
 RUNS = (Run("nano", 1), Run("nano", 2), Run("tiny", 1), Run("tiny", 2), Run("standard", 1),
         Run("xs", 1))
-"""In an order in which each finds the one before it."""
+
+
+def stages(runs: Sequence[Run]) -> list[Run]:
+    """All that CPUs have to do for some runs, each after what it begins with: first what others
+    wait for."""
+    found: list[Run] = []
+    for run in runs:
+        stage: Run | None = run
+        while stage is not None:
+            found.append(stage)
+            stage = stage.before
+    return sorted(set(found), key=lambda r: (not r.small, list(ARCHS).index(r.arch), r.seed))
 
 
 def recipe(run: Run) -> dict[str, object]:
     """The options of a run on CPUs."""
-    return RECIPE | GROWN.get(run.arch, {})
+    own = {"steps": STEPS[run.arch, run.side], "lr": RATES[run.side]}
+    return RECIPE | own | ({} if run.before else FIRST)
+
+
+def note(run: Run) -> str:
+    """What a file says of how its run began: "nano: 512,000 pictures of 64 pixels, then ..."."""
+    found: list[str] = []
+    stage: Run | None = run
+    while stage is not None:
+        pictures = STEPS[stage.arch, stage.side] * BATCH
+        found.insert(0, f"{pictures:,} pictures of {stage.side} pixels across with {stage.arch}")
+        stage = stage.before
+    return f"MobileFaceNet {run.arch}, trained on {', then '.join(found)}"
 
 
 def chosen(names: list[str]) -> list[Run]:
@@ -93,7 +133,7 @@ def home() -> Path:
 
 def folder(run: Run, device: str) -> Path:
     """The run folder; a device has its own, since its weights are others."""
-    return home() / device / f"{run.arch}-{run.seed}"
+    return home() / device / run.name.replace(":", "-")
 
 
 def cache() -> Path:
