@@ -56,8 +56,9 @@ def test_a_chain_goes_on_to_the_end_and_ships_the_better_seed(small, capsys, mon
             if r["shipped"]] == [str(want)]
     said = efm3.load(want / "facex_nano.bin").mirror["meta"]
     assert said["recipe"]["augment"] == "strong" and said["recipe"]["ema"] == 0.9
-    assert said["recipe"]["bf16"] is True and said["description"].startswith(
-        "MobileFaceNet nano, trained on 128 pictures of 64 pixels across with nano, then 256 ")
+    assert said["recipe"]["bf16"] is True and (
+        ": nano on 128 pictures of 64 pixels across, nano on 256 pictures of 112 pixels across. "
+        in said["description"])
 
 
 def test_a_wider_size_begins_where_the_narrower_one_ended(small, capsys, monkeypatch):

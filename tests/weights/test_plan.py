@@ -44,7 +44,8 @@ def test_a_file_says_what_its_network_has_seen():
     said = plan.note(plan.Run("tiny", 2))
     counts = [plan.STEPS[at] * plan.BATCH for at in (("nano", 64), ("tiny", 64), ("tiny", 112))]
     assert re.findall(r"([\d,]+) pictures", said) == [f"{n:,}" for n in counts]
-    assert said.startswith("MobileFaceNet tiny, trained on ") and said.endswith("with tiny")
+    assert said.startswith("MobileFaceNet tiny, trained on CPUs in stages, ")
+    assert re.findall(r"(nano|tiny) on", said) == ["nano", "tiny", "tiny"]
 
 
 def test_all_recipes_are_options_of_training():

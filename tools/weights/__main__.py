@@ -21,7 +21,6 @@ import sys
 import time
 from typing import Any
 
-from efm3.drawn.faces import Occupied
 from efm3.source import write_atomic
 from tools.gen import ship, weights
 from tools.weights import chain, plan
@@ -65,12 +64,12 @@ def main(words: list[str] | None = None) -> int:
             return _finish(args, runs)
         return _together(args, runs) if args.device == "cuda" else _train(args, runs)
     except (ValueError, OSError, ImportError) as e:
-        what = f"{plan.cache()}: {e}" if isinstance(e, Occupied) else e
-        print(f"weights: {what}", file=sys.stderr)
+        print(f"weights: {e}", file=sys.stderr)
         return 1
 
 
 def _train(args: Any, runs: list[plan.Run]) -> int:
+    from efm3.drawn.faces import Occupied
     from tools.weights import pictures
 
     try:
@@ -79,6 +78,8 @@ def _train(args: Any, runs: list[plan.Run]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: work.stop())
         done = work.all(runs, args.jobs)
+    except Occupied as e:
+        raise ValueError(f"{plan.cache()}: {e}") from None
     except KeyboardInterrupt:
         return chain.STOPPED
     print(chain.table(runs, args.device))

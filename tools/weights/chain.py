@@ -204,8 +204,10 @@ def finish(run: plan.Run, device: str, say: Say) -> bool:
     from efm3.train import export
 
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    # What scores a file is free to be another: it changes nothing of the network.
+    # What scores a network, and what is said of it, changes nothing of it.
     described["config"]["held_out"] = plan.HELD_OUT
+    if device == DEVICE:
+        described["config"]["note"] = plan.note(run)
     made = export.export(folder / "last.pt", folder / f"facex_{run.arch}.bin", described,
                          held_out)
     say(f"{run.name}: verified, max_err = {made.max_error:.2e}")

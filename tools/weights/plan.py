@@ -36,9 +36,9 @@ RATES: dict[int, float] = {SIDE: 2e-3, INPUT_SIDE: 1e-3}
 CHOICE = f"synth:{DATA_SEED}:300:6000:2000000"
 """Pairs that choose among the seeds of one size (--eval-pairs)."""
 HELD_OUT = ",".join(f"synth:{DATA_SEED}:300:26000:{PAIRS_FROM}:{setting}" for setting in SETTINGS)
-"""Pairs that choose nothing (--held-out): shots as in training, hard ones, other cameras. Nearly all
-that 300 identities have of one person: at FAR 1e-3 the threshold then stands on 13 pairs of two,
-with 6,000 on three, and what was compared with that moved by five points."""
+"""Pairs that choose nothing (--held-out): shots as in training, hard ones, other cameras. Nearly
+all that 300 identities have of one person: at FAR 1e-3 the threshold then stands on 13 pairs of
+two, with 6,000 on three, and what was compared with that moved by five points."""
 
 
 class Shape(NamedTuple):
@@ -108,14 +108,15 @@ def recipe(run: Run) -> dict[str, object]:
 
 
 def note(run: Run) -> str:
-    """What a file says of how its run began: "nano: 512,000 pictures of 64 pixels, then ..."."""
+    """What a file says of how its network was made, stage by stage."""
     found: list[str] = []
     stage: Run | None = run
     while stage is not None:
         pictures = STEPS[stage.arch, stage.side] * BATCH
-        found.insert(0, f"{pictures:,} pictures of {stage.side} pixels across with {stage.arch}")
+        found.insert(0, f"{stage.arch} on {pictures:,} pictures of {stage.side} pixels across")
         stage = stage.before
-    return f"MobileFaceNet {run.arch}, trained on {', then '.join(found)}"
+    return (f"MobileFaceNet {run.arch}, trained on CPUs in stages, each of which begins with the "
+            f"network of the one before, widened where that is narrower: {', '.join(found)}")
 
 
 def chosen(names: list[str]) -> list[Run]:
