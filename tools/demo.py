@@ -16,7 +16,7 @@ import numpy as np
 import efm3
 from efm3 import reference
 from efm3.cli import _images, _render, _scores
-from efm3.engine import RULE_OF_THUMB
+from efm3.engine import threshold
 
 
 def compare(path: str, names: list[str], svg: str | None) -> None:
@@ -38,7 +38,8 @@ def compare(path: str, names: list[str], svg: str | None) -> None:
     took = (time.perf_counter() - start) / len(e)
     print(f"{len(e)} drawn faces embedded with {path} in {how}: {e.shape[1]} values each, "
           f"{took * 1e3:.2f} ms per picture\n")
-    table = list(_scores.matrix(names, (e @ e.T).tolist(), RULE_OF_THUMB))
+    limit = threshold(path)
+    table = list(_scores.matrix(names, (e @ e.T).tolist(), limit.value, limit.words))
     _render.show(table)
     if svg:
         _render.picture(table, svg, f"efm3 compare {path} {names[0]} ...", 80)
